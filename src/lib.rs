@@ -1,0 +1,24 @@
+//! Afflux: an origin server for adaptive video. Stored MP4s become HLS and DASH at the moment a player asks.
+//!
+//! ```text
+//!            core: says which bytes                          shell: gets them
+//!   media ── route                                    store ── catalog ─┐
+//!     └──── demux ── plan ── mux ── manifest          cache ────────────┴── origin ── http
+//! ```
+//! The rooms stand below in the order in which data flows; `tests/architecture.rs` says which may look at which.
+
+pub mod cache;
+pub mod catalog;
+pub mod cli;
+pub mod config;
+pub mod demux;
+pub mod http;
+pub mod lint;
+pub mod manifest;
+pub mod media;
+pub mod metrics;
+pub mod mux;
+pub mod origin;
+pub mod plan;
+pub mod route;
+pub mod store;

@@ -1,0 +1,66 @@
+//! What a sample entry says of its codec: the RFC 6381 string that manifests print, and what muxing needs to know.
+
+/// A track's codec, read from its sample entry (ISO/IEC 14496-12 §8.5.2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Codec {
+    /// The sample entry's four characters, as stored: `avc1`, `mp4a`, `hvc1`, …
+    pub fourcc: [u8; 4],
+    /// The full RFC 6381 string: `avc1.64001f`, `mp4a.40.2`, `hvc1.1.6.L60.90`, …
+    pub string: String,
+    /// What of it matters beyond its name.
+    pub family: Family,
+}
+
+/// Codecs by what Afflux does with them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Family {
+    /// H.264 (ISO/IEC 14496-15): samples of NAL units behind lengths of 1, 2 or 4 bytes.
+    H264 {
+        /// Bytes of a NAL unit's length field: 1, 2 or 4.
+        nal_length: u8,
+    },
+    /// H.265 (ISO/IEC 14496-15).
+    H265 {
+        /// Bytes of a NAL unit's length field: 1, 2 or 4.
+        nal_length: u8,
+    },
+    /// AAC (ISO/IEC 14496-3).
+    Aac(Aac),
+    /// Any other: carried by its sample entry as it is.
+    Other,
+}
+
+/// What an AudioSpecificConfig says (ISO/IEC 14496-3 §1.6.2.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Aac {
+    /// Audio object type: 2 is AAC-LC, 5 HE-AAC signalled explicitly, 29 HE-AAC v2.
+    pub object_type: u8,
+    /// The core's samples per second.
+    pub sample_rate: u32,
+    /// channelConfiguration: 0 when a program config element says it, else 1 to 7 (7 is 7.1), 11, 12, 14.
+    pub channel_configuration: u8,
+    /// Samples of the core per frame: 1024 or 960.
+    pub frame_length: u16,
+}
+
+/// What a visual track shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Picture {
+    /// Coded width in pixels.
+    pub width: u16,
+    /// Coded height in pixels.
+    pub height: u16,
+    /// Pixel aspect ratio (`pasp`), horizontal to vertical, neither zero; 1:1 where the file says none.
+    pub pixel_aspect: (u32, u32),
+    /// The track header's transformation matrix (rotation), as stored: nine 16.16 or 2.30 numbers.
+    pub matrix: [i32; 9],
+}
+
+/// What an audible track holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sound {
+    /// Channels, at least 1.
+    pub channels: u16,
+    /// Samples per second that a decoder puts out.
+    pub sample_rate: u32,
+}

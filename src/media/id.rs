@@ -1,0 +1,95 @@
+//! Names made of content: [`ContentId`] of a stored object, [`Version`] of what is served from it.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// Names a stored object by what is in it: a hash of its size, its headers and its first and last media bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ContentId([u8; 16]);
+
+impl ContentId {
+    /// From 128 bits of a cryptographic hash.
+    #[must_use]
+    pub const fn new(hash: [u8; 16]) -> Self {
+        Self(hash)
+    }
+
+    /// Its bits.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+}
+
+impl fmt::Display for ContentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_hex(&self.0, f)
+    }
+}
+
+/// Names all bytes that a URL may answer: the `~version` of a track or playlist. Printed as 24 hexadecimal digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Version([u8; 12]);
+
+impl Version {
+    /// From 96 bits of a cryptographic hash.
+    #[must_use]
+    pub const fn new(hash: [u8; 12]) -> Self {
+        Self(hash)
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_hex(&self.0, f)
+    }
+}
+
+/// A version that is not 24 lower-case hexadecimal digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a version is 24 lower-case hexadecimal digits")]
+pub struct VersionError;
+
+impl FromStr for Version {
+    type Err = VersionError;
+
+    fn from_str(text: &str) -> Result<Self, VersionError> {
+        let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+        let pairs: &[[u8; 2]; 12] = pairs.try_into().map_err(|_| VersionError)?;
+        if !rest.is_empty() {
+            return Err(VersionError);
+        }
+        let mut bytes = [0; 12];
+        for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
+            *byte = digit(*high)? << 4 | digit(*low)?;
+        }
+        Ok(Self(bytes))
+    }
+}
+
+fn digit(byte: u8) -> Result<u8, VersionError> {
+    match byte {
+        b'0'..=b'9' => Ok(byte - b'0'),
+        b'a'..=b'f' => Ok(byte - b'a' + 10),
+        _ => Err(VersionError),
+    }
+}
+
+fn write_hex(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Version, VersionError};
+
+    #[test]
+    fn a_version_is_read_as_it_is_printed_and_in_no_other_way() {
+        let version = Version::new([0, 1, 2, 0xab, 0xff, 5, 6, 7, 8, 9, 10, 11]);
+        assert_eq!(version.to_string(), "000102abff05060708090a0b");
+        assert_eq!(version.to_string().parse(), Ok(version));
+        for text in ["", "00", "000102ABff05060708090a0b", "000102abff05060708090a0b0", "000102abff05060708090a0g"] {
+            assert_eq!(text.parse::<Version>(), Err(VersionError), "{text}");
+        }
+    }
+}

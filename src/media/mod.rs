@@ -1,0 +1,21 @@
+//! The nouns: time, ranges, codecs, tracks, assets and the sample index. Everyone may use them; they use nobody.
+
+mod asset;
+mod codec;
+mod id;
+mod index;
+mod num;
+mod packed;
+mod range;
+mod time;
+mod track;
+
+pub use asset::{AssetId, Descriptor, DescriptorError, DescriptorTrack, MediaKind, Rendition, Role, SCHEMA_VERSION};
+pub use codec::{Aac, Codec, Family, Picture, Sound};
+pub use id::{ContentId, Version, VersionError};
+pub use index::{Chunk, Flaw, IndexBuilder, SAMPLE_LIMIT, Sample, SampleIndex, Sizes, Sync, Totals};
+pub use num::{i64_from_u64, u32_from_usize, u64_from_usize, usize_from_u32, usize_from_u64};
+pub use packed::{Packed, Sums};
+pub use range::ByteRange;
+pub use time::{Moment, Span, Ticks, Timescale};
+pub use track::{Edit, Kind, Language, Layout, Movie, Skipped, Track};

@@ -1,0 +1,33 @@
+//! Integer conversions whose success the platform or the caller's type guarantees.
+//!
+//! `as` is forbidden in the crate; these are the places where a conversion cannot fail, each saying why.
+
+/// `usize` to `u64`: lossless, as no supported platform has pointers wider than 64 bits.
+#[must_use]
+pub fn u64_from_usize(value: usize) -> u64 {
+    u64::try_from(value).expect("pointers are at most 64 bits wide")
+}
+
+/// `u64` to `usize`: lossless on the 64-bit platforms Afflux supports.
+#[must_use]
+pub fn usize_from_u64(value: u64) -> usize {
+    usize::try_from(value).expect("pointers are 64 bits wide")
+}
+
+/// `u32` to `usize`: lossless on the 64-bit platforms Afflux supports.
+#[must_use]
+pub fn usize_from_u32(value: u32) -> usize {
+    usize::try_from(value).expect("pointers are at least 32 bits wide")
+}
+
+/// `usize` to `u32`, saturating: for counts whose bound lies far below `u32::MAX`.
+#[must_use]
+pub fn u32_from_usize(value: usize) -> u32 {
+    u32::try_from(value).unwrap_or(u32::MAX)
+}
+
+/// `u64` to `i64`, saturating: for ticks and sizes whose bound lies far below `i64::MAX`.
+#[must_use]
+pub fn i64_from_u64(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}

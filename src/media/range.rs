@@ -1,0 +1,76 @@
+//! A range of bytes of an object: never empty, never past the end of numbers.
+
+/// Bytes `start..end` of an object. Never empty.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ByteRange {
+    start: u64,
+    end: u64,
+}
+
+impl ByteRange {
+    /// `len` bytes from `start`; `None` when `len` is zero or the end does not fit 64 bits.
+    #[must_use]
+    pub fn new(start: u64, len: u64) -> Option<Self> {
+        let end = start.checked_add(len)?;
+        (start < end).then_some(Self { start, end })
+    }
+
+    /// The first byte's offset.
+    #[must_use]
+    pub const fn start(self) -> u64 {
+        self.start
+    }
+
+    /// One past the last byte's offset.
+    #[must_use]
+    pub const fn end(self) -> u64 {
+        self.end
+    }
+
+    /// How many bytes; at least 1.
+    #[expect(clippy::len_without_is_empty, reason = "a range is never empty")]
+    #[must_use]
+    pub const fn len(self) -> u64 {
+        self.end - self.start
+    }
+
+    /// This range and `next` as one, when `next` begins where this ends.
+    #[must_use]
+    pub fn joined(self, next: Self) -> Option<Self> {
+        (self.end == next.start).then_some(Self { start: self.start, end: next.end })
+    }
+
+    /// The part of this range that lies in `skip..skip + take`, counted from this range's start.
+    #[must_use]
+    pub fn slice(self, skip: u64, take: u64) -> Option<Self> {
+        let start = self.start.checked_add(skip)?;
+        let end = start.checked_add(take)?.min(self.end);
+        (start < end).then_some(Self { start, end })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ByteRange;
+
+    #[test]
+    fn an_empty_or_overflowing_range_does_not_exist() {
+        assert_eq!(ByteRange::new(5, 0), None);
+        assert_eq!(ByteRange::new(u64::MAX, 1), None);
+        assert_eq!(ByteRange::new(u64::MAX - 1, 1).map(ByteRange::end), Some(u64::MAX));
+    }
+
+    #[test]
+    fn only_neighbours_join() {
+        let (a, b) = (ByteRange::new(0, 4).unwrap(), ByteRange::new(4, 2).unwrap());
+        assert_eq!(a.joined(b), ByteRange::new(0, 6));
+        assert_eq!(b.joined(a), None);
+    }
+
+    #[test]
+    fn a_slice_ends_with_its_range() {
+        let range = ByteRange::new(10, 10).unwrap();
+        assert_eq!(range.slice(4, 100), ByteRange::new(14, 6));
+        assert_eq!(range.slice(10, 1), None);
+    }
+}

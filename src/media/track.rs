@@ -1,0 +1,219 @@
+//! A movie and its tracks: what was found in one stored file.
+
+use super::codec::{Codec, Picture, Sound};
+use super::id::ContentId;
+use super::index::SampleIndex;
+use super::time::{Moment, Ticks, Timescale};
+use bytes::Bytes;
+
+/// One stored file, understood.
+#[derive(Debug, Clone)]
+pub struct Movie {
+    /// Names the object by its content; the same on every disk and replica.
+    pub content: ContentId,
+    /// The object's size in bytes.
+    pub size: u64,
+    /// Where its parts stand.
+    pub layout: Layout,
+    /// The tracks that can be served, in the file's order. Never empty.
+    pub tracks: Vec<Track>,
+    /// The tracks that cannot, with the reason.
+    pub skipped: Vec<Skipped>,
+}
+
+/// How a file is laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layout {
+    /// The `moov` stands before the first `mdat`.
+    MoovFirst,
+    /// The `moov` stands behind the media ("not fast start").
+    MoovLast,
+    /// Media in movie fragments (`moof`).
+    Fragmented,
+}
+
+/// A track that is left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Skipped {
+    /// Its track_ID.
+    pub track: u32,
+    /// Its handler type: `vide`, `soun`, `meta`, `hint`, …
+    pub handler: [u8; 4],
+    /// Why, in words a user understands.
+    pub reason: String,
+}
+
+/// One track of a movie.
+#[derive(Debug, Clone)]
+pub struct Track {
+    /// Its track_ID, unique in the file, never zero.
+    pub id: u32,
+    /// What it is for.
+    pub kind: Kind,
+    /// Its media timescale.
+    pub timescale: Timescale,
+    /// Its language.
+    pub language: Language,
+    /// Its codec.
+    pub codec: Codec,
+    /// The sample entry as stored, header included: goes into init segments byte for byte.
+    pub entry: Bytes,
+    /// Which part of its media is presented, and when.
+    pub edit: Edit,
+    /// Where its samples are, in bytes and in time.
+    pub index: SampleIndex,
+}
+
+/// What a track is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Something to see.
+    Video(Picture),
+    /// Something to hear.
+    Audio(Sound),
+}
+
+/// An edit list that maps one contiguous part of the media onto the presentation (ISO/IEC 14496-12 §8.6.6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Edit {
+    /// When the presentation of the track begins: the sum of leading empty edits.
+    pub delay: Moment,
+    /// The composition time that is presented at `delay`, in the track's timescale.
+    pub media_time: Ticks,
+    /// How long is presented; `None`: to the end of the media.
+    pub length: Option<Moment>,
+}
+
+impl Edit {
+    /// No edit list: composition time 0 at the beginning, to the end.
+    pub const NONE: Self = Self { delay: Moment::ZERO, media_time: Ticks(0), length: None };
+}
+
+/// A language as RFC 5646 writes it: `en`, `fr`, `pt-BR`; `und` when the file does not say.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Language(String);
+
+/// The ISO 639-2 codes for which ISO 639-1 has a shorter one, which RFC 5646 §2.2.1 prefers; bibliographic codes too.
+const SHORT: [(&str, &str); 64] = [
+    ("ara", "ar"),
+    ("ben", "bn"),
+    ("bul", "bg"),
+    ("cat", "ca"),
+    ("ces", "cs"),
+    ("chi", "zh"),
+    ("cym", "cy"),
+    ("cze", "cs"),
+    ("dan", "da"),
+    ("deu", "de"),
+    ("dut", "nl"),
+    ("ell", "el"),
+    ("eng", "en"),
+    ("est", "et"),
+    ("eus", "eu"),
+    ("fas", "fa"),
+    ("fin", "fi"),
+    ("fra", "fr"),
+    ("fre", "fr"),
+    ("ger", "de"),
+    ("gle", "ga"),
+    ("glg", "gl"),
+    ("gre", "el"),
+    ("heb", "he"),
+    ("hin", "hi"),
+    ("hrv", "hr"),
+    ("hun", "hu"),
+    ("ice", "is"),
+    ("ind", "id"),
+    ("isl", "is"),
+    ("ita", "it"),
+    ("jpn", "ja"),
+    ("kaz", "kk"),
+    ("kor", "ko"),
+    ("lav", "lv"),
+    ("lit", "lt"),
+    ("may", "ms"),
+    ("mkd", "mk"),
+    ("msa", "ms"),
+    ("nld", "nl"),
+    ("nno", "nn"),
+    ("nob", "nb"),
+    ("nor", "no"),
+    ("per", "fa"),
+    ("pol", "pl"),
+    ("por", "pt"),
+    ("ron", "ro"),
+    ("rum", "ro"),
+    ("rus", "ru"),
+    ("slk", "sk"),
+    ("slo", "sk"),
+    ("slv", "sl"),
+    ("spa", "es"),
+    ("sqi", "sq"),
+    ("srp", "sr"),
+    ("swe", "sv"),
+    ("tam", "ta"),
+    ("tel", "te"),
+    ("tha", "th"),
+    ("tur", "tr"),
+    ("ukr", "uk"),
+    ("urd", "ur"),
+    ("vie", "vi"),
+    ("zho", "zh"),
+];
+
+impl Language {
+    /// Undetermined.
+    #[must_use]
+    pub fn undetermined() -> Self {
+        Self("und".into())
+    }
+
+    /// `None` unless `tag` is shaped like RFC 5646 §2.1: ASCII letters and digits in parts of 1 to 8, the first of
+    /// letters. Three-letter codes become their two-letter equals.
+    #[must_use]
+    pub fn new(tag: &str) -> Option<Self> {
+        let mut parts = tag.split('-');
+        let first = parts.next()?;
+        let letters = (2..=8).contains(&first.len()) && first.bytes().all(|byte| byte.is_ascii_alphabetic());
+        let rest =
+            parts.all(|part| (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric()));
+        if !letters || !rest || tag.len() > 64 {
+            return None;
+        }
+        let lower = first.to_ascii_lowercase();
+        let short = SHORT.iter().find(|(long, _)| *long == lower).map_or(lower.as_str(), |(_, short)| short);
+        Some(Self(format!("{short}{}", tag.get(first.len()..).unwrap_or_default())))
+    }
+
+    /// The tag.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether the file says nothing of it.
+    #[must_use]
+    pub fn is_undetermined(&self) -> bool {
+        self.0 == "und"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Language;
+
+    #[test]
+    fn a_three_letter_code_becomes_its_two_letter_equal() {
+        assert_eq!(Language::new("ENG").unwrap().as_str(), "en");
+        assert_eq!(Language::new("ger").unwrap().as_str(), "de");
+        assert_eq!(Language::new("por-BR").unwrap().as_str(), "pt-BR");
+        assert_eq!(Language::new("haw").unwrap().as_str(), "haw");
+    }
+
+    #[test]
+    fn what_is_no_tag_is_refused() {
+        for tag in ["", "e", "en_US", "en-", "1n", "en-toolongpart", "e\"n"] {
+            assert_eq!(Language::new(tag), None, "{tag}");
+        }
+    }
+}

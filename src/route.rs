@@ -1,0 +1,280 @@
+//! What players ask: one type that parses a path and prints it, so that every URL in a manifest can be answered.
+//!
+//! ```text
+//! /vod/{asset}/index.m3u8                          HLS, multivariant playlist
+//! /vod/{asset}/index.mpd                           DASH, manifest
+//! /vod/{asset}/files/{file}                        the stored file
+//! /vod/{asset}/~{version}/{track}/index.m3u8       HLS, media playlist
+//! /vod/{asset}/~{version}/{track}/init.mp4         CMAF header
+//! /vod/{asset}/~{version}/{track}/{number}.m4s     CMAF segment, numbers from 1
+//! ```
+//! A track is named by its kind and track_ID, and, where the asset is a folder, by its file: `v1`, `a2-1080p`. It
+//! names nothing else, so a rendition that joins an asset changes no other track's URL. Law: `parse(print(r)) = r`.
+
+use crate::media::{AssetId, Version};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use std::fmt;
+
+/// All but RFC 3986's unreserved characters is encoded: `$`, which DASH templates use, too.
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// What a path names.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Route {
+    /// The HLS multivariant playlist.
+    Hls(AssetId),
+    /// The DASH manifest.
+    Dash(AssetId),
+    /// A stored file, as it is.
+    File(AssetId, String),
+    /// Something of one version of one track.
+    Track(AssetId, Version, TrackName, Part),
+}
+
+/// What of a track.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Part {
+    /// Its HLS media playlist.
+    Playlist,
+    /// Its CMAF header ("init segment").
+    Init,
+    /// A CMAF segment; the first is 1.
+    Segment(u32),
+}
+
+/// A track's name in URLs.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TrackName {
+    /// What it is for; printed as `v` or `a`.
+    pub kind: Letter,
+    /// Its track_ID in its file.
+    pub id: u32,
+    /// Its file without extension, where the asset is a folder; `None` where the asset is one file.
+    pub file: Option<String>,
+}
+
+/// The first letter of a track's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Letter {
+    /// `v`: video.
+    Video,
+    /// `a`: audio.
+    Audio,
+}
+
+impl Route {
+    /// `None` when `path` names nothing that can exist. Encoded slashes, dot segments and second spellings of one
+    /// thing (`01.m4s`) name nothing.
+    #[must_use]
+    pub fn parse(path: &str) -> Option<Self> {
+        let decode = |part: &str| percent_decode_str(part).decode_utf8().ok().map(String::from);
+        let parts: Vec<String> = path.strip_prefix("/vod/")?.split('/').map(decode).collect::<Option<_>>()?;
+        let at = parts.iter().position(|part| !AssetId::is_part(part))?;
+        let (name, rest) = parts.split_at(at);
+        let asset = AssetId::new(&name.join("/"))?;
+        match rest {
+            [entry] if entry == "index.m3u8" => Some(Self::Hls(asset)),
+            [entry] if entry == "index.mpd" => Some(Self::Dash(asset)),
+            [files, file] if files == "files" && is_file(file) => Some(Self::File(asset, file.clone())),
+            [version, track, part] => {
+                let version = version.strip_prefix('~')?.parse().ok()?;
+                Some(Self::Track(asset, version, TrackName::parse(track)?, Part::parse(part)?))
+            }
+            _ => None,
+        }
+    }
+
+    /// The asset it is of.
+    #[must_use]
+    pub const fn asset(&self) -> &AssetId {
+        match self {
+            Self::Hls(asset) | Self::Dash(asset) | Self::File(asset, _) | Self::Track(asset, ..) => asset,
+        }
+    }
+
+    /// The reference to this from its asset's entry manifests.
+    #[must_use]
+    pub fn from_entry(&self) -> String {
+        Below(self).to_string()
+    }
+
+    /// The reference to this from a media playlist of its asset.
+    #[must_use]
+    pub fn from_playlist(&self) -> String {
+        format!("../../{}", Below(self))
+    }
+}
+
+/// The DASH template of a track's segments, from its asset's manifest (ISO/IEC 23009-1 §5.3.9.4.4).
+#[must_use]
+pub fn segment_template(version: Version, track: &TrackName) -> String {
+    format!("~{version}/{track}/$Number$.m4s")
+}
+
+impl fmt::Display for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("/vod/")?;
+        for part in self.asset().as_str().split('/') {
+            write!(f, "{}/", utf8_percent_encode(part, ENCODED))?;
+        }
+        write!(f, "{}", Below(self))
+    }
+}
+
+/// A route from its asset on.
+struct Below<'a>(&'a Route);
+
+impl fmt::Display for Below<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Route::Hls(_) => f.write_str("index.m3u8"),
+            Route::Dash(_) => f.write_str("index.mpd"),
+            Route::File(_, file) => write!(f, "files/{}", utf8_percent_encode(file, ENCODED)),
+            Route::Track(_, version, track, part) => write!(f, "~{version}/{track}/{part}"),
+        }
+    }
+}
+
+impl Part {
+    fn parse(text: &str) -> Option<Self> {
+        match text {
+            "index.m3u8" => Some(Self::Playlist),
+            "init.mp4" => Some(Self::Init),
+            segment => canonical_number(segment.strip_suffix(".m4s")?).map(Self::Segment),
+        }
+    }
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Playlist => f.write_str("index.m3u8"),
+            Self::Init => f.write_str("init.mp4"),
+            Self::Segment(number) => write!(f, "{number}.m4s"),
+        }
+    }
+}
+
+impl TrackName {
+    fn parse(text: &str) -> Option<Self> {
+        let (head, file) = match text.split_once('-') {
+            Some((head, file)) => (head, Some(file)),
+            None => (text, None),
+        };
+        let kind = match head.get(..1)? {
+            "v" => Letter::Video,
+            "a" => Letter::Audio,
+            _ => return None,
+        };
+        let file = match file {
+            Some(file) if !is_file(file) => return None,
+            file => file.map(String::from),
+        };
+        Some(Self { kind, id: canonical_number(head.get(1..)?)?, file })
+    }
+}
+
+impl fmt::Display for TrackName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let letter = match self.kind {
+            Letter::Video => 'v',
+            Letter::Audio => 'a',
+        };
+        write!(f, "{letter}{}", self.id)?;
+        self.file.iter().try_for_each(|file| write!(f, "-{}", utf8_percent_encode(file, ENCODED)))
+    }
+}
+
+/// A number from 1 as it is printed: digits only, no leading zero.
+fn canonical_number(text: &str) -> Option<u32> {
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
+    digits.then(|| text.parse().ok()).flatten()
+}
+
+/// A file in its asset's folder: a name, not a path, nothing hidden.
+fn is_file(name: &str) -> bool {
+    !name.is_empty()
+        && !name.starts_with(['.', '~'])
+        && !name.contains(|c: char| c.is_control() || c == '/' || c == '\\')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Letter, Part, Route, TrackName};
+    use crate::media::{AssetId, Version};
+    use proptest::prelude::{Just, Strategy, any, prop_assert_eq, prop_oneof, proptest};
+
+    fn routes() -> impl Strategy<Value = Route> {
+        let asset = "[^~./\\\\\\p{C}][^/\\\\\\p{C}]{0,8}(/[^~./\\\\\\p{C}][^/\\\\\\p{C}]{0,8}){0,2}"
+            .prop_filter_map("reserved", |name| AssetId::new(&name));
+        let file = "[^~./\\\\\\p{C}][^/\\\\\\p{C}]{0,8}";
+        let track = (any::<bool>(), 1_u32.., proptest::option::of(file)).prop_map(|(video, id, file)| TrackName {
+            kind: if video { Letter::Video } else { Letter::Audio },
+            id,
+            file,
+        });
+        let part = prop_oneof![Just(Part::Playlist), Just(Part::Init), (1_u32..).prop_map(Part::Segment)];
+        (asset, file, track, part, any::<[u8; 12]>(), 0..4).prop_map(|(asset, file, track, part, version, which)| {
+            match which {
+                0 => Route::Hls(asset),
+                1 => Route::Dash(asset),
+                2 => Route::File(asset, file),
+                _ => Route::Track(asset, Version::new(version), track, part),
+            }
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_printed_is_parsed(route in routes()) {
+            prop_assert_eq!(Route::parse(&route.to_string()), Some(route));
+        }
+
+        #[test]
+        fn no_path_panics(path in "\\PC{0,60}") {
+            let _ = Route::parse(&path);
+            let _ = Route::parse(&format!("/vod/{path}"));
+        }
+    }
+
+    #[test]
+    fn what_names_nothing_is_refused() {
+        for path in [
+            "/",
+            "/vod",
+            "/vod/",
+            "/vod/a",
+            "/vod/a/",
+            "/vod//index.mpd",
+            "/vod/index.mpd",
+            "/vod/a/../b/index.mpd",
+            "/vod/a%2Fb/index.mpd",
+            "/vod/%2e%2e/index.mpd",
+            "/vod/a/%00/index.mpd",
+            "/vod/a/files/",
+            "/vod/a/files/..",
+            "/vod/a/files/b/c",
+            "/vod/a/files/%2e%2e%2fetc",
+            "/vod/a/~00/v1/init.mp4",
+            "/vod/a/index.mpd/",
+            "/vod/a/~000102030405060708090a0b/v1/01.m4s",
+            "/vod/a/~000102030405060708090a0b/v1/0.m4s",
+            "/vod/a/~000102030405060708090a0b/x1/1.m4s",
+            "/vod/a/~000102030405060708090a0b/v01/1.m4s",
+            "/vod/a/~000102030405060708090a0b/v1/+1.m4s",
+            "/vod/a/~000102030405060708090a0b/v1-/1.m4s",
+            "/vod/%ff/index.mpd",
+            "/vod/~a/index.mpd",
+            "/vod/.a/index.m3u8",
+        ] {
+            assert_eq!(Route::parse(path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn references_are_relative_to_what_says_them() {
+        let route = Route::parse("/vod/a/b/~000102030405060708090a0b/v1-x%20y/7.m4s").unwrap();
+        assert_eq!(route.from_entry(), "~000102030405060708090a0b/v1-x%20y/7.m4s");
+        assert_eq!(route.from_playlist(), "../../~000102030405060708090a0b/v1-x%20y/7.m4s");
+    }
+}
