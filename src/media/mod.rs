@@ -18,4 +18,4 @@ pub use num::{i64_from_u64, u32_from_usize, u64_from_usize, usize_from_u32, usiz
 pub use packed::{Packed, Sums};
 pub use range::ByteRange;
 pub use time::{Moment, Span, Ticks, Timescale};
-pub use track::{Edit, Kind, Language, Layout, Movie, Skipped, Track};
+pub use track::{Edit, Kind, Language, Layout, Movie, Skipped, Track, TrackName};
