@@ -1,5 +1,7 @@
 //! What will be served of an asset: its tracks on one timeline, their segments, and how they go together.
 
+#[cfg(test)]
+mod corners;
 mod cuts;
 mod error;
 mod ladder;
