@@ -75,8 +75,7 @@ where
     where
         F: Future<Output = Result<V, E>> + Send + 'static,
     {
-        if let Some(value) = self.kept.get(&key).await {
-            self.metrics.count(kept, Outcome::Hit);
+        if let Some(value) = self.get(&key, kept).await {
             return Ok((value, Outcome::Hit));
         }
         let pending = self.makers.start(key.clone(), self.filling(key, make));
@@ -90,9 +89,11 @@ where
         Ok((value, outcome))
     }
 
-    /// The value of `key` if it is kept.
-    pub async fn get(&self, key: &K) -> Option<V> {
-        self.kept.get(key).await
+    /// The value of `key` if it is kept, which is a hit.
+    pub async fn get(&self, key: &K, kept: Kept) -> Option<V> {
+        let value = self.kept.get(key).await?;
+        self.metrics.count(kept, Outcome::Hit);
+        Some(value)
     }
 
     /// Bytes kept.
@@ -247,7 +248,7 @@ mod tests {
     async fn a_value_above_an_eighth_is_returned_and_not_kept() {
         let cache = cache(800);
         let large = cache.get_or_make(1, Kept::Segment, async { Ok(value(101)) }).await.unwrap();
-        assert_eq!((large.0.len(), large.1, cache.get(&1).await), (101, Outcome::TooLarge, None));
+        assert_eq!((large.0.len(), large.1, cache.get(&1, Kept::Segment).await), (101, Outcome::TooLarge, None));
         let fits = cache.get_or_make(1, Kept::Segment, async { Ok(value(100)) }).await.unwrap();
         assert_eq!((fits.0.len(), fits.1, cache.bytes()), (100, Outcome::Made, 100));
     }
@@ -258,7 +259,7 @@ mod tests {
         for key in 0..500 {
             cache.get_or_make(key, Kept::Segment, async { Ok(value(100)) }).await.unwrap();
             assert!(cache.bytes() <= 1_000, "{} after {key}", cache.bytes());
-            assert!(cache.get(&key).await.is_some());
+            assert!(cache.get(&key, Kept::Segment).await.is_some());
         }
     }
 }

@@ -37,7 +37,7 @@ impl Movies {
 
     /// What is in the file at `path`, which must still be the one that `stamp` tells of.
     pub(super) async fn at(&self, path: &str, stamp: Stamp) -> Result<Arc<Movie>, Error> {
-        if let Some(read) = self.kept.get(&(path.into(), stamp)).await {
+        if let Some(read) = self.kept.get(&(path.into(), stamp), Kept::Index).await {
             return read.map_err(|reason| Error::unplayable(path, reason));
         }
         let object = self.store.open(path).await?;

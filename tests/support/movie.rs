@@ -139,8 +139,8 @@ fn entry(kind: &Kind) -> Bytes {
             content.extend([0, 2, 0, 16, 0, 0, 0, 0]);
             content.extend((48_000_u32 << 16).to_be_bytes());
             let esds = [
-                0, 0, 0, 0, 3, 25, 0, 1, 0, 4, 17, 0x40, 0x15, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 5, 2, 0x11, 0x90, 6,
-                1, 2,
+                0, 0, 0, 0, 3, 25, 0, 1, 0, 4, 17, 0x40, 0x15, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 5, 2, 0x11, 0x90,
+                6, 1, 2,
             ];
             content.extend(boxed(b"esds", &esds));
             boxed(b"mp4a", &content)
