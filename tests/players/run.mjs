@@ -108,7 +108,9 @@ async function play(browser, origin, base, entry) {
     const results = await within(PLAY_LIMIT, page.evaluate(async (task) => {
       const { view } = await import('/page/viewer.js');
       return view(task);
-    }, task));
+    }, task)).catch(async (error) => [
+      ...await page.evaluate(() => window.results ?? []).catch(() => []), { name: 'runs', ok: false, detail: error.message },
+    ]);
     results.push({ name: 'nothing wrong on the wire or in the console', ok: wrongs.length === 0, detail: wrongs.slice(0, 5).join(' ; ') });
     return results;
   } finally {
