@@ -282,7 +282,9 @@ mod tests {
         fn a_rope_advances_like_one_buffer(len in 1_usize..200, size in 1_usize..50, steps in proptest::collection::vec(1_usize..60, 1..20)) {
             let whole: Vec<u8> = (0..=255).cycle().take(len).collect();
             let mut rope = Rope::default();
-            chunked(&whole, size).into_iter().for_each(|chunk| rope.push(chunk));
+            for chunk in chunked(&whole, size) {
+                rope.push(chunk);
+            }
             let mut at = 0;
             for step in steps {
                 let step = step.min(rope.remaining());
