@@ -15,6 +15,10 @@ pub mod demux;
 pub mod http;
 pub mod lint;
 pub mod manifest;
+// Test support is shared with `tests/`, where this crate has its outer name.
+#[cfg(test)]
+extern crate self as afflux;
+
 pub mod media;
 pub mod metrics;
 pub mod mux;

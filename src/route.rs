@@ -11,7 +11,7 @@
 //! A track is named by its kind and track_ID, and, where the asset is a folder, by its file: `v1`, `a2-1080p`. It
 //! names nothing else, so a rendition that joins an asset changes no other track's URL. Law: `parse(print(r)) = r`.
 
-use crate::media::{AssetId, Version};
+use crate::media::{AssetId, MediaKind, TrackName, Version};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use std::fmt;
 
@@ -42,26 +42,6 @@ pub enum Part {
     Segment(u32),
 }
 
-/// A track's name in URLs.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct TrackName {
-    /// What it is for; printed as `v` or `a`.
-    pub kind: Letter,
-    /// Its track_ID in its file.
-    pub id: u32,
-    /// Its file without extension, where the asset is a folder; `None` where the asset is one file.
-    pub file: Option<String>,
-}
-
-/// The first letter of a track's name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Letter {
-    /// `v`: video.
-    Video,
-    /// `a`: audio.
-    Audio,
-}
-
 impl Route {
     /// `None` when `path` names nothing that can exist. Encoded slashes, dot segments and second spellings of one
     /// thing (`01.m4s`) name nothing.
@@ -78,7 +58,7 @@ impl Route {
             [files, file] if files == "files" && is_file(file) => Some(Self::File(asset, file.clone())),
             [version, track, part] => {
                 let version = version.strip_prefix('~')?.parse().ok()?;
-                Some(Self::Track(asset, version, TrackName::parse(track)?, Part::parse(part)?))
+                Some(Self::Track(asset, version, parse_track(track)?, Part::parse(part)?))
             }
             _ => None,
         }
@@ -108,7 +88,7 @@ impl Route {
 /// The DASH template of a track's segments, from its asset's manifest (ISO/IEC 23009-1 §5.3.9.4.4).
 #[must_use]
 pub fn segment_template(version: Version, track: &TrackName) -> String {
-    format!("~{version}/{track}/$Number$.m4s")
+    format!("~{version}/{}/$Number$.m4s", Printed(track))
 }
 
 impl fmt::Display for Route {
@@ -130,7 +110,7 @@ impl fmt::Display for Below<'_> {
             Route::Hls(_) => f.write_str("index.m3u8"),
             Route::Dash(_) => f.write_str("index.mpd"),
             Route::File(_, file) => write!(f, "files/{}", utf8_percent_encode(file, ENCODED)),
-            Route::Track(_, version, track, part) => write!(f, "~{version}/{track}/{part}"),
+            Route::Track(_, version, track, part) => write!(f, "~{version}/{}/{part}", Printed(track)),
         }
     }
 }
@@ -155,33 +135,34 @@ impl fmt::Display for Part {
     }
 }
 
-impl TrackName {
-    fn parse(text: &str) -> Option<Self> {
-        let (head, file) = match text.split_once('-') {
-            Some((head, file)) => (head, Some(file)),
-            None => (text, None),
-        };
-        let kind = match head.get(..1)? {
-            "v" => Letter::Video,
-            "a" => Letter::Audio,
-            _ => return None,
-        };
-        let file = match file {
-            Some(file) if !is_file(file) => return None,
-            file => file.map(String::from),
-        };
-        Some(Self { kind, id: canonical_number(head.get(1..)?)?, file })
-    }
+fn parse_track(text: &str) -> Option<TrackName> {
+    let (head, file) = match text.split_once('-') {
+        Some((head, file)) => (head, Some(file)),
+        None => (text, None),
+    };
+    let kind = match head.get(..1)? {
+        "v" => MediaKind::Video,
+        "a" => MediaKind::Audio,
+        _ => return None,
+    };
+    let file = match file {
+        Some(file) if !is_file(file) => return None,
+        file => file.map(String::from),
+    };
+    Some(TrackName { kind, id: canonical_number(head.get(1..)?)?, file })
 }
 
-impl fmt::Display for TrackName {
+/// A track's name as URLs have it.
+struct Printed<'a>(&'a TrackName);
+
+impl fmt::Display for Printed<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let letter = match self.kind {
-            Letter::Video => 'v',
-            Letter::Audio => 'a',
+        let letter = match self.0.kind {
+            MediaKind::Video => 'v',
+            MediaKind::Audio => 'a',
         };
-        write!(f, "{letter}{}", self.id)?;
-        self.file.iter().try_for_each(|file| write!(f, "-{}", utf8_percent_encode(file, ENCODED)))
+        write!(f, "{letter}{}", self.0.id)?;
+        self.0.file.iter().try_for_each(|file| write!(f, "-{}", utf8_percent_encode(file, ENCODED)))
     }
 }
 
@@ -200,8 +181,8 @@ fn is_file(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Letter, Part, Route, TrackName};
-    use crate::media::{AssetId, Version};
+    use super::{Part, Route};
+    use crate::media::{AssetId, MediaKind, TrackName, Version};
     use proptest::prelude::{Just, Strategy, any, prop_assert_eq, prop_oneof, proptest};
 
     fn routes() -> impl Strategy<Value = Route> {
@@ -209,7 +190,7 @@ mod tests {
             .prop_filter_map("reserved", |name| AssetId::new(&name));
         let file = "[^~./\\\\\\p{C}][^/\\\\\\p{C}]{0,8}";
         let track = (any::<bool>(), 1_u32.., proptest::option::of(file)).prop_map(|(video, id, file)| TrackName {
-            kind: if video { Letter::Video } else { Letter::Audio },
+            kind: if video { MediaKind::Video } else { MediaKind::Audio },
             id,
             file,
         });

@@ -1,1 +1,4 @@
-//! (being written)
+//! What the command line does.
+
+pub mod inspect;
+mod report;

@@ -1,1 +1,10 @@
-//! (being written)
+//! A plan as text: HLS playlists and the DASH manifest. Both list the same segments, because both read the same plan.
+
+mod dash;
+mod hls;
+mod names;
+mod rates;
+mod texts;
+
+pub use rates::{FrameRate, Rates};
+pub use texts::Manifests;

@@ -123,8 +123,8 @@ pub struct DescriptorTrack {
     pub default: bool,
 }
 
-/// The kinds of tracks that `asset.json` speaks of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// The kinds of tracks that are served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum MediaKind {
     /// Something to see.

@@ -555,13 +555,29 @@ impl SampleIndex {
                 chunk = self.chunk(at + 1).map(|next| (at + 1, next));
                 position = chunk.map_or(0, |(_, chunk)| chunk.position);
             }
-            let size = self.sizes.get(u64::from(number)).and_then(|size| u32::try_from(size).ok()).unwrap_or(0);
+            let size = self.size(number);
             let (offset, duration) = (self.offsets.get(number), self.duration(number));
             let sample = Sample { number, decode_time, offset, duration, position, size, sync: self.is_sync(number) };
             decode_time.0 += i64::from(duration);
             position += u64::from(size);
             sample
         })
+    }
+
+    /// The composition times of the samples of `range`, in decode order.
+    pub fn composition_times(&self, range: Range<u32>) -> impl Iterator<Item = Ticks> + '_ {
+        let mut decode_time = self.decode_time(range.start).0;
+        (range.start..range.end.min(self.len)).map(move |number| {
+            let composition_time = decode_time + i64::from(self.offsets.get(number));
+            decode_time += i64::from(self.duration(number));
+            Ticks(composition_time)
+        })
+    }
+
+    /// The size of sample `number`, which must exist, in bytes.
+    #[must_use]
+    pub fn size(&self, number: u32) -> u32 {
+        self.sizes.get(u64::from(number)).and_then(|size| u32::try_from(size).ok()).unwrap_or(0)
     }
 
     /// Bytes of memory this takes, its own header aside.

@@ -14,8 +14,8 @@ pub use asset::{AssetId, Descriptor, DescriptorError, DescriptorTrack, MediaKind
 pub use codec::{Aac, Codec, Family, Picture, Sound};
 pub use id::{ContentId, Version, VersionError};
 pub use index::{Chunk, Flaw, IndexBuilder, SAMPLE_LIMIT, Sample, SampleIndex, Sizes, Sync, Totals};
-pub use num::{i64_from_u64, u32_from_usize, u64_from_usize, usize_from_u32, usize_from_u64};
+pub use num::{i64_from_u64, partition_point, u32_from_usize, u64_from_usize, usize_from_u32, usize_from_u64};
 pub use packed::{Packed, Sums};
 pub use range::ByteRange;
 pub use time::{Moment, Span, Ticks, Timescale};
-pub use track::{Edit, Kind, Language, Layout, Movie, Skipped, Track};
+pub use track::{Edit, Kind, Language, Layout, Movie, Skipped, Track, TrackName};

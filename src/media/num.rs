@@ -1,4 +1,4 @@
-//! Integer conversions whose success the platform or the caller's type guarantees.
+//! Integer conversions whose success the platform or the caller's type guarantees, and a search over integers.
 //!
 //! `as` is forbidden in the crate; these are the places where a conversion cannot fail, each saying why.
 
@@ -30,4 +30,29 @@ pub fn u32_from_usize(value: usize) -> u32 {
 #[must_use]
 pub fn i64_from_u64(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+/// The first number of `range` for which `holds` is false, its end when there is none; `holds` must be true first and
+/// false after, like the predicate of a slice's `partition_point`.
+#[must_use]
+pub fn partition_point(range: std::ops::Range<u32>, holds: impl Fn(u32) -> bool) -> u32 {
+    let (mut low, mut high) = (range.start, range.end);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if holds(middle) { low = middle + 1 } else { high = middle }
+    }
+    low
+}
+
+#[cfg(test)]
+mod tests {
+    use super::partition_point;
+
+    #[test]
+    fn a_partition_point_is_where_the_predicate_turns() {
+        for turn in 3..=9 {
+            assert_eq!(partition_point(3..9, |at| at < turn), turn);
+        }
+        assert_eq!(partition_point(5..5, |_| true), 5);
+    }
 }

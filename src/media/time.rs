@@ -13,6 +13,8 @@ pub struct Timescale(NonZeroU32);
 impl Timescale {
     /// The timescale of MPEG-TS: 90 kHz.
     pub const MPEG_TS: Self = Self(NonZeroU32::new(90_000).expect("not zero"));
+    /// Microseconds.
+    pub const MICROS: Self = Self(NonZeroU32::new(1_000_000).expect("not zero"));
     /// Milliseconds.
     pub const MILLIS: Self = Self(NonZeroU32::new(1_000).expect("not zero"));
 

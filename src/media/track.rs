@@ -1,5 +1,6 @@
 //! A movie and its tracks: what was found in one stored file.
 
+use super::asset::MediaKind;
 use super::codec::{Codec, Picture, Sound};
 use super::id::ContentId;
 use super::index::SampleIndex;
@@ -73,6 +74,17 @@ pub enum Kind {
     Audio(Sound),
 }
 
+/// A track's name among all tracks of its asset. It depends on its own file alone.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TrackName {
+    /// What it is for.
+    pub kind: MediaKind,
+    /// Its track_ID in its file.
+    pub id: u32,
+    /// Its file without extension, where the asset is a folder; `None` where the asset is one file.
+    pub file: Option<String>,
+}
+
 /// An edit list that maps one contiguous part of the media onto the presentation (ISO/IEC 14496-12 §8.6.6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Edit {
@@ -82,6 +94,17 @@ pub struct Edit {
     pub media_time: Ticks,
     /// How long is presented; `None`: to the end of the media.
     pub length: Option<Moment>,
+}
+
+impl Kind {
+    /// Whether it is seen or heard.
+    #[must_use]
+    pub const fn media(&self) -> MediaKind {
+        match self {
+            Self::Video(_) => MediaKind::Video,
+            Self::Audio(_) => MediaKind::Audio,
+        }
+    }
 }
 
 impl Edit {
@@ -161,6 +184,9 @@ const SHORT: [(&str, &str); 64] = [
     ("zho", "zh"),
 ];
 
+/// The codes of [`SHORT`] that only catalogues of books use.
+const BIBLIOGRAPHIC: [&str; 11] = ["chi", "cze", "dut", "fre", "ger", "gre", "ice", "may", "per", "rum", "slo"];
+
 impl Language {
     /// Undetermined.
     #[must_use]
@@ -191,6 +217,18 @@ impl Language {
         &self.0
     }
 
+    /// Its ISO 639-2/T code, as `mdhd` holds it; `und` where there is none.
+    #[must_use]
+    pub fn iso639_2(&self) -> &str {
+        let primary = self.0.split('-').next().unwrap_or(&self.0);
+        let long = SHORT.iter().find(|(long, short)| *short == primary && !BIBLIOGRAPHIC.contains(long));
+        match long {
+            Some((long, _)) => long,
+            None if primary.len() == 3 => primary,
+            None => "und",
+        }
+    }
+
     /// Whether the file says nothing of it.
     #[must_use]
     pub fn is_undetermined(&self) -> bool {
@@ -208,6 +246,13 @@ mod tests {
         assert_eq!(Language::new("ger").unwrap().as_str(), "de");
         assert_eq!(Language::new("por-BR").unwrap().as_str(), "pt-BR");
         assert_eq!(Language::new("haw").unwrap().as_str(), "haw");
+    }
+
+    #[test]
+    fn a_two_letter_code_has_its_terminological_equal() {
+        for (tag, long) in [("de", "deu"), ("zh-Hant", "zho"), ("haw", "haw"), ("xx", "und"), ("nl", "nld")] {
+            assert_eq!(Language::new(tag).unwrap().iso639_2(), long);
+        }
     }
 
     #[test]

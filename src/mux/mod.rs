@@ -1,1 +1,10 @@
-//! (being written)
+//! A segment → a recipe: which bytes answer it, some made here, most standing in the stored file.
+
+mod boxes;
+mod fmp4;
+mod init;
+mod recipe;
+
+pub use fmp4::{segment, segment_length};
+pub use init::init;
+pub use recipe::{Piece, Recipe};

@@ -1,0 +1,78 @@
+//! `afflux inspect PATH`: what a stored file holds, how it would be cut, and what lint says of it. Needs no server.
+
+use super::report::Report;
+use crate::demux::{self, Probe, Step};
+use crate::media::{ByteRange, Movie, usize_from_u64};
+use crate::plan::{Plan, Refusal, Settings, Source};
+use bytes::BytesMut;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+/// Why a file cannot be inspected.
+#[derive(Debug, thiserror::Error)]
+enum Error {
+    #[error("{0}")]
+    Read(#[from] io::Error),
+    #[error("{0}")]
+    Demux(#[from] demux::Error),
+    #[error("{0}")]
+    Plan(#[from] Refusal),
+}
+
+/// How a report is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Lines for people.
+    Text,
+    /// JSON for programs.
+    Json,
+}
+
+/// Prints what is known of the file at `path`; exit code 1, with one line on standard error, when it cannot be served.
+#[must_use]
+pub fn run(path: &Path, format: Format, settings: Settings) -> ExitCode {
+    let planned = understand(path).and_then(|movie| plan(path, movie, settings));
+    let printed = planned.and_then(|plan| {
+        let report = Report::new(&plan);
+        let text = match format {
+            Format::Text => report.to_string(),
+            Format::Json => report.to_json(),
+        };
+        Ok(io::stdout().write_all(text.as_bytes())?)
+    });
+    match printed {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // A closed standard error leaves the exit code to speak.
+            let _ = writeln!(io::stderr(), "afflux: {}: {error}", path.display());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn understand(path: &Path) -> Result<Movie, Error> {
+    let file = File::open(path)?;
+    let (mut probe, mut range) = Probe::new(file.metadata()?.len())?;
+    loop {
+        match probe.feed(&read(&file, range)?.freeze())? {
+            Step::Need(next) => range = next,
+            Step::Done(movie) => return Ok(*movie),
+        }
+    }
+}
+
+fn read(file: &File, range: ByteRange) -> io::Result<BytesMut> {
+    let mut bytes = BytesMut::zeroed(usize_from_u64(range.len()));
+    file.read_exact_at(&mut bytes, range.start())?;
+    Ok(bytes)
+}
+
+fn plan(path: &Path, movie: Movie, settings: Settings) -> Result<Plan, Error> {
+    let file = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let source = Source { file, name: None, movie: Arc::new(movie), said: Vec::new() };
+    Ok(Plan::new(&[source], 0, settings)?)
+}

@@ -1,0 +1,173 @@
+//! What `afflux inspect` reports: one structure, printed as lines or as JSON.
+
+use crate::lint;
+use crate::manifest::{FrameRate, Rates};
+use crate::media::{Kind, Layout, MediaKind, Moment};
+use crate::plan::{Alignment, Plan, Planned};
+use serde::Serialize;
+use std::fmt;
+
+/// A stored file, as it would be served.
+#[derive(Debug, Serialize)]
+pub(super) struct Report {
+    file: String,
+    /// In bytes.
+    size: u64,
+    layout: &'static str,
+    content_id: String,
+    /// Of the presentation, in seconds.
+    duration: f64,
+    /// The segment target, in seconds.
+    segment_target: f64,
+    tracks: Vec<TrackReport>,
+    lint: Vec<LintReport>,
+}
+
+#[derive(Debug, Serialize)]
+struct TrackReport {
+    id: u32,
+    kind: &'static str,
+    codec: String,
+    /// `1280x720 at 25` or `2 channels at 48000`.
+    format: String,
+    language: String,
+    /// Ticks per second.
+    timescale: u32,
+    samples: u32,
+    /// Bytes of all samples.
+    bytes: u64,
+    /// Bytes of memory its index takes.
+    index_bytes: usize,
+    edit: EditReport,
+    /// Bits per second: the peak over about a segment target, and all along.
+    bandwidth: u64,
+    average_bandwidth: u64,
+    aligned: bool,
+    version: String,
+    /// When each segment begins, in seconds.
+    cuts: Vec<f64>,
+}
+
+#[derive(Debug, Serialize)]
+struct EditReport {
+    /// When the track's edit begins, in seconds.
+    delay: f64,
+    /// The composition time presented then, in ticks.
+    media_time: i64,
+    /// How long it lasts, in seconds; to the end of the media where absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    length: Option<f64>,
+}
+
+#[derive(Debug, Serialize)]
+struct LintReport {
+    code: &'static str,
+    message: String,
+}
+
+impl Report {
+    /// What `plan`, of one file, would serve.
+    pub(super) fn new(plan: &Plan) -> Self {
+        let first = plan.tracks().first();
+        let movie = first.map(|track| track.timeline.movie());
+        let layout = movie.map_or("", |movie| match movie.layout {
+            Layout::MoovFirst => "moov first",
+            Layout::MoovLast => "moov last",
+            Layout::Fragmented => "fragmented",
+        });
+        Self {
+            file: first.map(|track| track.file.clone()).unwrap_or_default(),
+            size: movie.map_or(0, |movie| movie.size),
+            layout,
+            content_id: movie.map(|movie| movie.content.to_string()).unwrap_or_default(),
+            duration: seconds(plan.end()),
+            segment_target: seconds(Moment::from_millis(plan.settings().target_millis.into())),
+            tracks: plan.tracks().iter().map(|track| TrackReport::new(plan, track)).collect(),
+            lint: lint::findings(plan)
+                .into_iter()
+                .map(|found| LintReport { code: found.code, message: found.message })
+                .collect(),
+        }
+    }
+
+    /// As JSON, with a line feed behind it.
+    pub(super) fn to_json(&self) -> String {
+        let json = serde_json::to_string_pretty(self).expect("strings and finite numbers only");
+        json + "\n"
+    }
+}
+
+impl TrackReport {
+    fn new(plan: &Plan, track: &Planned) -> Self {
+        let (stored, scale) = (track.track(), track.timeline.timescale());
+        let (kind, format) = match stored.kind {
+            Kind::Video(picture) => {
+                let rate = FrameRate::of(track).as_fraction();
+                ("video", format!("{}x{} at {rate}", picture.width, picture.height))
+            }
+            Kind::Audio(sound) => ("audio", format!("{} channels at {}", sound.channels, sound.sample_rate)),
+        };
+        let rates = Rates::of(track, plan.target_duration());
+        Self {
+            id: stored.id,
+            kind,
+            codec: stored.codec.string.clone(),
+            format,
+            language: track.language.as_str().into(),
+            timescale: scale.get(),
+            samples: stored.index.len(),
+            bytes: stored.index.bytes(),
+            index_bytes: stored.index.heap_bytes(),
+            edit: EditReport {
+                delay: seconds(stored.edit.delay),
+                media_time: stored.edit.media_time.0,
+                length: stored.edit.length.map(seconds),
+            },
+            bandwidth: rates.peak,
+            average_bandwidth: rates.average,
+            aligned: track.alignment == Alignment::Aligned || track.name.kind == MediaKind::Audio,
+            version: track.version.to_string(),
+            cuts: track.segments.iter().map(|segment| seconds(segment.start.at(scale))).collect(),
+        }
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}: {} bytes, {}, {} s", self.file, self.size, self.layout, self.duration)?;
+        writeln!(f, "content id  {}", self.content_id)?;
+        for track in &self.tracks {
+            write!(f, "\n{track}")?;
+        }
+        if !self.lint.is_empty() {
+            writeln!(f)?;
+        }
+        self.lint.iter().try_for_each(|found| writeln!(f, "lint {}: {}", found.code, found.message))
+    }
+}
+
+impl fmt::Display for TrackReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "track {}  {} {}, {}, {}", self.id, self.kind, self.codec, self.format, self.language)?;
+        let tenths = self.index_bytes * 10 / usize::try_from(self.samples).unwrap_or(usize::MAX).max(1);
+        let per_sample = format!("{}.{}", tenths / 10, tenths % 10);
+        writeln!(
+            f,
+            "  samples   {} ({} bytes) at timescale {}; index {per_sample} bytes a sample",
+            self.samples, self.bytes, self.timescale
+        )?;
+        let length = self.edit.length.map_or_else(|| "to the end".into(), |length| format!("for {length} s"));
+        writeln!(f, "  edit      from tick {} at {} s, {length}", self.edit.media_time, self.edit.delay)?;
+        writeln!(f, "  bit rate  {} peak, {} average", self.bandwidth, self.average_bandwidth)?;
+        let cuts: Vec<String> = self.cuts.iter().map(f64::to_string).collect();
+        writeln!(f, "  cuts      {} segments at {}", cuts.len(), cuts.join(" "))
+    }
+}
+
+/// Seconds to the microsecond.
+fn seconds(moment: Moment) -> f64 {
+    let micros = moment.micros();
+    let sign = if micros < 0 { "-" } else { "" };
+    let whole = micros.unsigned_abs();
+    format!("{sign}{}.{:06}", whole / 1_000_000, whole % 1_000_000).parse().expect("digits, a point, digits")
+}

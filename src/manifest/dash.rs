@@ -1,0 +1,211 @@
+//! The DASH manifest (ISO/IEC 23009-1), printed by `dash-mpd-core`: one Period, SegmentTemplate with SegmentTimeline
+//! per Representation, the same segments as HLS.
+
+use super::names::{self, Rendition};
+use super::rates::{FrameRate, Rates};
+use crate::media::{AssetId, Kind, MediaKind, Moment, Role, Ticks, Timescale, i64_from_u64};
+use crate::plan::{Alignment, Opening, Plan, Planned, SHIFT_SECONDS, Segment};
+use crate::route::{Part, Route, segment_template};
+use dash_mpd_core as mpd;
+use mpd::{AdaptationSet, MPD, Period, Representation, S, SegmentTemplate, SegmentTimeline};
+use std::time::Duration;
+
+const PROFILES: &str = "urn:mpeg:dash:profile:isoff-live:2011,urn:mpeg:dash:profile:cmaf:2019";
+const ROLES: &str = "urn:mpeg:dash:role:2011";
+const CHANNELS: &str = "urn:mpeg:dash:23003:3:audio_channel_configuration:2011";
+
+/// The manifest of `plan`.
+pub(super) fn manifest(asset: &AssetId, plan: &Plan) -> String {
+    let longest = plan.tracks().iter().flat_map(longest_segment).max().unwrap_or_default();
+    let adaptations = video_sets(asset, plan).into_iter().chain(audio_sets(asset, plan));
+    let numbered =
+        (1..).zip(adaptations).map(|(id, set): (u32, AdaptationSet)| AdaptationSet { id: Some(id.to_string()), ..set });
+    let mpd = MPD {
+        xmlns: Some("urn:mpeg:dash:schema:mpd:2011".into()),
+        profiles: Some(PROFILES.into()),
+        mpdtype: Some("static".into()),
+        mediaPresentationDuration: Some(duration(plan.end())),
+        minBufferTime: Some(Duration::from_secs(u64::from(plan.target_duration()))),
+        maxSegmentDuration: Some(longest),
+        periods: vec![Period {
+            id: Some("1".into()),
+            start: Some(Duration::ZERO),
+            adaptations: numbered.collect(),
+            ..Period::default()
+        }],
+        ..MPD::default()
+    };
+    // One element a line: attribute values and text have no raw angle brackets.
+    format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n{mpd}\n").replace("><", ">\n<")
+}
+
+/// Aligned video of one codec is one set; each video that is cut at its own keyframes is a set of its own.
+fn video_sets(asset: &AssetId, plan: &Plan) -> Vec<AdaptationSet> {
+    let mut sets: Vec<Vec<&Planned>> = Vec::new();
+    for track in plan.of_kind(MediaKind::Video) {
+        let joins = |set: &&mut Vec<&Planned>| set.iter().all(|other| switchable(track, other));
+        match sets.iter_mut().find(joins) {
+            Some(set) => set.push(track),
+            None => sets.push(vec![track]),
+        }
+    }
+    let set = |tracks: Vec<&Planned>| AdaptationSet {
+        contentType: Some("video".into()),
+        mimeType: Some("video/mp4".into()),
+        segmentAlignment: Some(aligned(&tracks)),
+        startWithSAP: start_with_sap(&tracks),
+        Role: vec![role(tracks.iter().find_map(|track| track.role).unwrap_or(Role::Main))],
+        representations: tracks.iter().map(|track| video(asset, plan, track)).collect(),
+        ..AdaptationSet::default()
+    };
+    sets.into_iter().map(set).collect()
+}
+
+fn switchable(a: &Planned, b: &Planned) -> bool {
+    let both = |alignment| a.alignment == alignment && b.alignment == alignment;
+    both(Alignment::Aligned) && a.track().codec.fourcc == b.track().codec.fourcc && a.role == b.role
+}
+
+/// One set per audio track that a listener would choose: language, codec, channels, role and label.
+fn audio_sets(asset: &AssetId, plan: &Plan) -> Vec<AdaptationSet> {
+    let groups = names::audio_groups(plan);
+    let renditions = groups.iter().flat_map(|group| &group.renditions);
+    let set = |rendition: &Rendition<'_>| AdaptationSet {
+        contentType: Some("audio".into()),
+        mimeType: Some("audio/mp4".into()),
+        lang: Some(rendition.track.language.as_str().into()),
+        segmentAlignment: Some(true),
+        startWithSAP: start_with_sap(&[rendition.track]),
+        Label: vec![mpd::Label { content: rendition.name.clone(), ..mpd::Label::default() }],
+        Role: vec![role(rendition.role)],
+        representations: vec![audio(asset, plan, rendition.track)],
+        ..AdaptationSet::default()
+    };
+    renditions.map(set).collect()
+}
+
+fn video(asset: &AssetId, plan: &Plan, track: &Planned) -> Representation {
+    let common = representation(asset, plan, track);
+    let Kind::Video(picture) = track.track().kind else { return common };
+    let (horizontal, vertical) = picture.pixel_aspect;
+    Representation {
+        width: Some(picture.width.into()),
+        height: Some(picture.height.into()),
+        sar: Some(format!("{horizontal}:{vertical}")),
+        frameRate: Some(FrameRate::of(track).as_fraction()),
+        ..common
+    }
+}
+
+fn audio(asset: &AssetId, plan: &Plan, track: &Planned) -> Representation {
+    let common = representation(asset, plan, track);
+    let Kind::Audio(sound) = track.track().kind else { return common };
+    Representation {
+        audioSamplingRate: Some(sound.sample_rate.to_string()),
+        AudioChannelConfiguration: vec![mpd::AudioChannelConfiguration {
+            schemeIdUri: CHANNELS.into(),
+            value: Some(channel_configuration(sound.channels).to_string()),
+            ..mpd::AudioChannelConfiguration::default()
+        }],
+        ..common
+    }
+}
+
+/// The ChannelConfiguration of ISO/IEC 23091-3 for a usual number of channels: up to 5.1 it is that number.
+const fn channel_configuration(channels: u16) -> u16 {
+    match channels {
+        7 => 11,
+        8 => 12,
+        fewer_or_more => fewer_or_more,
+    }
+}
+
+fn representation(asset: &AssetId, plan: &Plan, track: &Planned) -> Representation {
+    let route = |part| Route::Track(asset.clone(), track.version, track.name.clone(), part).from_entry();
+    let scale = u64::from(track.timeline.timescale().get());
+    Representation {
+        id: Some(id(track)),
+        bandwidth: Some(Rates::of(track, plan.target_duration()).peak),
+        codecs: Some(track.track().codec.string.clone()),
+        SegmentTemplate: Some(SegmentTemplate {
+            timescale: Some(scale),
+            presentationTimeOffset: Some(scale * u64::from(SHIFT_SECONDS)),
+            startNumber: Some(1),
+            initialization: Some(route(Part::Init)),
+            media: Some(segment_template(track.version, &track.name)),
+            SegmentTimeline: Some(SegmentTimeline { segments: timeline(track) }),
+            ..SegmentTemplate::default()
+        }),
+        ..Representation::default()
+    }
+}
+
+/// Unique in the Period, without white space (§5.3.5.2).
+fn id(track: &Planned) -> String {
+    let kind = match track.name.kind {
+        MediaKind::Video => 'v',
+        MediaKind::Audio => 'a',
+    };
+    let file: String =
+        track.name.file.iter().flat_map(|file| file.chars()).map(|c| if c.is_whitespace() { '_' } else { c }).collect();
+    if file.is_empty() { format!("{kind}{}", track.name.id) } else { format!("{kind}{}-{file}", track.name.id) }
+}
+
+/// Runs of segments of one span, as `r` repeats them.
+fn timeline(track: &Planned) -> Vec<S> {
+    let shift = track.timeline.shift();
+    let mut runs: Vec<S> = Vec::new();
+    for segment in &track.segments {
+        match runs.last_mut() {
+            Some(run) if run.d == segment.span.0 => run.r = Some(run.r.unwrap_or(0) + 1),
+            last => {
+                let t = last.is_none().then(|| u64::try_from(segment.start.0 + shift.0).unwrap_or(0));
+                runs.push(S { t, d: segment.span.0, ..S::default() });
+            }
+        }
+    }
+    runs
+}
+
+/// Whether no segment of one track overlaps, by more than half a frame, another number's of another.
+fn aligned(tracks: &[&Planned]) -> bool {
+    let Some((first, others)) = tracks.split_first() else { return true };
+    let scale = first.timeline.timescale();
+    let frame = Ticks(i64::from(first.timeline.duration(0))).at(scale).distance_nanos(Moment::ZERO);
+    others.iter().all(|other| {
+        let same = |(a, b): (&Segment, &Segment)| {
+            let (a, b) = (a.start.at(scale), b.start.at(other.timeline.timescale()));
+            2 * a.distance_nanos(b) <= frame
+        };
+        first.segments.len() == other.segments.len() && first.segments.iter().zip(&other.segments).all(same)
+    })
+}
+
+/// The greatest SAP type that segments begin with; `None` where one begins with no access point.
+fn start_with_sap(tracks: &[&Planned]) -> Option<u64> {
+    let openings = || tracks.iter().flat_map(|track| &track.segments).map(|segment| segment.opening);
+    if openings().any(|opening| opening == Opening::None) {
+        return None;
+    }
+    Some(if openings().any(|opening| opening == Opening::Open) { 3 } else { 1 })
+}
+
+fn longest_segment(track: &Planned) -> Option<Duration> {
+    let longest = track.segments.iter().map(|segment| segment.span).max()?;
+    Some(duration(longest.at(track.timeline.timescale())))
+}
+
+/// As a duration, rounded up to a microsecond; nothing is negative here.
+fn duration(moment: Moment) -> Duration {
+    let exact = u64::try_from(moment.micros()).unwrap_or(0);
+    let more = Moment::cmp(&moment, &micros(exact)).is_gt();
+    Duration::from_micros(exact + u64::from(more))
+}
+
+fn micros(micros: u64) -> Moment {
+    Ticks(i64_from_u64(micros)).at(Timescale::MICROS)
+}
+
+fn role(role: Role) -> mpd::Role {
+    mpd::Role { schemeIdUri: ROLES.into(), value: Some(role.as_str().into()), ..mpd::Role::default() }
+}

@@ -1,0 +1,178 @@
+//! HLS playlists (RFC 8216), printed by `m3u8-rs`.
+
+use super::names::{self, Group};
+use super::rates::{FrameRate, Rates};
+use super::texts::Playlist;
+use crate::media::{AssetId, Kind, MediaKind, Moment, Ticks};
+use crate::plan::{Plan, Planned};
+use crate::route::{Part, Route};
+use m3u8_rs::{
+    AlternativeMedia, AlternativeMediaType, Map, MasterPlaylist, MediaPlaylist, MediaPlaylistType, MediaSegment,
+    Resolution, VariantStream,
+};
+
+/// `EXT-X-MAP` outside of I-frame playlists needs 6 (RFC 8216 §7); 7 is what fragmented MP4 is written with.
+const VERSION: usize = 7;
+
+/// The multivariant playlist of `plan`: every video with every group of audio, the lowest rate first.
+pub(super) fn multivariant(asset: &AssetId, plan: &Plan, playlists: &[Playlist]) -> Vec<u8> {
+    let groups = names::audio_groups(plan);
+    let printer = Printer { asset, plan, playlists };
+    let mut variants: Vec<VariantStream> =
+        plan.of_kind(MediaKind::Video).flat_map(|video| printer.variants_of(video, &groups)).collect();
+    let video = !variants.is_empty();
+    if !video {
+        variants = groups.iter().filter_map(|group| printer.audio_variant(group)).collect();
+    }
+    variants.sort_by_key(|variant| variant.bandwidth);
+    let listed = groups.iter().filter(|group| video || group.renditions.len() > 1);
+    let playlist = MasterPlaylist {
+        version: Some(VERSION),
+        independent_segments: plan.tracks().iter().all(Planned::is_independent),
+        alternatives: listed.flat_map(|group| printer.alternatives(group)).collect(),
+        variants,
+        ..MasterPlaylist::default()
+    };
+    let mut text = Vec::new();
+    playlist.write_to(&mut text).expect("memory takes every write");
+    text
+}
+
+/// The media playlist of `track`.
+pub(super) fn media(asset: &AssetId, plan: &Plan, track: &Planned) -> Vec<u8> {
+    let route = |part| Route::Track(asset.clone(), track.version, track.name.clone(), part).from_playlist();
+    let mut map =
+        Some(Map { uri: route(Part::Init), byte_range: None, other_attributes: std::collections::HashMap::new() });
+    let segments = (1..).zip(&track.segments).map(|(number, segment)| {
+        let end = segment.start.after(segment.span).unwrap_or(segment.start);
+        let (from, to) = (micros(track, segment.start), micros(track, end));
+        MediaSegment {
+            uri: route(Part::Segment(number)),
+            duration: seconds(to.saturating_sub(from)),
+            map: map.take(),
+            ..MediaSegment::default()
+        }
+    });
+    let playlist = MediaPlaylist {
+        version: Some(VERSION),
+        independent_segments: track.is_independent(),
+        target_duration: u64::from(plan.target_duration()),
+        media_sequence: 1,
+        playlist_type: Some(MediaPlaylistType::Vod),
+        segments: segments.collect(),
+        end_list: true,
+        ..MediaPlaylist::default()
+    };
+    let mut text = Vec::new();
+    playlist.write_to(&mut text).expect("memory takes every write");
+    text
+}
+
+struct Printer<'a> {
+    asset: &'a AssetId,
+    plan: &'a Plan,
+    playlists: &'a [Playlist],
+}
+
+impl Printer<'_> {
+    fn variants_of(&self, video: &Planned, groups: &[Group<'_>]) -> Vec<VariantStream> {
+        if groups.is_empty() {
+            return vec![self.variant(video, None)];
+        }
+        groups.iter().map(|group| self.variant(video, Some(group))).collect()
+    }
+
+    /// `video` with `group`: the rates of both, of the group's dearest rendition.
+    fn variant(&self, video: &Planned, group: Option<&Group<'_>>) -> VariantStream {
+        let own = self.rates(video);
+        let renditions = group.map_or(&[][..], |group| &group.renditions);
+        let audio = renditions.iter().map(|rendition| self.rates(rendition.track));
+        let (peak, average) = audio.fold((0, 0), |most, rates| (most.0.max(rates.peak), most.1.max(rates.average)));
+        VariantStream {
+            uri: self.uri(video),
+            bandwidth: own.peak + peak,
+            average_bandwidth: Some(own.average + average),
+            codecs: Some(codecs([video].into_iter().chain(renditions.iter().map(|rendition| rendition.track)))),
+            resolution: resolution(video),
+            frame_rate: Some(thousandths(FrameRate::of(video).millis())),
+            audio: group.map(|group| group.id.clone()),
+            ..VariantStream::default()
+        }
+    }
+
+    /// Audio alone: the default rendition's playlist, in its group where there are others.
+    fn audio_variant(&self, group: &Group<'_>) -> Option<VariantStream> {
+        let default = group.renditions.iter().find(|rendition| rendition.default)?;
+        let rates = group.renditions.iter().map(|rendition| self.rates(rendition.track));
+        let (peak, average) = rates.fold((0, 0), |most, rates| (most.0.max(rates.peak), most.1.max(rates.average)));
+        Some(VariantStream {
+            uri: self.uri(default.track),
+            bandwidth: peak,
+            average_bandwidth: Some(average),
+            codecs: Some(codecs(group.renditions.iter().map(|rendition| rendition.track))),
+            audio: (group.renditions.len() > 1).then(|| group.id.clone()),
+            ..VariantStream::default()
+        })
+    }
+
+    fn alternatives(&self, group: &Group<'_>) -> Vec<AlternativeMedia> {
+        let alternative = |rendition: &names::Rendition<'_>| AlternativeMedia {
+            media_type: AlternativeMediaType::Audio,
+            uri: Some(self.uri(rendition.track)),
+            group_id: group.id.clone(),
+            language: Some(rendition.track.language.as_str().into()),
+            name: rendition.name.clone(),
+            default: rendition.default,
+            autoselect: true,
+            channels: Some(names::channels(rendition.track).to_string()),
+            ..AlternativeMedia::default()
+        };
+        group.renditions.iter().map(alternative).collect()
+    }
+
+    fn rates(&self, track: &Planned) -> Rates {
+        Rates::of(track, self.plan.target_duration())
+    }
+
+    fn uri(&self, track: &Planned) -> String {
+        let playlist = self.playlists.iter().find(|playlist| playlist.name == track.name);
+        let version = playlist.map_or(track.version, |playlist| playlist.version);
+        Route::Track(self.asset.clone(), version, track.name.clone(), Part::Playlist).from_entry()
+    }
+}
+
+/// RFC 6381 strings of all `tracks`, each once.
+fn codecs<'a>(tracks: impl Iterator<Item = &'a Planned>) -> String {
+    let mut strings: Vec<&str> = Vec::new();
+    for track in tracks {
+        let string = track.track().codec.string.as_str();
+        if !strings.contains(&string) {
+            strings.push(string);
+        }
+    }
+    strings.join(",")
+}
+
+fn resolution(video: &Planned) -> Option<Resolution> {
+    match video.track().kind {
+        Kind::Video(picture) => Some(Resolution { width: picture.width.into(), height: picture.height.into() }),
+        Kind::Audio(_) => None,
+    }
+}
+
+/// Microseconds from the start of the track: rounded once, so that sums of `EXTINF` never drift.
+fn micros(track: &Planned, at: Ticks) -> u64 {
+    let start = track.segments.first().map_or(at, |first| first.start);
+    let since = Ticks(at.0 - start.0).at(track.timeline.timescale());
+    u64::try_from(Moment::micros(since)).unwrap_or(0)
+}
+
+/// `EXTINF`, in seconds.
+fn seconds(micros: u64) -> f32 {
+    format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000).parse().expect("digits, a point, digits")
+}
+
+/// `FRAME-RATE`, in frames per second to three decimals (RFC 8216 §4.3.4.2).
+fn thousandths(millis: u64) -> f64 {
+    format!("{}.{:03}", millis / 1_000, millis % 1_000).parse().expect("digits, a point, digits")
+}

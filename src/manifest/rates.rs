@@ -1,0 +1,101 @@
+//! Bit rates and frame rates, from the index: what manifests claim is what segments weigh.
+
+use crate::media::Span;
+use crate::mux;
+use crate::plan::Planned;
+
+/// The bit rates of a track, in bits per second, `styp`, `moof` and `mdat` headers included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rates {
+    /// The greatest rate of any contiguous segments that last 0.5 to 1.5 target durations (RFC 8216 §4.3.4.2).
+    pub peak: u64,
+    /// Of all segments together.
+    pub average: u64,
+}
+
+impl Rates {
+    /// The rates of `track` in an asset with that target duration in seconds.
+    #[must_use]
+    pub fn of(track: &Planned, target_duration: u32) -> Self {
+        let scale = track.timeline.timescale().get();
+        let segments: Vec<(u64, u64)> =
+            track.segments.iter().map(|segment| (mux::segment_length(track, segment), segment.span.0)).collect();
+        let (bytes, span) = segments.iter().fold((0, 0), |sum, part| (sum.0 + part.0, sum.1 + part.1));
+        let average = rate(bytes, Span(span), scale);
+        let target = u64::from(target_duration) * u64::from(scale);
+        let peak = (0..segments.len()).filter_map(|from| peak_from(segments.get(from..)?, target, scale)).max();
+        Self { peak: peak.unwrap_or(average).max(average), average }
+    }
+}
+
+/// The greatest rate of the runs that begin with the first of `segments` and last 0.5 to 1.5 times `target`.
+fn peak_from(segments: &[(u64, u64)], target: u64, scale: u32) -> Option<u64> {
+    let running = segments.iter().scan((0_u64, 0_u64), |sum, part| {
+        *sum = (sum.0 + part.0, sum.1 + part.1);
+        Some(*sum)
+    });
+    let within = running.take_while(|(_, span)| 2 * span <= 3 * target).filter(|(_, span)| 2 * span >= target);
+    within.map(|(bytes, span)| rate(bytes, Span(span), scale)).max()
+}
+
+/// Bits per second, rounded up; a span of zero counts as one tick.
+fn rate(bytes: u64, span: Span, scale: u32) -> u64 {
+    let bits = u128::from(bytes) * 8 * u128::from(scale);
+    u64::try_from(bits.div_ceil(u128::from(span.0.max(1)))).unwrap_or(u64::MAX)
+}
+
+/// Frames per second, as a fraction in lowest terms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FrameRate {
+    frames: u64,
+    seconds: u64,
+}
+
+impl FrameRate {
+    /// The rate of a video track: of its frames but the first and last, whose durations are often odd, where there
+    /// are more than two; else of all.
+    #[must_use]
+    pub fn of(track: &Planned) -> Self {
+        let index = &track.track().index;
+        let (first, last) = (track.timeline.skipped(), index.len());
+        let inner = if last - first > 2 { first + 1..last - 1 } else { first..last };
+        let span = index.decode_time(inner.end).since(index.decode_time(inner.start)).unwrap_or_default();
+        let frames = u64::from(inner.end - inner.start) * u64::from(track.timeline.timescale().get());
+        let divisor = gcd(frames, span.0.max(1));
+        Self { frames: frames / divisor, seconds: span.0.max(1) / divisor }
+    }
+
+    /// Thousandths of a frame per second, rounded half up.
+    #[must_use]
+    pub fn millis(self) -> u64 {
+        (self.frames.saturating_mul(2_000).saturating_add(self.seconds)) / (2 * self.seconds)
+    }
+
+    /// As DASH writes it: `30` or `30000/1001`; where the fraction is long, thousandths over 1000.
+    #[must_use]
+    pub fn as_fraction(self) -> String {
+        match (self.frames, self.seconds) {
+            (frames, 1) => frames.to_string(),
+            (frames, seconds) if seconds <= 1_001 => format!("{frames}/{seconds}"),
+            _ => format!("{}/1000", self.millis()),
+        }
+    }
+}
+
+fn gcd(a: u64, b: u64) -> u64 {
+    if b == 0 { a } else { gcd(b, a % b) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::peak_from;
+
+    #[test]
+    fn a_peak_is_over_half_to_one_and_a_half_targets() {
+        // Target 6 s at 1 tick a second: 2 s alone is too short to count, 2 + 6 counts, 2 + 6 + 6 is too long.
+        let segments = [(1_000, 2), (600, 6), (9_000, 6)];
+        assert_eq!(peak_from(&segments, 6, 1), Some(1_600));
+        assert_eq!(peak_from(&segments[2..], 6, 1), Some(12_000));
+        assert_eq!(peak_from(&segments[..1], 6, 1), None);
+    }
+}

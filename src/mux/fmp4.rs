@@ -1,0 +1,190 @@
+//! CMAF media segments (ISO/IEC 23000-19 §7.3.3): one fragment each, the samples' bytes where they stand.
+//!
+//! ```text
+//! styp │ moof │ mfhd                                       number of the segment
+//!      │      │ traf │ tfhd │ default-base-is-moof; duration where all samples share one; flags of all but the first
+//!      │      │      │ tfdt │ 64 bit decode time, SHIFT included
+//!      │      │      │ trun │ per sample: duration? size flags? composition offset?  (`?`: only where they differ)
+//!      │ mdat │ samples in decode order
+//! ```
+//! Which fields a `trun` has is decided per segment from the index in O(log n), so a segment's length is known without
+//! visiting its samples.
+
+use super::boxes::{full_box, plain_box, u32_be};
+use super::recipe::Recipe;
+use crate::media::{u64_from_usize, usize_from_u32};
+use crate::plan::{Planned, Segment};
+use bytes::Bytes;
+use std::ops::Range;
+
+/// sample_flags of a sync sample: depends on no other (ISO/IEC 14496-12 §8.8.3.1).
+const SYNC: u32 = 0x0200_0000;
+/// sample_flags of any other sample: depends on others, is not a sync sample.
+const NO_SYNC: u32 = 0x0101_0000;
+
+/// `styp` with brands: a CMAF segment of one CMAF fragment.
+const STYP: [u8; 24] = *b"\0\0\0\x18stypcmfs\0\0\0\0cmfscmff";
+const MFHD: u64 = 16;
+const TFDT: u64 = 20;
+const BOX_HEADER: u64 = 8;
+const FULL_BOX_HEADER: u64 = 12;
+
+/// How a segment's fragment is written.
+#[derive(Debug, Clone, Copy)]
+struct Layout {
+    samples: u32,
+    /// The one duration, in `tfhd`; `None`: one per sample.
+    duration: Option<u32>,
+    flags: Flags,
+    /// Whether samples carry composition offsets.
+    offsets: Offsets,
+    /// Bytes of all samples together.
+    media: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Offsets {
+    Each,
+    None,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Flags {
+    /// All samples are sync samples.
+    AllSync,
+    /// The first is, no other.
+    FirstSync,
+    /// One by one.
+    Each,
+}
+
+impl Layout {
+    fn of(track: &Planned, samples: &Range<u32>) -> Self {
+        let timeline = &track.timeline;
+        let count = samples.end - samples.start;
+        let syncs = timeline.syncs(samples.clone());
+        let flags = match syncs {
+            all if all == count => Flags::AllSync,
+            1 if timeline.is_sync(samples.start) => Flags::FirstSync,
+            _ => Flags::Each,
+        };
+        Self {
+            samples: count,
+            duration: timeline.constant_duration(samples.clone()),
+            flags,
+            offsets: if timeline.reorders() { Offsets::Each } else { Offsets::None },
+            media: timeline.bytes(samples.clone()),
+        }
+    }
+
+    /// `trun` flags: data offset, first sample's flags, then which fields each sample has; sizes always.
+    fn trun_flags(self) -> u32 {
+        let first = if self.flags == Flags::FirstSync { 0x4 } else { 0 };
+        let durations = if self.duration.is_none() { 0x100 } else { 0 };
+        let flags = if self.flags == Flags::Each { 0x400 } else { 0 };
+        let offsets = if self.offsets == Offsets::Each { 0x800 } else { 0 };
+        0x1 | first | durations | 0x200 | flags | offsets
+    }
+
+    fn tfhd(self) -> u64 {
+        // track_ID, default_sample_duration where there is one, default_sample_flags.
+        FULL_BOX_HEADER + 4 + if self.duration.is_some() { 4 } else { 0 } + 4
+    }
+
+    fn trun(self) -> u64 {
+        let fields = (self.trun_flags() >> 8).count_ones();
+        let first = if self.flags == Flags::FirstSync { 4 } else { 0 };
+        FULL_BOX_HEADER + 4 + 4 + first + u64::from(self.samples) * u64::from(fields) * 4
+    }
+
+    fn moof(self) -> u64 {
+        let traf = BOX_HEADER + self.tfhd() + TFDT + self.trun();
+        BOX_HEADER + MFHD + traf
+    }
+
+    /// The header of `mdat`: with a 64-bit size where 32 bits cannot say it.
+    fn mdat_header(self) -> u64 {
+        if u32::try_from(self.media + BOX_HEADER).is_ok() { BOX_HEADER } else { 2 * BOX_HEADER }
+    }
+
+    fn length(self) -> u64 {
+        u64_from_usize(STYP.len()) + self.moof() + self.mdat_header() + self.media
+    }
+}
+
+/// The length of a segment in bytes, without making it.
+#[must_use]
+pub fn segment_length(track: &Planned, segment: &Segment) -> u64 {
+    Layout::of(track, &segment.samples).length()
+}
+
+/// How to make segment `number` of `track`.
+#[must_use]
+pub fn segment(track: &Planned, number: u32, segment: &Segment) -> Recipe {
+    let layout = Layout::of(track, &segment.samples);
+    let mut head = Vec::with_capacity(usize::try_from(layout.length() - layout.media).unwrap_or(0));
+    head.extend(STYP);
+    plain_box(&mut head, *b"moof", |out| {
+        full_box(out, *b"mfhd", (0, 0), |out| u32_be(out, number));
+        plain_box(out, *b"traf", |out| traf(out, track, &segment.samples, layout));
+    });
+    match u32::try_from(layout.media + BOX_HEADER) {
+        Ok(size) => {
+            u32_be(&mut head, size);
+            head.extend(*b"mdat");
+        }
+        Err(_) => {
+            u32_be(&mut head, 1);
+            head.extend(*b"mdat");
+            head.extend((layout.media + 2 * BOX_HEADER).to_be_bytes());
+        }
+    }
+    let mut recipe = Recipe::default();
+    recipe.push_made(Bytes::from(head));
+    push_media(&mut recipe, track, segment.samples.clone());
+    recipe
+}
+
+fn traf(out: &mut Vec<u8>, track: &Planned, samples: &Range<u32>, layout: Layout) {
+    let timeline = &track.timeline;
+    let default_flags = if layout.flags == Flags::AllSync { SYNC } else { NO_SYNC };
+    let duration_present = if layout.duration.is_some() { 0x8 } else { 0 };
+    // default-base-is-moof, default_sample_flags, default_sample_duration where there is one.
+    full_box(out, *b"tfhd", (0, 0x2_0020 | duration_present), |out| {
+        u32_be(out, super::init::TRACK_ID);
+        layout.duration.iter().for_each(|duration| u32_be(out, *duration));
+        u32_be(out, default_flags);
+    });
+    let decode_time = u64::try_from(timeline.written(samples.start).0).expect("SHIFT keeps written times positive");
+    full_box(out, *b"tfdt", (1, 0), |out| out.extend(decode_time.to_be_bytes()));
+    let data_offset = u32::try_from(layout.moof() + layout.mdat_header()).expect("a header, far below 2 GiB");
+    full_box(out, *b"trun", (0, layout.trun_flags()), |out| {
+        u32_be(out, layout.samples);
+        u32_be(out, data_offset);
+        if layout.flags == Flags::FirstSync {
+            u32_be(out, SYNC);
+        }
+        for sample in timeline.samples(samples.clone()) {
+            if layout.duration.is_none() {
+                u32_be(out, sample.duration);
+            }
+            u32_be(out, sample.size);
+            if layout.flags == Flags::Each {
+                u32_be(out, if sample.sync { SYNC } else { NO_SYNC });
+            }
+            if layout.offsets == Offsets::Each {
+                u32_be(out, sample.offset);
+            }
+        }
+    });
+}
+
+fn push_media(recipe: &mut Recipe, track: &Planned, samples: Range<u32>) {
+    let (silent, stored) = track.timeline.stored_range(samples);
+    if let Some(frame) = track.timeline.silent_frame() {
+        recipe.push_made(Bytes::from(frame.repeat(usize_from_u32(silent))));
+    }
+    for sample in track.track().index.samples(stored) {
+        sample.range().into_iter().for_each(|range| recipe.push_stored(range));
+    }
+}

@@ -1,0 +1,70 @@
+//! A track's segments: which samples, from when, how long.
+
+use super::timeline::Timeline;
+use crate::media::{Moment, Span, Ticks};
+use std::ops::Range;
+
+/// A segment of a track.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Segment {
+    /// Its samples, as the track's timeline numbers them. Never empty.
+    pub samples: Range<u32>,
+    /// Its least presented time, `SHIFT` not included.
+    pub start: Ticks,
+    /// From its start to the next one's; of the last, to the end of its last sample. Never zero.
+    pub span: Span,
+    /// How it begins.
+    pub opening: Opening,
+}
+
+/// How a segment begins: its stream access point (ISO/IEC 14496-12 Annex I).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Opening {
+    /// A sync sample, and nothing in it is presented earlier: SAP type 1.
+    Closed,
+    /// A sync sample, with samples behind it that are presented before it: SAP type 2 or 3.
+    Open,
+    /// No sync sample: nothing can be decoded from here alone.
+    None,
+}
+
+/// The segments of `track` between `cuts`. They partition its samples, and their starts ascend strictly: where a cut
+/// would not, its samples stay with the segment before.
+pub(super) fn between(track: &Timeline, cuts: &[u32]) -> Vec<Segment> {
+    let mut segments: Vec<Segment> = Vec::with_capacity(cuts.len());
+    let ends = cuts.iter().skip(1).copied().chain([track.len()]);
+    for (from, to) in cuts.iter().copied().zip(ends) {
+        let (start, opening) = opening(track, from..to);
+        match segments.last_mut() {
+            Some(last) if start <= last.start => last.samples.end = to,
+            Some(last) => {
+                last.span = start.since(last.start).unwrap_or_default();
+                segments.push(Segment { samples: from..to, start, span: Span(1), opening });
+            }
+            None => segments.push(Segment { samples: from..to, start, span: Span(1), opening }),
+        }
+    }
+    if let Some(last) = segments.last_mut() {
+        let end = track.end(last.samples.clone());
+        last.span = end.since(last.start).unwrap_or_default().max(Span(1));
+    }
+    segments
+}
+
+fn opening(track: &Timeline, samples: Range<u32>) -> (Ticks, Opening) {
+    let first = track.presented(samples.start);
+    let least = if track.reorders() { track.presented_times(samples.clone()).min().unwrap_or(first) } else { first };
+    let opening = match (track.is_sync(samples.start), least < first) {
+        (true, false) => Opening::Closed,
+        (true, true) => Opening::Open,
+        (false, _) => Opening::None,
+    };
+    (least, opening)
+}
+
+/// The moments at which all but the first of `segments` begin: at their first sample, a keyframe, whatever is
+/// presented before it.
+pub(super) fn moments(track: &Timeline, segments: &[Segment]) -> Vec<Moment> {
+    let presented = |segment: &Segment| track.presented(segment.samples.start).at(track.timescale());
+    segments.iter().skip(1).map(presented).collect()
+}

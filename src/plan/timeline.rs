@@ -1,0 +1,407 @@
+//! One track on its asset's timeline: which samples are served, when each is decoded, and when it is presented.
+//!
+//! ```text
+//! presented   time on the asset's timeline, 0 = its start; priming is negative                 (edits applied)
+//! written     decode time in `tfdt`: presented + edit − composition offset + SHIFT
+//! edit        media_time of the one edit in the init: a player shows written + offset − edit
+//! ```
+//! `SHIFT` is 10 s, the same for every track and container, so that nothing written is ever negative. Samples here
+//! are numbered from 0 over what is *served*: silent frames in front of late audio first, then the stored samples
+//! from the keyframe at or before the edit.
+
+use super::error::Refusal;
+use super::ladder::Source;
+use super::silence;
+use crate::media::{
+    Edit, Family, Kind, Moment, Movie, Span, Ticks, Timescale, Track, i64_from_u64, partition_point, u32_from_usize,
+    u64_from_usize,
+};
+use bytes::Bytes;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// What is added to every time that is written, in seconds: whole, so that it is exact in every timescale.
+pub const SHIFT_SECONDS: u32 = 10;
+
+/// A track that starts later than this after the asset is filled up to its start.
+pub const LATE: Moment = Moment::from_millis(100);
+
+/// Audio before its edit up to this length is priming and kept; more has been cut away.
+const PRIMING: Moment = Moment::from_millis(1_000);
+
+/// Frames before a cut that an audio decoder needs to be exact behind it.
+const AUDIO_PREROLL: u32 = 2;
+
+/// A track as it is served.
+#[derive(Debug, Clone)]
+pub struct Timeline {
+    movie: Arc<Movie>,
+    at: usize,
+    /// The first stored sample that is served.
+    first: u32,
+    filler: Option<Filler>,
+    /// How far the first sample reaches back to the asset's start.
+    reach: u64,
+    /// Added to every composition offset, so that none is negative.
+    bias: i64,
+    /// The edit's media_time.
+    edit: u64,
+    /// Presented time of sample 0 of this timeline.
+    start: Ticks,
+}
+
+/// Silent frames.
+#[derive(Debug, Clone)]
+struct Filler {
+    frames: u32,
+    duration: u32,
+    frame: Bytes,
+}
+
+/// A sample as it is served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Served {
+    /// Its duration in decode time.
+    pub duration: u32,
+    /// Its size in bytes.
+    pub size: u32,
+    /// Its composition offset as written; never negative.
+    pub offset: u32,
+    /// Whether it is a sync sample.
+    pub sync: bool,
+}
+
+/// The presented time of composition time `at` by the track's edit, before any shift of the asset.
+fn edited(track: &Track, at: Ticks) -> Ticks {
+    let Edit { delay, media_time, .. } = track.edit;
+    let delay = delay.nearest_to(track.timescale).unwrap_or_default();
+    Ticks(at.0.saturating_sub(media_time.0).saturating_add(delay.0))
+}
+
+/// How much an asset must be shifted so that its reference does not start before 0: presentation starts at the
+/// keyframe at or before the edit of its first video track, or of any other kind where it has no video.
+pub(super) fn asset_shift(movie: &Movie) -> Moment {
+    let video = movie.tracks.iter().find(|track| matches!(track.kind, Kind::Video(_)));
+    let Some(track) = video else { return Moment::ZERO };
+    let start = edited(track, track.index.composition_time(first_served(track)));
+    if start.0 < 0 { Ticks(-start.0).at(track.timescale) } else { Moment::ZERO }
+}
+
+/// The first sample that is served: of video the last sync sample presented at or before the edit's start, of audio
+/// the first, unless more than priming lies before the edit.
+fn first_served(track: &Track) -> u32 {
+    let (index, media_time) = (&track.index, track.edit.media_time);
+    match track.kind {
+        Kind::Video(_) => {
+            let presented = |at: u32| index.sync_sample(at).map(|sample| index.composition_time(sample));
+            let behind =
+                partition_point(0..index.sync_count(), |at| presented(at).is_some_and(|time| time <= media_time));
+            behind.checked_sub(1).and_then(|at| index.sync_sample(at)).unwrap_or(0)
+        }
+        Kind::Audio(_) => {
+            let before = Ticks(media_time.0.saturating_sub(index.composition_time(0).0));
+            if before.at(track.timescale) <= PRIMING {
+                return 0;
+            }
+            index.first_decoded_at(Ticks(media_time.0 + 1)).saturating_sub(1 + AUDIO_PREROLL)
+        }
+    }
+}
+
+impl Timeline {
+    /// Puts track `at` of `source` onto the timeline of an asset that is shifted by `shift`.
+    pub(super) fn new(source: &Source, at: usize, shift: Moment) -> Result<Self, Refusal> {
+        let movie = Arc::clone(&source.movie);
+        let track = movie.tracks.get(at).expect("callers count the movie's tracks");
+        let first = first_served(track);
+        let bias = -i64::from(track.index.least_offset().min(0));
+        let composition = track.index.composition_time(first);
+        let shift = shift.nearest_to(track.timescale).unwrap_or_default();
+        let start = Ticks(edited(track, composition).0.saturating_add(shift.0));
+        let edit = match track.kind {
+            Kind::Video(_) => i64::from(track.index.composition_offset(first)) + bias,
+            Kind::Audio(_) => {
+                let priming = (track.edit.media_time.0 - composition.0).max(0);
+                priming + i64::from(track.index.composition_offset(first)) + bias
+            }
+        };
+        let edit = u64::try_from(edit).unwrap_or(0);
+        let whole = Self { movie, at, first, filler: None, reach: 0, bias, edit, start };
+        let micros = start.at(whole.timescale()).micros();
+        let timeline = if start.at(whole.timescale()) > LATE { whole.filled() } else { whole };
+        let fits = timeline.written(0).0 >= 0 && timeline.start.0 < 1 << 62 && timeline.reach < 1 << 31;
+        fits.then_some(timeline).ok_or_else(|| Refusal::Start {
+            file: source.file.clone(),
+            track: track_id(source, at),
+            micros,
+        })
+    }
+
+    /// Reaches back to the start: video by its first sample, AAC by silent frames, other codecs not at all.
+    fn filled(mut self) -> Self {
+        let late = u64::try_from(self.start.0).unwrap_or(0);
+        match self.track().kind {
+            Kind::Video(_) => {
+                self.reach = late;
+                self.start = Ticks(0);
+            }
+            Kind::Audio(_) => {
+                if let Some(filler) = self.silence_for(late) {
+                    self.start.0 -= i64::from(filler.frames) * i64::from(filler.duration);
+                    self.edit = 0;
+                    self.filler = Some(filler);
+                }
+            }
+        }
+        self
+    }
+
+    /// As many silent frames as fit into `late` ticks, each as long as the track's first frame.
+    fn silence_for(&self, late: u64) -> Option<Filler> {
+        let track = self.track();
+        let Family::Aac(aac) = &track.codec.family else { return None };
+        let duration = track.index.duration(self.first);
+        let frames = u32::try_from(late.checked_div(u64::from(duration))?).ok()?;
+        let unordered = !track.index.reorders() && (1..=FILLER_LIMIT).contains(&frames);
+        let frame = silence::frame(*aac).filter(|_| unordered)?;
+        Some(Filler { frames, duration, frame })
+    }
+
+    /// The stored track.
+    #[must_use]
+    pub fn track(&self) -> &Track {
+        self.movie.tracks.get(self.at).expect("checked by the constructor")
+    }
+
+    /// The movie it is from.
+    #[must_use]
+    pub fn movie(&self) -> &Movie {
+        &self.movie
+    }
+
+    /// The track's timescale.
+    #[must_use]
+    pub fn timescale(&self) -> Timescale {
+        self.track().timescale
+    }
+
+    /// How many samples are served; at least 1.
+    #[expect(clippy::len_without_is_empty, reason = "a track without samples is not planned")]
+    #[must_use]
+    pub fn len(&self) -> u32 {
+        self.silent_frames() + (self.track().index.len() - self.first)
+    }
+
+    /// How many of the first samples are silent frames that the file does not hold.
+    #[must_use]
+    pub fn silent_frames(&self) -> u32 {
+        self.filler.as_ref().map_or(0, |filler| filler.frames)
+    }
+
+    /// The bytes of a silent frame.
+    #[must_use]
+    pub fn silent_frame(&self) -> Option<&Bytes> {
+        self.filler.as_ref().map(|filler| &filler.frame)
+    }
+
+    /// How far the first sample reaches back before its own time, in ticks.
+    #[must_use]
+    pub const fn reach(&self) -> Span {
+        Span(self.reach)
+    }
+
+    /// The media_time of the one edit in the init segment, in ticks.
+    #[must_use]
+    pub const fn edit(&self) -> u64 {
+        self.edit
+    }
+
+    /// Stored samples before the first one that is served.
+    #[must_use]
+    pub const fn skipped(&self) -> u32 {
+        self.first
+    }
+
+    /// `SHIFT_SECONDS` in this track's timescale.
+    #[must_use]
+    pub fn shift(&self) -> Ticks {
+        Ticks(i64::from(SHIFT_SECONDS) * i64::from(self.timescale().get()))
+    }
+
+    /// The stored sample that is served as `number`; `None` for a silent frame.
+    #[must_use]
+    pub fn stored(&self, number: u32) -> Option<u32> {
+        number.checked_sub(self.silent_frames()).map(|number| self.first + number)
+    }
+
+    /// The stored samples among `range`, and how many silent frames stand before them.
+    #[must_use]
+    pub fn stored_range(&self, range: Range<u32>) -> (u32, Range<u32>) {
+        let silent = self.silent_frames();
+        let frames = silent.clamp(range.start, range.end) - range.start;
+        let stored = |number: u32| self.first + number.saturating_sub(silent);
+        (frames, stored(range.start)..stored(range.end))
+    }
+
+    /// The decode time of sample `number` as `tfdt` writes it, `SHIFT` included; of the end for `len`.
+    #[must_use]
+    pub fn written(&self, number: u32) -> Ticks {
+        let first_offset = match self.filler {
+            Some(_) => 0,
+            None => i64::from(self.track().index.composition_offset(self.first)) + self.bias,
+        };
+        let origin = self.start.0 + i64_from_u64(self.edit) - first_offset + self.shift().0;
+        Ticks(origin.saturating_add(i64_from_u64(self.elapsed(number).0)))
+    }
+
+    /// When sample `number`, which must exist, is presented: by players, after the edit, without `SHIFT`.
+    #[must_use]
+    pub fn presented(&self, number: u32) -> Ticks {
+        self.composed(self.written(number), self.offset(number))
+    }
+
+    /// Presented times of the samples of `range`, in decode order.
+    pub fn presented_times(&self, range: Range<u32>) -> impl Iterator<Item = Ticks> + '_ {
+        let mut written = self.written(range.start);
+        self.samples(range).map(move |sample| {
+            let presented = self.composed(written, sample.offset);
+            written.0 += i64::from(sample.duration);
+            presented
+        })
+    }
+
+    /// The samples of `range`, in decode order.
+    pub fn samples(&self, range: Range<u32>) -> impl Iterator<Item = Served> + '_ {
+        let (frames, stored) = self.stored_range(range);
+        let silent = self.filler.iter().flat_map(move |filler| {
+            let size = u32_from_usize(filler.frame.len());
+            let frame = Served { duration: filler.duration, size, offset: 0, sync: true };
+            (0..frames).map(move |_| frame)
+        });
+        let stored = self.track().index.samples(stored).map(|sample| Served {
+            duration: self.served_duration(sample.number, sample.duration),
+            size: sample.size,
+            offset: self.written_offset(sample.offset),
+            sync: sample.sync,
+        });
+        silent.chain(stored)
+    }
+
+    /// The duration of sample `number`, which must exist, in decode time.
+    #[must_use]
+    pub fn duration(&self, number: u32) -> u32 {
+        match (self.stored(number), &self.filler) {
+            (Some(stored), _) => self.served_duration(stored, self.track().index.duration(stored)),
+            (None, Some(filler)) => filler.duration,
+            (None, None) => 0,
+        }
+    }
+
+    /// The one duration of all samples of `range`; `None` when they differ or are not known to be equal.
+    #[must_use]
+    pub fn constant_duration(&self, range: Range<u32>) -> Option<u32> {
+        let (frames, stored) = self.stored_range(range);
+        let index = &self.track().index;
+        if stored.is_empty() {
+            return self.filler.as_ref().map(|filler| filler.duration);
+        }
+        let constant = index.constant_duration(stored.clone())?;
+        let stretched = self.reach > 0 && stored.start == self.first;
+        let silent = frames > 0 && self.filler.as_ref().is_some_and(|filler| filler.duration != constant);
+        (!stretched && !silent && constant > 0).then_some(constant)
+    }
+
+    /// Whether any composition offset is written.
+    #[must_use]
+    pub fn reorders(&self) -> bool {
+        self.track().index.reorders()
+    }
+
+    /// Whether sample `number` is a sync sample.
+    #[must_use]
+    pub fn is_sync(&self, number: u32) -> bool {
+        self.stored(number).is_none_or(|stored| self.track().index.is_sync(stored))
+    }
+
+    /// The sample that is the sync sample at `position` among those that are served.
+    #[must_use]
+    pub fn sync_number(&self, position: u32) -> Option<u32> {
+        let silent = self.silent_frames();
+        let Some(position) = position.checked_sub(silent) else { return Some(position) };
+        let index = &self.track().index;
+        let stored = index.sync_sample(index.sync_before(self.first).checked_add(position)?)?;
+        Some(silent + (stored - self.first))
+    }
+
+    /// How many of `range` are sync samples.
+    #[must_use]
+    pub fn syncs(&self, range: Range<u32>) -> u32 {
+        let (frames, stored) = self.stored_range(range);
+        let index = &self.track().index;
+        frames + (index.sync_before(stored.end) - index.sync_before(stored.start))
+    }
+
+    /// The bytes of all samples of `range` together.
+    #[must_use]
+    pub fn bytes(&self, range: Range<u32>) -> u64 {
+        let (frames, stored) = self.stored_range(range);
+        let frame = self.filler.as_ref().map_or(0, |filler| u64_from_usize(filler.frame.len()));
+        u64::from(frames) * frame + self.track().index.bytes_of(stored)
+    }
+
+    /// The first sample presented at or after `at`, where samples are presented in decode order.
+    #[must_use]
+    pub(super) fn first_presented_at(&self, at: Moment) -> Option<u32> {
+        let at = at.ceil_to(self.timescale())?;
+        let number = partition_point(0..self.len(), |number| self.presented(number) < at);
+        (number < self.len()).then_some(number)
+    }
+
+    /// When the last sample ends: the greatest presented time plus its duration.
+    pub(super) fn end(&self, last_segment: Range<u32>) -> Ticks {
+        let ends = self.presented_times(last_segment.clone()).zip(self.samples(last_segment));
+        ends.map(|(at, sample)| Ticks(at.0.saturating_add(i64::from(sample.duration)))).max().unwrap_or_default()
+    }
+
+    fn composed(&self, written: Ticks, offset: u32) -> Ticks {
+        Ticks(written.0 + i64::from(offset) - i64_from_u64(self.edit) - self.shift().0)
+    }
+
+    fn offset(&self, number: u32) -> u32 {
+        self.stored(number).map_or(0, |stored| self.written_offset(self.track().index.composition_offset(stored)))
+    }
+
+    fn written_offset(&self, offset: i32) -> u32 {
+        u32::try_from(i64::from(offset) + self.bias).expect("the bias is the least offset, negated")
+    }
+
+    /// A last sample of no duration lasts as long as the one before it; the first one may be stretched.
+    fn served_duration(&self, stored: u32, duration: u32) -> u32 {
+        let index = &self.track().index;
+        let lasting = match duration {
+            0 if stored + 1 == index.len() => stored.checked_sub(1).map_or(1, |before| index.duration(before).max(1)),
+            duration => duration,
+        };
+        if self.reach > 0 && stored == self.first {
+            return lasting.saturating_add(u32::try_from(self.reach).unwrap_or(u32::MAX));
+        }
+        lasting
+    }
+
+    /// Decode time from the first served sample to sample `number`.
+    fn elapsed(&self, number: u32) -> Span {
+        let (frames, stored) = self.stored_range(0..number);
+        let silent = self.filler.as_ref().map_or(0, |filler| u64::from(frames) * u64::from(filler.duration));
+        let index = &self.track().index;
+        let decoded = index.decode_time(stored.end).since(index.decode_time(self.first)).unwrap_or_default();
+        let reach = if stored.is_empty() { 0 } else { self.reach };
+        Span(silent + decoded.0 + reach)
+    }
+}
+
+/// Silent frames at most: an hour of AAC at 48 kHz. Audio that starts later than that is not filled.
+const FILLER_LIMIT: u32 = 168_750;
+
+fn track_id(source: &Source, at: usize) -> u32 {
+    source.movie.tracks.get(at).map_or(0, |track| track.id)
+}

@@ -1,0 +1,29 @@
+//! The version of a track: everything that its bytes depend on, as one hash.
+
+use super::timeline::{SHIFT_SECONDS, Timeline};
+use crate::media::{ContentId, Version};
+
+/// Counts the changes of what is muxed from the same samples: raised when any muxed byte changes, so that no cache
+/// ever mixes two releases' bytes under one URL. A golden test fails when bytes change and this does not.
+pub const PACKAGER_REVISION: u32 = 1;
+
+/// Hashes what the bytes of `track` depend on: its own object and the `reference`, its place on the timeline, its cuts.
+pub(super) fn of_track(track: &Timeline, reference: ContentId, cuts: &[u32]) -> Version {
+    let mut hash = blake3::Hasher::new();
+    hash.update(b"afflux track");
+    hash.update(&PACKAGER_REVISION.to_be_bytes());
+    hash.update(&SHIFT_SECONDS.to_be_bytes());
+    hash.update(track.movie().content.as_bytes());
+    hash.update(reference.as_bytes());
+    hash.update(&track.track().id.to_be_bytes());
+    hash.update(&track.written(0).0.to_be_bytes());
+    for cut in cuts {
+        hash.update(&cut.to_be_bytes());
+    }
+    truncated(&hash)
+}
+
+fn truncated(hash: &blake3::Hasher) -> Version {
+    let bytes = hash.finalize();
+    Version::new(*bytes.as_bytes().first_chunk().expect("a hash has 32 bytes"))
+}

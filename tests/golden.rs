@@ -1,0 +1,130 @@
+//! Manifests and muxed bytes of every fixture against `fixtures/golden`, as text that a review can read.
+//!
+//! `UPDATE_GOLDEN=1 cargo test --test golden` rewrites them; where muxed bytes changed and `PACKAGER_REVISION` did not,
+//! it refuses, because players and CDNs keep what a URL with a version answered.
+
+#[path = "support/stored.rs"]
+#[allow(dead_code, reason = "shared with other tests")]
+mod stored;
+
+use afflux::manifest::Manifests;
+use afflux::media::AssetId;
+use afflux::mux::{self, Piece};
+use afflux::plan::{PACKAGER_REVISION, Planned};
+use bytes::Bytes;
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::path::Path;
+use stored::{fixture_assets, fixtures, plan, slice, sources};
+
+#[test]
+fn manifests_and_muxed_bytes_are_as_they_were() {
+    let mut wrong = Vec::new();
+    for (name, files) in fixture_assets() {
+        let (sources, reference) = sources(&files);
+        let plan = plan(&sources, reference).unwrap();
+        let manifests = Manifests::new(&AssetId::new(&name).unwrap(), &plan);
+        let objects: HashMap<_, _> = sources
+            .iter()
+            .zip(&files)
+            .map(|(source, path)| (source.file.clone(), Bytes::from(std::fs::read(path).unwrap())))
+            .collect();
+        let mut muxed = format!("packager revision {PACKAGER_REVISION}\n");
+        for track in plan.tracks() {
+            write!(muxed, "\n{}", dump(track, &objects[&track.file])).unwrap();
+        }
+        let folder = fixtures().join("golden");
+        let text = |bytes: &Bytes| String::from_utf8(bytes.to_vec()).unwrap();
+        wrong.extend(compare(&folder.join(format!("{name}.m3u8")), &text(&manifests.hls), |_, _| {}));
+        wrong.extend(compare(&folder.join(format!("{name}.mpd")), &text(&manifests.dash), |_, _| {}));
+        wrong.extend(compare(&folder.join(format!("{name}.boxes")), &muxed, refuse_without_revision));
+    }
+    assert!(wrong.is_empty(), "differ from their goldens (UPDATE_GOLDEN=1 rewrites them):\n{}", wrong.join("\n"));
+}
+
+/// Compares `text` with the golden at `path`, or rewrites it.
+fn compare(path: &Path, text: &str, may_update: fn(&str, &str)) -> Option<String> {
+    let golden = std::fs::read_to_string(path).unwrap_or_default();
+    if golden == text {
+        return None;
+    }
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        if !golden.is_empty() {
+            may_update(&golden, text);
+        }
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+        return None;
+    }
+    let line = golden.lines().zip(text.lines()).position(|(a, b)| a != b);
+    let at = line.unwrap_or_else(|| golden.lines().count().min(text.lines().count()));
+    let of = |text: &str| text.lines().nth(at).unwrap_or("(end)").to_string();
+    Some(format!("{}:{}\n  was {}\n  is  {}", path.display(), at + 1, of(&golden), of(text)))
+}
+
+/// A track whose own file is unchanged (its content id is in the dump) must not change its bytes within a revision.
+fn refuse_without_revision(golden: &str, text: &str) {
+    let tracks = |text: &str| -> HashMap<String, String> {
+        let parts = text.split("\n\n").skip(1);
+        parts
+            .filter_map(|part| part.split_once('\n'))
+            .map(|(head, body)| (head.into(), body.trim_end().into()))
+            .collect()
+    };
+    let same_revision = golden.lines().next() == text.lines().next();
+    let (old, new) = (tracks(golden), tracks(text));
+    let changed = old.iter().find(|(head, body)| new.get(*head).is_some_and(|now| now != *body));
+    if let Some((head, _)) = changed.filter(|_| same_revision) {
+        panic!("the muxed bytes of «{head}» change: raise PACKAGER_REVISION");
+    }
+}
+
+/// A track as text: what it is from, its init box by box, its segments by length and hash.
+fn dump(track: &Planned, object: &Bytes) -> String {
+    let (content, cuts) = (track.timeline.movie().content, track.segments.len());
+    let mut out =
+        format!("{:?} track {} of {} ({content}), {cuts} segments\n", track.name.kind, track.name.id, track.file);
+    let init = mux::init(track);
+    dump_boxes(&init, 1, &mut out);
+    writeln!(out, "  init {} bytes {}", init.len(), blake3::hash(&init).to_hex().get(..16).unwrap()).unwrap();
+    for (number, segment) in (1..).zip(&track.segments) {
+        let recipe = mux::segment(track, number, segment);
+        let bytes: Vec<u8> = recipe.pieces().iter().flat_map(|piece| read(piece, object).to_vec()).collect();
+        if number == 1 {
+            dump_boxes(&bytes, 1, &mut out);
+        }
+        let hash = blake3::hash(&bytes).to_hex();
+        let (start, span) = (segment.start.0, segment.span.0);
+        writeln!(out, "  segment {number} at {start} for {span}: {} bytes {}", bytes.len(), hash.get(..16).unwrap())
+            .unwrap();
+    }
+    out
+}
+
+fn read(piece: &Piece, object: &Bytes) -> Bytes {
+    match piece {
+        Piece::Made(bytes) => bytes.clone(),
+        Piece::Stored(range) => slice(object, *range),
+    }
+}
+
+const CONTAINERS: [&[u8]; 10] =
+    [b"moov", b"trak", b"edts", b"mdia", b"minf", b"dinf", b"stbl", b"mvex", b"moof", b"traf"];
+
+/// A line a box: type, size, and the content where it is short.
+fn dump_boxes(mut bytes: &[u8], depth: usize, out: &mut String) {
+    while let Some((size, rest)) = bytes.split_first_chunk::<4>() {
+        let size = u32::from_be_bytes(*size) as usize;
+        let (kind, content) = rest[..size - 4].split_first_chunk::<4>().unwrap();
+        write!(out, "{:1$}{2} {size}", "", depth * 2, kind.escape_ascii()).unwrap();
+        if CONTAINERS.contains(&kind.as_slice()) {
+            out.push('\n');
+            dump_boxes(content, depth + 1, out);
+        } else {
+            let short = content.get(..content.len().min(48)).unwrap();
+            let hex: String = short.iter().map(|byte| format!("{byte:02x}")).collect();
+            writeln!(out, " {hex}{}", if short.len() < content.len() { "…" } else { "" }).unwrap();
+        }
+        bytes = &bytes[size..];
+    }
+}

@@ -1,0 +1,117 @@
+//! Hostile files: every cut and thousands of flips of the fixtures' headers end in an error or a valid answer, with
+//! bounded reads and memory, and never in a panic.
+
+#[path = "support/stored.rs"]
+#[allow(dead_code, reason = "shared with other tests")]
+mod stored;
+
+use afflux::manifest::Manifests;
+use afflux::media::{AssetId, Movie};
+use afflux::mux::{self, Piece};
+use afflux::plan::Source;
+use bytes::{Bytes, BytesMut};
+use std::path::PathBuf;
+use std::sync::Arc;
+use stored::{Cost, fixture_assets, plan, understand};
+
+/// Flips per fixture.
+const FLIPS: u32 = 3_000;
+/// Cuts per fixture, spread over its header bytes and its end.
+const CUTS: usize = 1_500;
+
+#[test]
+fn every_cut_of_a_fixture_is_an_error_or_a_valid_answer() {
+    for path in small_files() {
+        let whole = Bytes::from(std::fs::read(&path).unwrap());
+        let headers = header_bytes(&whole);
+        let step = headers.len().div_ceil(CUTS).max(1);
+        for at in headers.iter().copied().step_by(step).chain(whole.len() - 8..whole.len()) {
+            try_object(&whole.slice(..at));
+        }
+    }
+}
+
+#[test]
+fn thousands_of_flips_of_a_fixture_are_errors_or_valid_answers() {
+    for path in small_files() {
+        let whole = Bytes::from(std::fs::read(&path).unwrap());
+        let headers = header_bytes(&whole);
+        let mut random = 0x9E37_79B9_7F4A_7C15_u64;
+        for _ in 0..FLIPS {
+            let mut object = BytesMut::from(whole.as_ref());
+            for _ in 0..=next(&mut random) % 3 {
+                let at = headers[next(&mut random) as usize % headers.len()];
+                let byte = next(&mut random).to_be_bytes();
+                match byte[0] % 4 {
+                    0 => object[at] ^= 1 << (byte[1] % 8),
+                    1 => object[at] = byte[1],
+                    2 => object[at] = 0xff,
+                    _ => object[at..(at + 4).min(whole.len())].fill(byte[1] & 1),
+                }
+            }
+            try_object(&object.freeze());
+        }
+    }
+}
+
+fn next(state: &mut u64) -> u64 {
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    *state
+}
+
+/// The fixtures that are small enough to be tried thousands of times.
+fn small_files() -> Vec<PathBuf> {
+    let files = fixture_assets().into_iter().flat_map(|(_, files)| files);
+    let small: Vec<PathBuf> = files.filter(|path| path.metadata().unwrap().len() < 400_000).collect();
+    assert!(small.len() >= 8, "only {} small fixtures", small.len());
+    small
+}
+
+/// The positions of all bytes that are not media.
+fn header_bytes(whole: &[u8]) -> Vec<usize> {
+    let (mut at, mut positions) = (0, Vec::new());
+    while at + 8 <= whole.len() {
+        let size = u32::from_be_bytes(whole[at..at + 4].try_into().unwrap()) as usize;
+        let end = if size < 8 { whole.len() } else { at + size };
+        let kept = if whole[at + 4..at + 8] == *b"mdat" { at + 16 } else { end };
+        positions.extend(at..kept.min(whole.len()));
+        at = end;
+    }
+    positions
+}
+
+/// Understands, plans, prints and muxes an object as far as it goes, and holds it to its bounds.
+fn try_object(object: &Bytes) {
+    let mut cost = Cost::default();
+    let understood = understand(object, &mut cost);
+    assert!(cost.bytes <= 4 * object.len() as u64 + (1 << 20), "{cost:?} for {} bytes", object.len());
+    let Ok(movie) = understood else { return };
+    let heap: usize = movie.tracks.iter().map(|track| track.index.heap_bytes()).sum();
+    assert!(heap <= 64 * object.len() + (1 << 16) + (16 << 20), "{heap} bytes of index for {} bytes", object.len());
+    try_movie(movie, object.len() as u64);
+}
+
+fn try_movie(movie: Movie, size: u64) {
+    let samples: u64 = movie.tracks.iter().map(|track| u64::from(track.index.len())).sum();
+    if samples > 200_000 {
+        return;
+    }
+    let source = Source { file: "film.mp4".into(), name: None, movie: Arc::new(movie), said: Vec::new() };
+    let Ok(plan) = plan(&[source], 0) else { return };
+    let manifests = Manifests::new(&AssetId::new("film").unwrap(), &plan);
+    assert!(manifests.hls.starts_with(b"#EXTM3U"));
+    for track in plan.tracks() {
+        assert!(!mux::init(track).is_empty());
+        for (number, segment) in (1..).zip(&track.segments).take(50) {
+            let recipe = mux::segment(track, number, segment);
+            assert_eq!(recipe.length(), mux::segment_length(track, segment));
+            for piece in recipe.pieces() {
+                if let Piece::Stored(range) = piece {
+                    assert!(range.end() <= size, "{range:?} of an object of {size} bytes");
+                }
+            }
+        }
+    }
+}
