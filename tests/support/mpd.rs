@@ -40,7 +40,6 @@ pub(crate) fn parse(text: &str) -> Result<Element, String> {
                 close(&mut open, done)?;
             }
             Event::Text(text) => {
-                let text = text.decode().map_err(|error| error.to_string())?;
                 open.last_mut().ok_or("text outside")?.text.push_str(text.trim());
             }
             Event::Eof => break,
@@ -56,13 +55,11 @@ fn close(open: &mut [Element], done: Element) -> Result<(), String> {
 }
 
 fn element(start: &BytesStart<'_>) -> Result<Element, String> {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let mut element = Element { name: text(start.name().as_ref()), ..Element::default() };
+    let mut element = Element { name: start.name().as_ref().into(), ..Element::default() };
     for attribute in start.attributes() {
         let attribute = attribute.map_err(|error| error.to_string())?;
-        let value = String::from_utf8_lossy(&attribute.value).into_owned();
-        let value = quick_xml::escape::unescape(&value).map_err(|error| error.to_string())?.into_owned();
-        element.attributes.insert(text(attribute.key.as_ref()), value);
+        let value = quick_xml::escape::unescape(&attribute.value).map_err(|error| error.to_string())?.into_owned();
+        element.attributes.insert(attribute.key.as_ref().into(), value);
     }
     Ok(element)
 }
