@@ -135,7 +135,7 @@ proptest! {
         let manifests = Manifests::new(&asset, &plan);
         let listed = hls_lists(&asset, &manifests);
         prop_assert_eq!(listed.len(), plan.tracks().len());
-        let mut dash = dash_lists(std::str::from_utf8(&manifests.dash).unwrap());
+        let mut dash = dash_lists(std::str::from_utf8(&manifests.dash.text).unwrap());
         for (name, version, hls) in listed {
             let track = plan.track(&name, version).unwrap();
             let init = Route::Track(asset.clone(), version, name.clone(), Part::Init).from_entry();
@@ -165,17 +165,17 @@ fn same_samples(track: &Planned) -> Result<(), TestCaseError> {
     prop_assert_eq!(&served.entry, &track.track().entry);
     prop_assert_eq!(&served.codec, &track.track().codec);
     prop_assert_eq!(served.timescale, track.timeline.timescale());
-    prop_assert_eq!(served.edit.media_time.0, track.timeline.edit() as i64);
     let silent = track.timeline.silent_frames();
     let stored = track.track().index.samples(track.timeline.skipped()..track.track().index.len());
     let samples: Vec<_> = served.index.samples(0..served.index.len()).collect();
     prop_assert_eq!(samples.len() as u32, track.timeline.len());
-    let shift = track.timeline.shift().0;
+    // What a player shows: decode time plus offset, less the edit and SHIFT.
+    let taken_off = track.timeline.edit() as i64 + track.timeline.shift().0;
     for (sample, stored) in samples.iter().skip(silent as usize).zip(stored) {
         let number = stored.number - track.timeline.skipped() + silent;
         prop_assert_eq!((sample.size, sample.sync), (stored.size, stored.sync));
-        let shown = sample.composition_time().0 - served.edit.media_time.0 - shift;
-        prop_assert_eq!(shown, track.timeline.presented(number).0);
+        prop_assert_eq!(sample.decode_time, track.timeline.written(number));
+        prop_assert_eq!(sample.composition_time().0 - taken_off, track.timeline.presented(number).0);
         let from = sample.position as usize;
         let expected: Vec<u8> = (0..u64::from(stored.size)).map(|at| byte(stored.position + at)).collect();
         prop_assert_eq!(&object[from..from + sample.size as usize], expected.as_slice());
@@ -192,7 +192,7 @@ struct Listed<T> {
 
 /// Every media playlist of a multivariant playlist, found as a player finds it.
 fn hls_lists(asset: &AssetId, manifests: &Manifests) -> Vec<(TrackName, Version, Listed<f32>)> {
-    let (_, multivariant) = m3u8_rs::parse_master_playlist(&manifests.hls).unwrap();
+    let (_, multivariant) = m3u8_rs::parse_master_playlist(&manifests.hls.text).unwrap();
     let variants = multivariant.variants.iter().map(|variant| variant.uri.clone());
     let alternatives = multivariant.alternatives.iter().filter_map(|media| media.uri.clone());
     let mut uris: Vec<String> = variants.chain(alternatives).collect();

@@ -1,1 +1,21 @@
-//! (being written)
+//! Asset → [`Asset`]: which files it is, held open; what is in them; and what will be served. Published whole.
+//!
+//! What an asset is stands in `ladder` and `shape`, which know no files; `folders` looks at the store, `movies` reads
+//! what files are, `build` puts an asset together, `open` keeps it and notices change, `page` lists.
+
+mod asset;
+mod build;
+mod error;
+mod folders;
+mod history;
+mod ladder;
+mod movies;
+mod open;
+mod page;
+mod shape;
+
+pub use asset::{Asset, AssetFile, Note};
+pub use error::{Error, Reason};
+pub use ladder::Loose;
+pub use open::{Catalog, Settings};
+pub use page::Page;

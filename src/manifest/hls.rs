@@ -136,7 +136,7 @@ impl Printer<'_> {
 
     fn uri(&self, track: &Planned) -> String {
         let playlist = self.playlists.iter().find(|playlist| playlist.name == track.name);
-        let version = playlist.map_or(track.version, |playlist| playlist.version);
+        let version = playlist.map_or(track.version, |playlist| playlist.text.version);
         Route::Track(self.asset.clone(), version, track.name.clone(), Part::Playlist).from_entry()
     }
 }

@@ -7,4 +7,4 @@ mod rates;
 mod texts;
 
 pub use rates::{FrameRate, Rates};
-pub use texts::Manifests;
+pub use texts::{Manifests, Text};

@@ -118,6 +118,12 @@ impl Plan {
         self.tracks.iter().map(Planned::end).max().unwrap_or(Moment::ZERO)
     }
 
+    /// Names all that manifests say of it: two plans of one asset with one fingerprint have the same manifests.
+    #[must_use]
+    pub fn fingerprint(&self) -> Version {
+        version::of_plan(self)
+    }
+
     /// What it was cut by.
     #[must_use]
     pub const fn settings(&self) -> Settings {

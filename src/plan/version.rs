@@ -1,5 +1,6 @@
 //! The version of a track: everything that its bytes depend on, as one hash.
 
+use super::ladder::Plan;
 use super::timeline::{SHIFT_SECONDS, Timeline};
 use crate::media::{ContentId, Version};
 
@@ -20,6 +21,19 @@ pub(super) fn of_track(track: &Timeline, reference: ContentId, cuts: &[u32]) -> 
     for cut in cuts {
         hash.update(&cut.to_be_bytes());
     }
+    truncated(&hash)
+}
+
+/// Hashes what the manifests of `plan` depend on beside its tracks' bytes: names, languages, labels, roles.
+pub(super) fn of_plan(plan: &Plan) -> Version {
+    let mut hash = blake3::Hasher::new();
+    hash.update(b"afflux plan");
+    for track in plan.tracks() {
+        // Every field is told apart from its neighbours by how it is quoted.
+        let said = (&track.name, track.version, &track.language, &track.label, track.role, track.default);
+        hash.update(format!("{said:?}").as_bytes());
+    }
+    hash.update(&plan.target_duration().to_be_bytes());
     truncated(&hash)
 }
 

@@ -1,1 +1,14 @@
-//! (being written)
+//! Stored objects: what is there, and exact bytes of one version of each.
+//!
+//! A local folder today. Paths are plain relative names between slashes, `""` is the root; nothing outside the
+//! surface here knows that files are behind it.
+
+mod error;
+mod folder;
+mod name;
+mod object;
+
+pub use error::Error;
+pub use folder::{Listing, Store, Walked};
+pub use name::{is_media, is_plain};
+pub use object::{CHUNK_LIMIT, Object, Stamp};

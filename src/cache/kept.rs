@@ -1,0 +1,264 @@
+//! Complete values, kept within a bound of bytes. The bound holds while filling: moka tidies up after each fill.
+//!
+//! The least recently used leave first: what has just become popular is admitted at once, which TinyLFU would not do.
+
+use super::makers::{Lost, Makers, Share};
+use crate::media::u64_from_usize;
+use crate::metrics::{Kept, Metrics, Outcome};
+use bytes::Bytes;
+use moka::policy::EvictionPolicy;
+use std::fmt;
+use std::future::Future;
+use std::hash::Hash;
+use std::sync::Arc;
+
+/// How much a cache keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of all values together.
+    pub capacity: u64,
+    /// Bytes of one value; a larger one is returned and not kept.
+    pub largest: u64,
+}
+
+impl Limits {
+    /// `capacity` bytes in all, an eighth of it for one value.
+    #[must_use]
+    pub const fn of_bodies(capacity: u64) -> Self {
+        Self { capacity, largest: capacity / 8 }
+    }
+}
+
+/// What a body weighs: its bytes, and what holding its chunks costs.
+#[must_use]
+pub fn weigh_body(body: &Arc<[Bytes]>) -> u64 {
+    const BODY: u64 = 256;
+    const CHUNK: u64 = 96;
+    body.iter().fold(BODY, |sum, chunk| sum.saturating_add(CHUNK).saturating_add(u64_from_usize(chunk.len())))
+}
+
+/// Values by key, each made once however many ask.
+pub struct Cache<K, V, E> {
+    kept: moka::future::Cache<K, V>,
+    makers: Makers<K, Result<(V, Outcome), E>>,
+    weigh: fn(&V) -> u64,
+    limits: Limits,
+    metrics: Arc<Metrics>,
+}
+
+impl<K, V, E> fmt::Debug for Cache<K, V, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cache").field("limits", &self.limits).finish_non_exhaustive()
+    }
+}
+
+impl<K, V, E> Cache<K, V, E>
+where
+    K: Clone + Eq + Hash + Send + Sync + 'static,
+    V: Clone + Send + Sync + 'static,
+    E: Clone + From<Lost> + Send + Sync + 'static,
+{
+    /// An empty cache; `weigh` tells a value's bytes.
+    #[must_use]
+    pub fn new(limits: Limits, weigh: fn(&V) -> u64, metrics: Arc<Metrics>) -> Self {
+        let kept = moka::future::Cache::builder()
+            .max_capacity(limits.capacity)
+            .weigher(move |_: &K, value: &V| u32::try_from(weigh(value)).unwrap_or(u32::MAX))
+            .eviction_policy(EvictionPolicy::lru())
+            .build();
+        Self { kept, makers: Makers::default(), weigh, limits, metrics }
+    }
+
+    /// The value of `key`: kept, being made, or made now by `make` in a task of its own. Errors are shared by those
+    /// who wait and never kept.
+    pub async fn get_or_make<F>(&self, key: K, kept: Kept, make: F) -> Result<(V, Outcome), E>
+    where
+        F: Future<Output = Result<V, E>> + Send + 'static,
+    {
+        if let Some(value) = self.kept.get(&key).await {
+            self.metrics.count(kept, Outcome::Hit);
+            return Ok((value, Outcome::Hit));
+        }
+        let pending = self.makers.start(key.clone(), self.filling(key, make));
+        let share = pending.share;
+        let (value, outcome) = pending.made().await.map_err(E::from)??;
+        let outcome = match share {
+            Share::Began => outcome,
+            Share::Joined => Outcome::Joined,
+        };
+        self.metrics.count(kept, outcome);
+        Ok((value, outcome))
+    }
+
+    /// The value of `key` if it is kept.
+    pub async fn get(&self, key: &K) -> Option<V> {
+        self.kept.get(key).await
+    }
+
+    /// Bytes kept.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.kept.weighted_size()
+    }
+
+    /// Waits until nothing is being made; the caller bounds the wait.
+    pub async fn drained(&self) {
+        self.makers.drained().await;
+    }
+
+    fn filling<F>(&self, key: K, make: F) -> impl Future<Output = Result<(V, Outcome), E>> + Send + use<K, V, E, F>
+    where
+        F: Future<Output = Result<V, E>> + Send + 'static,
+    {
+        let (kept, weigh, largest) = (self.kept.clone(), self.weigh, self.limits.largest);
+        async move {
+            // The maker before may have finished between the caller's look and now.
+            if let Some(value) = kept.get(&key).await {
+                return Ok((value, Outcome::Hit));
+            }
+            let value = make.await?;
+            if weigh(&value) > largest {
+                return Ok((value, Outcome::TooLarge));
+            }
+            kept.insert(key, value.clone()).await;
+            kept.run_pending_tasks().await;
+            Ok((value, Outcome::Made))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Cache, Limits, Lost, u64_from_usize};
+    use crate::metrics::{Kept, Metrics, Outcome};
+    use std::future::pending;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use tokio::sync::{oneshot, watch};
+
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    enum Failure {
+        Lost,
+        Made(u32),
+    }
+
+    impl From<Lost> for Failure {
+        fn from(_: Lost) -> Self {
+            Self::Lost
+        }
+    }
+
+    type Test = Arc<Cache<u32, Arc<[u8]>, Failure>>;
+
+    fn cache(capacity: u64) -> Test {
+        Arc::new(Cache::new(Limits::of_bodies(capacity), |value| u64_from_usize(value.len()), Arc::new(Metrics::new())))
+    }
+
+    fn value(bytes: usize) -> Arc<[u8]> {
+        vec![7; bytes].into()
+    }
+
+    async fn made(cache: &Test, key: u32) -> Result<Outcome, Failure> {
+        cache.get_or_make(key, Kept::Segment, async { Ok(value(1)) }).await.map(|(_, outcome)| outcome)
+    }
+
+    #[tokio::test]
+    async fn a_thousand_joiners_are_one_make() {
+        let (cache, makes) = (cache(800), Arc::new(AtomicUsize::new(0)));
+        let (open, gate) = watch::channel(false);
+        let asked: Vec<_> = (0..1_000)
+            .map(|_| {
+                let (cache, makes, mut gate) = (Arc::clone(&cache), Arc::clone(&makes), gate.clone());
+                tokio::spawn(async move {
+                    let make = async move {
+                        makes.fetch_add(1, Ordering::Relaxed);
+                        gate.wait_for(|open| *open).await.unwrap();
+                        Ok(value(10))
+                    };
+                    cache.get_or_make(1, Kept::Segment, make).await.unwrap()
+                })
+            })
+            .collect();
+        tokio::task::yield_now().await;
+        open.send(true).unwrap();
+        let mut joined = 0;
+        for asked in asked {
+            let (bytes, outcome) = asked.await.unwrap();
+            assert_eq!(bytes.len(), 10);
+            joined += usize::from(outcome == Outcome::Joined);
+        }
+        assert_eq!((makes.load(Ordering::Relaxed), joined), (1, 999));
+        assert_eq!(made(&cache, 1).await, Ok(Outcome::Hit));
+    }
+
+    #[tokio::test]
+    async fn a_leader_that_hangs_up_takes_nothing_with_it() {
+        let cache = cache(800);
+        let (open, gate) = oneshot::channel::<()>();
+        let leader = tokio::spawn({
+            let cache = Arc::clone(&cache);
+            async move {
+                let make = async {
+                    gate.await.unwrap();
+                    Ok(value(3))
+                };
+                cache.get_or_make(1, Kept::Segment, make).await
+            }
+        });
+        while cache.makers.is_empty() {
+            tokio::task::yield_now().await;
+        }
+        leader.abort();
+        assert!(leader.await.unwrap_err().is_cancelled());
+        let waiter = cache.get_or_make(1, Kept::Segment, pending());
+        open.send(()).unwrap();
+        let (bytes, outcome) = waiter.await.unwrap();
+        assert_eq!((bytes.len(), outcome), (3, Outcome::Joined));
+        assert_eq!(made(&cache, 1).await, Ok(Outcome::Hit));
+    }
+
+    #[tokio::test]
+    async fn a_maker_that_panics_fails_all_and_the_next_call_makes_again() {
+        let cache = cache(800);
+        let (open, gate) = oneshot::channel::<()>();
+        let make = async {
+            gate.await.unwrap();
+            panic!("the maker is meant to panic");
+        };
+        let first = cache.get_or_make(1, Kept::Segment, make);
+        let second = cache.get_or_make(1, Kept::Segment, pending());
+        let (first, second, ()) = tokio::join!(first, second, async { open.send(()).unwrap() });
+        assert_eq!((first, second), (Err(Failure::Lost), Err(Failure::Lost)));
+        assert!(cache.makers.is_empty());
+        assert_eq!(made(&cache, 1).await, Ok(Outcome::Made));
+    }
+
+    #[tokio::test]
+    async fn an_error_is_shared_and_not_kept() {
+        let cache = cache(800);
+        let failing = || cache.get_or_make(1, Kept::Manifest, async { Err(Failure::Made(5)) });
+        let (first, second) = tokio::join!(failing(), failing());
+        assert_eq!((first, second), (Err(Failure::Made(5)), Err(Failure::Made(5))));
+        assert!(cache.makers.is_empty());
+        assert_eq!(made(&cache, 1).await, Ok(Outcome::Made));
+    }
+
+    #[tokio::test]
+    async fn a_value_above_an_eighth_is_returned_and_not_kept() {
+        let cache = cache(800);
+        let large = cache.get_or_make(1, Kept::Segment, async { Ok(value(101)) }).await.unwrap();
+        assert_eq!((large.0.len(), large.1, cache.get(&1).await), (101, Outcome::TooLarge, None));
+        let fits = cache.get_or_make(1, Kept::Segment, async { Ok(value(100)) }).await.unwrap();
+        assert_eq!((fits.0.len(), fits.1, cache.bytes()), (100, Outcome::Made, 100));
+    }
+
+    #[tokio::test]
+    async fn the_bound_holds_while_filling_and_the_newest_stays() {
+        let cache = cache(1_000);
+        for key in 0..500 {
+            cache.get_or_make(key, Kept::Segment, async { Ok(value(100)) }).await.unwrap();
+            assert!(cache.bytes() <= 1_000, "{} after {key}", cache.bytes());
+            assert!(cache.get(&key).await.is_some());
+        }
+    }
+}

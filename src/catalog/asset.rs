@@ -1,0 +1,49 @@
+//! An asset, whole: every file pinned to one version.
+
+use crate::media::{AssetId, Movie};
+use crate::plan::Plan;
+use crate::store::Object;
+use std::sync::Arc;
+
+/// An asset, whole. It never changes: a changed file makes another.
+#[derive(Debug, Clone)]
+pub struct Asset {
+    /// Its name.
+    pub id: AssetId,
+    /// What the gallery calls it: `asset.json`'s title, else the last part of its name.
+    pub title: String,
+    /// Its files, in the order in which players list them. At least one.
+    pub files: Vec<AssetFile>,
+    /// What will be served of them.
+    pub plan: Arc<Plan>,
+    /// What lint says of how it lies in the store.
+    pub notes: Vec<Note>,
+}
+
+/// One stored file of an asset.
+#[derive(Debug, Clone)]
+pub struct AssetFile {
+    /// Its name in its folder, extension included.
+    pub name: String,
+    /// Its bytes, of one version.
+    pub object: Object,
+    /// What is in it.
+    pub movie: Arc<Movie>,
+}
+
+/// One thing that lint has to say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    /// A stable name: `loose-folder`, `name-beside-folder`.
+    pub code: &'static str,
+    /// What was found, in words.
+    pub message: String,
+}
+
+impl Asset {
+    /// The file of that name.
+    #[must_use]
+    pub fn file(&self, name: &str) -> Option<&AssetFile> {
+        self.files.iter().find(|file| file.name == name)
+    }
+}

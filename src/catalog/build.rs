@@ -1,0 +1,98 @@
+//! Puts an asset together from the files that were found for it.
+
+use super::asset::{Asset, AssetFile};
+use super::error::{Error, Reason};
+use super::ladder::stem;
+use super::movies::Movies;
+use super::shape::{Form, Found, below};
+use crate::media::{AssetId, DescriptorTrack};
+use crate::plan::{self, Plan, Source};
+use crate::store::Store;
+use futures_util::stream;
+use futures_util::{StreamExt, TryStreamExt};
+use std::sync::Arc;
+
+/// Files of one asset that are opened at a time.
+const AT_ONCE: usize = 4;
+
+/// Opens, reads and plans.
+#[derive(Debug)]
+pub(super) struct Builder {
+    pub(super) store: Store,
+    pub(super) movies: Arc<Movies>,
+    pub(super) settings: plan::Settings,
+}
+
+impl Builder {
+    /// The asset `id` of what was `found`; all of it, or why not.
+    pub(super) async fn build(&self, id: &AssetId, found: &Found) -> Result<Asset, Error> {
+        let names: Vec<String> = found.files.iter().map(|(name, _)| name.clone()).collect();
+        let files = names.into_iter().map(|name| self.open(&found.folder, name));
+        let files: Vec<AssetFile> = stream::iter(files).buffered(AT_ONCE).try_collect().await?;
+        let plan = self.plan(found, &files).await?;
+        Ok(Asset { id: id.clone(), title: title(id, found), files, plan, notes: found.notes.clone() })
+    }
+
+    async fn open(&self, folder: &str, name: String) -> Result<AssetFile, Error> {
+        let path = below(folder, &name);
+        let object = match self.store.open(&path).await.map_err(Error::from) {
+            Err(Error::NotFound) => return Err(Error::Interrupted(format!("{path}: went away while it was opened"))),
+            opened => opened?,
+        };
+        let movie = self.movies.of(&object).await?;
+        Ok(AssetFile { name, object, movie })
+    }
+
+    async fn plan(&self, found: &Found, files: &[AssetFile]) -> Result<Arc<Plan>, Error> {
+        let sources: Vec<Source> = files.iter().map(|file| source(found, file)).collect();
+        let (reference, settings) = (reference(found), self.settings);
+        let planned = tokio::task::spawn_blocking(move || Plan::new(&sources, reference, settings)).await;
+        let planned = planned.map_err(|_| Error::Interrupted("planning was given up".into()))?;
+        planned.map(Arc::new).map_err(|refusal| Error::unplayable(at_fault(found), Reason::Plan(refusal)))
+    }
+}
+
+fn source(found: &Found, file: &AssetFile) -> Source {
+    let name = match found.form {
+        Form::File => None,
+        Form::Ladder | Form::Described(_) => Some(stem(&file.name).to_owned()),
+    };
+    Source { file: file.name.clone(), name, movie: Arc::clone(&file.movie), said: said(found, &file.name) }
+}
+
+fn said(found: &Found, file: &str) -> Vec<DescriptorTrack> {
+    match &found.form {
+        Form::File | Form::Ladder => Vec::new(),
+        Form::Described(descriptor) => {
+            let of_file = descriptor.renditions.iter().filter(|rendition| rendition.file == file);
+            of_file.flat_map(|rendition| rendition.tracks.clone()).collect()
+        }
+    }
+}
+
+/// The file that sets the start and the cuts: `asset.json`'s, else the first by name.
+fn reference(found: &Found) -> usize {
+    match &found.form {
+        Form::File | Form::Ladder => 0,
+        Form::Described(descriptor) => {
+            let named = descriptor.reference();
+            found.files.iter().position(|(name, _)| Some(name.as_str()) == named).unwrap_or(0)
+        }
+    }
+}
+
+fn title(id: &AssetId, found: &Found) -> String {
+    let said = match &found.form {
+        Form::File | Form::Ladder => None,
+        Form::Described(descriptor) => descriptor.title.clone(),
+    };
+    said.unwrap_or_else(|| id.last_part().into())
+}
+
+/// What a refused plan is about: the file, or the folder where there are several.
+fn at_fault(found: &Found) -> String {
+    match found.files.as_slice() {
+        [(name, _)] => below(&found.folder, name),
+        _ => found.folder.clone(),
+    }
+}

@@ -1,0 +1,278 @@
+//! Whether the files of a folder are one asset: a ladder. Knows facts about files, not files.
+//!
+//! They are when there are at least two, all last equally long (±0.5 s), and no two are the same thing twice: share
+//! codec, resolution and language. Files with video are told apart by their video alone (each rung may carry the same
+//! sound), files without by their sound.
+
+use crate::media::{Kind, Language, Movie, Track};
+use std::fmt;
+
+/// Files of an automatic ladder at most: a folder with more is a collection.
+pub(super) const LADDER_LIMIT: usize = 64;
+
+/// How far apart the lengths of a ladder's files may lie, in microseconds.
+const AGREEMENT_MICROS: u64 = 500_000;
+
+/// What matters of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Facts {
+    /// Its name, extension included.
+    pub(super) name: String,
+    /// How long it plays.
+    pub(super) micros: i64,
+    /// What tells its tracks apart.
+    pub(super) tracks: Vec<Trait>,
+}
+
+/// What tells a track from its alternatives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Trait {
+    /// The RFC 6381 string.
+    pub(super) codec: String,
+    /// What is seen or heard.
+    pub(super) shape: Shown,
+    /// In which language.
+    pub(super) language: Language,
+}
+
+/// What is seen or heard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shown {
+    /// Width and height.
+    Picture(u16, u16),
+    /// Channels and samples per second.
+    Sound(u16, u32),
+}
+
+/// Why a folder of media files is no ladder, so that each file is an asset of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Loose {
+    /// Two files last differently.
+    Durations {
+        /// A file and its microseconds.
+        one: (String, i64),
+        /// Another and its microseconds.
+        other: (String, i64),
+    },
+    /// Two files hold the same thing.
+    Alike {
+        /// A file.
+        one: String,
+        /// Another.
+        other: String,
+        /// What both hold.
+        what: String,
+    },
+    /// Two files differ by their extension alone, so their tracks would have the same names.
+    Stems {
+        /// A file.
+        one: String,
+        /// Another.
+        other: String,
+    },
+    /// More files than a ladder has.
+    Many {
+        /// How many.
+        files: usize,
+    },
+}
+
+impl fmt::Display for Loose {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Durations { one, other } => write!(
+                f,
+                "the files of this folder are assets of their own: {} lasts {}, {} lasts {}; renditions of one asset agree within 0.5 s",
+                one.0,
+                Seconds(one.1),
+                other.0,
+                Seconds(other.1)
+            ),
+            Self::Alike { one, other, what } => write!(
+                f,
+                "the files of this folder are assets of their own: {one} and {other} both hold {what}; renditions of one asset differ in codec, resolution or language"
+            ),
+            Self::Stems { one, other } => write!(
+                f,
+                "the files of this folder are assets of their own: {one} and {other} differ by their extension alone"
+            ),
+            Self::Many { files } => write!(
+                f,
+                "the files of this folder are assets of their own: {files} are more than the {LADDER_LIMIT} of a ladder without asset.json"
+            ),
+        }
+    }
+}
+
+/// Microseconds, printed as seconds with three decimals.
+struct Seconds(i64);
+
+impl fmt::Display for Seconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let millis = self.0 / 1_000;
+        write!(f, "{}.{:03} s", millis / 1_000, millis % 1_000)
+    }
+}
+
+impl fmt::Display for Trait {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.shape {
+            Shown::Picture(width, height) => write!(f, "{} {width}x{height}", self.codec)?,
+            Shown::Sound(channels, rate) => write!(f, "{} {channels} ch {rate} Hz", self.codec)?,
+        }
+        write!(f, " ({})", self.language.as_str())
+    }
+}
+
+/// Files that have been found to go together.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Ladder {
+    files: Vec<Facts>,
+}
+
+impl Ladder {
+    /// Takes one more file, or says why it cannot be a rung beside those before it.
+    pub(super) fn join(&mut self, next: Facts) -> Result<(), Loose> {
+        if let Some(loose) = self.files.iter().find_map(|file| clash(file, &next)) {
+            return Err(loose);
+        }
+        self.files.push(next);
+        Ok(())
+    }
+
+    /// How many files there are.
+    pub(super) fn len(&self) -> usize {
+        self.files.len()
+    }
+}
+
+impl Facts {
+    /// Of the file called `name`.
+    pub(super) fn new(name: &str, movie: &Movie) -> Self {
+        let micros = movie.tracks.iter().map(end_micros).max().unwrap_or(0);
+        Self { name: name.into(), micros, tracks: movie.tracks.iter().map(Trait::new).collect() }
+    }
+
+    fn of_kind(&self, kind: fn(&Trait) -> bool) -> impl Iterator<Item = &Trait> {
+        self.tracks.iter().filter(move |track| kind(track))
+    }
+}
+
+impl Trait {
+    fn new(track: &Track) -> Self {
+        let shape = match track.kind {
+            Kind::Video(picture) => Shown::Picture(picture.width, picture.height),
+            Kind::Audio(sound) => Shown::Sound(sound.channels, sound.sample_rate),
+        };
+        Self { codec: track.codec.string.clone(), shape, language: track.language.clone() }
+    }
+
+    fn is_picture(&self) -> bool {
+        matches!(self.shape, Shown::Picture(..))
+    }
+
+    fn is_sound(&self) -> bool {
+        !self.is_picture()
+    }
+}
+
+/// A name without its extension.
+pub(super) fn stem(name: &str) -> &str {
+    name.rsplit_once('.').map_or(name, |(stem, _)| stem)
+}
+
+fn clash(one: &Facts, other: &Facts) -> Option<Loose> {
+    let (name, other_name) = (one.name.clone(), other.name.clone());
+    if stem(&one.name) == stem(&other.name) {
+        return Some(Loose::Stems { one: name, other: other_name });
+    }
+    if one.micros.abs_diff(other.micros) > AGREEMENT_MICROS {
+        return Some(Loose::Durations { one: (name, one.micros), other: (other_name, other.micros) });
+    }
+    let seen = [one, other].map(|file| file.tracks.iter().any(Trait::is_picture));
+    let kind = match seen {
+        [true, true] => Trait::is_picture,
+        [false, false] => Trait::is_sound,
+        [true, false] | [false, true] => return None,
+    };
+    let alike = one.of_kind(kind).find(|track| other.of_kind(kind).any(|also| also == *track))?;
+    Some(Loose::Alike { one: name, other: other_name, what: alike.to_string() })
+}
+
+/// When the presentation of a track ends, in microseconds.
+fn end_micros(track: &Track) -> i64 {
+    let media = track.index.span().at(track.timescale).micros();
+    let media = track.index.decode_time(0).at(track.timescale).micros().saturating_add(media);
+    let rest = media.saturating_sub(track.edit.media_time.at(track.timescale).micros());
+    let presented = track.edit.length.map_or(rest, |length| length.micros().min(rest));
+    track.edit.delay.micros().saturating_add(presented.max(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Facts, Ladder, Loose, Shown, Trait};
+    use crate::media::Language;
+
+    fn video(codec: &str, width: u16, height: u16) -> Trait {
+        Trait { codec: codec.into(), shape: Shown::Picture(width, height), language: Language::undetermined() }
+    }
+
+    fn audio(language: &str) -> Trait {
+        let language = Language::new(language).unwrap();
+        Trait { codec: "mp4a.40.2".into(), shape: Shown::Sound(2, 48_000), language }
+    }
+
+    fn facts(name: &str, micros: i64, tracks: &[Trait]) -> Facts {
+        Facts { name: name.into(), micros, tracks: tracks.to_vec() }
+    }
+
+    fn judged(files: &[Facts]) -> Result<usize, Loose> {
+        let mut ladder = Ladder::default();
+        files.iter().try_for_each(|file| ladder.join(file.clone()))?;
+        Ok(ladder.len())
+    }
+
+    #[test]
+    fn rungs_with_the_same_sound_and_a_track_of_sound_alone_are_a_ladder() {
+        let files = [
+            facts("1080p.mp4", 60_000_000, &[video("avc1.640028", 1920, 1080), audio("en")]),
+            facts("360p.mp4", 60_400_000, &[video("avc1.64001e", 640, 360), audio("en")]),
+            facts("1080p-hevc.mp4", 59_990_000, &[video("hvc1.1.6.L120.90", 1920, 1080)]),
+            facts("en.m4a", 60_000_000, &[audio("en")]),
+            facts("fr.m4a", 60_000_000, &[audio("fr")]),
+        ];
+        assert_eq!(judged(&files), Ok(5));
+    }
+
+    #[test]
+    fn half_a_second_is_the_most_that_lengths_may_differ() {
+        let files = |micros| {
+            [facts("a.mp4", 10_000_000, &[video("avc1", 2, 2)]), facts("b.mp4", micros, &[video("avc1", 4, 4)])]
+        };
+        assert_eq!(judged(&files(10_500_000)), Ok(2));
+        assert_eq!(judged(&files(9_500_000)), Ok(2));
+        let loose = judged(&files(10_500_001)).unwrap_err();
+        assert_eq!(
+            loose.to_string(),
+            "the files of this folder are assets of their own: a.mp4 lasts 10.000 s, b.mp4 lasts 10.500 s; renditions of one asset agree within 0.5 s"
+        );
+    }
+
+    #[test]
+    fn the_same_thing_twice_is_no_ladder() {
+        let twice = [
+            facts("a.mp4", 10, &[video("avc1.64001e", 640, 360), audio("en")]),
+            facts("b.mp4", 10, &[audio("fr"), video("avc1.64001e", 640, 360)]),
+        ];
+        let what = "avc1.64001e 640x360 (und)".into();
+        assert_eq!(judged(&twice), Err(Loose::Alike { one: "a.mp4".into(), other: "b.mp4".into(), what }));
+        let sounds = [facts("a.m4a", 10, &[audio("en")]), facts("b.m4a", 10, &[audio("en")])];
+        assert!(matches!(judged(&sounds), Err(Loose::Alike { .. })));
+    }
+
+    #[test]
+    fn files_that_differ_by_extension_alone_are_no_ladder() {
+        let files = [facts("a.mp4", 10, &[video("avc1", 2, 2)]), facts("a.m4a", 10, &[audio("en")])];
+        assert_eq!(judged(&files), Err(Loose::Stems { one: "a.mp4".into(), other: "a.m4a".into() }));
+    }
+}

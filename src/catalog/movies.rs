@@ -1,0 +1,97 @@
+//! What is in a stored file: asked of `demux`, kept by the file's stamp, each read once however many ask.
+
+use super::error::{Error, Reason};
+use crate::cache::{Cache, Limits};
+use crate::demux::{Probe, Step};
+use crate::media::{Movie, u64_from_usize};
+use crate::metrics::{Kept, Metrics};
+use crate::store::{Object, Stamp, Store};
+use bytes::Bytes;
+use std::sync::Arc;
+
+/// Reads of one file's headers at most: a fragmented file needs some for each fragment.
+const READ_LIMIT: u32 = 1 << 16;
+
+/// Bytes of one file's headers at most.
+const BYTE_LIMIT: u64 = 256 << 20;
+
+/// What a movie takes beside its indexes.
+const MOVIE_BYTES: u64 = 2_048;
+
+/// A movie, or why the file is none: both are true as long as the file does not change.
+type Read = Result<Arc<Movie>, Reason>;
+
+/// Movies by path and stamp.
+#[derive(Debug)]
+pub(super) struct Movies {
+    store: Store,
+    kept: Cache<(String, Stamp), Read, Error>,
+}
+
+impl Movies {
+    /// Keeps `capacity` bytes of them.
+    pub(super) fn new(store: Store, capacity: u64, metrics: Arc<Metrics>) -> Self {
+        let limits = Limits { capacity, largest: capacity };
+        Self { store, kept: Cache::new(limits, weigh_read, metrics) }
+    }
+
+    /// What is in the file at `path`, which must still be the one that `stamp` tells of.
+    pub(super) async fn at(&self, path: &str, stamp: Stamp) -> Result<Arc<Movie>, Error> {
+        if let Some(read) = self.kept.get(&(path.into(), stamp)).await {
+            return read.map_err(|reason| Error::unplayable(path, reason));
+        }
+        let object = self.store.open(path).await?;
+        if object.stamp() != stamp {
+            return Err(Error::Interrupted(format!("{path}: changed since it was listed")));
+        }
+        self.of(&object).await
+    }
+
+    /// What is in `object`.
+    pub(super) async fn of(&self, object: &Object) -> Result<Arc<Movie>, Error> {
+        let key = (object.path().to_owned(), object.stamp());
+        let (read, _) = self.kept.get_or_make(key, Kept::Index, probe(object.clone())).await?;
+        read.map_err(|reason| Error::unplayable(object.path(), reason))
+    }
+}
+
+/// What a movie takes in memory.
+pub(super) fn weigh(movie: &Movie) -> u64 {
+    let tracks = movie.tracks.iter().map(|track| track.index.heap_bytes().saturating_add(track.entry.len()));
+    tracks.fold(MOVIE_BYTES, |sum, bytes| sum.saturating_add(u64_from_usize(bytes)))
+}
+
+fn weigh_read(read: &Read) -> u64 {
+    read.as_ref().map_or(MOVIE_BYTES, |movie| weigh(movie))
+}
+
+/// The conversation: `demux` says which bytes, the store gets them, within bounds.
+async fn probe(object: Object) -> Result<Read, Error> {
+    let (mut probe, mut range) = match Probe::new(object.size()) {
+        Ok(begun) => begun,
+        Err(error) => return Ok(Err(Reason::Demux(error))),
+    };
+    let mut left = BYTE_LIMIT;
+    for _ in 0..READ_LIMIT {
+        left = match left.checked_sub(range.len()) {
+            Some(left) => left,
+            None => break,
+        };
+        let bytes = object.read(range).await?;
+        match feed(probe, bytes).await? {
+            (_, Err(reason)) => return Ok(Err(reason)),
+            (_, Ok(Step::Done(movie))) => return Ok(Ok(Arc::from(movie))),
+            (back, Ok(Step::Need(next))) => (probe, range) = (back, next),
+        }
+    }
+    Ok(Err(Reason::Endless { reads: READ_LIMIT, bytes: BYTE_LIMIT }))
+}
+
+/// A long `moov` takes milliseconds to check: not on a thread that answers requests.
+async fn feed(mut probe: Probe, bytes: Bytes) -> Result<(Probe, Result<Step, Reason>), Error> {
+    let fed = tokio::task::spawn_blocking(move || {
+        let step = probe.feed(&bytes).map_err(Reason::Demux);
+        (probe, step)
+    });
+    fed.await.map_err(|_| Error::Interrupted("reading a file's headers was given up".into()))
+}

@@ -1,0 +1,279 @@
+//! Assets by name, built once however many ask, kept, and looked at again when they are asked for.
+//!
+//! ```text
+//! open ──kept, looked at lately──────────────────────────────► the same Arc
+//!   │ looked at a while ago: that one, and a look behind it ──┐
+//!   │ never, long ago, or refused: waits for the look ────────┤ one per asset, in its own task
+//!   ▼                                                         ▼
+//! folders.look ─► shape::resolve ─► Found ──as before──► the same Arc, looked at now
+//!                                     └──changed─► build ─► another Arc; the old one goes into the history
+//! ```
+
+use super::asset::Asset;
+use super::build::Builder;
+use super::error::Error;
+use super::folders::Folders;
+use super::history::History;
+use super::movies::{self, Movies};
+use super::page::Names;
+use super::shape::{Found, resolve};
+use crate::cache::{Lost, Makers, Pending, Share};
+use crate::media::AssetId;
+use crate::metrics::Metrics;
+use crate::plan;
+use crate::store::Store;
+use moka::policy::EvictionPolicy;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// A look younger than this is as good as one that was forced.
+const FORCED_AGE: Duration = Duration::from_millis(250);
+
+/// How long a failure of the store is believed before it is asked again.
+const FAILURE_AGE: Duration = Duration::from_secs(1);
+
+/// An asset not looked at for so many times `refresh` waits for the look instead of being answered as it was.
+const STALE_LIMIT: u32 = 15;
+
+/// How the catalog keeps assets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settings {
+    /// How long a look at the store is believed.
+    pub refresh: Duration,
+    /// Bytes of indexes in memory; half for kept assets, half for what is known of files beside them. A single asset
+    /// that is larger is kept alone.
+    pub index_bytes: u64,
+    /// Files that kept assets hold open, replaced ones apart (at most 256).
+    pub open_files: u64,
+    /// What cuts depend on.
+    pub plan: plan::Settings,
+}
+
+impl Settings {
+    /// Those of a local disk: looks are believed for 2 s, 256 MiB of indexes, 512 open files.
+    #[must_use]
+    pub const fn new(plan: plan::Settings) -> Self {
+        Self { refresh: Duration::from_secs(2), index_bytes: 256 << 20, open_files: 512, plan }
+    }
+}
+
+/// The assets of a store. Clones are the same catalog.
+#[derive(Debug, Clone)]
+pub struct Catalog {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    store: Store,
+    folders: Folders,
+    builder: Builder,
+    kept: moka::future::Cache<AssetId, Kept>,
+    makers: Makers<AssetId, Kept>,
+    history: History,
+    names: Names,
+    settings: Settings,
+}
+
+/// An answer, and what it was made from.
+#[derive(Debug, Clone)]
+struct Kept {
+    /// `None` where it could not be told.
+    found: Option<Arc<Found>>,
+    result: Result<Arc<Asset>, Error>,
+    looked: Instant,
+}
+
+impl Kept {
+    fn is_fresh(&self, refresh: Duration) -> bool {
+        let lasts = match &self.result {
+            Err(error) if !error.is_settled() => refresh.min(FAILURE_AGE),
+            Ok(_) | Err(_) => refresh,
+        };
+        self.looked.elapsed() <= lasts
+    }
+}
+
+impl Catalog {
+    /// The assets of `store`; nothing is read yet.
+    #[must_use]
+    pub fn new(store: Store, settings: Settings, metrics: Arc<Metrics>) -> Self {
+        let movies = Arc::new(Movies::new(store.clone(), settings.index_bytes / 2, metrics));
+        let inner = Inner {
+            folders: Folders::new(store.clone(), Arc::clone(&movies)),
+            builder: Builder { store: store.clone(), movies, settings: settings.plan },
+            kept: kept(settings),
+            makers: Makers::default(),
+            history: History::default(),
+            names: Names::default(),
+            settings,
+            store,
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// The asset called `id`.
+    pub async fn open(&self, id: &AssetId) -> Result<Arc<Asset>, Error> {
+        let refresh = self.inner.settings.refresh;
+        if let Some(kept) = self.inner.kept.get(id).await {
+            if kept.is_fresh(refresh) {
+                return kept.result;
+            }
+            let stale = kept.looked.elapsed() > refresh.saturating_mul(STALE_LIMIT);
+            if kept.result.is_ok() && !stale {
+                drop(self.begin(id, refresh));
+                return kept.result;
+            }
+        }
+        self.looked(id, refresh).await
+    }
+
+    /// The asset called `id` as the store has it now: for a version that is not known. Looks at most four times a
+    /// second, however often it is called.
+    pub async fn refresh(&self, id: &AssetId) -> Result<Arc<Asset>, Error> {
+        self.looked(id, FORCED_AGE).await
+    }
+
+    /// What is known of `id` without looking: the current version first, then those it replaced, newest first.
+    pub async fn versions(&self, id: &AssetId) -> Vec<Arc<Asset>> {
+        self.inner.history.tidy(Instant::now());
+        let current = self.inner.kept.get(id).await.and_then(|kept| kept.result.ok());
+        current.into_iter().chain(self.inner.history.of(id)).collect()
+    }
+
+    /// Waits until no look is under way: for the end of the program, when nobody asks any more. The caller bounds it.
+    pub async fn drained(&self) {
+        self.inner.makers.drained().await;
+    }
+
+    pub(super) fn store(&self) -> &Store {
+        &self.inner.store
+    }
+
+    pub(super) fn names(&self) -> &Names {
+        &self.inner.names
+    }
+
+    pub(super) fn settings(&self) -> Settings {
+        self.inner.settings
+    }
+
+    /// Waits for a look no older than `age`.
+    async fn looked(&self, id: &AssetId, age: Duration) -> Result<Arc<Asset>, Error> {
+        if let Some(kept) = self.inner.kept.get(id).await.filter(|kept| kept.is_fresh(age)) {
+            return kept.result;
+        }
+        let joined = self.begin(id, age);
+        let share = joined.share;
+        let kept = joined.made().await?;
+        // One that was under way may have looked before we were called: it counts only when it is young enough.
+        if share == Share::Began || kept.is_fresh(age) {
+            return kept.result;
+        }
+        let again: Result<Kept, Lost> = self.begin(id, age).made().await;
+        again?.result
+    }
+
+    fn begin(&self, id: &AssetId, age: Duration) -> Pending<Kept> {
+        let (inner, asked) = (Arc::clone(&self.inner), id.clone());
+        self.inner.makers.start(id.clone(), async move { inner.look(&asked, age).await })
+    }
+}
+
+impl Inner {
+    async fn look(&self, id: &AssetId, age: Duration) -> Kept {
+        self.history.tidy(Instant::now());
+        let before = self.kept.get(id).await;
+        let (found, looked) = self.find(id, age).await;
+        let now = match found {
+            Err(error) => Kept { found: None, result: Err(error), looked },
+            Ok(found) => self.made_of(id, found, before.as_ref()).await.seen(looked),
+        };
+        self.publish(id, before, now).await
+    }
+
+    /// What was, where it still holds; else what is built of `found`.
+    async fn made_of(&self, id: &AssetId, found: Found, before: Option<&Kept>) -> Kept {
+        if let Some(before) = before.filter(|before| before.holds(&found)) {
+            return before.clone();
+        }
+        let result = self.builder.build(id, &found).await.map(Arc::new);
+        Kept { found: Some(Arc::new(found)), result, looked: Instant::now() }
+    }
+
+    /// What `id` is made of, and when that was seen.
+    async fn find(&self, id: &AssetId, age: Duration) -> (Result<Found, Error>, Instant) {
+        let began = Instant::now();
+        let folder = id.as_str().rsplit_once('/').map_or("", |(folder, _)| folder);
+        let parent = match self.folders.look(folder, age).await {
+            Ok(parent) => parent,
+            Err(error) => return (Err(error), began),
+        };
+        if !parent.folder.has_folder(id.last_part()) {
+            return (resolve(id, Some(parent.folder.place()), None), parent.at);
+        }
+        match self.folders.look(id.as_str(), age).await {
+            Ok(own) => {
+                let found = resolve(id, Some(parent.folder.place()), Some(own.folder.place()));
+                (found, own.at.min(parent.at))
+            }
+            Err(Error::NotFound) => (resolve(id, Some(parent.folder.place()), None), parent.at),
+            Err(error) => (Err(error), began),
+        }
+    }
+
+    /// Keeps what a look found. An asset outlives failures of the store; what replaces it sends it into the history.
+    async fn publish(&self, id: &AssetId, before: Option<Kept>, now: Kept) -> Kept {
+        let old = before.as_ref().and_then(|before| before.result.as_ref().ok());
+        let now = match (old, &now.result) {
+            (Some(old), Err(error)) if !error.is_settled() => {
+                tracing::warn!(asset = %id, "kept as it was: {error}");
+                let found = before.as_ref().and_then(|before| before.found.clone());
+                Kept { found, result: Ok(Arc::clone(old)), looked: Instant::now() }
+            }
+            (Some(old), result) => {
+                if !result.as_ref().is_ok_and(|new| Arc::ptr_eq(old, new)) {
+                    self.history.push(Arc::clone(old), Instant::now());
+                }
+                now
+            }
+            (None, _) => now,
+        };
+        match &now.result {
+            Err(Error::NotFound) => self.kept.invalidate(id).await,
+            Ok(_) | Err(_) => self.kept.insert(id.clone(), now.clone()).await,
+        }
+        self.kept.run_pending_tasks().await;
+        now
+    }
+}
+
+impl Kept {
+    /// The same, known to be so at `looked`.
+    fn seen(self, looked: Instant) -> Self {
+        Self { looked, ..self }
+    }
+
+    /// Whether it is still the answer for what was `found`.
+    fn holds(&self, found: &Found) -> bool {
+        let settled = self.result.as_ref().err().is_none_or(Error::is_settled);
+        settled && self.found.as_deref() == Some(found)
+    }
+}
+
+/// Bounded by bytes and by open files: a file weighs at least its share of the bytes.
+fn kept(settings: Settings) -> moka::future::Cache<AssetId, Kept> {
+    let capacity = (settings.index_bytes / 2).max(1);
+    let share = capacity / settings.open_files.max(1);
+    moka::future::Cache::builder()
+        .max_capacity(capacity)
+        .weigher(move |_: &AssetId, kept: &Kept| {
+            let weight = kept.result.as_ref().map_or(share.min(1_024), |asset| {
+                asset.files.iter().fold(0_u64, |sum, file| sum.saturating_add(movies::weigh(&file.movie).max(share)))
+            });
+            u32::try_from(weight.min(capacity)).unwrap_or(u32::MAX)
+        })
+        .eviction_policy(EvictionPolicy::lru())
+        .build()
+}

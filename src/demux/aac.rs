@@ -1,0 +1,248 @@
+//! `esds` and AudioSpecificConfig → [`Aac`] (ISO/IEC 14496-1 §7.2.6, 14496-3 §1.6.2.1).
+//!
+//! ```text
+//! ES_Descriptor 3 { ES_ID u16 │ flags u8 │ … │ DecoderConfigDescriptor 4 { objectTypeIndication u8 │ 12 bytes │
+//!     DecoderSpecificInfo 5 { AudioSpecificConfig } } }
+//! ```
+
+use super::boxes::Atom;
+use super::error::Error;
+use crate::media::Aac;
+use crate::media::usize_from_u32;
+
+/// What an `esds` says.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Esds<'a> {
+    /// objectTypeIndication: 0x40 is MPEG-4 audio.
+    pub(super) object_type: u8,
+    /// DecoderSpecificInfo, empty when there is none.
+    pub(super) specific: &'a [u8],
+}
+
+impl<'a> Esds<'a> {
+    /// Reads it; descriptors that claim more than there is end with the box.
+    pub(super) fn read(esds: Atom<'a>) -> Result<Self, Error> {
+        let (_, _, fields) = esds.full()?;
+        let refused = || esds.value("ES_Descriptor", 0, "one that holds a DecoderConfigDescriptor");
+        let stream = descriptor(fields.rest(), 3).and_then(stream_body).ok_or_else(refused)?;
+        let config = descriptor(stream, 4).ok_or_else(refused)?;
+        let (object_type, config) = config.split_first().ok_or_else(refused)?;
+        let specific = config.get(12..).and_then(|rest| descriptor(rest, 5)).unwrap_or_default();
+        Ok(Self { object_type: *object_type, specific })
+    }
+}
+
+/// The body of the first descriptor with `tag`.
+fn descriptor(mut bytes: &[u8], tag: u8) -> Option<&[u8]> {
+    while let Some((found, rest)) = bytes.split_first() {
+        let (len, rest) = expandable(rest)?;
+        let (body, rest) = rest.split_at(len.min(rest.len()));
+        if *found == tag {
+            return Some(body);
+        }
+        bytes = rest;
+    }
+    None
+}
+
+/// A length in 1 to 4 bytes of 7 bits (ISO/IEC 14496-1 §8.3.3).
+fn expandable(mut bytes: &[u8]) -> Option<(usize, &[u8])> {
+    let mut len = 0_u32;
+    for _ in 0..4 {
+        let (byte, rest) = bytes.split_first()?;
+        bytes = rest;
+        len = (len << 7) | u32::from(byte & 0x7f);
+        if byte & 0x80 == 0 {
+            break;
+        }
+    }
+    Some((usize_from_u32(len), bytes))
+}
+
+/// The descriptors of a stream, behind the fields that its flags announce.
+fn stream_body(stream: &[u8]) -> Option<&[u8]> {
+    let ([_, _, flags], mut rest) = stream.split_first_chunk::<3>()?;
+    if flags & 0x80 != 0 {
+        rest = rest.get(2..)?;
+    }
+    if flags & 0x40 != 0 {
+        let (len, url) = rest.split_first()?;
+        rest = url.get(usize::from(*len)..)?;
+    }
+    if flags & 0x20 != 0 {
+        rest = rest.get(2..)?;
+    }
+    Some(rest)
+}
+
+/// An AudioSpecificConfig, as far as it matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Config {
+    /// The audio object type that is signalled first: what `mp4a.40.N` prints.
+    pub(super) object_type: u8,
+    /// The core's audio object type: the same, except below SBR (5) and PS (29).
+    pub(super) core: u8,
+    /// The core's samples per second.
+    pub(super) sample_rate: u32,
+    /// Samples per second with SBR, where that is signalled, be it in front or behind.
+    pub(super) output_rate: u32,
+    /// channelConfiguration.
+    pub(super) channel_configuration: u8,
+    /// Samples of the core per frame.
+    pub(super) frame_length: u16,
+}
+
+/// samplingFrequencyIndex (ISO/IEC 14496-3 table 1.18).
+const RATES: [u32; 13] =
+    [96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000, 7_350];
+
+impl Config {
+    /// `None` when `specific` ends too early or says a reserved rate.
+    pub(super) fn read(specific: &[u8]) -> Option<Self> {
+        let mut bits = Bits { bytes: specific, at: 0 };
+        let object_type = bits.object_type()?;
+        let sample_rate = bits.rate()?;
+        let channel_configuration = bits.byte(4)?;
+        let (core, mut output_rate) = match object_type {
+            5 | 29 => {
+                let rate = bits.rate()?;
+                (bits.object_type()?, rate)
+            }
+            core => (core, sample_rate),
+        };
+        // GASpecificConfig (§4.4.1) begins with frameLengthFlag for these; other types have no 960.
+        let general = matches!(core, 1..=4 | 6 | 7 | 17 | 19..=22);
+        let short = general && bits.read(1)? == 1;
+        if core == 2 && object_type == 2 {
+            output_rate = bits.late_extension(channel_configuration).unwrap_or(sample_rate);
+        }
+        let frame_length = if short { 960 } else { 1024 };
+        Some(Self { object_type, core, sample_rate, output_rate, channel_configuration, frame_length })
+    }
+
+    /// What muxing needs; `None` for object types that are no plain AAC (ELD, USAC, ALS, …).
+    pub(super) fn aac(&self) -> Option<Aac> {
+        matches!(self.core, 1..=4).then_some(Aac {
+            object_type: self.object_type,
+            sample_rate: self.sample_rate,
+            channel_configuration: self.channel_configuration,
+            frame_length: self.frame_length,
+        })
+    }
+
+    /// Channels that a decoder puts out; `None` where the configuration does not say, or says a reserved value.
+    pub(super) fn channels(&self) -> Option<u16> {
+        match self.channel_configuration {
+            1 if self.object_type == 29 => Some(2),
+            known @ 1..=6 => Some(u16::from(known)),
+            7 | 12 | 14 => Some(8),
+            11 => Some(7),
+            13 => Some(24),
+            _ => None,
+        }
+    }
+}
+
+/// Bits from the front, most significant first.
+#[derive(Debug, Clone, Copy)]
+struct Bits<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl Bits<'_> {
+    fn read(&mut self, count: usize) -> Option<u32> {
+        (0..count).try_fold(0_u32, |value, _| {
+            let byte = self.bytes.get(self.at / 8)?;
+            let bit = (byte >> (7 - self.at % 8)) & 1;
+            self.at += 1;
+            Some((value << 1) | u32::from(bit))
+        })
+    }
+
+    fn byte(&mut self, count: usize) -> Option<u8> {
+        self.read(count).and_then(|value| u8::try_from(value).ok())
+    }
+
+    fn object_type(&mut self) -> Option<u8> {
+        match self.byte(5)? {
+            31 => self.byte(6).map(|more| 32 + more),
+            plain => Some(plain),
+        }
+    }
+
+    fn rate(&mut self) -> Option<u32> {
+        let rate = match self.read(4)? {
+            15 => self.read(24)?,
+            index => *RATES.get(usize_from_u32(index))?,
+        };
+        (rate > 0).then_some(rate)
+    }
+
+    /// The rate of SBR that is signalled behind GASpecificConfig, which old decoders do not read (§1.6.5).
+    fn late_extension(&mut self, channel_configuration: u8) -> Option<u32> {
+        if channel_configuration == 0 {
+            return None;
+        }
+        if self.read(1)? == 1 {
+            self.read(14)?;
+        }
+        self.read(1)?;
+        let signalled = self.read(11)? == 0x2b7 && self.object_type()? == 5 && self.read(1)? == 1;
+        if signalled { self.rate() } else { None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Config, Esds};
+    use crate::demux::boxes::Atom;
+    use crate::demux::fixture::{esds, full};
+
+    #[test]
+    fn low_complexity_says_rate_and_channels() {
+        let config = Config::read(&[0x12, 0x10]).unwrap();
+        assert_eq!((config.object_type, config.sample_rate, config.channels()), (2, 44_100, Some(2)));
+        assert_eq!((config.output_rate, config.frame_length), (44_100, 1024));
+        assert_eq!(Config::read(&[0x12, 0x14]).unwrap().frame_length, 960);
+    }
+
+    #[test]
+    fn explicit_sbr_and_ps_double_the_output() {
+        let sbr = Config::read(&[0x2b, 0x92, 0x08, 0x00]).unwrap();
+        assert_eq!((sbr.object_type, sbr.core, sbr.sample_rate, sbr.output_rate), (5, 2, 22_050, 44_100));
+        let ps = Config::read(&[0xeb, 0x8a, 0x08, 0x00]).unwrap();
+        assert_eq!((ps.object_type, ps.channels(), ps.output_rate), (29, Some(2), 44_100));
+    }
+
+    #[test]
+    fn sbr_signalled_behind_the_core_doubles_the_rate_but_not_the_name() {
+        let config = Config::read(&[0x13, 0x90, 0x56, 0xe5, 0xa0]).unwrap();
+        assert_eq!((config.object_type, config.sample_rate, config.output_rate), (2, 22_050, 44_100));
+    }
+
+    #[test]
+    fn object_types_beyond_31_are_no_plain_aac() {
+        let config = Config::read(&[0xf9, 0x48, 0x40]).unwrap();
+        assert_eq!((config.object_type, config.aac()), (42, None));
+    }
+
+    #[test]
+    fn a_config_that_ends_early_or_says_a_reserved_rate_is_none() {
+        assert_eq!(Config::read(&[]), None);
+        assert_eq!(Config::read(&[0x12]), None);
+        assert_eq!(Config::read(&[0x16, 0x90]), None);
+    }
+
+    #[test]
+    fn the_config_is_found_behind_optional_fields() {
+        let found =
+            |bytes: &[u8]| Esds::read(Atom::new(bytes, 0).unwrap()).map(|e| (e.object_type, e.specific.to_vec()));
+        assert_eq!(found(&esds(0x40, &[0x12, 0x10])), Ok((0x40, vec![0x12, 0x10])));
+        let mut body = vec![3, 0x80, 0x80, 30, 0, 1, 0xe0, 0, 0, 1, b'u', 0, 0, 4, 17, 0x40];
+        body.extend([0; 12]);
+        body.extend([5, 2, 0x11, 0x90]);
+        assert_eq!(found(&full(b"esds", (0, 0), &body)), Ok((0x40, vec![0x11, 0x90])));
+        assert!(found(&full(b"esds", (0, 0), &[3, 1, 0])).is_err());
+    }
+}

@@ -1,0 +1,225 @@
+//! Boxes in bytes that are at hand: every size is checked against what is left before anything is read.
+//!
+//! ```text
+//! │ size u32 │ type 4cc │ largesize u64 if size = 1 │ body … │
+//! ```
+//! ISO/IEC 14496-12 §4.2. The tables are read by this and not by the `mp4` crate: a refusal can then name box, byte
+//! and count, nothing is copied twice, and `stz2`, signed offsets and media_time −1 need no special care.
+
+use super::error::Error;
+use super::error::FourCc;
+use crate::media::u64_from_usize;
+use crate::media::usize_from_u32;
+use crate::media::usize_from_u64;
+
+/// The first 8 or 16 bytes of a box.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Header {
+    /// Its type.
+    pub(super) kind: FourCc,
+    /// Bytes of the header itself: 8 or 16.
+    pub(super) len: u64,
+    /// Bytes of header and body; `None`: up to the end of the file.
+    pub(super) size: Option<u64>,
+}
+
+impl Header {
+    /// `None` when `bytes` end inside of it.
+    pub(super) fn read(bytes: &[u8]) -> Option<Self> {
+        let (size, rest) = bytes.split_first_chunk::<4>()?;
+        let (kind, rest) = rest.split_first_chunk::<4>()?;
+        let kind = FourCc(*kind);
+        match u32::from_be_bytes(*size) {
+            0 => Some(Self { kind, len: 8, size: None }),
+            1 => {
+                let (size, _) = rest.split_first_chunk::<8>()?;
+                Some(Self { kind, len: 16, size: Some(u64::from_be_bytes(*size)) })
+            }
+            size => Some(Self { kind, len: 8, size: Some(u64::from(size)) }),
+        }
+    }
+}
+
+/// A box whose bytes are all at hand.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Atom<'a> {
+    /// Its type.
+    pub(super) kind: FourCc,
+    /// Where in the object its header begins.
+    pub(super) at: u64,
+    /// Header and body.
+    pub(super) whole: &'a [u8],
+    /// What is behind the header.
+    pub(super) body: &'a [u8],
+}
+
+impl<'a> Atom<'a> {
+    /// The box that `whole` is, from its first byte to its last.
+    pub(super) fn new(whole: &'a [u8], at: u64) -> Result<Self, Error> {
+        let left = u64_from_usize(whole.len());
+        let header = Header::read(whole).ok_or(Error::BoxSize { kind: FourCc(*b"    "), at, claims: 8, left })?;
+        let body = whole.get(usize_from_u64(header.len)..).unwrap_or_default();
+        Ok(Self { kind: header.kind, at, whole, body })
+    }
+
+    /// The boxes in its body.
+    pub(super) fn children(self) -> Children<'a> {
+        self.children_behind(0)
+    }
+
+    /// The boxes behind the first `skip` bytes of its body.
+    pub(super) fn children_behind(self, skip: usize) -> Children<'a> {
+        let rest = self.body.get(skip..).unwrap_or_default();
+        let start = u64_from_usize(self.whole.len() - rest.len());
+        Children { within: self.kind, at: self.at.saturating_add(start), rest }
+    }
+
+    /// The first child of a type.
+    pub(super) fn child(self, kind: [u8; 4]) -> Result<Option<Self>, Error> {
+        self.children().find(|child| child.as_ref().map_or(true, |child| child.kind.0 == kind)).transpose()
+    }
+
+    /// The first child of a type, which must exist.
+    pub(super) fn need(self, kind: [u8; 4]) -> Result<Self, Error> {
+        self.child(kind)?.ok_or(Error::Missing { kind: FourCc(kind), within: self.kind, at: self.at })
+    }
+
+    /// Its fields, from the first byte behind the header.
+    pub(super) fn fields(self) -> Fields<'a> {
+        Fields { atom: self, rest: self.body }
+    }
+
+    /// Its version, its flags, and the fields behind them (§4.2: FullBox).
+    pub(super) fn full(self) -> Result<(u8, u32, Fields<'a>), Error> {
+        let mut fields = self.fields();
+        let word = fields.u32()?;
+        let [version, ..] = word.to_be_bytes();
+        Ok((version, word & 0x00ff_ffff, fields))
+    }
+
+    /// The error of a field that says what it must not.
+    pub(super) fn value(self, field: &'static str, claims: i64, allowed: &'static str) -> Error {
+        Error::Value { kind: self.kind, at: self.at, field, claims, allowed }
+    }
+}
+
+/// The boxes of a container, one behind the other; ends after an error.
+#[derive(Debug, Clone)]
+pub(super) struct Children<'a> {
+    within: FourCc,
+    at: u64,
+    rest: &'a [u8],
+}
+
+impl<'a> Children<'a> {
+    fn split(&mut self) -> Result<Option<Atom<'a>>, Error> {
+        let (at, left) = (self.at, u64_from_usize(self.rest.len()));
+        let header = Header::read(self.rest);
+        let size = header.map_or(Some(8), |header| header.size);
+        // QuickTime ends some containers with 32 zero bits; "to the end of the file" is for top-level boxes alone.
+        let padding = header.is_none() || size.is_none();
+        if padding && self.rest.iter().all(|byte| *byte == 0) {
+            return Ok(None);
+        }
+        let kind = header.map_or(self.within, |header| header.kind);
+        let refused = |claims| Error::BoxSize { kind, at, claims, left };
+        let (Some(header), Some(size)) = (header, size) else { return Err(refused(size.unwrap_or(0))) };
+        if size < header.len || size > left {
+            return Err(refused(size));
+        }
+        let (whole, rest) = self.rest.split_at_checked(usize_from_u64(size)).ok_or_else(|| refused(size))?;
+        (self.at, self.rest) = (at.saturating_add(size), rest);
+        Atom::new(whole, at).map(Some)
+    }
+}
+
+impl<'a> Iterator for Children<'a> {
+    type Item = Result<Atom<'a>, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let child = self.split();
+        if !matches!(child, Ok(Some(_))) {
+            self.rest = &[];
+        }
+        child.transpose()
+    }
+}
+
+/// The fields of a box, read from front to back.
+#[derive(Debug, Clone)]
+pub(super) struct Fields<'a> {
+    atom: Atom<'a>,
+    rest: &'a [u8],
+}
+
+impl<'a> Fields<'a> {
+    /// The next `N` bytes.
+    pub(super) fn take<const N: usize>(&mut self) -> Result<[u8; N], Error> {
+        let Some((taken, rest)) = self.rest.split_first_chunk::<N>() else { return Err(self.short(N)) };
+        self.rest = rest;
+        Ok(*taken)
+    }
+
+    /// The next `len` bytes.
+    pub(super) fn slice(&mut self, len: usize) -> Result<&'a [u8], Error> {
+        let Some((taken, rest)) = self.rest.split_at_checked(len) else { return Err(self.short(len)) };
+        self.rest = rest;
+        Ok(taken)
+    }
+
+    /// The next 8 bits.
+    pub(super) fn u8(&mut self) -> Result<u8, Error> {
+        self.take().map(u8::from_be_bytes)
+    }
+
+    /// The next 16 bits.
+    pub(super) fn u16(&mut self) -> Result<u16, Error> {
+        self.take().map(u16::from_be_bytes)
+    }
+
+    /// The next 32 bits.
+    pub(super) fn u32(&mut self) -> Result<u32, Error> {
+        self.take().map(u32::from_be_bytes)
+    }
+
+    /// The next 64 bits.
+    pub(super) fn u64(&mut self) -> Result<u64, Error> {
+        self.take().map(u64::from_be_bytes)
+    }
+
+    /// The next 32 bits, or 64 in version 1 and later.
+    pub(super) fn wide(&mut self, version: u8) -> Result<u64, Error> {
+        if version == 0 { self.u32().map(u64::from) } else { self.u64() }
+    }
+
+    /// The next 32 bits where `present` is among `flags`.
+    pub(super) fn optional(&mut self, flags: u32, present: u32) -> Result<Option<u32>, Error> {
+        if flags & present == 0 { Ok(None) } else { self.u32().map(Some) }
+    }
+
+    /// `count` entries of `N` bytes: refused when the box does not hold them.
+    pub(super) fn table<const N: usize>(&self, count: u32) -> Result<&'a [[u8; N]], Error> {
+        let (entries, _) = self.rest.as_chunks::<N>();
+        let refused = || self.count(count, u64_from_usize(entries.len()));
+        entries.get(..usize_from_u32(count)).ok_or_else(refused)
+    }
+
+    /// Whatever is left.
+    pub(super) fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
+    /// The error of a table that counts more than there is.
+    pub(super) fn count(&self, claims: u32, fits: u64) -> Error {
+        Error::Count { kind: self.atom.kind, at: self.atom.at, claims: u64::from(claims), fits }
+    }
+
+    fn short(&self, more: usize) -> Error {
+        let has = self.atom.body.len();
+        let needs = u64_from_usize(has - self.rest.len()).saturating_add(u64_from_usize(more));
+        Error::Short { kind: self.atom.kind, at: self.atom.at, has: u64_from_usize(has), needs }
+    }
+}

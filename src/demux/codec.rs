@@ -1,0 +1,136 @@
+//! Codec configuration records → RFC 6381 strings and [`Family`].
+//!
+//! ISO/IEC 14496-15 §5.3.3 and annex E (`avcC`, `hvcC`), the AV1 and VP9 ISO bindings (`av1C`, `vpcC`), Dolby Vision
+//! Streams within ISO Base Media (`dvcC`, `dvvC`). The strings need a record's first bytes only; parameter sets are
+//! checked to lie inside of it.
+
+use super::aac::Esds;
+use super::boxes::Atom;
+use super::boxes::Fields;
+use super::entry::Parts;
+use super::error::Error;
+use super::error::FourCc;
+use crate::media::Family;
+
+/// The string and the family of a visual sample entry.
+pub(super) fn video(parts: &Parts<'_>, kind: FourCc) -> Result<(String, Family), Error> {
+    match &kind.0 {
+        b"avc1" | b"avc2" | b"avc3" | b"avc4" => avc(parts.need(*b"avcC")?, kind),
+        b"dva1" | b"dvav" => {
+            let (string, family) = avc(parts.need(*b"avcC")?, kind)?;
+            Ok((dolby_vision(parts, kind)?.unwrap_or(string), family))
+        }
+        b"hvc1" | b"hev1" => hevc(parts.need(*b"hvcC")?, kind),
+        b"dvh1" | b"dvhe" => {
+            let (string, family) = hevc(parts.need(*b"hvcC")?, kind)?;
+            Ok((dolby_vision(parts, kind)?.unwrap_or(string), family))
+        }
+        b"av01" => Ok((av1(parts.need(*b"av1C")?)?, Family::Other)),
+        b"vp09" => Ok((vp9(parts.need(*b"vpcC")?)?, Family::Other)),
+        b"mp4v" => Ok((mpeg4_visual(parts)?, Family::Other)),
+        _ => Ok((kind.to_string(), Family::Other)),
+    }
+}
+
+/// `avc1.PPCCLL`: the profile, its constraints and the level, in hexadecimal.
+fn avc(avcc: Atom<'_>, kind: FourCc) -> Result<(String, Family), Error> {
+    let mut fields = avcc.fields();
+    version(avcc, fields.u8()?)?;
+    let [profile, constraints, level] = fields.take()?;
+    let nal_length = nal_length(avcc, fields.u8()?)?;
+    let sequences = fields.u8()? & 0x1f;
+    skip_units(&mut fields, u16::from(sequences))?;
+    let pictures = fields.u8()?;
+    skip_units(&mut fields, u16::from(pictures))?;
+    let string = format!("{kind}.{profile:02x}{constraints:02x}{level:02x}");
+    Ok((string, Family::H264 { nal_length }))
+}
+
+/// `hvc1.[space]profile.compatibility.tier level.constraints`: ISO/IEC 14496-15 annex E.3.
+fn hevc(hvcc: Atom<'_>, kind: FourCc) -> Result<(String, Family), Error> {
+    let mut fields = hvcc.fields();
+    version(hvcc, fields.u8()?)?;
+    let general = fields.u8()?;
+    let compatibility = fields.u32()?.reverse_bits();
+    let constraints = fields.take::<6>()?;
+    let level = fields.u8()?;
+    fields.slice(8)?;
+    let nal_length = nal_length(hvcc, fields.u8()?)?;
+    for _ in 0..fields.u8()? {
+        fields.u8()?;
+        let units = fields.u16()?;
+        skip_units(&mut fields, units)?;
+    }
+    let space = ["", "A", "B", "C"].get(usize::from(general >> 6)).copied().unwrap_or_default();
+    let tier = if general & 0x20 == 0 { 'L' } else { 'H' };
+    let used = constraints.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    let tail: String = constraints.iter().take(used).map(|byte| format!(".{byte:X}")).collect();
+    let string = format!("{kind}.{space}{}.{compatibility:X}.{tier}{level}{tail}", general & 0x1f);
+    Ok((string, Family::H265 { nal_length }))
+}
+
+/// `av01.P.LLT.DD`: AV1 in ISO Base Media §5.
+fn av1(av1c: Atom<'_>) -> Result<String, Error> {
+    let [marker, first, second, _] = av1c.fields().take()?;
+    if marker != 0x81 {
+        return Err(av1c.value("marker and version", i64::from(marker), "0x81"));
+    }
+    let (profile, level) = (first >> 5, first & 0x1f);
+    let tier = if second & 0x80 == 0 { 'M' } else { 'H' };
+    let depth = match (second & 0x40 != 0, second & 0x20 != 0) {
+        (false, _) => 8,
+        (true, true) if profile == 2 => 12,
+        (true, _) => 10,
+    };
+    Ok(format!("av01.{profile}.{level:02}{tier}.{depth:02}"))
+}
+
+/// `vp09.PP.LL.DD`: VP Codec ISO Media File Format Binding.
+fn vp9(vpcc: Atom<'_>) -> Result<String, Error> {
+    let (_, _, mut fields) = vpcc.full()?;
+    let [profile, level, depth] = fields.take()?;
+    Ok(format!("vp09.{profile:02}.{level:02}.{:02}", depth >> 4))
+}
+
+/// `mp4v.20.N`, N the profile and level that a visual object sequence begins with.
+fn mpeg4_visual(parts: &Parts<'_>) -> Result<String, Error> {
+    let esds = Esds::read(parts.need(*b"esds")?)?;
+    let object = format!("mp4v.{:02X}", esds.object_type);
+    Ok(match esds.specific {
+        [0, 0, 1, 0xb0, level, ..] if esds.object_type == 0x20 => format!("{object}.{level}"),
+        _ => object,
+    })
+}
+
+/// `dvh1.PP.LL`.
+fn dolby_vision(parts: &Parts<'_>, kind: FourCc) -> Result<Option<String>, Error> {
+    let Some(record) = parts.get(*b"dvcC").or(parts.get(*b"dvvC")).or(parts.get(*b"dvwC")) else { return Ok(None) };
+    let mut fields = record.fields();
+    fields.u16()?;
+    let word = fields.u16()?;
+    Ok(Some(format!("{kind}.{:02}.{:02}", word >> 9, (word >> 3) & 0x3f)))
+}
+
+fn version(record: Atom<'_>, version: u8) -> Result<(), Error> {
+    // Drafts of `hvcC` say 0.
+    if version == 1 || (version == 0 && record.kind.0 == *b"hvcC") {
+        return Ok(());
+    }
+    Err(record.value("configurationVersion", i64::from(version), "1"))
+}
+
+/// lengthSizeMinusOne, in the low two bits of `byte`.
+fn nal_length(record: Atom<'_>, byte: u8) -> Result<u8, Error> {
+    match byte & 3 {
+        2 => Err(record.value("lengthSizeMinusOne", 2, "0, 1 or 3")),
+        other => Ok(other + 1),
+    }
+}
+
+fn skip_units(fields: &mut Fields<'_>, units: u16) -> Result<(), Error> {
+    for _ in 0..units {
+        let len = fields.u16()?;
+        fields.slice(usize::from(len))?;
+    }
+    Ok(())
+}

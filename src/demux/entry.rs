@@ -1,0 +1,119 @@
+//! A visual sample entry → what it shows, its codec, and its bytes as init segments carry them.
+//!
+//! ```text
+//! │ header 8 │ 6 zero │ data_reference_index u16 │ 16 │ width u16 │ height u16 │ 50 │ avcC, pasp, colr, … │
+//! ```
+//! ISO/IEC 14496-12 §12.1.3.
+
+use super::boxes::Atom;
+use super::codec;
+use super::error::Error;
+use super::error::FourCc;
+use crate::media::Codec;
+use crate::media::Kind;
+use crate::media::Picture;
+use crate::media::u32_from_usize;
+use bytes::Bytes;
+
+/// Bytes between the header of a visual sample entry and its first box.
+pub(super) const VISUAL: usize = 78;
+
+/// A sample entry, understood.
+#[derive(Debug, Clone)]
+pub(super) struct Described {
+    /// What it is for.
+    pub(super) kind: Kind,
+    /// Its codec.
+    pub(super) codec: Codec,
+    /// Its bytes, in the shape of ISO base media.
+    pub(super) entry: Bytes,
+}
+
+/// The boxes of a sample entry, as far as they are well-formed.
+#[derive(Debug)]
+pub(super) struct Parts<'a> {
+    within: Atom<'a>,
+    /// In their order.
+    pub(super) boxes: Vec<Atom<'a>>,
+    broken: Option<Error>,
+}
+
+impl<'a> Parts<'a> {
+    /// The boxes behind the first `skip` bytes of an entry's body. QuickTime writes odd bytes behind them: they end it.
+    pub(super) fn new(entry: Atom<'a>, skip: usize) -> Self {
+        let mut parts = Self { within: entry, boxes: Vec::new(), broken: None };
+        for part in entry.children_behind(skip) {
+            match part {
+                Ok(part) => parts.boxes.push(part),
+                Err(error) => parts.broken = Some(error),
+            }
+        }
+        parts
+    }
+
+    /// The first box of a type.
+    pub(super) fn get(&self, kind: [u8; 4]) -> Option<Atom<'a>> {
+        self.boxes.iter().find(|part| part.kind.0 == kind).copied()
+    }
+
+    /// The first box of a type, which must exist.
+    pub(super) fn need(&self, kind: [u8; 4]) -> Result<Atom<'a>, Error> {
+        let missing = || Error::Missing { kind: FourCc(kind), within: self.within.kind, at: self.within.at };
+        self.get(kind).ok_or_else(|| self.broken.clone().unwrap_or_else(missing))
+    }
+
+    /// The entry without what stands behind its last well-formed box.
+    pub(super) fn trimmed(&self) -> Bytes {
+        let parts = self.boxes.iter().map(|part| part.whole.len()).sum::<usize>();
+        let skip = self.skipped();
+        let whole = self.within.whole;
+        if skip + parts == whole.len() {
+            return Bytes::copy_from_slice(whole);
+        }
+        let head = whole.get(8..skip).unwrap_or_default();
+        let boxes: Vec<&[u8]> = self.boxes.iter().map(|part| part.whole).collect();
+        plain_box(self.within.kind, &[head, &boxes.concat()].concat())
+    }
+
+    /// Bytes of the entry before its first box.
+    fn skipped(&self) -> usize {
+        let whole = self.within.whole.len();
+        self.boxes.first().map_or(whole, |first| {
+            let before = first.at.saturating_sub(self.within.at);
+            usize::try_from(before).unwrap_or(whole)
+        })
+    }
+}
+
+/// A box with a 32-bit size.
+pub(super) fn plain_box(kind: FourCc, body: &[u8]) -> Bytes {
+    let size = u32_from_usize(body.len() + 8).to_be_bytes();
+    [&size[..], &kind.0, body].concat().into()
+}
+
+/// Reads a visual sample entry.
+pub(super) fn visual(entry: Atom<'_>, matrix: [i32; 9]) -> Result<Described, Error> {
+    let mut fields = entry.fields();
+    fields.slice(24)?;
+    let (width, height) = (fields.u16()?, fields.u16()?);
+    fields.slice(50)?;
+    for (field, claims) in [("width", width), ("height", height)] {
+        if claims == 0 {
+            return Err(entry.value(field, 0, "at least 1"));
+        }
+    }
+    let parts = Parts::new(entry, VISUAL);
+    let (string, family) = codec::video(&parts, entry.kind)?;
+    let picture = Picture { width, height, pixel_aspect: pixel_aspect(&parts), matrix };
+    let codec = Codec { fourcc: entry.kind.0, string, family };
+    Ok(Described { kind: Kind::Video(picture), codec, entry: parts.trimmed() })
+}
+
+/// `pasp` (§12.1.4); a ratio with a zero is none.
+fn pixel_aspect(parts: &Parts<'_>) -> (u32, u32) {
+    let read = |pasp: Atom<'_>| {
+        let mut fields = pasp.fields();
+        Some((fields.u32().ok()?, fields.u32().ok()?))
+    };
+    parts.get(*b"pasp").and_then(read).filter(|(across, down)| *across > 0 && *down > 0).unwrap_or((1, 1))
+}

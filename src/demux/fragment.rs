@@ -1,0 +1,340 @@
+//! `moof` → more samples of each track (ISO/IEC 14496-12 §8.8).
+//!
+//! ```text
+//! moof │ traf │ tfhd: which track, where its bytes are counted from, defaults
+//!      │      │ tfdt: when its first sample is decoded; without it, behind the sample before
+//!      │      │ trun: a chunk: duration, size, flags, composition offset of each sample
+//!      │ traf …
+//! ```
+
+use super::boxes::Atom;
+use super::boxes::Fields;
+use super::error::Error;
+use super::error::FourCc;
+use super::moov::Moov;
+use super::moov::Stored;
+use super::tables::Used;
+use super::tables::sample_count;
+use crate::media::Flaw;
+use crate::media::IndexBuilder;
+use crate::media::SAMPLE_LIMIT;
+use crate::media::Sizes;
+use crate::media::i64_from_u64;
+use crate::media::u64_from_usize;
+use crate::media::usize_from_u32;
+
+/// What holds for samples that say nothing of their own: `trex`, overridden by `tfhd`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Defaults {
+    entry: u32,
+    duration: u32,
+    size: u32,
+    flags: u32,
+}
+
+impl Default for Defaults {
+    fn default() -> Self {
+        Self { entry: 1, duration: 0, size: 0, flags: 0 }
+    }
+}
+
+impl Defaults {
+    /// Reads `trex`.
+    pub(super) fn read(trex: Atom<'_>) -> Result<(u32, Self), Error> {
+        let (_, _, mut fields) = trex.full()?;
+        let track = fields.u32()?;
+        let (entry, duration, size, flags) = (fields.u32()?, fields.u32()?, fields.u32()?, fields.u32()?);
+        Ok((track, Self { entry, duration, size, flags }))
+    }
+}
+
+/// sample_is_non_sync_sample (§8.8.3.1).
+const NON_SYNC: u32 = 0x0001_0000;
+
+/// The samples of one track, as far as they are read.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Run {
+    /// All of them; `sync` aside.
+    builder: IndexBuilder,
+    sizes: Vec<u32>,
+    sync: Vec<u32>,
+    next: u64,
+    bytes: u64,
+    /// The one sample entry they use.
+    pub(super) used: Option<Used>,
+}
+
+impl Run {
+    /// Begins with the samples that `moov` itself describes, as the first fragment of some writers.
+    fn begin(stored: &mut Stored, size: u64) -> Result<Self, Flaw> {
+        let tables = std::mem::take(&mut stored.tables);
+        let mut run = Self::default();
+        if sample_count(&tables.builder.sizes) == 0 {
+            return Ok(run);
+        }
+        run.used = tables.used;
+        let index = tables.builder.build(size)?;
+        let (mut start, mut end, mut samples) = (None, 0, 0);
+        for sample in index.samples(0..index.len()) {
+            if start.is_some() && sample.position != end {
+                run.builder.push_chunk(start.unwrap_or(0), samples);
+                (start, samples) = (None, 0);
+            }
+            start.get_or_insert(sample.position);
+            end = sample.position.saturating_add(u64::from(sample.size));
+            samples += 1;
+            let flags = if sample.sync { 0 } else { NON_SYNC };
+            run.push(&Sample { duration: sample.duration, size: sample.size, flags, offset: sample.offset });
+        }
+        run.builder.push_chunk(start.unwrap_or(0), samples);
+        Ok(run)
+    }
+
+    /// All its samples, to be checked.
+    pub(super) fn finish(self) -> IndexBuilder {
+        IndexBuilder { sizes: Sizes::Each(self.sizes), sync: Some(self.sync), ..self.builder }
+    }
+
+    fn push(&mut self, sample: &Sample) {
+        self.builder.push_duration(sample.duration);
+        self.builder.push_offset(sample.offset);
+        self.sizes.push(sample.size);
+        if sample.flags & NON_SYNC == 0 {
+            self.sync.push(u32::try_from(self.sizes.len()).unwrap_or(u32::MAX));
+        }
+        self.next = self.next.saturating_add(u64::from(sample.duration));
+        self.bytes = self.bytes.saturating_add(u64::from(sample.size));
+    }
+
+    /// The next sample is decoded at `tfdt`'s time: the one before lasts as long as that takes.
+    fn continue_at(&mut self, tfdt: Atom<'_>, track: u32) -> Result<(), Error> {
+        let (version, _, mut fields) = tfdt.full()?;
+        let time = fields.wide(version)?;
+        let Some((count, last)) = self.builder.durations.last().copied() else {
+            self.builder.first_decode_time = time;
+            self.next = time;
+            return Ok(());
+        };
+        if time == self.next {
+            return Ok(());
+        }
+        // A muxer's rounding may shorten it, but never to nothing: decode times go up.
+        let began = self.next.saturating_sub(u64::from(last));
+        let lasts = time.checked_sub(began).filter(|lasts| *lasts > 0);
+        let Some(lasts) = lasts else {
+            return Err(Error::BackInTime { track, at: tfdt.at, claims: time, expected: self.next });
+        };
+        let too_far = || {
+            tfdt.value("baseMediaDecodeTime", i64_from_u64(time), "at most 2^32 ticks behind the decode time before it")
+        };
+        let lasts = u32::try_from(lasts).map_err(|_| too_far())?;
+        self.builder.durations.pop();
+        if count > 1 {
+            self.builder.durations.push((count - 1, last));
+        }
+        self.builder.push_duration(lasts);
+        self.next = time;
+        Ok(())
+    }
+
+    /// Uses the sample entry that `tfhd` names, which must be the one used before.
+    fn use_entry(&mut self, entry: u32, tfhd: Atom<'_>, track: u32) -> Result<(), Error> {
+        let (kind, at) = (tfhd.kind, tfhd.at);
+        match self.used {
+            Some(Used { entry: from, .. }) if from != entry => {
+                Err(Error::EntryChanges { track, kind, at, from, to: entry })
+            }
+            Some(_) => Ok(()),
+            None => {
+                self.used = Some(Used { entry, kind, at });
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Adds a fragment's samples to their tracks. `size` is the object's.
+pub(super) fn moof(moof: Atom<'_>, moov: &mut Moov, size: u64) -> Result<(), Error> {
+    // §8.8.7.1: without any base the first traf counts from the moof, each later one from its predecessor's end.
+    let mut end = moof.at;
+    for child in moof.children() {
+        let child = child?;
+        if child.kind == FourCc(*b"traf") {
+            let place = Place { moof: moof.at, end, size };
+            end = traf(child, moov, place)?;
+        }
+    }
+    Ok(())
+}
+
+/// What positions of a traf are counted from.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    moof: u64,
+    end: u64,
+    size: u64,
+}
+
+/// Returns where the traf's bytes end.
+fn traf(traf: Atom<'_>, moov: &mut Moov, place: Place) -> Result<u64, Error> {
+    let tfhd = traf.need(*b"tfhd")?;
+    let header = Tfhd::read(tfhd, moov, place)?;
+    let track = header.track;
+    let stored = moov.places.get(&track).copied().and_then(|at| moov.tracks.get_mut(at));
+    let mut run = match stored {
+        Some(stored) => Some(joined(stored, place.size)?),
+        None => None,
+    };
+    if let (Some(run), Some(tfdt)) = (&mut run, traf.child(*b"tfdt")?) {
+        run.continue_at(tfdt, track)?;
+    }
+    let mut cursor = header.base;
+    for child in traf.children() {
+        let child = child?;
+        if child.kind != FourCc(*b"trun") {
+            continue;
+        }
+        let trun = Trun::read(child)?;
+        let start = trun.position.map_or(Some(cursor), |offset| header.base.checked_add_signed(i64::from(offset)));
+        let claims = i128::from(header.base) + i128::from(trun.position.unwrap_or(0));
+        let refused = Error::Position { track, kind: child.kind, at: child.at, claims };
+        let start = start.ok_or_else(|| refused.clone())?;
+        let len = match &mut run {
+            Some(run) if trun.count > 0 => {
+                run.use_entry(header.defaults.entry, tfhd, track)?;
+                trun.append(run, start, (&header, place.size))?
+            }
+            _ => trun.bytes(&header.defaults),
+        };
+        cursor = start.checked_add(len).ok_or(refused)?;
+    }
+    Ok(cursor)
+}
+
+/// The samples of a track so far.
+fn joined(stored: &mut Stored, size: u64) -> Result<&mut Run, Error> {
+    if stored.run.is_none() {
+        let (track, at) = (stored.track.id, stored.at);
+        let run = Run::begin(stored, size).map_err(|flaw| Error::Track { track, at, flaw })?;
+        stored.run = Some(run);
+    }
+    Ok(stored.run.get_or_insert_default())
+}
+
+/// What `tfhd` says, `trex` behind it.
+#[derive(Debug, Clone, Copy)]
+struct Tfhd {
+    track: u32,
+    base: u64,
+    defaults: Defaults,
+}
+
+impl Tfhd {
+    fn read(tfhd: Atom<'_>, moov: &Moov, place: Place) -> Result<Self, Error> {
+        let (_, flags, mut fields) = tfhd.full()?;
+        let track = fields.u32()?;
+        let trex = moov.defaults.get(&track).copied().unwrap_or_default();
+        let base = match (flags & 0x1 != 0, flags & 0x2_0000 != 0) {
+            (true, _) => fields.u64()?,
+            (false, true) => place.moof,
+            (false, false) => place.end,
+        };
+        let defaults = Defaults {
+            entry: fields.optional(flags, 0x2)?.unwrap_or(trex.entry),
+            duration: fields.optional(flags, 0x8)?.unwrap_or(trex.duration),
+            size: fields.optional(flags, 0x10)?.unwrap_or(trex.size),
+            flags: fields.optional(flags, 0x20)?.unwrap_or(trex.flags),
+        };
+        Ok(Self { track, base, defaults })
+    }
+}
+
+/// One sample of a run.
+#[derive(Debug, Clone, Copy)]
+struct Sample {
+    duration: u32,
+    size: u32,
+    flags: u32,
+    offset: i32,
+}
+
+/// A run of samples.
+#[derive(Debug, Clone)]
+struct Trun<'a> {
+    flags: u32,
+    count: u32,
+    position: Option<i32>,
+    first_flags: Option<u32>,
+    fields: Fields<'a>,
+}
+
+const DURATION: u32 = 0x100;
+const SIZE: u32 = 0x200;
+const FLAGS: u32 = 0x400;
+const OFFSET: u32 = 0x800;
+
+impl<'a> Trun<'a> {
+    fn read(trun: Atom<'a>) -> Result<Self, Error> {
+        let (_, flags, mut fields) = trun.full()?;
+        let count = fields.u32()?;
+        let position = fields.optional(flags, 0x1)?.map(|offset| i32::from_be_bytes(offset.to_be_bytes()));
+        let first_flags = fields.optional(flags, 0x4)?;
+        let this = Self { flags, count, position, first_flags, fields };
+        let fits = u64_from_usize(this.fields.rest().len().checked_div(this.stride()).unwrap_or(usize::MAX));
+        if u64::from(count) > fits {
+            return Err(this.fields.count(count, fits));
+        }
+        Ok(this)
+    }
+
+    /// Bytes of one sample's fields.
+    fn stride(&self) -> usize {
+        [DURATION, SIZE, FLAGS, OFFSET].iter().filter(|present| self.flags & **present != 0).count() * 4
+    }
+
+    fn samples(&self, defaults: Defaults) -> impl Iterator<Item = Sample> + 'a {
+        let (flags, stride, rest) = (self.flags, self.stride(), self.fields.rest());
+        let first = self.first_flags.unwrap_or(defaults.flags);
+        (0..usize_from_u32(self.count)).map(move |at| {
+            let mut row = rest.get(at * stride..(at + 1) * stride).unwrap_or_default();
+            let mut word = |present: u32, default: u32| match row.split_first_chunk::<4>() {
+                Some((word, rest)) if flags & present != 0 => {
+                    row = rest;
+                    u32::from_be_bytes(*word)
+                }
+                _ => default,
+            };
+            let (duration, size) = (word(DURATION, defaults.duration), word(SIZE, defaults.size));
+            let own = word(FLAGS, defaults.flags);
+            let offset = i32::from_be_bytes(word(OFFSET, 0).to_be_bytes());
+            Sample { duration, size, flags: if at == 0 && flags & FLAGS == 0 { first } else { own }, offset }
+        })
+    }
+
+    /// Bytes of all samples.
+    fn bytes(&self, defaults: &Defaults) -> u64 {
+        if self.flags & SIZE == 0 {
+            return u64::from(self.count) * u64::from(defaults.size);
+        }
+        self.samples(*defaults).fold(0_u64, |sum, sample| sum.saturating_add(u64::from(sample.size)))
+    }
+
+    /// Appends the samples, which begin at byte `start`; returns how many bytes they take.
+    fn append(&self, run: &mut Run, start: u64, (header, size): (&Tfhd, u64)) -> Result<u64, Error> {
+        let samples = u64_from_usize(run.sizes.len()) + u64::from(self.count);
+        if samples > u64::from(SAMPLE_LIMIT) {
+            return Err(self.fields.count(self.count, u64::from(SAMPLE_LIMIT) - u64_from_usize(run.sizes.len())));
+        }
+        let len = self.bytes(&header.defaults);
+        let left = size.saturating_sub(run.bytes);
+        // Samples that say nothing of their own take no bytes here: the object's must pay for them.
+        let unpaid = self.stride() == 0 && header.defaults.size == 0;
+        if len > left || unpaid {
+            let fits = if unpaid { 0 } else { left / u64::from(header.defaults.size.max(1)) };
+            return Err(self.fields.count(self.count, fits));
+        }
+        run.builder.push_chunk(start, self.count);
+        self.samples(header.defaults).for_each(|sample| run.push(&sample));
+        Ok(len)
+    }
+}

@@ -1,0 +1,110 @@
+//! What was read of a file → [`Movie`]: indices built and checked, edits folded, one entry a track.
+
+use super::edit;
+use super::edit::Edits;
+use super::error::Error;
+use super::moov::Moov;
+use super::moov::Stored;
+use super::tables::sample_count;
+use crate::media::ContentId;
+use crate::media::Edit;
+use crate::media::Flaw;
+use crate::media::IndexBuilder;
+use crate::media::Layout;
+use crate::media::Moment;
+use crate::media::Movie;
+use crate::media::SampleIndex;
+use crate::media::Sizes;
+use crate::media::Skipped;
+use crate::media::Timescale;
+use crate::media::Track;
+use std::cmp::Ordering;
+
+/// What is known of the object as a whole.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Object {
+    /// Its name.
+    pub(super) content: ContentId,
+    /// Its bytes.
+    pub(super) size: u64,
+    /// Where its parts stand.
+    pub(super) layout: Layout,
+}
+
+/// Makes a movie of what was found, or refuses it by name.
+pub(super) fn movie(moov: Moov, object: Object) -> Result<Movie, Error> {
+    let Object { content, size, layout } = object;
+    let (mut tracks, mut skipped) = (Vec::new(), moov.skipped);
+    for stored in moov.tracks {
+        let (id, handler) = (stored.track.id, stored.handler);
+        match track(stored, moov.timescale, size)? {
+            Some(track) => tracks.push(track),
+            None => skipped.push(Skipped { track: id, handler, reason: "has no samples".into() }),
+        }
+    }
+    if layout == Layout::Fragmented {
+        begin_at_zero(&mut tracks);
+    }
+    if tracks.is_empty() {
+        return Err(Error::NoTracks { skipped });
+    }
+    Ok(Movie { content, size, layout, tracks, skipped })
+}
+
+/// `None` when it has no samples.
+fn track(stored: Stored, movie: Timescale, size: u64) -> Result<Option<Track>, Error> {
+    let Stored { track, at, language, stsd, tables, run, edits, .. } = stored;
+    let (builder, used) = match run {
+        Some(run) => {
+            let used = run.used;
+            (run.finish(), used)
+        }
+        None => (tables.builder, tables.used),
+    };
+    if sample_count(&builder.sizes) == 0 {
+        return Ok(None);
+    }
+    let flawed = |flaw| Error::Track { track: track.id, at, flaw };
+    let samples = sample_count(&builder.sizes);
+    let used = used.ok_or_else(|| flawed(Flaw::Unplaced { placed: 0, samples }))?;
+    let described = stsd.describe(track, used)?;
+    let (index, end) = built(builder, size).map_err(flawed)?;
+    let edit = edit_of(edits.as_ref(), (movie, track.timescale), end)?;
+    let (kind, codec, entry) = (described.kind, described.codec, described.entry);
+    Ok(Some(Track { id: track.id, kind, timescale: track.timescale, language, codec, entry, edit, index }))
+}
+
+/// The index, and where the last composition ends.
+fn built(builder: IndexBuilder, size: u64) -> Result<(SampleIndex, i64), Flaw> {
+    if let Sizes::Same { size: each, count } = builder.sizes {
+        let total = u64::from(each) * u64::from(count);
+        if total > size {
+            return Err(Flaw::Oversize { total, size });
+        }
+    }
+    let greatest = edit::greatest_offset(&builder.offsets);
+    let index = builder.build(size)?;
+    let end = index.decode_time(index.len()).0.saturating_add(greatest);
+    Ok((index, end))
+}
+
+fn edit_of(edits: Option<&Edits>, (movie, media): (Timescale, Timescale), end: i64) -> Result<Edit, Error> {
+    let Some(edits) = edits else { return Ok(Edit::NONE) };
+    let edit = edits.fold(movie, media)?;
+    edits.check_within(&edit, end)?;
+    Ok(edit)
+}
+
+/// A recording whose decode times begin late (a live stream's) is presented from its first sample: all tracks are
+/// shifted by the same moment. Edit lists of such files count from that moment; one that counts from 0 stays.
+fn begin_at_zero(tracks: &mut [Track]) {
+    let origin = tracks.iter().map(|track| track.index.decode_time(0).at(track.timescale)).min();
+    let Some(origin) = origin.filter(|origin| origin.cmp(&Moment::ZERO) == Ordering::Greater) else { return };
+    if tracks.iter().any(|track| track.edit.media_time >= track.index.decode_time(0)) {
+        return;
+    }
+    for track in tracks {
+        let origin = origin.floor_to(track.timescale).and_then(|ticks| u64::try_from(ticks.0).ok());
+        track.edit = edit::shifted(track.edit, origin.unwrap_or(0));
+    }
+}

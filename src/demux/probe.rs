@@ -1,0 +1,320 @@
+//! Ranges of an object in, a [`Movie`] out: walks the top-level boxes, asking for as little as it takes.
+//!
+//! ```text
+//! ftyp moov mdat          1 read, and 2 for the first and last media bytes
+//! ftyp mdat moov          2 to 3 reads, and 2
+//! ftyp moov moof mdat …   1 read per fragment or per 64 KiB, and 2
+//! ```
+//! Each read brings 64 KiB beyond what is asked for, so that a header and its box, or several small boxes, come in one.
+
+use super::boxes::Atom;
+use super::boxes::Header;
+use super::content;
+use super::content::Content;
+use super::error::Error;
+use super::error::FourCc;
+use super::fragment;
+use super::language::Dialect;
+use super::moov::Moov;
+use super::movie;
+use super::movie::Object;
+use crate::media::ByteRange;
+use crate::media::Layout;
+use crate::media::Movie;
+use crate::media::u64_from_usize;
+use crate::media::usize_from_u64;
+use bytes::Bytes;
+
+/// Bytes of a read that only looks for boxes.
+pub const READ_AHEAD: u64 = 64 * 1024;
+
+/// Bytes of a `moov` that is read: 20 million samples or so.
+pub const MOOV_LIMIT: u64 = 256 << 20;
+
+/// Bytes of a `moof` or top-level `sidx` that is read.
+pub const FRAGMENT_LIMIT: u64 = 16 << 20;
+
+/// Top-level boxes that are looked at; at most [`PLAIN_LIMIT`] more than fragments account for.
+pub const BOX_LIMIT: u32 = 1 << 17;
+
+/// Top-level boxes of a file without fragments.
+const PLAIN_LIMIT: u32 = 1_024;
+
+/// Top-level boxes that come with one fragment: styp, prft, emsg, sidx, moof, mdat, and two to spare.
+const BOXES_PER_FRAGMENT: u32 = 8;
+
+/// What a probe wants next.
+#[derive(Debug)]
+pub enum Step {
+    /// These bytes of the object, then [`Probe::feed`].
+    Need(ByteRange),
+    /// Nothing: the file is understood.
+    Done(Box<Movie>),
+}
+
+/// Finds out what a stored file is by asking for ranges of it.
+#[derive(Debug)]
+pub struct Probe {
+    size: u64,
+    asked: ByteRange,
+    head: Bytes,
+    window: Bytes,
+    phase: Phase,
+    seen: Seen,
+    content: Content,
+}
+
+/// What is being looked for.
+#[derive(Debug, Clone, Copy)]
+enum Phase {
+    /// The box at this byte.
+    Walk(u64),
+    /// The first media bytes.
+    First,
+    /// The last media bytes.
+    Last,
+    /// Nothing more.
+    Over,
+}
+
+/// What has been found.
+#[derive(Debug, Default)]
+struct Seen {
+    boxes: u32,
+    fragments: u32,
+    dialect: Option<Dialect>,
+    moov: Option<Moov>,
+    layout: Option<Layout>,
+    first_media: Option<ByteRange>,
+    last_media: Option<ByteRange>,
+}
+
+/// A top-level box: where it is, its sizes cut to the object.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    kind: FourCc,
+    at: u64,
+    header: u64,
+    size: u64,
+}
+
+/// Bytes, or the range they are in.
+enum Sought {
+    Found(Bytes),
+    Need(ByteRange),
+}
+
+impl Probe {
+    /// Begins with an object of `size` bytes; the range says which of them are needed first.
+    pub fn new(size: u64) -> Result<(Self, ByteRange), Error> {
+        let asked = ByteRange::new(0, size.min(READ_AHEAD)).ok_or(Error::Empty)?;
+        let (phase, seen, content) = (Phase::Walk(0), Seen::default(), Content::default());
+        Ok((Self { size, asked, head: Bytes::new(), window: Bytes::new(), phase, seen, content }, asked))
+    }
+
+    /// Takes the bytes of the range that was needed, all of them. After an error or [`Step::Done`] it is of no use.
+    pub fn feed(&mut self, bytes: &Bytes) -> Result<Step, Error> {
+        let (at, needed, given) = (self.asked.start(), self.asked.len(), u64_from_usize(bytes.len()));
+        if needed != given {
+            return Err(Error::Fed { at, needed, given });
+        }
+        self.window = bytes.clone();
+        if at == 0 && self.head.is_empty() {
+            self.head = bytes.clone();
+        }
+        loop {
+            let need = match self.phase {
+                Phase::Walk(at) => self.walk(at)?,
+                Phase::First => self.first_media(),
+                Phase::Last => self.last_media(),
+                Phase::Over => return self.finish().map(|movie| Step::Done(Box::new(movie))),
+            };
+            if let Some(need) = need {
+                self.asked = need;
+                return Ok(Step::Need(need));
+            }
+        }
+    }
+
+    /// Looks at the box at byte `at`; returns what it needs for that.
+    fn walk(&mut self, at: u64) -> Result<Option<ByteRange>, Error> {
+        let left = self.size.saturating_sub(at);
+        if left < 8 && at > 0 {
+            // Fewer bytes than a header are no box; many files end in a few.
+            return self.walked();
+        }
+        let Sought::Found(bytes) = self.bytes(at, left.min(16)) else { return Ok(Some(self.ahead(at, 16))) };
+        let place = self.place(&bytes, at)?;
+        let need = match &place.kind.0 {
+            b"moov" if self.seen.moov.is_none() => self.moov(place)?,
+            b"moof" => self.moof(place)?,
+            b"sidx" => self.sidx(place)?,
+            b"mdat" => self.mdat(place),
+            b"ftyp" => self.ftyp(place),
+            _ => None,
+        };
+        if need.is_none() {
+            self.seen.boxes += 1;
+            self.phase = Phase::Walk(place.at.saturating_add(place.size));
+        }
+        Ok(need)
+    }
+
+    fn place(&self, bytes: &[u8], at: u64) -> Result<Place, Error> {
+        let left = self.size.saturating_sub(at);
+        if at == 0 {
+            check_first(bytes)?;
+        }
+        let short = Error::BoxSize { kind: FourCc(*b"    "), at, claims: 16, left };
+        let header = Header::read(bytes).ok_or(short)?;
+        let (kind, claims) = (header.kind, header.size.unwrap_or(left));
+        let cut = kind.0 == *b"mdat" && claims > left;
+        if claims < header.len || (claims > left && !cut) {
+            return Err(Error::BoxSize { kind, at, claims, left });
+        }
+        let limit = BOX_LIMIT.min(self.seen.fragments.saturating_mul(BOXES_PER_FRAGMENT).saturating_add(PLAIN_LIMIT));
+        if self.seen.boxes >= limit {
+            return Err(Error::TooManyBoxes { kind, at, limit });
+        }
+        Ok(Place { kind, at, header: header.len, size: claims.min(left) })
+    }
+
+    fn moov(&mut self, place: Place) -> Result<Option<ByteRange>, Error> {
+        let bytes = match self.whole(place, MOOV_LIMIT)? {
+            Sought::Need(need) => return Ok(Some(need)),
+            Sought::Found(bytes) => bytes,
+        };
+        self.content.moov.update(&bytes);
+        // A file without `ftyp` is older than ISO base media.
+        let dialect = self.seen.dialect.unwrap_or(Dialect::QuickTime);
+        self.seen.moov = Some(Moov::read(Atom::new(&bytes, place.at)?, dialect)?);
+        let behind = self.seen.first_media.is_some();
+        self.seen.layout = Some(if behind { Layout::MoovLast } else { Layout::MoovFirst });
+        Ok(None)
+    }
+
+    fn moof(&mut self, place: Place) -> Result<Option<ByteRange>, Error> {
+        let bytes = match self.whole(place, FRAGMENT_LIMIT)? {
+            Sought::Need(need) => return Ok(Some(need)),
+            Sought::Found(bytes) => bytes,
+        };
+        let moov = self.seen.moov.as_mut().ok_or(Error::FragmentFirst { at: place.at })?;
+        self.content.fragments.update(&bytes);
+        fragment::moof(Atom::new(&bytes, place.at)?, moov, self.size)?;
+        self.seen.fragments = self.seen.fragments.saturating_add(1);
+        self.seen.layout = Some(Layout::Fragmented);
+        Ok(None)
+    }
+
+    fn sidx(&mut self, place: Place) -> Result<Option<ByteRange>, Error> {
+        match self.whole(place, FRAGMENT_LIMIT)? {
+            Sought::Need(need) => Ok(Some(need)),
+            Sought::Found(bytes) => {
+                self.content.fragments.update(&bytes);
+                Ok(None)
+            }
+        }
+    }
+
+    fn mdat(&mut self, place: Place) -> Option<ByteRange> {
+        let payload = place.size.checked_sub(place.header);
+        if let Some(payload) = payload.and_then(|len| ByteRange::new(place.at.saturating_add(place.header), len)) {
+            self.seen.first_media.get_or_insert(payload);
+            self.seen.last_media = Some(payload);
+        }
+        None
+    }
+
+    fn ftyp(&mut self, place: Place) -> Option<ByteRange> {
+        let brand = place.at.saturating_add(place.header);
+        let found = match self.bytes(brand, 4) {
+            Sought::Found(brand) => brand,
+            Sought::Need(_) => Bytes::new(),
+        };
+        let quicktime = found.as_ref() == b"qt  ";
+        self.seen.dialect.get_or_insert(if quicktime { Dialect::QuickTime } else { Dialect::Iso });
+        None
+    }
+
+    /// All boxes are known.
+    fn walked(&mut self) -> Result<Option<ByteRange>, Error> {
+        if self.seen.moov.is_none() {
+            return Err(Error::NoMoov { boxes: self.seen.boxes, size: self.size });
+        }
+        self.phase = Phase::First;
+        Ok(None)
+    }
+
+    fn first_media(&mut self) -> Option<ByteRange> {
+        if let Some(range) = self.seen.first_media.and_then(content::first_media) {
+            match self.bytes(range.start(), range.len()) {
+                Sought::Need(need) => return Some(need),
+                Sought::Found(bytes) => self.content.first.update(&bytes),
+            };
+        }
+        self.phase = Phase::Last;
+        None
+    }
+
+    fn last_media(&mut self) -> Option<ByteRange> {
+        if let Some(range) = self.seen.last_media.and_then(content::last_media) {
+            match self.bytes(range.start(), range.len()) {
+                Sought::Need(need) => return Some(need),
+                Sought::Found(bytes) => self.content.last.update(&bytes),
+            };
+        }
+        self.phase = Phase::Over;
+        None
+    }
+
+    fn finish(&mut self) -> Result<Movie, Error> {
+        let size = self.size;
+        let (Some(moov), Some(layout)) = (self.seen.moov.take(), self.seen.layout) else {
+            return Err(Error::NoMoov { boxes: self.seen.boxes, size });
+        };
+        movie::movie(moov, Object { content: self.content.id(size), size, layout })
+    }
+
+    /// A box from its first byte to its last.
+    fn whole(&self, place: Place, limit: u64) -> Result<Sought, Error> {
+        let Place { kind, at, size, .. } = place;
+        if size > limit {
+            return Err(Error::TooLarge { kind, at, claims: size, limit });
+        }
+        Ok(match self.bytes(at, size) {
+            Sought::Need(_) => Sought::Need(self.ahead(at, size)),
+            found @ Sought::Found(_) => found,
+        })
+    }
+
+    /// At least `len` bytes from `at`, and what a read may bring along.
+    fn ahead(&self, at: u64, len: u64) -> ByteRange {
+        let left = self.size.saturating_sub(at);
+        ByteRange::new(at, len.max(READ_AHEAD).min(left)).unwrap_or(self.asked)
+    }
+
+    /// `len` bytes from `at`, out of those that are at hand.
+    fn bytes(&self, at: u64, len: u64) -> Sought {
+        let within = |start: u64, bytes: &Bytes| {
+            let from = usize_from_u64(at.checked_sub(start)?);
+            let to = from.checked_add(usize_from_u64(len))?;
+            (to <= bytes.len()).then(|| bytes.slice(from..to))
+        };
+        match within(self.asked.start(), &self.window).or_else(|| within(0, &self.head)) {
+            Some(bytes) => Sought::Found(bytes),
+            None => Sought::Need(ByteRange::new(at, len).unwrap_or(self.asked)),
+        }
+    }
+}
+
+/// Box types that a file may begin with.
+const FIRST: [[u8; 4]; 14] = [
+    *b"ftyp", *b"styp", *b"moov", *b"mdat", *b"free", *b"skip", *b"wide", *b"pnot", *b"uuid", *b"sidx", *b"moof",
+    *b"prft", *b"emsg", *b"junk",
+];
+
+fn check_first(bytes: &[u8]) -> Result<(), Error> {
+    let mut kind = [b' '; 4];
+    kind.iter_mut().zip(bytes.iter().skip(4)).for_each(|(to, from)| *to = *from);
+    if FIRST.contains(&kind) { Ok(()) } else { Err(Error::NotMp4 { kind: FourCc(kind) }) }
+}

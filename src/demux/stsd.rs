@@ -1,0 +1,96 @@
+//! `stsd` → the sample entries of a track, kept as stored until it is known which of them its samples use.
+
+use super::boxes::Atom;
+use super::entry;
+use super::entry::Described;
+use super::entry::Parts;
+use super::error::Error;
+use super::error::FourCc;
+use super::sound;
+use super::tables::Used;
+use crate::media::Timescale;
+use crate::media::u32_from_usize;
+use crate::media::u64_from_usize;
+use crate::media::usize_from_u32;
+use bytes::Bytes;
+
+/// Bytes of an `stsd` that are kept at most; init segments carry its entry.
+const STSD_LIMIT: u64 = 1 << 20;
+
+/// The kinds of tracks that are served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Handler {
+    /// `vide`.
+    Video,
+    /// `soun`.
+    Audio,
+}
+
+/// The sample entries of a track.
+#[derive(Debug, Clone)]
+pub(super) struct Stsd {
+    handler: Handler,
+    entries: Vec<(u64, Bytes)>,
+}
+
+impl Stsd {
+    /// Copies the entries that `stsd` counts; those it lacks are missed when a sample needs them.
+    pub(super) fn read(stsd: Atom<'_>, handler: Handler) -> Result<Self, Error> {
+        let claims = u64_from_usize(stsd.whole.len());
+        if claims > STSD_LIMIT {
+            return Err(Error::TooLarge { kind: stsd.kind, at: stsd.at, claims, limit: STSD_LIMIT });
+        }
+        let (_, _, mut fields) = stsd.full()?;
+        let count = usize_from_u32(fields.u32()?);
+        let mut entries = Vec::new();
+        for child in stsd.children_behind(8).take(count) {
+            let child = child?;
+            entries.push((child.at, Bytes::copy_from_slice(child.whole)));
+        }
+        Ok(Self { handler, entries })
+    }
+
+    /// Why none of its samples can be served.
+    pub(super) fn reason(&self) -> Option<String> {
+        let atoms = || self.entries.iter().filter_map(|(at, bytes)| Atom::new(bytes, *at).ok());
+        if let Some(entry) = atoms().find(|entry| matches!(&entry.kind.0, b"encv" | b"enca")) {
+            return Some(format!("is already encrypted (scheme {})", self.scheme(entry)));
+        }
+        let unpacked = atoms().find(|entry| self.handler == Handler::Audio && sound::UNPACKED.contains(&entry.kind.0));
+        unpacked.map(|entry| format!("holds `{}`, sound that players do not take from playlists", entry.kind))
+    }
+
+    /// The entry that the samples use.
+    pub(super) fn describe(&self, track: Track, used: Used) -> Result<Described, Error> {
+        let Track { id, timescale, matrix } = track;
+        let found = used.entry.checked_sub(1).and_then(|at| self.entries.get(usize_from_u32(at)));
+        let Some((at, bytes)) = found else {
+            let entries = u32_from_usize(self.entries.len());
+            return Err(Error::EntryIndex { track: id, kind: used.kind, at: used.at, entry: used.entry, entries });
+        };
+        let entry = Atom::new(bytes, *at)?;
+        match self.handler {
+            Handler::Video => entry::visual(entry, matrix),
+            Handler::Audio => sound::audible(entry, timescale),
+        }
+    }
+
+    fn scheme(&self, entry: Atom<'_>) -> String {
+        let skip = if self.handler == Handler::Video { entry::VISUAL } else { sound::AUDIO };
+        let parts = Parts::new(entry, skip);
+        let schm = parts.get(*b"sinf").and_then(|sinf| sinf.child(*b"schm").ok().flatten());
+        let scheme = schm.and_then(|schm| schm.full().ok()).and_then(|(_, _, mut fields)| fields.take().ok());
+        scheme.map_or_else(|| "unknown".into(), |scheme| FourCc(scheme).to_string())
+    }
+}
+
+/// What an entry needs to know of its track.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Track {
+    /// Its track_ID.
+    pub(super) id: u32,
+    /// Its media timescale.
+    pub(super) timescale: Timescale,
+    /// Its header's matrix.
+    pub(super) matrix: [i32; 9],
+}

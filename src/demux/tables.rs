@@ -1,0 +1,167 @@
+//! `stbl` → [`IndexBuilder`]: the sample tables of a track, copied once, counts checked against the bytes there are.
+//!
+//! ISO/IEC 14496-12 §8.6 and §8.7. Whether they agree with each other is `IndexBuilder::build`'s to say.
+
+use super::boxes::Atom;
+use super::boxes::Fields;
+use super::error::Error;
+use super::error::FourCc;
+use crate::media::IndexBuilder;
+use crate::media::SAMPLE_LIMIT;
+use crate::media::Sizes;
+use crate::media::u64_from_usize;
+use crate::media::usize_from_u32;
+
+/// Which sample entry a table or fragment uses, and where it says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Used {
+    /// sample_description_index, from 1.
+    pub(super) entry: u32,
+    /// `stsc` or `tfhd`.
+    pub(super) kind: FourCc,
+    /// Where that begins.
+    pub(super) at: u64,
+}
+
+/// What `stbl` holds.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Tables {
+    /// The tables.
+    pub(super) builder: IndexBuilder,
+    /// The one sample entry of all chunks; `None` without chunks.
+    pub(super) used: Option<Used>,
+}
+
+impl Tables {
+    /// Reads them. A missing box is an empty table: in fragmented files all of them may be.
+    pub(super) fn read(stbl: Atom<'_>, track: u32) -> Result<Self, Error> {
+        let mut builder = IndexBuilder::default();
+        let mut used = None;
+        for child in stbl.children() {
+            let child = child?;
+            match &child.kind.0 {
+                b"stts" => builder.durations = pairs(child)?,
+                b"ctts" => builder.offsets = pairs(child)?,
+                b"stsz" => builder.sizes = stsz(child)?,
+                b"stz2" => builder.sizes = stz2(child)?,
+                b"stco" => builder.chunk_offsets = stco(child)?,
+                b"co64" => builder.chunk_offsets = co64(child)?,
+                b"stss" => builder.sync = Some(stss(child)?),
+                b"stsc" => (builder.chunk_runs, used) = stsc(child, track)?,
+                _ => {}
+            }
+        }
+        Ok(Self { builder, used })
+    }
+}
+
+/// How many samples have a size.
+pub(super) fn sample_count(sizes: &Sizes) -> u64 {
+    match sizes {
+        Sizes::Same { count, .. } => u64::from(*count),
+        Sizes::Each(sizes) => u64_from_usize(sizes.len()),
+    }
+}
+
+/// The second half of a run.
+trait Value {
+    fn from_be_bytes(bytes: [u8; 4]) -> Self;
+}
+
+impl Value for u32 {
+    fn from_be_bytes(bytes: [u8; 4]) -> Self {
+        Self::from_be_bytes(bytes)
+    }
+}
+
+/// Offsets above `i32::MAX` are negative even in version 0: so many files mean it, and so everyone reads it.
+impl Value for i32 {
+    fn from_be_bytes(bytes: [u8; 4]) -> Self {
+        Self::from_be_bytes(bytes)
+    }
+}
+
+fn pairs<T: Value>(atom: Atom<'_>) -> Result<Vec<(u32, T)>, Error> {
+    let (_, _, mut fields) = atom.full()?;
+    let count = fields.u32()?;
+    let entries = fields.table::<8>(count)?.iter();
+    Ok(entries
+        .map(|[a, b, c, d, value @ ..]| (u32::from_be_bytes([*a, *b, *c, *d]), T::from_be_bytes(*value)))
+        .collect())
+}
+
+fn stsz(atom: Atom<'_>) -> Result<Sizes, Error> {
+    let (_, _, mut fields) = atom.full()?;
+    let (size, count) = (fields.u32()?, fields.u32()?);
+    if size > 0 {
+        return Ok(Sizes::Same { size, count });
+    }
+    let sizes = limited(&fields, count)?.table::<4>(count)?;
+    Ok(Sizes::Each(sizes.iter().map(|size| u32::from_be_bytes(*size)).collect()))
+}
+
+fn stz2(atom: Atom<'_>) -> Result<Sizes, Error> {
+    let (_, _, mut fields) = atom.full()?;
+    let [_, _, _, bits] = fields.take()?;
+    let count = fields.u32()?;
+    let fields = limited(&fields, count)?;
+    let take = usize_from_u32(count);
+    let sizes = match bits {
+        4 => {
+            let bytes = fields.table::<1>(count.div_ceil(2))?.iter().flatten();
+            bytes.flat_map(|byte| [byte >> 4, byte & 15]).map(u32::from).take(take).collect()
+        }
+        8 => fields.table::<1>(count)?.iter().flatten().copied().map(u32::from).collect(),
+        16 => fields.table::<2>(count)?.iter().map(|size| u32::from(u16::from_be_bytes(*size))).collect(),
+        other => return Err(atom.value("field_size", i64::from(other), "4, 8 or 16")),
+    };
+    Ok(Sizes::Each(sizes))
+}
+
+/// More samples than are ever indexed are not even copied.
+fn limited<'a>(fields: &Fields<'a>, count: u32) -> Result<Fields<'a>, Error> {
+    if count > SAMPLE_LIMIT {
+        return Err(fields.count(count, u64::from(SAMPLE_LIMIT)));
+    }
+    Ok(fields.clone())
+}
+
+fn stco(atom: Atom<'_>) -> Result<Vec<u64>, Error> {
+    let (_, _, mut fields) = atom.full()?;
+    let count = fields.u32()?;
+    Ok(fields.table::<4>(count)?.iter().map(|offset| u64::from(u32::from_be_bytes(*offset))).collect())
+}
+
+fn co64(atom: Atom<'_>) -> Result<Vec<u64>, Error> {
+    let (_, _, mut fields) = atom.full()?;
+    let count = fields.u32()?;
+    Ok(fields.table::<8>(count)?.iter().map(|offset| u64::from_be_bytes(*offset)).collect())
+}
+
+fn stss(atom: Atom<'_>) -> Result<Vec<u32>, Error> {
+    let (_, _, mut fields) = atom.full()?;
+    let count = fields.u32()?;
+    Ok(fields.table::<4>(count)?.iter().map(|number| u32::from_be_bytes(*number)).collect())
+}
+
+/// Runs of chunks, and the sample entry that all of them use.
+type ChunkRuns = (Vec<(u32, u32)>, Option<Used>);
+
+fn stsc(atom: Atom<'_>, track: u32) -> Result<ChunkRuns, Error> {
+    let (_, _, mut fields) = atom.full()?;
+    let count = fields.u32()?;
+    let (kind, at) = (atom.kind, atom.at);
+    let mut runs = Vec::with_capacity(usize_from_u32(count).min(atom.body.len() / 12));
+    let mut used: Option<Used> = None;
+    for [c0, c1, c2, c3, s0, s1, s2, s3, entry @ ..] in fields.table::<12>(count)? {
+        runs.push((u32::from_be_bytes([*c0, *c1, *c2, *c3]), u32::from_be_bytes([*s0, *s1, *s2, *s3])));
+        let entry = u32::from_be_bytes(*entry);
+        match used {
+            Some(Used { entry: from, .. }) if from != entry => {
+                return Err(Error::EntryChanges { track, kind, at, from, to: entry });
+            }
+            _ => used = Some(Used { entry, kind, at }),
+        }
+    }
+    Ok((runs, used))
+}

@@ -1,0 +1,227 @@
+//! Route → Reply, on one screen: find the asset, find the version, make what is asked or take what was made.
+
+use super::content::Content;
+use super::error::Error;
+use crate::cache::{Cache, Limits, weigh_body};
+use crate::catalog::{Asset, AssetFile, Catalog};
+use crate::manifest::Manifests;
+use crate::media::{AssetId, ByteRange, MediaKind, TrackName, Version};
+use crate::metrics::{Kept, Metrics};
+use crate::mux::{self, Piece, Recipe};
+use crate::plan::Planned;
+use crate::route::{Part, Route};
+use crate::store::Object;
+use bytes::Bytes;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+/// What answers a request, before HTTP has its say (ranges, conditions, compression).
+#[derive(Debug, Clone)]
+pub struct Reply {
+    /// Its media type, with parameters where it has any.
+    pub media_type: &'static str,
+    /// What a strong entity tag names it by, without quotes: equal on every replica (RFC 9110 §8.8.3).
+    pub etag: String,
+    /// When the stored object was last modified; only for stored files.
+    pub modified: Option<SystemTime>,
+    /// Who may keep it, and how long.
+    pub caching: Caching,
+    /// Its bytes.
+    pub content: Content,
+}
+
+/// Who may keep an answer, and how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Caching {
+    /// Its URL names its bytes: a year, immutable.
+    Immutable,
+    /// An entry manifest or a stored file: seconds, then ask again.
+    Entry,
+}
+
+/// How much an origin keeps in memory, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settings {
+    /// Of segments.
+    pub segment_bytes: u64,
+    /// Of manifests.
+    pub manifest_bytes: u64,
+}
+
+/// A segment's bytes: separate chunks.
+type Body = Arc<[Bytes]>;
+
+/// Answers routes.
+#[derive(Debug)]
+pub struct Origin {
+    pub(super) catalog: Catalog,
+    /// By the track's version, which names the track too, and the segment's number.
+    segments: Cache<(Version, u32), Body, Error>,
+    /// By the plan's fingerprint.
+    manifests: Cache<(AssetId, Version), Arc<Manifests>, Error>,
+    metrics: Arc<Metrics>,
+}
+
+impl Origin {
+    /// An origin over the assets of `catalog`.
+    #[must_use]
+    pub fn new(catalog: Catalog, settings: Settings, metrics: Arc<Metrics>) -> Self {
+        let segments = Cache::new(Limits::of_bodies(settings.segment_bytes), weigh_body, Arc::clone(&metrics));
+        let manifests = Limits::of_bodies(settings.manifest_bytes);
+        let manifests = Cache::new(manifests, |texts: &Arc<Manifests>| texts.bytes(), Arc::clone(&metrics));
+        Self { catalog, segments, manifests, metrics }
+    }
+
+    /// Answers `route`.
+    pub async fn reply(&self, route: &Route) -> Result<Reply, Error> {
+        match route {
+            Route::Hls(id) => {
+                let manifests = self.manifests(&self.catalog.open(id).await?).await?;
+                Ok(entry("application/vnd.apple.mpegurl", manifests.hls.version, &manifests.hls.text))
+            }
+            Route::Dash(id) => {
+                let manifests = self.manifests(&self.catalog.open(id).await?).await?;
+                Ok(entry("application/dash+xml", manifests.dash.version, &manifests.dash.text))
+            }
+            Route::File(id, name) => {
+                let asset = self.catalog.open(id).await?;
+                asset.file(name).map(stored).ok_or(Error::NotFound)
+            }
+            Route::Track(id, version, name, part) => self.of_track(id, *version, name, *part).await,
+        }
+    }
+
+    /// Something of one version of a track: the current one, one that was replaced and whose bytes can still be had,
+    /// or, after one more look at the store, one that has just appeared.
+    async fn of_track(&self, id: &AssetId, version: Version, name: &TrackName, part: Part) -> Result<Reply, Error> {
+        let current = self.catalog.open(id).await;
+        for asset in self.catalog.versions(id).await {
+            if let Some(reply) = self.of_version(&asset, version, name, part).await? {
+                return Ok(reply);
+            }
+        }
+        current?;
+        let asset = self.catalog.refresh(id).await?;
+        if let Some(reply) = self.of_version(&asset, version, name, part).await? {
+            return Ok(reply);
+        }
+        let known = asset.plan.tracks().iter().any(|track| track.name == *name);
+        Err(if known { Error::Gone } else { Error::NotFound })
+    }
+
+    /// `None` when `asset` has no such track in that version.
+    async fn of_version(
+        &self,
+        asset: &Asset,
+        version: Version,
+        name: &TrackName,
+        part: Part,
+    ) -> Result<Option<Reply>, Error> {
+        if part == Part::Playlist {
+            let manifests = self.manifests(asset).await?;
+            let text = manifests.playlist(name, version).cloned();
+            return Ok(text.map(|text| Reply {
+                media_type: "application/vnd.apple.mpegurl",
+                etag: version.to_string(),
+                modified: None,
+                caching: Caching::Immutable,
+                content: Content::Text(text),
+            }));
+        }
+        let Some(track) = asset.plan.track(name, version) else { return Ok(None) };
+        let (etag, body) = match part {
+            Part::Segment(number) => (format!("{version}-{number}"), self.segment(asset, track, number).await?),
+            Part::Init | Part::Playlist => (format!("{version}-init"), Arc::from([mux::init(track)])),
+        };
+        let media_type = match (part, name.kind) {
+            (Part::Segment(_), _) => "video/iso.segment",
+            (_, MediaKind::Video) => "video/mp4",
+            (_, MediaKind::Audio) => "audio/mp4",
+        };
+        let content = Content::Media(body);
+        Ok(Some(Reply { media_type, etag, modified: None, caching: Caching::Immutable, content }))
+    }
+
+    async fn segment(&self, asset: &Asset, track: &Planned, number: u32) -> Result<Body, Error> {
+        let segment = track.segment(number).ok_or(Error::NotFound)?;
+        let key = (track.version, number);
+        if let Some(body) = self.segments.get_kept(&key, Kept::Segment).await {
+            return Ok(body);
+        }
+        let object = asset.file(&track.file).map(|file| file.object.clone()).ok_or(Error::NotFound)?;
+        let recipe = mux::segment(track, number, segment);
+        let making = self.metrics.making();
+        let make = async move {
+            let _making = making;
+            made(recipe, &object).await
+        };
+        let (body, _) = self.segments.get_or_make(key, Kept::Segment, make).await?;
+        self.metrics.cached(Kept::Segment, self.segments.bytes());
+        Ok(body)
+    }
+
+    async fn manifests(&self, asset: &Asset) -> Result<Arc<Manifests>, Error> {
+        let key = (asset.id.clone(), asset.plan.fingerprint());
+        let (id, plan) = (asset.id.clone(), Arc::clone(&asset.plan));
+        let make = async move { Ok(Arc::new(Manifests::new(&id, &plan))) };
+        let (manifests, _) = self.manifests.get_or_make(key, Kept::Manifest, make).await?;
+        self.metrics.cached(Kept::Manifest, self.manifests.bytes());
+        Ok(manifests)
+    }
+
+    /// Whether the store can be listed now.
+    pub async fn ready(&self) -> Result<(), Error> {
+        Ok(self.catalog.ready().await?)
+    }
+
+    /// Waits until nothing is being made; the caller bounds the wait.
+    pub async fn drained(&self) {
+        self.segments.drained().await;
+        self.manifests.drained().await;
+        self.catalog.drained().await;
+    }
+}
+
+fn entry(media_type: &'static str, version: Version, text: &Bytes) -> Reply {
+    let content = Content::Text(text.clone());
+    Reply { media_type, etag: version.to_string(), modified: None, caching: Caching::Entry, content }
+}
+
+/// A stored file, as it is.
+fn stored(file: &AssetFile) -> Reply {
+    let video = file.movie.tracks.iter().any(|track| track.kind.media() == MediaKind::Video);
+    let quicktime = file.name.to_ascii_lowercase().ends_with(".mov");
+    let media_type = match (quicktime, video) {
+        (true, _) => "video/quicktime",
+        (false, true) => "video/mp4",
+        (false, false) => "audio/mp4",
+    };
+    Reply {
+        media_type,
+        etag: file.movie.content.to_string(),
+        modified: file.object.stamp().modified(),
+        caching: Caching::Entry,
+        content: Content::Stored(file.object.clone()),
+    }
+}
+
+/// Bakes a recipe: what is made as it is, what is stored in as few reads as the recipe has runs of it.
+async fn made(recipe: Recipe, object: &Object) -> Result<Body, Error> {
+    let mut chunks: Vec<Bytes> = Vec::new();
+    let mut run: Vec<ByteRange> = Vec::new();
+    for piece in recipe.pieces() {
+        match piece {
+            Piece::Stored(range) => run.push(*range),
+            Piece::Made(bytes) => {
+                if !run.is_empty() {
+                    chunks.extend(object.read_ranges(std::mem::take(&mut run)).await?);
+                }
+                chunks.push(bytes.clone());
+            }
+        }
+    }
+    if !run.is_empty() {
+        chunks.extend(object.read_ranges(run).await?);
+    }
+    Ok(chunks.into())
+}

@@ -1,0 +1,54 @@
+//! Why there is no reply.
+
+use crate::cache::Lost;
+use crate::catalog;
+use crate::store;
+use std::error::Error as _;
+
+/// Why there is no reply: one variant per thing the client may do about it.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Error {
+    /// Nothing is called that.
+    #[error("there is no such asset, track, segment or file")]
+    NotFound,
+    /// It was there, in another version.
+    #[error("this version is no longer stored; load the manifest again")]
+    Gone,
+    /// The stored file cannot be served; the text names file, box and offset.
+    #[error("{0}")]
+    Unplayable(String),
+    /// The store did not answer as it should.
+    #[error("the store failed: {0}")]
+    Storage(String),
+    /// The stored file changed while it was read, or the work was given up.
+    #[error("interrupted: {0}")]
+    Interrupted(String),
+}
+
+impl From<catalog::Error> for Error {
+    fn from(error: catalog::Error) -> Self {
+        match error {
+            catalog::Error::NotFound => Self::NotFound,
+            catalog::Error::Unplayable { .. } => Self::Unplayable(error.to_string()),
+            catalog::Error::Storage(storage) => Self::Storage(chain(&storage)),
+            catalog::Error::Interrupted(reason) => Self::Interrupted(reason),
+        }
+    }
+}
+
+impl From<store::Error> for Error {
+    fn from(error: store::Error) -> Self {
+        catalog::Error::from(error).into()
+    }
+}
+
+impl From<Lost> for Error {
+    fn from(lost: Lost) -> Self {
+        Self::Interrupted(lost.to_string())
+    }
+}
+
+/// What failed, and why, in one line.
+fn chain(error: &store::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
+}

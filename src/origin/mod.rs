@@ -1,0 +1,10 @@
+//! Route → Reply: what is asked, answered. `answer` is the whole story on one screen.
+
+mod answer;
+mod content;
+mod error;
+mod gallery;
+
+pub use answer::{Caching, Origin, Reply, Settings};
+pub use content::Content;
+pub use error::Error;

@@ -1,0 +1,70 @@
+//! Why the store has no answer.
+
+use std::io;
+use std::sync::Arc;
+
+/// Why the store has no answer. Paths are as they were asked for.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Error {
+    /// Nothing is stored there, or no such path can exist.
+    #[error("{path}: there is no such file or folder")]
+    NotFound {
+        /// What was asked for.
+        path: String,
+    },
+    /// It is there and is no regular file: a folder, a pipe, a device.
+    #[error("{path}: not a regular file")]
+    NotAFile {
+        /// What was asked for.
+        path: String,
+    },
+    /// It is there and may not be read.
+    #[error("{path}: permission denied")]
+    Denied {
+        /// What was asked for.
+        path: String,
+    },
+    /// It was written to since it was opened.
+    #[error("{path}: changed since it was opened")]
+    Changed {
+        /// The object.
+        path: String,
+    },
+    /// It ends before the bytes that were asked for.
+    #[error("{path}: ends before byte {end}")]
+    Truncated {
+        /// The object.
+        path: String,
+        /// One past the last byte that was asked for.
+        end: u64,
+    },
+    /// The system failed.
+    #[error("{path}: the storage failed")]
+    Io {
+        /// What was asked for.
+        path: String,
+        /// What the system says.
+        #[source]
+        source: Arc<io::Error>,
+    },
+    /// The program is ending, or the reading task was lost.
+    #[error("{path}: the read was given up")]
+    Abandoned {
+        /// What was asked for.
+        path: String,
+    },
+}
+
+impl Error {
+    /// What the system says of `path`, by meaning.
+    pub(super) fn from_io(path: &str, source: io::Error) -> Self {
+        let path = path.to_owned();
+        match source.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::InvalidFilename => {
+                Self::NotFound { path }
+            }
+            io::ErrorKind::PermissionDenied => Self::Denied { path },
+            _ => Self::Io { path, source: Arc::new(source) },
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! Which names the store knows.
+
+/// Folders below each other at most; deeper ones do not exist for us.
+pub(super) const DEPTH_LIMIT: usize = 16;
+
+/// The extensions of media files, compared without regard to case.
+const MEDIA: [&str; 4] = ["mp4", "m4v", "m4a", "mov"];
+
+/// Whether `name` is a media file's by its extension.
+#[must_use]
+pub fn is_media(name: &str) -> bool {
+    let parts = name.rsplit_once('.').filter(|(stem, _)| !stem.is_empty());
+    parts.is_some_and(|(_, extension)| MEDIA.iter().any(|media| extension.eq_ignore_ascii_case(media)))
+}
+
+/// Whether `path` can name something: at most 17 plain names between slashes, none hidden. The root, `""`, is not plain.
+#[must_use]
+pub fn is_plain(path: &str) -> bool {
+    path.split('/').count() <= DEPTH_LIMIT + 1 && path.split('/').all(is_plain_name)
+}
+
+/// Whether `name` is one plain name: not empty, not hidden (`.`, `~`), no slashes, no control characters.
+pub(super) fn is_plain_name(name: &str) -> bool {
+    !name.is_empty() && !is_hidden(name.as_bytes()) && !name.contains(|c: char| c.is_control() || c == '/' || c == '\\')
+}
+
+/// Whether a name is none of ours to look at.
+pub(super) const fn is_hidden(name: &[u8]) -> bool {
+    matches!(name, [b'.' | b'~', ..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{is_media, is_plain};
+
+    #[test]
+    fn media_is_known_by_its_extension() {
+        for name in ["a.mp4", "a.b.M4V", "a.M4a", "ü.mov"] {
+            assert!(is_media(name), "{name}");
+        }
+        for name in ["mp4", ".mp4", "a.mp", "a.mp4.part", "a.mkv", "a."] {
+            assert!(!is_media(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_path_cannot_climb_or_hide() {
+        for path in ["", "/", "/a", "a/", "a//b", "..", "a/../b", ".a", "a/~b", "a\\b", "a\0", "a\n"] {
+            assert!(!is_plain(path), "{path:?}");
+        }
+        assert!(is_plain("a/b c/ü.mp4"));
+        assert!(is_plain(&vec!["a"; 17].join("/")));
+        assert!(!is_plain(&vec!["a"; 18].join("/")));
+    }
+}

@@ -1,0 +1,278 @@
+//! One version of one stored object, held open: its bytes, or word that it is no longer that version.
+//!
+//! The descriptor is kept, so a file that another is renamed over stays whole. After each read the file's size and
+//! times must be what they were: bytes of two versions never mix. Writes in place that keep size, mtime and ctime
+//! are outside this promise.
+
+use super::error::Error;
+use crate::media::{ByteRange, u64_from_usize, usize_from_u64};
+use bytes::{Bytes, BytesMut};
+use std::fs::{File, Metadata};
+use std::io;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+/// Bytes of one chunk of [`Object::read_ranges`] at most. Each is its own allocation: a slice pins no more.
+pub const CHUNK_LIMIT: u64 = 256 << 10;
+
+/// Tells two versions of a file apart. It only detects change: it names nothing that leaves this machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Stamp {
+    size: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+    place: (u64, u64),
+}
+
+impl Stamp {
+    pub(super) fn new(metadata: &Metadata) -> Self {
+        Self {
+            size: metadata.size(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+            place: (metadata.dev(), metadata.ino()),
+        }
+    }
+
+    /// Bytes of the object.
+    #[must_use]
+    pub const fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// When its bytes last changed; `None` before 1970.
+    #[must_use]
+    pub fn modified(&self) -> Option<SystemTime> {
+        let (seconds, nanos) = self.modified;
+        let since = Duration::new(u64::try_from(seconds).ok()?, u32::try_from(nanos).ok()?);
+        SystemTime::UNIX_EPOCH.checked_add(since)
+    }
+}
+
+/// One version of one stored object. Cheap to clone; the file stays open as long as a clone lives.
+#[derive(Debug, Clone)]
+pub struct Object {
+    held: Arc<Held>,
+}
+
+#[derive(Debug)]
+struct Held {
+    path: String,
+    file: File,
+    stamp: Stamp,
+    links: Mutex<Links>,
+}
+
+/// How many names the file has, and the change time that goes with it.
+#[derive(Debug, Clone, Copy)]
+struct Links {
+    count: u64,
+    changed: (i64, i64),
+}
+
+impl Object {
+    pub(super) fn new(path: &str, file: File) -> Result<Self, Error> {
+        let metadata = file.metadata().map_err(|error| Error::from_io(path, error))?;
+        if !metadata.is_file() {
+            return Err(Error::NotAFile { path: path.into() });
+        }
+        let stamp = Stamp::new(&metadata);
+        let links = Mutex::new(Links { count: metadata.nlink(), changed: stamp.changed });
+        Ok(Self { held: Arc::new(Held { path: path.into(), file, stamp, links }) })
+    }
+
+    /// Its path in the store.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.held.path
+    }
+
+    /// Its size in bytes.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.held.stamp.size
+    }
+
+    /// Which version it is.
+    #[must_use]
+    pub fn stamp(&self) -> Stamp {
+        self.held.stamp
+    }
+
+    /// Exactly the bytes of `range`, in one piece: for headers, whose length the caller bounds.
+    pub async fn read(&self, range: ByteRange) -> Result<Bytes, Error> {
+        self.in_pool(move |held| {
+            held.reach(range.end())?;
+            let mut bytes = BytesMut::zeroed(usize_from_u64(range.len()));
+            held.fill(&mut bytes, range.start())?;
+            Ok(bytes.freeze())
+        })
+        .await
+    }
+
+    /// The bytes of `ranges` one behind the other, as separate chunks of [`CHUNK_LIMIT`] bytes (the last: fewer).
+    /// A chunk's borders are not those of the ranges.
+    pub async fn read_ranges(&self, ranges: Vec<ByteRange>) -> Result<Vec<Bytes>, Error> {
+        self.in_pool(move |held| held.chunks(&ranges)).await
+    }
+
+    /// One hop into the blocking pool, then the check that nobody wrote meanwhile.
+    async fn in_pool<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Held) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let held = Arc::clone(&self.held);
+        let done = tokio::task::spawn_blocking(move || {
+            let result = work(&held)?;
+            held.check()?;
+            Ok(result)
+        });
+        done.await.unwrap_or_else(|_| Err(Error::Abandoned { path: self.held.path.clone() }))
+    }
+}
+
+impl Held {
+    fn chunks(&self, ranges: &[ByteRange]) -> Result<Vec<Bytes>, Error> {
+        let mut left = 0_u64;
+        for range in ranges {
+            self.reach(range.end())?;
+            left = left.saturating_add(range.len());
+        }
+        // A gap between ranges is not read: locally a second pread costs less than copying past the gap.
+        let mut rest = joined(ranges).into_iter();
+        let (mut chunks, mut current) = (Vec::new(), rest.next());
+        while left > 0 {
+            let mut chunk = BytesMut::zeroed(usize_from_u64(left.min(CHUNK_LIMIT)));
+            let mut empty: &mut [u8] = &mut chunk;
+            while let Some(range) = current.filter(|_| !empty.is_empty()) {
+                let taken = range.len().min(u64_from_usize(empty.len()));
+                let (now, later) = empty.split_at_mut(usize_from_u64(taken));
+                self.fill(now, range.start())?;
+                empty = later;
+                current = range.slice(taken, u64::MAX - range.end()).or_else(|| rest.next());
+            }
+            left -= u64_from_usize(chunk.len());
+            chunks.push(chunk.freeze());
+        }
+        Ok(chunks)
+    }
+
+    fn reach(&self, end: u64) -> Result<(), Error> {
+        if end > self.stamp.size { Err(Error::Truncated { path: self.path.clone(), end }) } else { Ok(()) }
+    }
+
+    fn fill(&self, bytes: &mut [u8], start: u64) -> Result<(), Error> {
+        self.file.read_exact_at(bytes, start).map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => {
+                Error::Truncated { path: self.path.clone(), end: start.saturating_add(u64_from_usize(bytes.len())) }
+            }
+            _ => Error::from_io(&self.path, error),
+        })
+    }
+
+    /// Whether the file is still the version that was opened. Losing a name (being replaced by rename, or removed)
+    /// moves a file's ctime though not its bytes: that, told by a lower link count, is no change.
+    fn check(&self) -> Result<(), Error> {
+        let metadata = self.file.metadata().map_err(|error| Error::from_io(&self.path, error))?;
+        let now = Stamp::new(&metadata);
+        let changed = || Error::Changed { path: self.path.clone() };
+        if (now.size, now.modified) != (self.stamp.size, self.stamp.modified) {
+            return Err(changed());
+        }
+        let mut links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
+        if now.changed == links.changed {
+            return Ok(());
+        }
+        if metadata.nlink() >= links.count {
+            return Err(changed());
+        }
+        *links = Links { count: metadata.nlink(), changed: now.changed };
+        Ok(())
+    }
+}
+
+/// Neighbours that touch, as one.
+fn joined(ranges: &[ByteRange]) -> Vec<ByteRange> {
+    let mut joined: Vec<ByteRange> = Vec::new();
+    for range in ranges {
+        match joined.last_mut().and_then(|last| last.joined(*range).map(|both| (last, both))) {
+            Some((last, both)) => *last = both,
+            None => joined.push(*range),
+        }
+    }
+    joined
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Error, Store};
+    use super::{CHUNK_LIMIT, Object, joined, u64_from_usize};
+    use crate::media::ByteRange;
+    use std::fs;
+    use std::path::Path;
+
+    fn range(start: u64, len: u64) -> ByteRange {
+        ByteRange::new(start, len).unwrap()
+    }
+
+    async fn opened(folder: &Path, bytes: &[u8]) -> Object {
+        fs::write(folder.join("a.mp4"), bytes).unwrap();
+        Store::open_folder(folder).unwrap().open("a.mp4").await.unwrap()
+    }
+
+    #[test]
+    fn only_neighbours_that_touch_are_one() {
+        let ranges = [range(0, 4), range(4, 4), range(9, 1), range(0, 2), range(2, 2)];
+        assert_eq!(joined(&ranges), [range(0, 8), range(9, 1), range(0, 4)]);
+    }
+
+    #[tokio::test]
+    async fn a_read_is_exactly_its_range() {
+        let folder = tempfile::tempdir().unwrap();
+        let object = opened(folder.path(), b"0123456789").await;
+        assert_eq!(object.size(), 10);
+        assert_eq!(object.read(range(3, 4)).await.unwrap(), "3456");
+        assert!(matches!(object.read(range(3, 8)).await, Err(Error::Truncated { end: 11, .. })));
+    }
+
+    #[tokio::test]
+    async fn ranges_become_chunks_of_the_limit_in_the_order_asked() {
+        let folder = tempfile::tempdir().unwrap();
+        let bytes: Vec<u8> = (0..=255_u8).cycle().skip(7).step_by(3).take(1_000_000).collect();
+        let object = opened(folder.path(), &bytes).await;
+        let ranges = vec![range(500_000, 300_000), range(800_000, 10), range(5, 90), range(0, 300_000)];
+        let chunks = object.read_ranges(ranges).await.unwrap();
+        let sizes: Vec<u64> = chunks.iter().map(|chunk| u64_from_usize(chunk.len())).collect();
+        assert_eq!(sizes, [CHUNK_LIMIT, CHUNK_LIMIT, 600_100 - 2 * CHUNK_LIMIT]);
+        let expected = [&bytes[500_000..800_010], &bytes[5..95], &bytes[..300_000]].concat();
+        assert!(chunks.concat() == expected);
+        assert!(object.read_ranges(vec![]).await.unwrap().is_empty());
+        let beyond = object.read_ranges(vec![range(0, 1), range(999_999, 2)]).await;
+        assert!(matches!(beyond, Err(Error::Truncated { end: 1_000_001, .. })));
+    }
+
+    #[tokio::test]
+    async fn a_write_in_place_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let object = opened(folder.path(), b"0123456789").await;
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        fs::write(folder.path().join("a.mp4"), b"9876543210").unwrap();
+        assert!(matches!(object.read(range(0, 2)).await, Err(Error::Changed { .. })));
+        fs::write(folder.path().join("a.mp4"), b"98").unwrap();
+        assert!(matches!(object.read(range(4, 2)).await, Err(Error::Truncated { end: 6, .. })));
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_replaced_or_removed_stays_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let object = opened(folder.path(), b"old bytes").await;
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        fs::write(folder.path().join("new"), b"new").unwrap();
+        fs::rename(folder.path().join("new"), folder.path().join("a.mp4")).unwrap();
+        assert_eq!(object.read(range(0, 9)).await.unwrap(), "old bytes");
+        assert_eq!(object.read(range(0, 3)).await.unwrap(), "old");
+        fs::remove_file(folder.path().join("a.mp4")).unwrap();
+        assert_eq!(object.read_ranges(vec![range(4, 5)]).await.unwrap(), ["bytes"]);
+    }
+}

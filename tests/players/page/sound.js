@@ -1,0 +1,345 @@
+// Where the beeps are on the media timeline, to the sample.
+//
+// What a loudspeaker plays is late by what the machine adds, and in a headless browser that is noise. So the bytes that a
+// player appends are kept with the timestampOffset they are appended under, the audio samples in them get the times that
+// the Media Source specification gives them, and the browser's own AAC decoder makes them PCM:
+//
+//   time = (tfdt + durations so far + composition offset - media_time of the init's edit) / timescale + timestampOffset
+//
+// That this is also what the browser made of them is checked against SourceBuffer.buffered, which would be a frame off
+// if, say, the edit were not applied.
+
+/** A beep is heard where the signal first passes this, after silence; beeps peak at 0.5. */
+const LOUD = 0.2;
+
+/** Silence that must come before a beep, in seconds. */
+const REST = 0.3;
+
+/** Times closer than this are the same, in seconds: timestampOffset travels as microseconds, playlists round to 1 ms. */
+const SAME = 0.0015;
+
+/** The decoder's first frames after a splice are not yet right, in samples. */
+const WARM_UP = 2048;
+
+/** Every SourceBuffer that was appended to, with what was appended. */
+const buffers = new Map();
+
+/** Begins keeping what players append. Call once, before the player is made. */
+export function listen() {
+  const append = SourceBuffer.prototype.appendBuffer;
+  SourceBuffer.prototype.appendBuffer = function (data) {
+    keep(this).take(new Uint8Array(data.buffer ?? data, data.byteOffset ?? 0, data.byteLength).slice(), this);
+    return append.call(this, data);
+  };
+  const abort = SourceBuffer.prototype.abort;
+  SourceBuffer.prototype.abort = function () {
+    keep(this).pending = new Uint8Array(0);
+    return abort.call(this);
+  };
+}
+
+function keep(buffer) {
+  if (!buffers.has(buffer)) buffers.set(buffer, new Track());
+  return buffers.get(buffer);
+}
+
+/** The SourceBuffers made so far. */
+export function sourceBuffers() {
+  return [...buffers.keys()];
+}
+
+/** Forgets audio appended so far, before another language is chosen. Init segments stay. */
+export function forget() {
+  for (const track of buffers.values()) track.samples = [];
+}
+
+/** Appended bytes, as boxes. */
+class Track {
+  constructor() {
+    this.pending = new Uint8Array(0);
+    this.init = null;
+    this.moof = null;
+    /** Audio samples: {time, duration, data}, in no order. */
+    this.samples = [];
+    this.windowStart = 0;
+  }
+
+  take(data, buffer) {
+    const all = new Uint8Array(this.pending.length + data.length);
+    all.set(this.pending);
+    all.set(data, this.pending.length);
+    let at = 0;
+    for (const box of boxes(all)) {
+      this.box(box, buffer);
+      at = box.end;
+    }
+    this.pending = all.slice(at);
+  }
+
+  box(box, buffer) {
+    if (box.type === 'moov') this.init = readInit(box);
+    if (box.type === 'moof') this.moof = { box, offset: buffer.timestampOffset };
+    if (box.type === 'mdat' && this.moof && this.init) {
+      this.windowStart = buffer.appendWindowStart;
+      this.put([...readSamples(this.moof, box, this.init)]);
+      this.moof = null;
+    }
+  }
+
+  /** As Media Source does: what is appended replaces what begins within it. */
+  put(samples) {
+    if (samples.length === 0) return;
+    const from = samples[0].time - SAME;
+    const to = samples.at(-1).time + samples.at(-1).duration - SAME;
+    this.samples = this.samples.filter((old) => old.time < from || old.time >= to);
+    this.samples.push(...samples);
+  }
+}
+
+/** Whole boxes in bytes; the last may be cut off and is then not among them. */
+function* boxes(bytes, at = 0, end = bytes.length) {
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
+  while (at + 8 <= end) {
+    let size = view.getUint32(at);
+    let head = 8;
+    if (size === 1) {
+      if (at + 16 > end) return;
+      size = Number(view.getBigUint64(at + 8));
+      head = 16;
+    }
+    if (size < head) throw new Error(`box at byte ${at} of what was appended claims ${size} bytes`);
+    if (at + size > end) return;
+    const type = String.fromCharCode(...bytes.subarray(at + 4, at + 8));
+    yield { type, bytes, start: at, body: at + head, end: at + size, view };
+    at += size;
+  }
+}
+
+const inside = (box, skip = 0) => boxes(box.bytes, box.body + skip, box.end);
+
+/** All boxes at a path below a box. */
+function find(box, ...path) {
+  const [type, ...rest] = path;
+  const here = [...inside(box)].filter((child) => child.type === type);
+  return rest.length === 0 ? here : here.flatMap((child) => find(child, ...rest));
+}
+
+/** What the audio track of an init segment says, or null when it has none. */
+function readInit(moov) {
+  for (const trak of find(moov, 'trak')) {
+    const [hdlr] = find(trak, 'mdia', 'hdlr');
+    if (String.fromCharCode(...hdlr.bytes.subarray(hdlr.body + 8, hdlr.body + 12)) !== 'soun') continue;
+    const [tkhd] = find(trak, 'tkhd');
+    const id = tkhd.view.getUint32(tkhd.body + (tkhd.view.getUint8(tkhd.body) === 1 ? 20 : 12));
+    const [mdhd] = find(trak, 'mdia', 'mdhd');
+    const timescale = mdhd.view.getUint32(mdhd.body + (mdhd.view.getUint8(mdhd.body) === 1 ? 20 : 12));
+    const [stsd] = find(trak, 'mdia', 'minf', 'stbl', 'stsd');
+    const [entry] = [...inside(stsd, 8)];
+    const [esds] = [...inside(entry, 28)].filter((child) => child.type === 'esds');
+    const [trex] = find(moov, 'mvex', 'trex').filter((child) => child.view.getUint32(child.body + 4) === id);
+    return {
+      id,
+      timescale,
+      edit: readEdit(find(trak, 'edts', 'elst')[0]),
+      channels: entry.view.getUint16(entry.body + 16),
+      rate: entry.view.getUint16(entry.body + 24),
+      config: esds ? audioSpecificConfig(esds) : null,
+      duration: trex?.view.getUint32(trex.body + 12) ?? 0,
+      size: trex?.view.getUint32(trex.body + 16) ?? 0,
+    };
+  }
+  return null;
+}
+
+/** media_time of the one edit; 0 without a list. */
+function readEdit(elst) {
+  if (!elst) return 0;
+  const count = elst.view.getUint32(elst.body + 4);
+  if (count !== 1) throw new Error(`${count} edits in an audio init segment: players use one at most`);
+  return elst.view.getUint8(elst.body) === 1
+    ? Number(elst.view.getBigInt64(elst.body + 16))
+    : elst.view.getInt32(elst.body + 12);
+}
+
+/** ISO 14496-1 7.2.6: descriptors nest as tag, length in groups of 7 bits, body. */
+function audioSpecificConfig(esds) {
+  let at = esds.body + 4;
+  const open = () => {
+    const tag = esds.bytes[at++];
+    let length = 0;
+    let byte;
+    do {
+      byte = esds.bytes[at++];
+      length = length * 128 + (byte & 0x7f);
+    } while (byte & 0x80);
+    return { tag, length };
+  };
+  open(); // ES_Descriptor
+  const flags = esds.bytes[at + 2];
+  at += 3 + (flags & 0x80 ? 2 : 0) + (flags & 0x40 ? 1 + esds.bytes[at + 3] : 0) + (flags & 0x20 ? 2 : 0);
+  open(); // DecoderConfigDescriptor
+  at += 13;
+  const { tag, length } = open(); // DecoderSpecificInfo
+  if (tag !== 5) throw new Error(`esds: tag ${tag} where DecoderSpecificInfo belongs`);
+  return esds.bytes.slice(at, at + length);
+}
+
+/** Audio samples of one moof and the mdat behind it. */
+function* readSamples(moof, mdat, init) {
+  for (const traf of find(moof.box, 'traf')) {
+    const [tfhd] = find(traf, 'tfhd');
+    if (tfhd.view.getUint32(tfhd.body + 4) !== init.id) continue;
+    const defaults = readTfhd(tfhd, init);
+    const [tfdt] = find(traf, 'tfdt');
+    let time = tfdt.view.getUint8(tfdt.body) === 1
+      ? Number(tfdt.view.getBigUint64(tfdt.body + 4))
+      : tfdt.view.getUint32(tfdt.body + 4);
+    // Offsets are from the moof's first byte; the mdat follows it at once or after other boxes of the same append.
+    let at = mdat.body;
+    for (const trun of find(traf, 'trun')) {
+      const run = readTrun(trun, defaults);
+      if (run.offset !== null) at = mdat.body + run.offset - (moof.box.end - moof.box.start) - 8;
+      for (const sample of run.samples) {
+        yield {
+          time: (time + sample.composition - init.edit) / init.timescale + moof.offset,
+          duration: sample.duration / init.timescale,
+          data: mdat.bytes.slice(at, at + sample.size),
+        };
+        at += sample.size;
+        time += sample.duration;
+      }
+    }
+  }
+}
+
+function readTfhd(tfhd, init) {
+  const flags = tfhd.view.getUint32(tfhd.body) & 0xffffff;
+  let at = tfhd.body + 8 + (flags & 1 ? 8 : 0) + (flags & 2 ? 4 : 0);
+  const found = { duration: init.duration, size: init.size };
+  if (flags & 8) {
+    found.duration = tfhd.view.getUint32(at);
+    at += 4;
+  }
+  if (flags & 0x10) found.size = tfhd.view.getUint32(at);
+  return found;
+}
+
+function readTrun(trun, defaults) {
+  const flags = trun.view.getUint32(trun.body) & 0xffffff;
+  let at = trun.body + 4;
+  const u32 = () => trun.view.getUint32((at += 4) - 4);
+  const count = u32();
+  const offset = flags & 1 ? u32() : null;
+  if (flags & 4) u32();
+  const samples = [];
+  for (let i = 0; i < count; i++) {
+    const duration = flags & 0x100 ? u32() : defaults.duration;
+    const size = flags & 0x200 ? u32() : defaults.size;
+    if (flags & 0x400) u32();
+    const composition = flags & 0x800 ? u32() | 0 : 0;
+    samples.push({ duration, size, composition });
+  }
+  return { offset, samples };
+}
+
+const ending = (samples) => samples.at(-1).time + samples.at(-1).duration;
+
+/** Runs of samples without a hole or an overlap. */
+function runs(samples) {
+  const found = [];
+  for (const sample of samples) {
+    const run = found.at(-1);
+    if (run && Math.abs(sample.time - ending(run)) < SAME) run.push(sample);
+    else found.push([sample]);
+  }
+  return found;
+}
+
+/** PCM of the first channel of a run. */
+async function decode(run, init) {
+  const parts = [];
+  let failure = null;
+  const decoder = new AudioDecoder({
+    output(audio) {
+      const part = new Float32Array(audio.numberOfFrames);
+      audio.copyTo(part, { planeIndex: 0, format: 'f32-planar' });
+      parts.push(part);
+      audio.close();
+    },
+    error(error) {
+      failure = error;
+    },
+  });
+  decoder.configure({
+    codec: 'mp4a.40.2', sampleRate: init.rate, numberOfChannels: init.channels, description: init.config,
+  });
+  for (const sample of run) {
+    decoder.decode(new EncodedAudioChunk({ type: 'key', timestamp: Math.round(sample.time * 1e6), data: sample.data }));
+  }
+  await decoder.flush().catch((error) => {
+    failure ??= error;
+  });
+  if (failure) throw failure;
+  const pcm = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
+  parts.reduce((at, part) => (pcm.set(part, at), at + part.length), 0);
+  // Each AAC frame is 1024 samples out, the first too: else the place in the PCM would not be the place in time.
+  if (pcm.length !== run.length * 1024) throw new Error(`${run.length} AAC frames decoded to ${pcm.length} samples`);
+  return pcm;
+}
+
+/** Pitch of the 60 ms behind `from`, by zero crossings between the first and the last. */
+function pitch(pcm, from, rate) {
+  const crossings = [];
+  for (let i = from + 1; i < Math.min(from + rate * 0.06, pcm.length); i++) {
+    if (pcm[i - 1] < 0 && pcm[i] >= 0) crossings.push(i - pcm[i] / (pcm[i] - pcm[i - 1]));
+  }
+  return crossings.length < 3 ? 0 : ((crossings.length - 1) * rate) / (crossings.at(-1) - crossings[0]);
+}
+
+/** Where beeps begin in PCM: {at: sample, pitch}. */
+function beeps(pcm, rate) {
+  const found = [];
+  let quiet = rate; // the run's start counts as silence
+  for (let i = 0; i < pcm.length; i++) {
+    if (Math.abs(pcm[i]) < LOUD) {
+      quiet += 1;
+      continue;
+    }
+    if (quiet > rate * REST) found.push({ at: i, pitch: pitch(pcm, i, rate) });
+    quiet = 0;
+  }
+  return found;
+}
+
+/**
+ * What the appended audio says: {beeps: [{second, base, time}], holes, splices, meant, said};
+ * null when no audio was appended. A splice is an overlap: the sound was moved on the timeline. `meant` and `said` are the
+ * first and last time of it, by the bytes and by SourceBuffer.buffered. `second` and `base` are read from the pitch: base + 100 x second Hz, base 400 or 3000.
+ */
+export async function hear() {
+  for (const [buffer, track] of buffers) {
+    if (!track.init || track.samples.length === 0) continue;
+    const samples = track.samples.sort((a, b) => a.time - b.time);
+    const parts = runs(samples);
+    const heard = [];
+    let [holes, splices] = [0, 0];
+    for (const [i, run] of parts.entries()) {
+      if (i > 0 && run[0].time > ending(parts[i - 1])) holes += 1;
+      else if (i > 0) splices += 1;
+      for (const beep of beeps(await decode(run, track.init), track.init.rate)) {
+        if (i > 0 && beep.at < WARM_UP) continue;
+        const base = beep.pitch >= 2950 ? 3000 : 400;
+        heard.push({ time: run[0].time + beep.at / track.init.rate, second: Math.round((beep.pitch - base) / 100), base });
+      }
+    }
+    const ranges = buffer.buffered;
+    return {
+      beeps: heard,
+      holes,
+      splices,
+      meant: [Math.max(samples[0].time, track.windowStart), ending(samples)],
+      said: ranges.length === 0 ? null : [ranges.start(0), ranges.end(ranges.length - 1)],
+    };
+  }
+  return null;
+}

@@ -1,0 +1,246 @@
+// A viewer: plays one asset in one player and does what viewers do. run.mjs calls `view` in the page; what comes back is a
+// list of {name, ok, detail}, one for each thing that must hold.
+
+import { PLAYERS } from './players.js';
+import { forget, hear, listen, sourceBuffers } from './sound.js';
+import { Watch } from './watch.js';
+
+/** How long one wait may last, in milliseconds; generous, as the machine may be busy. */
+const PATIENCE = 20000;
+
+/** Media times are exact to this, in seconds: they travel as microseconds. */
+const EXACT = 0.001;
+
+/** A player may begin this far behind 0, or stop this far from the end, in seconds: 100 ms, and a frame of AAC. */
+const EDGE = 0.125;
+
+/** One AAC frame at 48 kHz, in seconds: how far sound and picture may be apart. */
+const AAC_FRAME = 1024 / 48000;
+
+const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+const ms = (seconds) => `${(seconds * 1000).toFixed(2)} ms`;
+
+async function until(what, test, patience = PATIENCE) {
+  const end = performance.now() + patience;
+  while (performance.now() < end) {
+    const found = test();
+    if (found) return found;
+    await sleep(20);
+  }
+  throw new Error(`waited ${patience / 1000} s in vain: ${what}`);
+}
+
+class Viewer {
+  constructor(task) {
+    this.task = task;
+    this.results = [];
+    this.complaints = [];
+    this.video = document.querySelector('video');
+    this.video.addEventListener('error', () => this.complaints.push(`<video> ${this.video.error?.message}`));
+    this.watch = new Watch(this.video, task.asset.fps ? 'barcode' : 'picture');
+    const { entry, make } = PLAYERS[task.player];
+    this.player = make(this.video, `${task.base}/vod/${task.asset.id}/${entry}`, (text) => this.complaints.push(text));
+  }
+
+  /** Does one step; a step that throws has failed, and the steps behind it are still tried. */
+  async step(name, act) {
+    try {
+      this.results.push({ name, ok: true, detail: (await act()) ?? '' });
+      return true;
+    } catch (error) {
+      this.results.push({ name, ok: false, detail: error.message });
+      return false;
+    }
+  }
+
+  expect(holds, text) {
+    if (!holds) throw new Error(text);
+  }
+
+  async start() {
+    this.video.muted = false;
+    await this.player.load();
+    await this.video.play();
+    await until('the first second', () => this.video.currentTime > 0.6 && this.watch.frames.length > 5);
+    this.expect(Math.abs(this.video.duration - this.task.asset.duration) < EDGE,
+      `duration ${this.video.duration}, not ${this.task.asset.duration}`);
+    return `duration ${this.video.duration.toFixed(3)} s`;
+  }
+
+  /** The picture that belongs at `to` is shown first, and playback goes on from there. */
+  async seek(to) {
+    const step = this.task.asset.fps ? 1 / this.task.asset.fps : 0.1;
+    const before = this.watch.frames.length;
+    const seeked = new Promise((resolve) => this.video.addEventListener('seeked', resolve, { once: true }));
+    this.video.currentTime = to;
+    await Promise.race([seeked, sleep(PATIENCE).then(() => this.expect(false, `no 'seeked' in ${PATIENCE / 1000} s`))]);
+    const landing = await until('a picture where it landed',
+      () => this.watch.frames.slice(before).find((frame) => frame.time > to - 1.5 * step && frame.time < to + 1));
+    await until('playback to go on', () => this.video.currentTime > to + 0.4 || this.video.ended);
+    await until('pictures to follow', () => this.watch.frames.length > before + 4 || this.video.ended);
+    if (this.video.paused && !this.video.ended) throw new Error('paused after the seek');
+    return `first picture at ${landing.time.toFixed(3)} s`;
+  }
+
+  async level(which) {
+    const levels = this.player.levels();
+    this.expect(levels.length === this.task.asset.levels, `${levels.length} levels, not ${this.task.asset.levels}`);
+    const level = which === 'up' ? levels.at(-1) : levels[0];
+    const before = this.watch.frames.length;
+    this.player.force(level.id);
+    const shown = await until(`pictures of ${level.width}x${level.height}`, () => {
+      if (this.video.paused) this.video.play();
+      return this.watch.frames.slice(before).filter((frame) => frame.width === level.width && frame.height === level.height)[4];
+    });
+    return `${shown.width}x${shown.height} from ${shown.time.toFixed(2)} s`;
+  }
+
+  /** Every SourceBuffer holds the whole timeline as one range. */
+  async buffered() {
+    const whole = (buffer) => {
+      const { buffered } = buffer;
+      return buffered.length === 1 && buffered.start(0) <= EDGE && buffered.end(0) >= this.end() - EDGE;
+    };
+    const live = () => sourceBuffers().filter(attached);
+    await until('all of it buffered', () => live().length > 0 && live().every(whole)).catch((error) => {
+      throw new Error(`${error.message}; ${live().map(ranges).join(' | ')}`);
+    });
+    this.expect(this.video.buffered.length === 1, `video.buffered in ${this.video.buffered.length} pieces`);
+    return live().map(ranges).join(' | ');
+  }
+
+  /** Where the shortest track of the asset ends. */
+  end() {
+    return Math.min(this.task.asset.duration, this.task.asset.soundEnd ?? Infinity);
+  }
+
+  async finish(rate) {
+    this.video.playbackRate = rate;
+    if (this.video.paused && !this.video.ended) await this.video.play();
+    const time = (this.task.asset.duration / rate) * 1000 + PATIENCE;
+    await until("'ended'", () => this.video.ended, time).catch((error) => {
+      throw new Error(`${error.message}; at ${this.video.currentTime}, readyState ${this.video.readyState}`);
+    });
+    this.expect(Math.abs(this.video.currentTime - this.task.asset.duration) < EDGE, `ended at ${this.video.currentTime}`);
+    return `at ${this.video.currentTime.toFixed(3)} s`;
+  }
+
+  /** Frame identity: mediaTime - n/fps is one constant over all that was seen, and it is the right one. */
+  identity() {
+    const { fps, constant, held } = this.task.asset;
+    const { frames, raced } = this.watch;
+    const broken = frames.filter((frame) => frame.number === null);
+    this.expect(broken.length === 0, `${broken.length} of ${frames.length} pictures unreadable, the first at ${broken[0]?.time}`);
+    // The first picture of a track that starts late is held from 0 on: it is seen, but not at its own time.
+    const timed = frames.filter((frame) => !(frame.number === held && frame.time < held / fps + constant - EXACT));
+    this.expect(timed.length > 20, `only ${timed.length} pictures seen`);
+    const offsets = timed.map((frame) => frame.time - frame.number / fps);
+    const least = Math.min(...offsets);
+    const most = Math.max(...offsets);
+    const seen = new Set(timed.map((frame) => frame.number)).size;
+    const sizes = [...new Set(timed.map((frame) => `${frame.width}x${frame.height}`))].join(', ');
+    const text = `mediaTime - n/fps from ${ms(least)} to ${ms(most)}; ${seen} pictures of ${sizes}, ${raced} raced`;
+    this.expect(most - least <= EXACT, `not one constant: ${text}`);
+    this.expect(Math.abs(least - constant) <= 2 * EXACT, `not the constant ${ms(constant)}: ${text}`);
+    const dark = timed.find((frame) => frame.flash !== (Math.floor(frame.number / fps + 1e-9) !== Math.floor((frame.number - 1) / fps + 1e-9)));
+    this.expect(!dark, `the flash of picture ${dark?.number} is wrong`);
+    return text;
+  }
+
+  /** Beeps where the flashes are. */
+  async sync(base) {
+    const { fps, constant, firstBeep, soundEnd, duration } = this.task.asset;
+    const heard = await hear();
+    this.expect(heard, 'no audio was appended');
+    const first = firstBeep ?? 0;
+    const last = Math.ceil(Math.min(soundEnd ?? Infinity, duration) - constant - 0.1) - 1;
+    const wanted = Array.from({ length: last - first + 1 }, (_, i) => first + i).filter((second) => second + constant > -0.05);
+    const seconds = heard.beeps.map((beep) => (beep.base === base ? beep.second : `${beep.second} of another language`));
+    this.expect(seconds.join() === wanted.join(), `beeps of seconds ${seconds.join()}, not ${wanted.join()}`);
+    this.expect(heard.holes === 0, `${heard.holes} holes in the audio`);
+    const [meant, said] = [heard.meant, heard.said];
+    this.expect(said && Math.abs(said[0] - meant[0]) < 0.005 && Math.abs(said[1] - meant[1]) < 0.005,
+      `the SourceBuffer holds ${said}, what was appended means ${meant}`);
+    const offsets = heard.beeps.map((beep) => {
+      const flash = Math.ceil(beep.second * fps - 1e-6) / fps; // the picture that carries the flash; a film's is not on the second
+      return flash + constant - beep.time - (flash - beep.second);
+    });
+    const [least, most] = [Math.min(...offsets), Math.max(...offsets)];
+    const text = `picture behind sound by ${ms(least)} to ${ms(most)}, ${offsets.length} beeps, ${heard.splices} splices`;
+    this.expect(Math.max(Math.abs(least), Math.abs(most)) <= AAC_FRAME, `more than one AAC frame: ${text}`);
+    this.expect(most - least <= AAC_FRAME / 2, `not the same all the way: ${text}`);
+    const decoded = this.video.webkitAudioDecodedByteCount;
+    this.expect(decoded === undefined || decoded > 0, 'the browser decoded no audio');
+    return text;
+  }
+
+  async language(language, base) {
+    this.expect(this.player.languages().length === 2, `languages ${this.player.languages()}`);
+    forget();
+    this.player.speak(language);
+    this.video.currentTime = 0;
+    this.video.playbackRate = 1;
+    await this.video.play();
+    await until('the other language', () => this.video.currentTime > 1);
+    await this.buffered();
+    return this.sync(base);
+  }
+}
+
+/** Whether a SourceBuffer still belongs to a MediaSource that plays; `buffered` throws when it does not. */
+function attached(buffer) {
+  try {
+    return buffer.buffered !== undefined;
+  } catch {
+    return false;
+  }
+}
+
+function ranges(buffer) {
+  const { buffered } = buffer;
+  return Array.from({ length: buffered.length }, (_, i) => `${buffered.start(i).toFixed(3)}-${buffered.end(i).toFixed(3)}`).join(' ');
+}
+
+/** What is done with an asset. */
+const VISITS = {
+  /** All a viewer can do. */
+  async whole(viewer) {
+    const { duration } = viewer.task.asset;
+    await viewer.step('forced to the lowest quality', () => viewer.level('down'));
+    await viewer.step('seek forward', () => viewer.seek(duration * 0.6));
+    await viewer.step('forced to the highest quality', () => viewer.level('up'));
+    await viewer.step('seek back', () => viewer.seek(duration * 0.2 + 0.01));
+    await viewer.step('forced to the lowest quality again', () => viewer.level('down'));
+    await viewer.step('seek near the end', () => viewer.seek(duration - 1.45));
+    await viewer.step('seek to 0', () => viewer.seek(0));
+    await viewer.step('forced to the highest quality again', () => viewer.level('up'));
+    await viewer.step('the whole timeline is buffered', () => viewer.buffered());
+    await viewer.step('ended', () => viewer.finish(3));
+  },
+  /** From end to end, and a look at the middle. */
+  async corner(viewer) {
+    await viewer.step('seek to the middle', () => viewer.seek(viewer.task.asset.duration * 0.55));
+    await viewer.step('seek to 0', () => viewer.seek(0));
+    await viewer.step('the whole timeline is buffered', () => viewer.buffered());
+    await viewer.step('ended', () => viewer.finish(3));
+  },
+  /** A film, watched fast. */
+  async film(viewer) {
+    await viewer.step('the whole timeline is buffered', () => viewer.buffered());
+    await viewer.step('ended', () => viewer.finish(4));
+  },
+};
+
+/** @param task {player, base, visit, asset: {id, duration, levels, fps?, constant?, held?, firstBeep?, soundEnd?, silent?}} */
+export async function view(task) {
+  listen();
+  const viewer = new Viewer(task);
+  if (await viewer.step('playback advances', () => viewer.start())) {
+    await VISITS[task.visit](viewer);
+    if (task.asset.fps) await viewer.step('frame identity', () => viewer.identity());
+    if (task.asset.fps && !task.asset.silent) await viewer.step('sound and picture together', () => viewer.sync(400));
+    if (task.asset.second) await viewer.step('the second language', () => viewer.language(task.asset.second, 3000));
+  }
+  await viewer.step('no player error', () => viewer.expect(viewer.complaints.length === 0, viewer.complaints.join(' ; ')));
+  return viewer.results;
+}

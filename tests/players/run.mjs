@@ -1,0 +1,174 @@
+#!/usr/bin/env node
+// Plays what a running Afflux serves, in real players, in headless Chromium.
+//
+//   node run.mjs --base http://127.0.0.1:8080 [--only TEXT[,TEXT…]] [--jobs N] [--chromium PATH] [--list]
+//
+// The server is started by the caller, with fixtures/media as its media folder. --only runs the plays whose name holds one
+// of the texts ("hls.js barcode", "gallery"). What each line proves is in README.md.
+// The last line is `N passed, N failed`; the status is 0 only when something passed and nothing failed.
+
+import { parseArgs } from 'node:util';
+import { chromium } from 'playwright-core';
+import { servePage } from './serve.mjs';
+import { PLAYERS } from './page/players.js';
+import { gallery } from './gallery.mjs';
+
+const FLAGS = [
+  '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+  '--disable-component-update', '--disable-sync', '--autoplay-policy=no-user-gesture-required',
+  '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1',
+];
+
+/** One play may last this long, in milliseconds. */
+const PLAY_LIMIT = 120000;
+
+/** One look at the gallery, in milliseconds. */
+const GALLERY_LIMIT = 60000;
+
+/** What Shaka's debug build says when manifest and media disagree. */
+const DISAGREE = 'Possible encoding problem';
+
+/** What fixtures/README.md says of each asset. `constant` is what mediaTime - n/fps must be. */
+const FILM = { duration: 48.048, levels: 3 };
+const CORNER = { fps: 30, constant: 0, duration: 12, levels: 1 };
+const ASSETS = {
+  barcode: { ...CORNER, duration: 24, levels: 2 },
+  'empty-edit': { ...CORNER, held: 30 },
+  'late-audio': { ...CORNER, firstBeep: 2 },
+  vfr: CORNER,
+  'moov-at-end': CORNER,
+  co64: CORNER,
+  'no-stss': { ...CORNER, duration: 6 },
+  'starts-inside-gop': { ...CORNER, constant: -2, duration: 10 },
+  'two-languages': { ...CORNER, second: 'fra' },
+  'short-audio': { ...CORNER, soundEnd: 9 },
+  'video-only': { ...CORNER, silent: true },
+  fragmented: CORNER,
+  'odd-timescale': { ...CORNER, fps: 11988 / 500, duration: 288 * 500 / 11988 },
+};
+
+const ALL = Object.keys(PLAYERS);
+const CORNER_PLAYERS = ['hls.js', 'shaka-dash'];
+
+function plays() {
+  const list = [];
+  const add = (player, id, visit, asset) => list.push({ name: `${player} ${id}`, player, visit, asset: { id, ...asset } });
+  for (const player of ALL) add(player, 'barcode', 'whole', ASSETS.barcode);
+  for (const player of ALL) add(player, 'natural', 'film', FILM);
+  for (const [id, asset] of Object.entries(ASSETS)) {
+    if (id === 'barcode') continue;
+    for (const player of CORNER_PLAYERS) add(player, id, 'corner', asset);
+  }
+  list.push({ name: 'gallery' });
+  return list;
+}
+
+/**
+ * Shaka stretches the last segment of each DASH track to the end of the presentation, and then misses what a track that
+ * ends early has not got. That is the file's doing.
+ */
+const stretched = (text, asset) => asset?.soundEnd !== undefined && text.includes(`end: ${asset.duration}}`);
+
+/** Notes what a page does wrong on its own: exceptions, failed requests, the line that Shaka logs. */
+function overhear(page, base, asset) {
+  const wrongs = [];
+  page.on('pageerror', (error) => wrongs.push(`exception: ${error.message}`));
+  page.on('console', (message) => {
+    if (message.text().includes(DISAGREE) && !stretched(message.text(), asset)) wrongs.push(message.text());
+  });
+  page.on('response', (response) => {
+    if (response.status() >= 400 && !response.url().endsWith('/favicon.ico')) {
+      wrongs.push(`${response.status()} for ${response.url()}`);
+    }
+  });
+  page.on('requestfailed', (request) => {
+    const reason = request.failure()?.errorText;
+    if (request.url().startsWith(base) && reason !== 'net::ERR_ABORTED') wrongs.push(`${reason} for ${request.url()}`);
+  });
+  return wrongs;
+}
+
+/** Rejects when `work` takes longer than `limit` milliseconds. */
+async function within(limit, work) {
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`not done in ${limit / 1000} s`)), limit);
+  });
+  return Promise.race([work, late]).finally(() => clearTimeout(timer));
+}
+
+async function play(browser, origin, base, entry) {
+  const context = await browser.newContext();
+  try {
+    const page = await context.newPage();
+    const wrongs = overhear(page, base, entry.asset);
+    await page.goto(`${origin}/page/index.html`);
+    await page.addScriptTag({ url: `${origin}/node_modules/${PLAYERS[entry.player].script}` });
+    const task = { player: entry.player, base, visit: entry.visit, asset: entry.asset };
+    const results = await within(PLAY_LIMIT, page.evaluate(async (task) => {
+      const { view } = await import('/page/viewer.js');
+      return view(task);
+    }, task));
+    results.push({ name: 'nothing wrong on the wire or in the console', ok: wrongs.length === 0, detail: wrongs.slice(0, 5).join(' ; ') });
+    return results;
+  } finally {
+    await context.close();
+  }
+}
+
+async function look(browser, base) {
+  const context = await browser.newContext({ viewport: { width: 390, height: 844 } });
+  try {
+    const page = await context.newPage();
+    const wrongs = overhear(page, base);
+    const results = await within(GALLERY_LIMIT, gallery(page, base));
+    results.push({ name: 'nothing wrong on the wire or in the console', ok: wrongs.length === 0, detail: wrongs.slice(0, 5).join(' ; ') });
+    return results;
+  } finally {
+    await context.close();
+  }
+}
+
+async function main() {
+  const { values } = parseArgs({
+    options: {
+      base: { type: 'string' }, only: { type: 'string' }, list: { type: 'boolean' },
+      jobs: { type: 'string', default: '2' }, chromium: { type: 'string', default: '/usr/bin/chromium' },
+    },
+  });
+  const wanted = (values.only ?? '').split(',');
+  const queue = plays().filter(({ name }) => wanted.some((text) => name.includes(text)));
+  if (values.list) {
+    for (const { name } of queue) console.log(name);
+    return;
+  }
+  if (!values.base) throw new Error('--base is missing: where does Afflux run?');
+  const base = values.base.replace(/\/+$/, '');
+
+  const began = Date.now();
+  const page = await servePage();
+  const browser = await chromium.launch({ executablePath: values.chromium, headless: true, args: FLAGS });
+  let passed = 0;
+  let failed = 0;
+  const worker = async () => {
+    for (let entry = queue.shift(); entry; entry = queue.shift()) {
+      const start = Date.now();
+      const work = entry.player ? play(browser, page.origin, base, entry) : look(browser, base);
+      const results = await work.catch((error) => [{ name: 'runs', ok: false, detail: error.message }]);
+      console.log(`${entry.name} (${((Date.now() - start) / 1000).toFixed(1)} s)`);
+      for (const { name, ok, detail } of results) {
+        console.log(`  ${ok ? 'ok  ' : 'FAIL'} ${name}${detail ? `: ${detail}` : ''}`);
+        if (ok) passed += 1;
+        else failed += 1;
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: Math.max(1, Number(values.jobs)) }, worker));
+  await browser.close();
+  page.close();
+  console.log(`took ${((Date.now() - began) / 1000).toFixed(0)} s`);
+  console.log(`${passed} passed, ${failed} failed`);
+  process.exitCode = passed > 0 && failed === 0 ? 0 : 1;
+}
+
+await main();
