@@ -62,12 +62,13 @@ fn every_fixture_keeps_the_rules_of_cmaf_hls_and_dash() {
         let bad = folder.path().join("corpus/bad");
         fs::remove_dir_all(bad).unwrap();
     }
-    let server = Server::start(folder.path());
+    let server = Server::start(folder.path(), &[]);
+    let base = format!("http://{}", server.public);
     let files = media::files(folder.path());
     let (mut wrong, mut checked) = (BTreeMap::new(), 0);
     let mpds = tempfile::tempdir().unwrap();
-    for asset in media::assets(&server.public, folder.path(), &files) {
-        let root = media::root(&server.public, &asset.name);
+    for asset in media::assets(&base, folder.path(), &files) {
+        let root = media::root(&base, &asset.name);
         let refused = fetch::get(&format!("{root}index.m3u8")).is_ok_and(|answer| answer.status == 422);
         if refused && asset.name.starts_with("corpus/") {
             continue;

@@ -54,12 +54,13 @@ fn every_file_plays_or_is_refused_by_name() {
     let Some(corpus) = media::corpus() else { return };
     let folder = tempfile::tempdir().unwrap();
     media::copy(&corpus, folder.path()).unwrap();
-    let server = Server::start(folder.path());
+    let server = Server::start(folder.path(), &[]);
+    let base = format!("http://{}", server.public);
     let (mut wrong, mut observed) = (Vec::new(), Vec::new());
     let files: Vec<PathBuf> = media::manifest(&corpus).iter().map(|entry| PathBuf::from(&entry.name)).collect();
     assert!(files.len() > 100, "the corpus has {} files", files.len());
     for file in &files {
-        let (seen, slowest) = look(&server.public, file);
+        let (seen, slowest) = look(&base, file);
         let path = file.to_string_lossy();
         if slowest > PATIENCE {
             wrong.push(format!("{path}: an answer took {slowest:?}"));
@@ -148,11 +149,11 @@ fn differs(path: &str, seen: Result<Seen, String>) -> Option<String> {
 /// The server lives, and its memory never grew past the bound.
 fn health(server: &Server) -> Vec<String> {
     let mut faults = Vec::new();
-    match fetch::get(&format!("{}/healthz", server.private)) {
+    match fetch::get(&format!("http://{}/healthz", server.private)) {
         Ok(answer) if answer.status == 200 => {}
         other => faults.push(format!("/healthz: {other:?}")),
     }
-    let status = fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap_or_default();
+    let status = fs::read_to_string(format!("/proc/{}/status", server.child.id())).unwrap_or_default();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
     match peak {
         Some(peak) if peak < MEMORY => println!("memory at most {} MiB", peak / 1_024),

@@ -107,12 +107,13 @@ fn report(faults: &BTreeMap<String, Vec<String>>, checked: usize) {
 #[test]
 fn each_asset_is_exact_to_the_packet_and_the_tick() {
     let (folder, files) = stage(|_| true);
-    let server = Server::start(folder.path());
-    let assets = media::assets(&server.public, folder.path(), &files);
+    let server = Server::start(folder.path(), &[]);
+    let base = format!("http://{}", server.public);
+    let assets = media::assets(&base, folder.path(), &files);
     assert!(!assets.is_empty(), "there is nothing to prove anything with");
     let mut wrong = BTreeMap::new();
     for asset in &assets {
-        let faults = check(&server.public, asset).unwrap_or_else(|fault| vec![fault]);
+        let faults = check(&base, asset).unwrap_or_else(|fault| vec![fault]);
         if !faults.is_empty() {
             wrong.insert(asset.name.clone(), faults);
         }
@@ -136,11 +137,12 @@ const READ_OVER_HTTP: [&str; 8] = [
 #[test]
 fn ffprobe_reads_the_same_packets_from_hls_and_dash() {
     let (folder, files) = stage(|file| READ_OVER_HTTP.iter().any(|name| is_named(file, name)));
-    let server = Server::start(folder.path());
+    let server = Server::start(folder.path(), &[]);
+    let base = format!("http://{}", server.public);
     let mut wrong = BTreeMap::new();
-    let assets = media::assets(&server.public, folder.path(), &files);
+    let assets = media::assets(&base, folder.path(), &files);
     for asset in &assets {
-        let faults = read_over_http(&server.public, asset).unwrap_or_else(|fault| vec![fault]);
+        let faults = read_over_http(&base, asset).unwrap_or_else(|fault| vec![fault]);
         if !faults.is_empty() {
             wrong.insert(asset.name.clone(), faults);
         }
@@ -177,11 +179,12 @@ const DECODED: [&str; 4] = ["flower_cc0", "bbb_480p_30s", "mb_edts", "fixtures/b
 #[test]
 fn decoded_frames_and_sound_are_identical() {
     let (folder, files) = stage(|file| DECODED.iter().any(|name| file.to_string_lossy().contains(name)));
-    let server = Server::start(folder.path());
+    let server = Server::start(folder.path(), &[]);
+    let base = format!("http://{}", server.public);
     let mut wrong = BTreeMap::new();
-    let assets = media::assets(&server.public, folder.path(), &files);
+    let assets = media::assets(&base, folder.path(), &files);
     for asset in &assets {
-        let faults = decode(&server.public, asset).unwrap_or_else(|fault| vec![fault]);
+        let faults = decode(&base, asset).unwrap_or_else(|fault| vec![fault]);
         if !faults.is_empty() {
             wrong.insert(asset.name.clone(), faults);
         }

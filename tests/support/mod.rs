@@ -1,54 +1,231 @@
-//! What the test programs share: the real binary, started.
+//! The real binary, started for a test, and a client that hides nothing: bytes out, bytes in.
 
-#![allow(dead_code, reason = "each test program uses its part")]
+#![allow(dead_code, reason = "each test crate uses a part of it")]
 
-use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
-/// The real server, on ports of its own; stopped when dropped.
+/// How long a test waits for an answer.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The media that tests serve.
+#[must_use]
+pub fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/media")
+}
+
+/// `afflux` with `args`, not started yet.
+#[must_use]
+pub fn afflux(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_afflux"));
+    command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// A server of its own, killed when dropped.
 #[derive(Debug)]
-pub(crate) struct Server {
-    child: Child,
-    /// `http://ADDR` of the public listener.
-    pub(crate) public: String,
-    /// `http://ADDR` of the private listener.
-    pub(crate) private: String,
+pub struct Server {
+    /// The process.
+    pub child: Child,
+    /// Where players are served.
+    pub public: SocketAddr,
+    /// Where health and metrics are served.
+    pub private: SocketAddr,
 }
 
 impl Server {
-    /// Starts the server over `media` and waits until both listeners accept.
-    pub(crate) fn start(media: &Path) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_afflux"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--private", "127.0.0.1:0", "--media"])
-            .arg(media)
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the binary starts");
-        let (mut public, mut private) = (None, None);
-        let lines = BufReader::new(child.stdout.take().expect("stdout is piped")).lines();
-        for line in lines.map_while(Result::ok) {
-            match line.split_once(' ') {
-                Some(("public", url)) => public = Some(url.to_owned()),
-                Some(("private", url)) => private = Some(url.to_owned()),
-                _ => {}
-            }
-            if public.is_some() && private.is_some() {
-                break;
-            }
-        }
-        let public = public.expect("the server says where its public listener is");
-        Self { child, public, private: private.expect("the server says where its private listener is") }
+    /// Serves `media` on two free ports.
+    #[must_use]
+    pub fn start(media: &Path, args: &[&str]) -> Self {
+        let base = ["serve", "--listen", "127.0.0.1:0", "--private", "127.0.0.1:0", "--media", media.to_str().unwrap()];
+        let mut child = afflux(&[&base[..], args].concat()).stderr(Stdio::inherit()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut address = |name: &str| {
+            let line = lines.next().expect("the server says where it listens").unwrap();
+            line.strip_prefix(&format!("{name} http://")).expect(&line).parse().unwrap()
+        };
+        let (public, private) = (address("public"), address("private"));
+        Self { child, public, private }
     }
 
-    pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
+    /// Serves `media` with `settings`, the text of a config.toml.
+    #[must_use]
+    pub fn start_with(media: &Path, settings: &str) -> Self {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), settings).unwrap();
+        Self::start(media, &["--config", file.path().to_str().unwrap()])
+    }
+
+    /// Sends it a signal, by its name.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status();
+        assert!(sent.unwrap().success());
+    }
+
+    /// A connection to the public listener.
+    #[must_use]
+    pub fn connect(&self) -> Client {
+        Client::connect(self.public)
+    }
+
+    /// The answer to a GET with `headers`, each on its line.
+    #[must_use]
+    pub fn get(&self, path: &str, headers: &str) -> Answer {
+        self.ask("GET", path, headers)
+    }
+
+    /// The answer to any method.
+    #[must_use]
+    pub fn ask(&self, method: &str, path: &str, headers: &str) -> Answer {
+        let mut client = self.connect();
+        let lines: String = headers.lines().map(|line| format!("{}\r\n", line.trim())).collect();
+        client.send(&format!("{method} {path} HTTP/1.1\r\nHost: test\r\n{lines}\r\n"));
+        client.answer(method)
+    }
+
+    /// The answer of the private listener.
+    #[must_use]
+    pub fn private(&self, path: &str) -> Answer {
+        let mut client = Client::connect(self.private);
+        client.send(&format!("GET {path} HTTP/1.1\r\nHost: test\r\n\r\n"));
+        client.answer("GET")
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
+        // It may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// One connection.
+#[derive(Debug)]
+pub struct Client {
+    stream: BufReader<TcpStream>,
+}
+
+impl Client {
+    /// Connects to `address`.
+    #[must_use]
+    pub fn connect(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        Self { stream: BufReader::new(stream) }
+    }
+
+    /// Sends `text` as it is.
+    pub fn send(&mut self, text: &str) {
+        self.stream.get_mut().write_all(text.as_bytes()).unwrap();
+    }
+
+    /// Says that nothing further will be sent.
+    pub fn finish(&self) {
+        self.stream.get_ref().shutdown(std::net::Shutdown::Write).unwrap();
+    }
+
+    /// Reads one whole answer to a `method`.
+    pub fn answer(&mut self, method: &str) -> Answer {
+        let mut answer = self.head();
+        let bodyless = method == "HEAD" || matches!(answer.status, 204 | 304);
+        if bodyless {
+            return answer;
+        }
+        if answer.header("transfer-encoding") == Some("chunked") {
+            self.read_chunks(&mut answer.body);
+        } else if let Some(length) = answer.header("content-length") {
+            answer.body = vec![0; length.parse().unwrap()];
+            self.stream.read_exact(&mut answer.body).unwrap();
+        } else {
+            self.stream.read_to_end(&mut answer.body).unwrap();
+        }
+        answer
+    }
+
+    /// Reads the head of an answer.
+    pub fn head(&mut self) -> Answer {
+        let mut lines = Vec::new();
+        loop {
+            let mut line = String::new();
+            assert_ne!(self.stream.read_line(&mut line).unwrap(), 0, "closed before an answer: {lines:?}");
+            let line = line.trim_end();
+            if line.is_empty() {
+                break;
+            }
+            lines.push(line.to_owned());
+        }
+        let status = lines[0].split(' ').nth(1).unwrap().parse().unwrap();
+        let headers = lines[1..].iter().map(|line| {
+            let (name, value) = line.split_once(':').unwrap();
+            (name.to_lowercase(), value.trim().to_owned())
+        });
+        Answer { status, headers: headers.collect(), body: Vec::new() }
+    }
+
+    fn read_chunks(&mut self, body: &mut Vec<u8>) {
+        loop {
+            let mut size = String::new();
+            self.stream.read_line(&mut size).unwrap();
+            let size = usize::from_str_radix(size.trim(), 16).unwrap();
+            let mut chunk = vec![0; size + 2];
+            self.stream.read_exact(&mut chunk).unwrap();
+            body.extend(&chunk[..size]);
+            if size == 0 {
+                return;
+            }
+        }
+    }
+
+    /// Reads `count` bytes.
+    #[must_use]
+    pub fn read(&mut self, count: usize) -> Vec<u8> {
+        let mut bytes = vec![0; count];
+        self.stream.read_exact(&mut bytes).unwrap();
+        bytes
+    }
+
+    /// Reads to the end; `None` when the connection is reset before it.
+    #[must_use]
+    pub fn rest(&mut self) -> Option<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.stream.read_to_end(&mut bytes).ok().map(|_| bytes)
+    }
+}
+
+/// What the server answered.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The status.
+    pub status: u16,
+    /// Names in lower case, and values.
+    pub headers: Vec<(String, String)>,
+    /// The body, transfer coding undone.
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// The value of the only header `name`.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let mut values = self.headers.iter().filter(|(each, _)| each == name).map(|(_, value)| value.as_str());
+        let value = values.next();
+        assert_eq!(values.next(), None, "{name} twice");
+        value
+    }
+
+    /// The body as text.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap()
+    }
+
+    /// The body as JSON.
+    #[must_use]
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).unwrap()
     }
 }
