@@ -57,9 +57,11 @@ impl Entity {
         }
         let range =
             range_of(request).filter(|_| coding == Coding::Identity && validators.range_counts(&request.headers));
-        let mut response = match coding {
-            Coding::Gzip => self.compressed(),
-            Coding::Identity => self.plain(range, request.uri.path())?,
+        let mut response = match (coding, &self.content) {
+            (Coding::Gzip, Content::Text(text)) => self.compressed(text),
+            (Coding::Gzip, Content::Media(_) | Content::Stored(_)) | (Coding::Identity, _) => {
+                self.plain(range, request.uri.path())?
+            }
         };
         // Also where HEAD takes the body away again.
         let length = HeaderValue::from(response.body().len());
@@ -97,12 +99,8 @@ impl Entity {
     }
 
     /// 200 with gzip, which has no ranges: it is made anew each time.
-    fn compressed(&self) -> Response<Body> {
-        let packed = match (&self.gzipped, &self.content) {
-            (Some(packed), _) => packed.clone(),
-            (None, Content::Text(text)) => gzip(text),
-            (None, Content::Media(chunks)) => gzip(&chunks.concat()),
-        };
+    fn compressed(&self, text: &Bytes) -> Response<Body> {
+        let packed = self.gzipped.clone().unwrap_or_else(|| gzip(text));
         let mut response = Response::new(Body::text(packed));
         response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(self.media_type));

@@ -1,0 +1,43 @@
+# What a person or CI does with the project. `make` alone says what there is.
+
+.PHONY: help setup run test lint bench fuzz
+
+MEDIA ?= fixtures/media
+FUZZ_SECONDS ?= 60
+
+help:
+	@echo "make run     build and serve $(MEDIA); prints where it plays"
+	@echo "make test    set up what tests need, then every test, players included"
+	@echo "make lint    format, clippy, docs, licences"
+	@echo "make bench   what we claim, measured"
+	@echo "make fuzz    each fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS)"
+	@echo "make setup   only the set-up (Debian packages, player packages)"
+
+setup:
+	bash tests/setup.sh
+
+run:
+	cargo build --release
+	@echo "Once it says 'public http://…', open that address: the gallery plays every asset."
+	cargo run --release --quiet -- serve --media $(MEDIA)
+
+test: setup
+	cargo test --all-features
+	bash tests/players.sh
+
+lint:
+	cargo fmt --check
+	cargo clippy --all-targets --all-features -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --all-features
+	command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
+	cargo deny --config .deny.toml check licenses bans sources
+
+bench:
+	cargo bench
+
+# cargo-fuzz wants nightly flags; RUSTC_BOOTSTRAP lets the stable compiler take them.
+fuzz:
+	command -v cargo-fuzz >/dev/null || cargo install --locked cargo-fuzz
+	cd fuzz && for target in $$(RUSTC_BOOTSTRAP=1 cargo fuzz list); do \
+		RUSTC_BOOTSTRAP=1 cargo fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS) || exit 1; \
+	done
