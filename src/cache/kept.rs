@@ -78,15 +78,14 @@ where
         if let Some(value) = self.get(&key, kept).await {
             return Ok((value, Outcome::Hit));
         }
-        let pending = self.makers.start(key.clone(), self.filling(key, make));
+        let pending = self.makers.start(key.clone(), self.filling(key, kept, make));
         let share = pending.share;
         let (value, outcome) = pending.made().await.map_err(E::from)??;
-        let outcome = match share {
-            Share::Began => outcome,
-            Share::Joined => Outcome::Joined,
-        };
-        self.metrics.count(kept, outcome);
-        Ok((value, outcome))
+        if share == Share::Began {
+            return Ok((value, outcome));
+        }
+        self.metrics.count(kept, Outcome::Joined);
+        Ok((value, Outcome::Joined))
     }
 
     /// The value of `key` if it is kept, which is a hit.
@@ -107,22 +106,32 @@ where
         self.makers.drained().await;
     }
 
-    fn filling<F>(&self, key: K, make: F) -> impl Future<Output = Result<(V, Outcome), E>> + Send + use<K, V, E, F>
+    /// The maker's part; counted here, as whoever asked may have gone.
+    fn filling<F>(
+        &self,
+        key: K,
+        label: Kept,
+        make: F,
+    ) -> impl Future<Output = Result<(V, Outcome), E>> + Send + use<K, V, E, F>
     where
         F: Future<Output = Result<V, E>> + Send + 'static,
     {
-        let (kept, weigh, largest) = (self.kept.clone(), self.weigh, self.limits.largest);
+        let (kept, metrics) = (self.kept.clone(), Arc::clone(&self.metrics));
+        let (weigh, largest) = (self.weigh, self.limits.largest);
         async move {
             // The maker before may have finished between the caller's look and now.
             if let Some(value) = kept.get(&key).await {
+                metrics.count(label, Outcome::Hit);
                 return Ok((value, Outcome::Hit));
             }
             let value = make.await?;
             if weigh(&value) > largest {
+                metrics.count(label, Outcome::TooLarge);
                 return Ok((value, Outcome::TooLarge));
             }
             kept.insert(key, value.clone()).await;
             kept.run_pending_tasks().await;
+            metrics.count(label, Outcome::Made);
             Ok((value, Outcome::Made))
         }
     }
