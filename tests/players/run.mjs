@@ -111,7 +111,7 @@ async function play(browser, origin, base, entry) {
     }, task)).catch(async (error) => [
       ...await page.evaluate(() => window.results ?? []).catch(() => []), { name: 'runs', ok: false, detail: error.message },
     ]);
-    results.push({ name: 'nothing wrong on the wire or in the console', ok: wrongs.length === 0, detail: wrongs.slice(0, 5).join(' ; ') });
+    results.push({ name: 'nothing wrong on the wire or in the console', ok: wrongs.length === 0, detail: [...new Set(wrongs)].slice(0, 4).join(' ; ') });
     return results;
   } finally {
     await context.close();
@@ -124,7 +124,7 @@ async function look(browser, base) {
     const page = await context.newPage();
     const wrongs = overhear(page, base);
     const results = await within(GALLERY_LIMIT, gallery(page, base));
-    results.push({ name: 'nothing wrong on the wire or in the console', ok: wrongs.length === 0, detail: wrongs.slice(0, 5).join(' ; ') });
+    results.push({ name: 'nothing wrong on the wire or in the console', ok: wrongs.length === 0, detail: [...new Set(wrongs)].slice(0, 4).join(' ; ') });
     return results;
   } finally {
     await context.close();
