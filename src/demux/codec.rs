@@ -11,6 +11,7 @@ use super::entry::Parts;
 use super::error::Error;
 use super::error::FourCc;
 use crate::media::Family;
+use std::fmt::Write;
 
 /// The string and the family of a visual sample entry.
 pub(super) fn video(parts: &Parts<'_>, kind: FourCc) -> Result<(String, Family), Error> {
@@ -64,8 +65,10 @@ fn hevc(hvcc: Atom<'_>, kind: FourCc) -> Result<(String, Family), Error> {
     let space = ["", "A", "B", "C"].get(usize::from(general >> 6)).copied().unwrap_or_default();
     let tier = if general & 0x20 == 0 { 'L' } else { 'H' };
     let used = constraints.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
-    let tail: String = constraints.iter().take(used).map(|byte| format!(".{byte:X}")).collect();
-    let string = format!("{kind}.{space}{}.{compatibility:X}.{tier}{level}{tail}", general & 0x1f);
+    let mut string = format!("{kind}.{space}{}.{compatibility:X}.{tier}{level}", general & 0x1f);
+    for byte in constraints.iter().take(used) {
+        write!(string, ".{byte:X}").expect("a string takes all that is written");
+    }
     Ok((string, Family::H265 { nal_length }))
 }
 
@@ -137,14 +140,16 @@ fn skip_units(fields: &mut Fields<'_>, units: u16) -> Result<(), Error> {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::trivially_copy_pass_by_ref, reason = "box types read better without a star")]
+
     use crate::demux::boxes::Atom;
-    use crate::demux::entry::visual;
+    use crate::demux::entry::{Shown, visual};
     use crate::demux::fixture::{self, atom, avcc, esds, full};
     use crate::demux::{Error, FourCc};
     use crate::media::{Codec, Family, Kind};
 
     fn codec(kind: &[u8; 4], boxes: &[u8]) -> Result<Codec, Error> {
-        visual(Atom::new(&fixture::visual(kind, boxes), 0)?, [0; 9]).map(|described| described.codec)
+        visual(Atom::new(&fixture::visual(kind, boxes), 0)?, Shown::default()).map(|described| described.codec)
     }
 
     fn string(kind: &[u8; 4], boxes: &[u8]) -> String {
@@ -195,17 +200,20 @@ mod tests {
     fn pixels_have_an_aspect_and_odd_bytes_at_the_end_are_left_out() {
         let pasp = atom(b"pasp", &[0, 0, 0, 4, 0, 0, 0, 3]);
         let entry = fixture::visual(b"avc1", &[avcc(), pasp.clone(), vec![0, 0, 0, 0]].concat());
-        let described = visual(Atom::new(&entry, 0).unwrap(), [0; 9]).unwrap();
+        let described = visual(Atom::new(&entry, 0).unwrap(), Shown::default()).unwrap();
         let Kind::Video(picture) = described.kind else { panic!("video") };
         assert_eq!(picture.pixel_aspect, (4, 3));
         assert_eq!(described.entry, fixture::visual(b"avc1", &[avcc(), pasp].concat()));
     }
 
     #[test]
-    fn a_picture_without_width_is_refused() {
+    fn a_picture_without_width_takes_the_track_headers_or_is_refused() {
         let mut entry = fixture::visual(b"avc1", &avcc());
         entry[32..34].fill(0);
-        let error = visual(Atom::new(&entry, 7).unwrap(), [0; 9]).unwrap_err();
+        let error = visual(Atom::new(&entry, 7).unwrap(), Shown::default()).unwrap_err();
         assert_eq!(error.to_string(), "`avc1` at byte 7 says width 0; it must be at least 1");
+        let shown = Shown { width: 640, ..Shown::default() };
+        let Kind::Video(picture) = visual(Atom::new(&entry, 7).unwrap(), shown).unwrap().kind else { panic!("video") };
+        assert_eq!((picture.width, picture.height), (640, 240));
     }
 }

@@ -1,4 +1,10 @@
 //! A small box writer for tests.
+#![expect(
+    clippy::as_conversions,
+    clippy::cast_possible_truncation,
+    clippy::trivially_copy_pass_by_ref,
+    reason = "numbers of a test are small, and box types read better without a star"
+)]
 
 /// A box.
 pub(super) fn atom(kind: &[u8; 4], body: &[u8]) -> Vec<u8> {

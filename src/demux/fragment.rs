@@ -154,13 +154,13 @@ impl Run {
 }
 
 /// Adds a fragment's samples to their tracks. `size` is the object's.
-pub(super) fn moof(moof: Atom<'_>, moov: &mut Moov, size: u64) -> Result<(), Error> {
+pub(super) fn moof(atom: Atom<'_>, moov: &mut Moov, size: u64) -> Result<(), Error> {
     // §8.8.7.1: without any base the first traf counts from the moof, each later one from its predecessor's end.
-    let mut end = moof.at;
-    for child in moof.children() {
+    let mut end = atom.at;
+    for child in atom.children() {
         let child = child?;
         if child.kind == FourCc(*b"traf") {
-            let place = Place { moof: moof.at, end, size };
+            let place = Place { moof: atom.at, end, size };
             end = traf(child, moov, place)?;
         }
     }
@@ -176,8 +176,8 @@ struct Place {
 }
 
 /// Returns where the traf's bytes end.
-fn traf(traf: Atom<'_>, moov: &mut Moov, place: Place) -> Result<u64, Error> {
-    let tfhd = traf.need(*b"tfhd")?;
+fn traf(atom: Atom<'_>, moov: &mut Moov, place: Place) -> Result<u64, Error> {
+    let tfhd = atom.need(*b"tfhd")?;
     let header = Tfhd::read(tfhd, moov, place)?;
     let track = header.track;
     let stored = moov.places.get(&track).copied().and_then(|at| moov.tracks.get_mut(at));
@@ -185,11 +185,11 @@ fn traf(traf: Atom<'_>, moov: &mut Moov, place: Place) -> Result<u64, Error> {
         Some(stored) => Some(joined(stored, place.size)?),
         None => None,
     };
-    if let (Some(run), Some(tfdt)) = (&mut run, traf.child(*b"tfdt")?) {
+    if let (Some(run), Some(tfdt)) = (&mut run, atom.child(*b"tfdt")?) {
         run.continue_at(tfdt, track)?;
     }
     let mut cursor = header.base;
-    for child in traf.children() {
+    for child in atom.children() {
         let child = child?;
         if child.kind != FourCc(*b"trun") {
             continue;
@@ -261,6 +261,7 @@ struct Sample {
 /// A run of samples.
 #[derive(Debug, Clone)]
 struct Trun<'a> {
+    at: u64,
     flags: u32,
     count: u32,
     position: Option<i32>,
@@ -279,7 +280,7 @@ impl<'a> Trun<'a> {
         let count = fields.u32()?;
         let position = fields.optional(flags, 0x1)?.map(|offset| i32::from_be_bytes(offset.to_be_bytes()));
         let first_flags = fields.optional(flags, 0x4)?;
-        let this = Self { flags, count, position, first_flags, fields };
+        let this = Self { at: trun.at, flags, count, position, first_flags, fields };
         let fits = u64_from_usize(this.fields.rest().len().checked_div(this.stride()).unwrap_or(usize::MAX));
         if u64::from(count) > fits {
             return Err(this.fields.count(count, fits));
@@ -325,13 +326,14 @@ impl<'a> Trun<'a> {
         if samples > u64::from(SAMPLE_LIMIT) {
             return Err(self.fields.count(self.count, u64::from(SAMPLE_LIMIT) - u64_from_usize(run.sizes.len())));
         }
-        let len = self.bytes(&header.defaults);
-        let left = size.saturating_sub(run.bytes);
         // Samples that say nothing of their own take no bytes here: the object's must pay for them.
-        let unpaid = self.stride() == 0 && header.defaults.size == 0;
-        if len > left || unpaid {
-            let fits = if unpaid { 0 } else { left / u64::from(header.defaults.size.max(1)) };
-            return Err(self.fields.count(self.count, fits));
+        if self.stride() == 0 && header.defaults.size == 0 {
+            return Err(self.fields.count(self.count, 0));
+        }
+        let len = self.bytes(&header.defaults);
+        let total = run.bytes.saturating_add(len);
+        if total > size {
+            return Err(Error::Oversize { track: header.track, kind: FourCc(*b"trun"), at: self.at, total, size });
         }
         run.builder.push_chunk(start, self.count);
         self.samples(header.defaults).for_each(|sample| run.push(&sample));
@@ -341,6 +343,13 @@ impl<'a> Trun<'a> {
 
 #[cfg(test)]
 mod tests {
+    #![expect(
+        clippy::as_conversions,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "numbers of a test are small"
+    )]
+
     use crate::demux::fixture::{Trak, atom, drive, ftyp, full, moov, movie, table, words};
     use crate::demux::{Error, FourCc};
     use crate::media::{Edit, Flaw, Layout, Ticks, Track};
@@ -427,7 +436,7 @@ mod tests {
         let at = head.len() as u64 + 9;
         let bare = full(b"trun", (0, 1), &words(&[2, 9]));
         assert_eq!(
-            samples(&only(&[head.clone(), fragment(&[traf(1, None, &[bare.clone()])])].concat())),
+            samples(&only(&[head.clone(), fragment(&[traf(1, None, std::slice::from_ref(&bare))])].concat())),
             [(at, 5, 0, true), (at + 5, 5, 90, false),]
         );
         let tfhd = full(b"tfhd", (0, BASE_IS_MOOF | 0x38), &words(&[1, 7, 8, 0]));
@@ -500,9 +509,10 @@ mod tests {
         };
         let kind = FourCc(*b"trun");
         assert_eq!(refused(full(b"trun", (0, 0x200), &words(&[3, 1, 1]))), (kind, 3, 2));
-        let object = header(&[video()]).len() as u64
-            + fragment(&[traf(1, None, &[full(b"trun", (0, 0), &words(&[9]))])]).len() as u64;
-        assert_eq!(refused(full(b"trun", (0, 0), &words(&[u32::MAX >> 8]))), (kind, 0xff_ffff, object / 5));
+        let object = [header(&[video()]), fragment(&[traf(1, None, &[full(b"trun", (0, 0), &words(&[0xff_ffff]))])])];
+        let (size, at) = (object.concat().len() as u64, (object[0].len() + 8 + 16 + 8 + 16) as u64);
+        let refused = Error::Oversize { track: 1, kind, at, total: 0xff_ffff * 5, size };
+        assert_eq!(movie(&object.concat()).unwrap_err(), refused);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::boxes::Atom;
 use super::edit::Edits;
+use super::entry::Shown;
 use super::error::Error;
 use super::error::FourCc;
 use super::fragment::Defaults;
@@ -93,21 +94,21 @@ impl Moov {
         (chapters, ids): (&BTreeSet<u32>, &mut BTreeSet<u32>),
     ) -> Result<(), Error> {
         let header = TrackHeader::read(trak.need(*b"tkhd")?)?;
-        let track = header.id;
-        if !ids.insert(track) {
-            return Err(Error::DuplicateTrack { track, at: trak.at });
+        let id = header.id;
+        if !ids.insert(id) {
+            return Err(Error::DuplicateTrack { track: id, at: trak.at });
         }
         let claims = u64::try_from(ids.len()).unwrap_or(u64::MAX);
         if claims > TRACK_LIMIT {
             return Err(Error::Count { kind: trak.kind, at: trak.at, claims, fits: TRACK_LIMIT });
         }
         match self::trak(trak, header, dialect)? {
-            Found::Stored(stored) if chapters.contains(&track) => {
+            Found::Stored(stored) if chapters.contains(&id) => {
                 let reason = "holds chapters of another track".into();
-                self.skipped.push(Skipped { track, handler: stored.handler, reason });
+                self.skipped.push(Skipped { track: id, handler: stored.handler, reason });
             }
             Found::Stored(stored) => {
-                self.places.insert(track, self.tracks.len());
+                self.places.insert(id, self.tracks.len());
                 self.tracks.push(*stored);
             }
             Found::Skipped(skipped) => self.skipped.push(skipped),
@@ -136,13 +137,14 @@ fn chapters(moov: Atom<'_>) -> Result<BTreeSet<u32>, Error> {
 #[derive(Debug, Clone, Copy)]
 struct TrackHeader {
     id: u32,
-    matrix: [i32; 9],
+    shown: Shown,
 }
 
 impl TrackHeader {
     fn read(tkhd: Atom<'_>) -> Result<Self, Error> {
         let (version, _, mut fields) = tkhd.full()?;
-        (fields.wide(version)?, fields.wide(version)?);
+        fields.wide(version)?;
+        fields.wide(version)?;
         let id = fields.u32()?;
         if id == 0 {
             return Err(tkhd.value("track_ID", 0, "at least 1"));
@@ -154,7 +156,10 @@ impl TrackHeader {
         for number in &mut matrix {
             *number = i32::from_be_bytes(fields.take()?);
         }
-        Ok(Self { id, matrix })
+        // 16.16 each; cut off by writers of other kinds of tracks.
+        let mut pixels = || fields.u32().map_or(0, |size| u16::try_from(size >> 16).unwrap_or(0));
+        let (width, height) = (pixels(), pixels());
+        Ok(Self { id, shown: Shown { matrix, width, height } })
     }
 }
 
@@ -174,10 +179,10 @@ fn trak(trak: Atom<'_>, header: TrackHeader, dialect: Dialect) -> Result<Found, 
         return Ok(skipped(reason));
     }
     let mdhd = mdia.need(*b"mdhd")?;
-    let track = stsd::Track { id, timescale: timescale(mdhd)?, matrix: header.matrix };
+    let described = stsd::Track { id, timescale: timescale(mdhd)?, shown: header.shown };
     let elst = trak.child(*b"edts")?.map(|edts| edts.child(*b"elst")).transpose()?.flatten();
     Ok(Found::Stored(Box::new(Stored {
-        track,
+        track: described,
         at: trak.at,
         handler,
         language: spoken(mdia, mdhd, dialect)?,
@@ -191,7 +196,8 @@ fn trak(trak: Atom<'_>, header: TrackHeader, dialect: Dialect) -> Result<Found, 
 /// The timescale of `mvhd` or `mdhd`, which begin alike.
 fn timescale(header: Atom<'_>) -> Result<Timescale, Error> {
     let (version, _, mut fields) = header.full()?;
-    (fields.wide(version)?, fields.wide(version)?);
+    fields.wide(version)?;
+    fields.wide(version)?;
     Timescale::new(fields.u32()?).ok_or_else(|| header.value("timescale", 0, "at least 1"))
 }
 
@@ -211,7 +217,8 @@ fn spoken(mdia: Atom<'_>, mdhd: Atom<'_>, dialect: Dialect) -> Result<Language, 
         }
     }
     let (version, _, mut fields) = mdhd.full()?;
-    (fields.wide(version)?, fields.wide(version)?);
+    fields.wide(version)?;
+    fields.wide(version)?;
     fields.u32()?;
     fields.wide(version)?;
     // QuickTime and sloppy writers end the box here.
@@ -232,7 +239,9 @@ fn defaults(mvex: Atom<'_>) -> Result<BTreeMap<u32, Defaults>, Error> {
 
 #[cfg(test)]
 mod tests {
-    use crate::demux::fixture::{MEDIA, Trak, atom, avcc, full, media_first, movie, mp4a, table, visual, words};
+    #![expect(clippy::as_conversions, clippy::cast_possible_truncation, reason = "numbers of a test are small")]
+
+    use crate::demux::fixture::{MEDIA, Trak, atom, avcc, full, media_first, movie, table, visual, words};
     use crate::demux::{Error, FourCc};
     use crate::media::{Edit, Flaw, Moment, Skipped, Ticks};
 
@@ -355,6 +364,5 @@ mod tests {
         let entries = vec![visual(b"avc1", &[])];
         let error = movie(&media_first(&[Trak { entries, ..Trak::video(MEDIA) }])).unwrap_err();
         assert_eq!(error, Error::Missing { kind: FourCc(*b"avcC"), within: FourCc(*b"avc1"), at: stsd as u64 + 12 });
-        let _ = mp4a();
     }
 }

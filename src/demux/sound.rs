@@ -114,7 +114,9 @@ fn reshaped(entry: Atom<'_>, boxes: &[Atom<'_>], sound: Sound) -> Bytes {
     // §12.2.3: 16.16, and 0 for a rate that 16 bits do not hold.
     body.extend(u16::try_from(sound.sample_rate).unwrap_or(0).to_be_bytes());
     body.extend([0, 0]);
-    boxes.iter().for_each(|part| body.extend(part.whole));
+    for part in boxes {
+        body.extend(part.whole);
+    }
     plain_box(entry.kind, &body)
 }
 
@@ -209,6 +211,8 @@ fn alac(alac: Atom<'_>) -> Result<Heard, Error> {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::trivially_copy_pass_by_ref, reason = "box types read better without a star")]
+
     use super::{Described, audible};
     use crate::demux::Error;
     use crate::demux::boxes::Atom;

@@ -168,6 +168,8 @@ fn stsc(atom: Atom<'_>, track: u32) -> Result<ChunkRuns, Error> {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::as_conversions, clippy::cast_sign_loss, reason = "numbers of a test are small")]
+
     use super::Tables;
     use crate::demux::boxes::Atom;
     use crate::demux::fixture::{atom, full, table, words};
