@@ -255,7 +255,7 @@ impl Buf for Rope {
 
 #[cfg(test)]
 mod tests {
-    use super::{Body, Part, Rope, slices};
+    use super::{Body, Part, Piece, Rope, Source, slices};
     use crate::media::ByteRange;
     use crate::origin::Content;
     use bytes::{Buf, Bytes};
@@ -309,5 +309,19 @@ mod tests {
         let got = body.collect().await.unwrap().to_bytes();
         let whole = chunks.concat();
         assert_eq!(got, [b"head", &whole[5_000..905_000]].concat());
+    }
+
+    /// A body whose content is read piece by piece.
+    fn pulled(chunks: &[Bytes], range: std::ops::Range<u64>) -> Body {
+        let content = Content::Media(chunks.to_vec().into());
+        let source = Some(Source { content, path: "/x".into(), reading: None });
+        Body { left: range.end - range.start, pieces: [Piece::There(range)].into(), source }
+    }
+
+    #[tokio::test]
+    async fn what_is_read_while_it_is_sent_is_the_same() {
+        let chunks: Vec<Bytes> = (0..10_u8).map(|n| Bytes::from(vec![n; 100_000])).collect();
+        let got = pulled(&chunks, 5_000..905_000).collect().await.unwrap().to_bytes();
+        assert!(got == chunks.concat()[5_000..905_000]);
     }
 }

@@ -76,3 +76,34 @@ impl From<origin::Error> for Problem {
         Self::new(status(&error), error.to_string())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Problem;
+    use crate::origin::Error;
+    use http_body_util::BodyExt;
+    use hyper::header::RETRY_AFTER;
+
+    #[test]
+    fn each_error_of_the_origin_has_its_status() {
+        let answer = |error: Error| {
+            let response = Problem::from(error).response();
+            (response.status().as_u16(), response.headers().contains_key(RETRY_AFTER))
+        };
+        assert_eq!(answer(Error::NotFound), (404, false));
+        assert_eq!(answer(Error::Gone), (410, false));
+        assert_eq!(answer(Error::Unplayable(String::new())), (422, false));
+        assert_eq!(answer(Error::Storage(String::new())), (502, false));
+        assert_eq!(answer(Error::Interrupted(String::new())), (503, true));
+    }
+
+    #[tokio::test]
+    async fn a_problem_says_what_is_wrong() {
+        let body = Problem::from(Error::Unplayable("a.mp4: box \"moov\"".into())).response().into_body();
+        let text = body.collect().await.unwrap().to_bytes();
+        assert_eq!(
+            text,
+            r#"{"type":"about:blank","title":"Unprocessable Entity","status":422,"detail":"a.mp4: box \"moov\""}"#
+        );
+    }
+}

@@ -57,11 +57,9 @@ impl Entity {
         }
         let range =
             range_of(request).filter(|_| coding == Coding::Identity && validators.range_counts(&request.headers));
-        let mut response = match (coding, &self.content) {
-            (Coding::Gzip, Content::Text(text)) => self.compressed(text),
-            (Coding::Gzip, Content::Media(_) | Content::Stored(_)) | (Coding::Identity, _) => {
-                self.plain(range, request.uri.path())?
-            }
+        let mut response = match coding {
+            Coding::Gzip => self.compressed(),
+            Coding::Identity => self.plain(range, request.uri.path())?,
         };
         // Also where HEAD takes the body away again.
         let length = HeaderValue::from(response.body().len());
@@ -72,18 +70,16 @@ impl Entity {
 
     /// Which representation is chosen: a range is always one of the identity, if the client takes that at all.
     fn coding(&self, request: &Parts) -> Coding {
-        if !self.is_text() {
+        if self.text().is_none() {
             return Coding::Identity;
         }
         let preference = Preference::of(&request.headers);
         if range_of(request).is_some_and(is_range) { preference.ranged } else { preference.best }
     }
 
-    const fn is_text(&self) -> bool {
-        match self.content {
-            Content::Text(_) => true,
-            Content::Media(_) | Content::Stored(_) => false,
-        }
+    /// What can be compressed.
+    const fn text(&self) -> Option<&Bytes> {
+        if let Content::Text(text) = &self.content { Some(text) } else { None }
     }
 
     /// The headers that 200, 206 and 304 share (RFC 9110 §15.4.5).
@@ -93,14 +89,15 @@ impl Entity {
         if let Some(modified) = self.modified {
             headers.insert(LAST_MODIFIED, header(&httpdate::fmt_http_date(whole_seconds(modified))));
         }
-        if self.is_text() {
+        if self.text().is_some() {
             headers.insert(VARY, HeaderValue::from_name(ACCEPT_ENCODING));
         }
     }
 
     /// 200 with gzip, which has no ranges: it is made anew each time.
-    fn compressed(&self, text: &Bytes) -> Response<Body> {
-        let packed = self.gzipped.clone().unwrap_or_else(|| gzip(text));
+    fn compressed(&self) -> Response<Body> {
+        let packed = self.gzipped.clone();
+        let packed = packed.unwrap_or_else(|| gzip(self.text().expect("nothing but text is compressed")));
         let mut response = Response::new(Body::text(packed));
         response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(self.media_type));
