@@ -1,6 +1,7 @@
 //! The real binary, started for a test, and a client that hides nothing: bytes out, bytes in.
 
 #![allow(dead_code, reason = "each test crate uses a part of it")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "what panics here fails a test")]
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -13,13 +14,13 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The media that tests serve.
 #[must_use]
-pub fn fixtures() -> PathBuf {
+pub(crate) fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/media")
 }
 
 /// `afflux` with `args`, not started yet.
 #[must_use]
-pub fn afflux(args: &[&str]) -> Command {
+pub(crate) fn afflux(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_afflux"));
     command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
@@ -27,7 +28,7 @@ pub fn afflux(args: &[&str]) -> Command {
 
 /// A server of its own, killed when dropped.
 #[derive(Debug)]
-pub struct Server {
+pub(crate) struct Server {
     /// The process.
     pub child: Child,
     /// Where players are served.
@@ -39,7 +40,7 @@ pub struct Server {
 impl Server {
     /// Serves `media` on two free ports.
     #[must_use]
-    pub fn start(media: &Path, args: &[&str]) -> Self {
+    pub(crate) fn start(media: &Path, args: &[&str]) -> Self {
         let base = ["serve", "--listen", "127.0.0.1:0", "--private", "127.0.0.1:0", "--media", media.to_str().unwrap()];
         let mut child = afflux(&[&base[..], args].concat()).stderr(Stdio::inherit()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -53,42 +54,42 @@ impl Server {
 
     /// Serves `media` with `settings`, the text of a config.toml.
     #[must_use]
-    pub fn start_with(media: &Path, settings: &str) -> Self {
+    pub(crate) fn start_with(media: &Path, settings: &str) -> Self {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), settings).unwrap();
         Self::start(media, &["--config", file.path().to_str().unwrap()])
     }
 
     /// Sends it a signal, by its name.
-    pub fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let sent = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status();
         assert!(sent.unwrap().success());
     }
 
     /// A connection to the public listener.
     #[must_use]
-    pub fn connect(&self) -> Client {
+    pub(crate) fn connect(&self) -> Client {
         Client::connect(self.public)
     }
 
     /// The answer to a GET with `headers`, each on its line.
     #[must_use]
-    pub fn get(&self, path: &str, headers: &str) -> Answer {
+    pub(crate) fn get(&self, path: &str, headers: &str) -> Answer {
         self.ask("GET", path, headers)
     }
 
     /// The answer to any method.
     #[must_use]
-    pub fn ask(&self, method: &str, path: &str, headers: &str) -> Answer {
+    pub(crate) fn ask(&self, method: &str, path: &str, headers: &str) -> Answer {
         let mut client = self.connect();
-        let lines: String = headers.lines().map(|line| format!("{}\r\n", line.trim())).collect();
-        client.send(&format!("{method} {path} HTTP/1.1\r\nHost: test\r\n{lines}\r\n"));
+        let lines: Vec<&str> = ["Host: test"].into_iter().chain(headers.lines().map(str::trim)).collect();
+        client.send(&format!("{method} {path} HTTP/1.1\r\n{}\r\n\r\n", lines.join("\r\n")));
         client.answer(method)
     }
 
     /// The answer of the private listener.
     #[must_use]
-    pub fn private(&self, path: &str) -> Answer {
+    pub(crate) fn private(&self, path: &str) -> Answer {
         let mut client = Client::connect(self.private);
         client.send(&format!("GET {path} HTTP/1.1\r\nHost: test\r\n\r\n"));
         client.answer("GET")
@@ -105,31 +106,31 @@ impl Drop for Server {
 
 /// One connection.
 #[derive(Debug)]
-pub struct Client {
+pub(crate) struct Client {
     stream: BufReader<TcpStream>,
 }
 
 impl Client {
     /// Connects to `address`.
     #[must_use]
-    pub fn connect(address: SocketAddr) -> Self {
+    pub(crate) fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         Self { stream: BufReader::new(stream) }
     }
 
     /// Sends `text` as it is.
-    pub fn send(&mut self, text: &str) {
+    pub(crate) fn send(&mut self, text: &str) {
         self.stream.get_mut().write_all(text.as_bytes()).unwrap();
     }
 
     /// Says that nothing further will be sent.
-    pub fn finish(&self) {
+    pub(crate) fn finish(&self) {
         self.stream.get_ref().shutdown(std::net::Shutdown::Write).unwrap();
     }
 
     /// Reads one whole answer to a `method`.
-    pub fn answer(&mut self, method: &str) -> Answer {
+    pub(crate) fn answer(&mut self, method: &str) -> Answer {
         let mut answer = self.head();
         let bodyless = method == "HEAD" || matches!(answer.status, 204 | 304);
         if bodyless {
@@ -147,7 +148,7 @@ impl Client {
     }
 
     /// Reads the head of an answer.
-    pub fn head(&mut self) -> Answer {
+    pub(crate) fn head(&mut self) -> Answer {
         let mut lines = Vec::new();
         loop {
             let mut line = String::new();
@@ -182,7 +183,7 @@ impl Client {
 
     /// Reads `count` bytes.
     #[must_use]
-    pub fn read(&mut self, count: usize) -> Vec<u8> {
+    pub(crate) fn read(&mut self, count: usize) -> Vec<u8> {
         let mut bytes = vec![0; count];
         self.stream.read_exact(&mut bytes).unwrap();
         bytes
@@ -190,7 +191,7 @@ impl Client {
 
     /// Reads to the end; `None` when the connection is reset before it.
     #[must_use]
-    pub fn rest(&mut self) -> Option<Vec<u8>> {
+    pub(crate) fn rest(&mut self) -> Option<Vec<u8>> {
         let mut bytes = Vec::new();
         self.stream.read_to_end(&mut bytes).ok().map(|_| bytes)
     }
@@ -198,7 +199,7 @@ impl Client {
 
 /// What the server answered.
 #[derive(Debug, Clone)]
-pub struct Answer {
+pub(crate) struct Answer {
     /// The status.
     pub status: u16,
     /// Names in lower case, and values.
@@ -210,7 +211,7 @@ pub struct Answer {
 impl Answer {
     /// The value of the only header `name`.
     #[must_use]
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let mut values = self.headers.iter().filter(|(each, _)| each == name).map(|(_, value)| value.as_str());
         let value = values.next();
         assert_eq!(values.next(), None, "{name} twice");
@@ -219,13 +220,13 @@ impl Answer {
 
     /// The body as text.
     #[must_use]
-    pub fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         std::str::from_utf8(&self.body).unwrap()
     }
 
     /// The body as JSON.
     #[must_use]
-    pub fn json(&self) -> serde_json::Value {
+    pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body).unwrap()
     }
 }
