@@ -76,7 +76,8 @@ fn every_fixture_keeps_the_rules_of_cmaf_hls_and_dash() {
         checked += 1;
         let found = match Presentation::load(&|uri| fetch::body(&format!("{root}{uri}"))) {
             Ok(presentation) => {
-                fs::write(mpds.path().join(format!("{}.mpd", asset.name.replace('/', "-"))), &presentation.mpd_text).unwrap();
+                fs::write(mpds.path().join(format!("{}.mpd", asset.name.replace('/', "-"))), &presentation.mpd_text)
+                    .unwrap();
                 faults(&presentation)
             }
             Err(fault) => vec![fault],

@@ -92,7 +92,9 @@ fn look(base: &str, file: &Path) -> (Result<Seen, String>, Duration) {
         (Ok(hls), Ok(dash)) => match (hls.status, dash.status) {
             (200, 200) => plays(&ask),
             (422, 422) => refused(&hls, &dash, file),
-            statuses => Err(format!("the manifests are {statuses:?}: {}", hls.text().chars().take(200).collect::<String>())),
+            statuses => {
+                Err(format!("the manifests are {statuses:?}: {}", hls.text().chars().take(200).collect::<String>()))
+            }
         },
         (Err(fault), _) | (_, Err(fault)) => Err(fault),
     };
@@ -107,13 +109,18 @@ fn plays(ask: &dyn Fn(&str) -> Result<Answer, String>) -> Result<Seen, String> {
     for representation in &presentation.representations {
         let track = presentation.track(&representation.init);
         let Some(track) = track else { return Err(format!("{} is in DASH alone", representation.init)) };
-        let uris = |track: &presentation::Track| track.segments.iter().map(|segment| segment.uri.clone()).collect::<Vec<_>>();
+        let uris =
+            |track: &presentation::Track| track.segments.iter().map(|segment| segment.uri.clone()).collect::<Vec<_>>();
         if uris(track) != representation.segments.iter().map(|segment| segment.uri.clone()).collect::<Vec<_>>() {
             return Err(format!("{} lists other segments in DASH", representation.init));
         }
     }
-    let mut names: Vec<String> =
-        presentation.tracks.iter().filter_map(presentation::Track::name).map(|(kind, id, _)| format!("{kind}{id}")).collect();
+    let mut names: Vec<String> = presentation
+        .tracks
+        .iter()
+        .filter_map(presentation::Track::name)
+        .map(|(kind, id, _)| format!("{kind}{id}"))
+        .collect();
     names.sort();
     Ok(Seen::Plays(names.join(" ")))
 }
@@ -154,7 +161,8 @@ fn health(server: &Server) -> Vec<String> {
         other => faults.push(format!("/healthz: {other:?}")),
     }
     let status = fs::read_to_string(format!("/proc/{}/status", server.child.id())).unwrap_or_default();
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    let peak =
+        status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
     match peak {
         Some(peak) if peak < MEMORY => println!("memory at most {} MiB", peak / 1_024),
         other => faults.push(format!("memory at most {other:?} KiB, {MEMORY} are allowed")),

@@ -15,6 +15,8 @@
 
 #[path = "support/boxes.rs"]
 mod boxes;
+#[path = "support/codec.rs"]
+mod codec;
 #[path = "support/compare.rs"]
 mod compare;
 #[path = "support/fetch.rs"]
@@ -160,7 +162,7 @@ fn read_over_http(base: &str, asset: &Stored) -> Result<Vec<String>, String> {
     let mut faults = Vec::new();
     for entry in ["index.m3u8", "index.mpd"] {
         let url = format!("{}{entry}", media::root(base, &asset.name));
-        let listing = ffmpeg::probe(&url, Edits::Apply)?;
+        let listing = ffmpeg::probe_apart(&url)?;
         faults.extend(compare::same_streams(&listing, &joined).into_iter().map(|fault| format!("{entry}: {fault}")));
     }
     Ok(faults)

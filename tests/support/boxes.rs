@@ -388,7 +388,8 @@ impl Places<'_> {
         while self.left == 0 {
             self.at = *self.tables.chunks.get(self.chunk)?;
             self.chunk += 1;
-            let run = self.tables.stsc.iter().rev().find(|(first, _)| usize::try_from(*first).is_ok_and(|n| n <= self.chunk));
+            let run =
+                self.tables.stsc.iter().rev().find(|(first, _)| usize::try_from(*first).is_ok_and(|n| n <= self.chunk));
             self.left = run?.1;
         }
         let at = self.at;

@@ -61,9 +61,10 @@ fn root(presentation: &Presentation) -> Vec<String> {
 
 /// The longest frame of any track, in seconds.
 fn frame(presentation: &Presentation) -> f64 {
-    let frames = presentation.tracks.iter().flat_map(|track| {
-        track.samples.iter().map(|sample| f64::from(sample.duration) / f64::from(track.timescale()))
-    });
+    let frames = presentation
+        .tracks
+        .iter()
+        .flat_map(|track| track.samples.iter().map(|sample| f64::from(sample.duration) / f64::from(track.timescale())));
     frames.fold(0.0, f64::max)
 }
 
@@ -83,7 +84,8 @@ fn one(mpd: &Element, representation: &Representation, track: &Track) -> Vec<Str
             faults.push(format!("@{name} is {:?}, not {value}", representation.get(name)));
         }
     }
-    let needed: &[&str] = if track.is_video() { &["width", "height", "frameRate"] } else { &["audioSamplingRate", "lang"] };
+    let needed: &[&str] =
+        if track.is_video() { &["width", "height", "frameRate"] } else { &["audioSamplingRate", "lang"] };
     for name in needed {
         if representation.get(name).is_none_or(str::is_empty) {
             faults.push(format!("no @{name}"));
@@ -108,7 +110,11 @@ fn timeline(representation: &Representation, track: &Track) -> Vec<String> {
     let mut faults = Vec::new();
     let starts = track.starts();
     if representation.segments.len() + 1 != starts.len() {
-        return vec![format!("{} segments in the timeline, {} fetched", representation.segments.len(), starts.len() - 1)];
+        return vec![format!(
+            "{} segments in the timeline, {} fetched",
+            representation.segments.len(),
+            starts.len() - 1
+        )];
     }
     for (number, segment) in representation.segments.iter().enumerate() {
         let (start, end) = (starts[number], starts[number + 1]);
@@ -139,7 +145,11 @@ fn bandwidth(mpd: &Element, representation: &Representation, track: &Track) -> V
         for next in first..bits.len() {
             let budget = said * (wait + starts[next] - starts[first]) + 8.0;
             if sum > budget {
-                faults.push(format!("@bandwidth {said} runs dry at segment {} when started at {}", next + 1, first + 1));
+                faults.push(format!(
+                    "@bandwidth {said} runs dry at segment {} when started at {}",
+                    next + 1,
+                    first + 1
+                ));
                 return faults;
             }
             sum += bits[next];

@@ -4,7 +4,7 @@ use crate::boxes::{Fields, Sample};
 use crate::presentation::Track;
 
 /// The payload of the first box `kind` anywhere in a sample entry: found by its type, as entries nest differently.
-fn inside<'a>(entry: &'a [u8], kind: &[u8; 4]) -> Option<&'a [u8]> {
+pub(crate) fn inside<'a>(entry: &'a [u8], kind: &[u8; 4]) -> Option<&'a [u8]> {
     let at = entry.windows(4).position(|four| four == kind)?;
     let size = u32::from_be_bytes(entry.get(at.checked_sub(4)?..at)?.try_into().ok()?);
     entry.get(at + 4..at - 4 + usize::try_from(size).ok()?)

@@ -1,7 +1,8 @@
 //! What is played against what is stored (DESIGN: "Time, exactly"): bytes, order, times, flags.
 
-use crate::boxes::{Movie, Sample};
 use crate::boxes;
+use crate::boxes::{Movie, Sample};
+use crate::codec;
 use crate::ffmpeg::{self, Edits, Listing, Packet};
 use crate::hls;
 use crate::presentation::{Presentation, Track};
@@ -31,7 +32,12 @@ impl Source {
         let bytes = fs::read(file).map_err(|error| error.to_string())?;
         let movie = Movie::read(&bytes).map_err(|fault| format!("{}: {fault}", file.display()))?;
         let path = file.to_string_lossy();
-        Ok(Self { bytes, movie, all: ffmpeg::probe(&path, Edits::Ignore)?, edited: ffmpeg::probe(&path, Edits::Apply)? })
+        Ok(Self {
+            bytes,
+            movie,
+            all: ffmpeg::probe(&path, Edits::Ignore)?,
+            edited: ffmpeg::probe(&path, Edits::Apply)?,
+        })
     }
 
     fn data(&self, sample: &Sample) -> Option<&[u8]> {
@@ -67,9 +73,7 @@ pub(crate) fn track(track: &Track, source: &Source, id: u32, joined: &Listing) -
     if stored.timescale != track.timescale() {
         return Err(format!("timescale {} became {}", stored.timescale, track.timescale()));
     }
-    if header_entry(&stored.entry) != header_entry(&track.header.tracks[0].entry) {
-        return Err("the sample entry is another".into());
-    }
+    same_entry(&source.movie, &stored.entry, &track.header.tracks[0].entry)?;
     let alignment = align(track, source, &stored.samples)?;
     let offset = times(track, source, stored, alignment)?;
     start_rules(track, source, stored, alignment)?;
@@ -78,9 +82,12 @@ pub(crate) fn track(track: &Track, source: &Source, id: u32, joined: &Listing) -
     Ok(offset)
 }
 
-/// A sample entry without its size and type: what decoders configure themselves by.
-fn header_entry(entry: &[u8]) -> &[u8] {
-    entry.get(4..).unwrap_or_default()
+/// The sample entry is the stored one; QuickTime's is written as ISO's, with the same decoder configuration.
+fn same_entry(movie: &Movie, stored: &[u8], played: &[u8]) -> Result<(), String> {
+    let configuration = |entry: &[u8]| [b"avcC", b"esds"].map(|kind| codec::inside(entry, kind).map(<[u8]>::to_vec));
+    let quicktime = movie.brands.first().is_none_or(|brand| brand == "qt  ");
+    let same = if quicktime { configuration(stored) == configuration(played) } else { stored == played };
+    if same { Ok(()) } else { Err("the sample entry is another".into()) }
 }
 
 /// Bytes, counted from the end: nothing may be missing there.
@@ -198,25 +205,31 @@ fn presented(
     let stream = source.edited.streams.iter().find(|stream| stream.id == Some(stored.id)).ok_or("ffprobe lost it")?;
     let places: BTreeMap<u64, usize> = (0..).zip(&stored.samples).map(|(at, sample)| (sample.at, at)).collect();
     let constant = SHIFT * i64::from(track.timescale()) + offset.ticks;
-    let lifted = lifted(source, stored);
-    for packet in source.edited.of(stream.index) {
-        let Some(at) = packet.at.and_then(|at| places.get(&at)).and_then(|at| at.checked_sub(alignment.dropped)) else {
-            continue;
+    let (mut faults, readings) = (Vec::new(), readings(source, stored));
+    for reading in readings {
+        let off = |packet: &Packet| {
+            let at = packet.at.and_then(|at| places.get(&at)).and_then(|at| at.checked_sub(alignment.dropped))?;
+            let off = ours[at + alignment.filler] - constant - (packet.pts? - reading);
+            let stretched = at == 0 && track.is_video() && off < 0;
+            (off.abs() > 1 && !stretched).then_some((at, off))
         };
-        let (Some(pts), played) = (packet.pts, ours[at + alignment.filler]) else { continue };
-        let off = played - constant - (pts - lifted);
-        let stretched = at == 0 && track.is_video() && off < 0;
-        if off.abs() > 1 && !stretched {
-            return Err(format!("sample {at} is presented {off} ticks off what ffprobe says of the stored file"));
+        match source.edited.of(stream.index).find_map(off) {
+            None => return Ok(()),
+            Some((at, off)) => faults.push(format!("sample {at} is presented {off} ticks off")),
         }
     }
-    Ok(())
+    Err(format!("{} what ffprobe says of the stored file", faults.first().map_or("", String::as_str)))
 }
 
-/// By how much ffprobe presents a stored track late: FFmpeg lifts composition offsets below zero, of that track alone.
-fn lifted(source: &Source, stored: &boxes::Track) -> i64 {
-    let _ = source;
-    stored.samples.iter().map(|sample| -sample.offset).max().unwrap_or(0).max(0)
+/// By how much FFmpeg may present a whole stored track late, of its own accord: not at all; by what lifts composition
+/// offsets below zero; or early, when an edit cuts a picture in two: it shows the next one at the edit's start.
+fn readings(source: &Source, stored: &boxes::Track) -> [i64; 3] {
+    let shift = source.movie.shift(stored).unwrap_or(0);
+    let lifted = stored.samples.iter().map(|sample| -sample.offset).max().unwrap_or(0).max(0);
+    let presented = stored.samples.iter().map(|sample| sample.dts + sample.offset + shift);
+    let next = presented.filter(|&at| at >= 0).min().unwrap_or(0);
+    let cut = stored.samples.iter().any(|sample| sample.dts + sample.offset + shift < 0);
+    [0, lifted, if cut { -next } else { 0 }]
 }
 
 /// All tracks of an asset stand on one clock, which starts where its pictures start.
@@ -245,9 +258,11 @@ pub(crate) fn all_there(presentation: &Presentation, sources: &BTreeMap<PathBuf,
             let codec = source.all.streams.iter().find(|s| s.id == Some(stored.id)).map(|s| s.codec.as_str());
             let ours = matches!(codec, Some("h264" | "aac")) && !stored.samples.is_empty();
             let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned());
-            let plays = presentation.tracks.iter().filter_map(Track::name).any(|(_, id, file)| {
-                id == stored.id && (file.is_none() || file == stem)
-            });
+            let plays = presentation
+                .tracks
+                .iter()
+                .filter_map(Track::name)
+                .any(|(_, id, file)| id == stored.id && (file.is_none() || file == stem));
             if ours && !plays {
                 faults.push(format!("track {} of {} is not played", stored.id, file.display()));
             }
@@ -311,7 +326,9 @@ pub(crate) fn same_streams(listing: &Listing, joined: &[(&Track, Listing)]) -> V
         };
         found[at] = true;
         let (track, packets) = (joined[at].0, &joined[at].1.packets);
-        faults.extend(one_constant(track, packets, &read, stream.timescale).map(|fault| format!("{}: {fault}", track.uri)));
+        faults.extend(
+            one_constant(track, packets, &read, stream.timescale).map(|fault| format!("{}: {fault}", track.uri)),
+        );
     }
     for ((track, _), found) in joined.iter().zip(found) {
         if !found {

@@ -1,8 +1,9 @@
 //! FFmpeg's opinion: packets as ffprobe lists them, frames and samples as ffmpeg decodes them.
 
-use std::collections::BTreeMap;
+use serde_json::Value;
 use std::path::Path;
 use std::process::Command;
+use std::str::FromStr;
 
 /// A stream, as ffprobe shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,7 +13,6 @@ pub(crate) struct Stream {
     pub(crate) id: Option<u32>,
     /// Ticks per second.
     pub(crate) timescale: u32,
-    pub(crate) kind: String,
     pub(crate) codec: String,
 }
 
@@ -52,12 +52,27 @@ pub(crate) enum Edits {
 /// ffprobe's packets of a file or URL.
 pub(crate) fn probe(input: &str, edits: Edits) -> Result<Listing, String> {
     let mut command = Command::new("ffprobe");
-    command.args(["-v", "error", "-of", "compact", "-show_data_hash", "CRC32", "-show_entries"]);
-    command.arg("stream=index,id,time_base,codec_type,codec_name:packet=stream_index,pts,pos,size,data_hash");
+    command.args(["-v", "error", "-of", "json", "-show_data_hash", "CRC32", "-show_entries"]);
+    command.arg("stream=index,id,time_base,codec_name:packet=stream_index,pts,pos,size,data_hash");
     if edits == Edits::Ignore {
         command.args(["-ignore_editlist", "1"]);
     }
-    Ok(parse(&run(command.arg(input))?))
+    parse(&run(command.arg(input))?)
+}
+
+/// ffprobe's packets of each stream of a manifest, asked for one by one: FFmpeg 5.1's DASH reader ends where the first
+/// of several streams ends.
+pub(crate) fn probe_apart(url: &str) -> Result<Listing, String> {
+    let mut command = Command::new("ffprobe");
+    command.args(["-v", "error", "-of", "json", "-show_entries", "stream=index,id,time_base,codec_name"]);
+    let mut listing = parse(&run(command.arg(url))?)?;
+    for stream in &listing.streams {
+        let mut command = Command::new("ffprobe");
+        command.args(["-v", "error", "-of", "json", "-show_data_hash", "CRC32"]);
+        command.args(["-show_entries", "packet=stream_index,pts,pos,size,data_hash", "-select_streams"]);
+        listing.packets.extend(parse(&run(command.arg(stream.index.to_string()).arg(url))?)?.packets);
+    }
+    Ok(listing)
 }
 
 /// MD5 of each decoded frame of the first video stream, every frame, edits ignored.
@@ -76,7 +91,9 @@ pub(crate) fn pcm(file: &Path) -> Result<Vec<u8>, String> {
 
 fn ffmpeg(file: &Path) -> Command {
     let mut command = Command::new("ffmpeg");
-    command.args(["-nostdin", "-v", "error", "-threads", "1", "-ignore_editlist", "1", "-flags2", "+skip_manual", "-i"]).arg(file);
+    command
+        .args(["-nostdin", "-v", "error", "-threads", "1", "-ignore_editlist", "1", "-flags2", "+skip_manual", "-i"])
+        .arg(file);
     command
 }
 
@@ -93,40 +110,39 @@ fn output(command: &mut Command) -> Result<Vec<u8>, String> {
     Ok(done.stdout)
 }
 
-fn parse(text: &str) -> Listing {
-    let mut listing = Listing::default();
-    for line in text.lines() {
-        let mut parts = line.split('|');
-        let kind = parts.next();
-        let fields: BTreeMap<&str, &str> = parts.filter_map(|part| part.split_once('=')).collect();
-        match kind {
-            Some("stream") => listing.streams.extend(stream(&fields)),
-            Some("packet") => listing.packets.extend(packet(&fields)),
-            _ => {}
-        }
-    }
-    // A program section repeats the streams of the file.
-    listing.streams.sort_by_key(|stream| stream.index);
-    listing.streams.dedup();
-    listing
-}
-
-fn stream(fields: &BTreeMap<&str, &str>) -> Option<Stream> {
-    Some(Stream {
-        index: fields.get("index")?.parse().ok()?,
-        id: fields.get("id").and_then(|id| u32::from_str_radix(id.strip_prefix("0x")?, 16).ok()),
-        timescale: fields.get("time_base").and_then(|base| base.strip_prefix("1/")?.parse().ok()).unwrap_or(1),
-        kind: (*fields.get("codec_type")?).to_owned(),
-        codec: fields.get("codec_name").copied().unwrap_or_default().to_owned(),
+fn parse(text: &str) -> Result<Listing, String> {
+    let json: Value = serde_json::from_str(text).map_err(|error| format!("ffprobe: {error}"))?;
+    let list = |name: &str| json.get(name).and_then(Value::as_array).cloned().unwrap_or_default();
+    Ok(Listing {
+        streams: list("streams").iter().filter_map(stream).collect(),
+        packets: list("packets").iter().filter_map(packet).collect(),
     })
 }
 
-fn packet(fields: &BTreeMap<&str, &str>) -> Option<Packet> {
+/// A field, which ffprobe writes as a number or as a string.
+fn field<T: FromStr>(object: &Value, name: &str) -> Option<T> {
+    match object.get(name)? {
+        Value::String(text) => text.parse().ok(),
+        other => other.to_string().parse().ok(),
+    }
+}
+
+fn stream(object: &Value) -> Option<Stream> {
+    let text = |name: &str| field::<String>(object, name);
+    Some(Stream {
+        index: field(object, "index")?,
+        id: text("id").and_then(|id| u32::from_str_radix(id.strip_prefix("0x")?, 16).ok()),
+        timescale: text("time_base").and_then(|base| base.strip_prefix("1/")?.parse().ok()).unwrap_or(1),
+        codec: text("codec_name").unwrap_or_default(),
+    })
+}
+
+fn packet(object: &Value) -> Option<Packet> {
     Some(Packet {
-        stream: fields.get("stream_index")?.parse().ok()?,
-        pts: fields.get("pts").and_then(|pts| pts.parse().ok()),
-        at: fields.get("pos").and_then(|pos| pos.parse().ok()),
-        size: fields.get("size")?.parse().ok()?,
-        hash: fields.get("data_hash").copied().unwrap_or_default().to_owned(),
+        stream: field(object, "stream_index")?,
+        pts: field(object, "pts"),
+        at: field(object, "pos"),
+        size: field(object, "size")?,
+        hash: field(object, "data_hash").unwrap_or_default(),
     })
 }

@@ -67,7 +67,9 @@ pub(crate) fn name(path: &Path) -> String {
 pub(crate) fn root(base: &str, asset: &str) -> String {
     let encode = |part: &str| {
         let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~".contains(byte);
-        part.bytes().map(|byte| if plain(&byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+        part.bytes()
+            .map(|byte| if plain(&byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+            .collect()
     };
     let parts: Vec<String> = asset.split('/').map(encode).collect();
     format!("{base}/vod/{}/", parts.join("/"))
@@ -97,7 +99,8 @@ impl Stored {
 /// file is its own.
 pub(crate) fn assets(base: &str, folder: &Path, files: &[PathBuf]) -> Vec<Stored> {
     let plays = |name: &str| {
-        !name.is_empty() && fetch::get(&format!("{}index.m3u8", root(base, name))).is_ok_and(|answer| answer.status == 200)
+        !name.is_empty()
+            && fetch::get(&format!("{}index.m3u8", root(base, name))).is_ok_and(|answer| answer.status == 200)
     };
     let mut assets: Vec<Stored> = Vec::new();
     for file in files {

@@ -105,7 +105,8 @@ pub(crate) struct Presentation {
 impl Presentation {
     /// Gets all of an asset; `get` takes a reference relative to the asset's root.
     pub(crate) fn load(get: &dyn Fn(&str) -> Result<Vec<u8>, String>) -> Result<Self, String> {
-        let text = |uri: &str| get(uri).and_then(|bytes| String::from_utf8(bytes).map_err(|_| format!("{uri}: not UTF-8")));
+        let text =
+            |uri: &str| get(uri).and_then(|bytes| String::from_utf8(bytes).map_err(|_| format!("{uri}: not UTF-8")));
         let multivariant_text = text("index.m3u8")?;
         let multivariant = hls::multivariant(&multivariant_text).map_err(|fault| format!("index.m3u8: {fault}"))?;
         let mut uris: Vec<String> = multivariant.variants.iter().map(|(_, uri)| uri.clone()).collect();

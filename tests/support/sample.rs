@@ -134,7 +134,10 @@ fn words(words: &[u32]) -> Vec<u8> {
 
 fn init(track: &Track) -> Vec<u8> {
     let unity = words(&[0x1_0000, 0, 0, 0, 0x1_0000, 0, 0, 0, 0x4000_0000]);
-    let mvhd = cell(b"mvhd", &[&words(&[0, 0, 0, track.timescale, 0, 0x1_0000, 0x0100_0000, 0, 0]), &unity, &[0; 24], &words(&[3])]);
+    let mvhd = cell(
+        b"mvhd",
+        &[&words(&[0, 0, 0, track.timescale, 0, 0x1_0000, 0x0100_0000, 0, 0]), &unity, &[0; 24], &words(&[3])],
+    );
     let size = if track.video { [320 << 16, 180 << 16] } else { [0, 0] };
     let tkhd = cell(b"tkhd", &[&words(&[7, 0, 0, track.id, 0, 0, 0, 0, 0, 0]), &unity, &words(&size)]);
     let edts = cell(b"edts", &[&cell(b"elst", &[&words(&[0, 1, 0, 0, 0x1_0000])])]);
@@ -156,10 +159,29 @@ fn entry(track: &Track) -> Vec<u8> {
     if track.video {
         let avcc = cell(b"avcC", &[&[1, 0x42, 0xc0, 0x1e, 0xff, 0xe0, 0]]);
         let size = [0x01, 0x40, 0x00, 0xb4];
-        return cell(b"avc1", &[&words(&[0, 1, 0, 0, 0, 0]), &size, &words(&[0x48_0000, 0x48_0000, 0]), &[0, 1], &[0; 32], &[0, 0x18, 0xff, 0xff], &avcc]);
+        return cell(
+            b"avc1",
+            &[
+                &words(&[0, 1, 0, 0, 0, 0]),
+                &size,
+                &words(&[0x48_0000, 0x48_0000, 0]),
+                &[0, 1],
+                &[0; 32],
+                &[0, 0x18, 0xff, 0xff],
+                &avcc,
+            ],
+        );
     }
     let esds = [3, 0x19, 0, 2, 0, 4, 0x11, 0x40, 0x15, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 5, 2, 0x11, 0x90, 6, 1, 2];
-    cell(b"mp4a", &[&words(&[0, 1, 0, 0]), &[0, 2, 0, 16, 0, 0, 0, 0], &words(&[48_000 << 16]), &cell(b"esds", &[&words(&[0]), &esds])])
+    cell(
+        b"mp4a",
+        &[
+            &words(&[0, 1, 0, 0]),
+            &[0, 2, 0, 16, 0, 0, 0, 0],
+            &words(&[48_000 << 16]),
+            &cell(b"esds", &[&words(&[0]), &esds]),
+        ],
+    )
 }
 
 fn segment(track: &Track, number: u32, plan: Plan) -> Vec<u8> {
@@ -167,7 +189,8 @@ fn segment(track: &Track, number: u32, plan: Plan) -> Vec<u8> {
     for sample in 0..track.counts[number as usize - 1] {
         let first = sample == 0 && track.video;
         let kind = if first && plan.idr { 0x65 } else { 0x41 };
-        let data = if track.video { vec![0, 0, 0, 3, kind, sample as u8, 7] } else { vec![0x21, sample as u8, number as u8] };
+        let data =
+            if track.video { vec![0, 0, 0, 3, kind, sample as u8, 7] } else { vec![0x21, sample as u8, number as u8] };
         let sync = !track.video || first && plan.sync;
         let offset = if first { plan.offset } else { 0 };
         run.extend(words(&[data.len() as u32, if sync { 0x0200_0000 } else { 0x0101_0000 }]));
@@ -187,7 +210,8 @@ fn segment(track: &Track, number: u32, plan: Plan) -> Vec<u8> {
 }
 
 fn playlist(track: &Track) -> String {
-    let head = "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:2\n#EXT-X-PLAYLIST-TYPE:VOD\n#EXT-X-MAP:URI=\"init.mp4\"\n";
+    let head =
+        "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:2\n#EXT-X-PLAYLIST-TYPE:VOD\n#EXT-X-MAP:URI=\"init.mp4\"\n";
     let line = |number: u32| format!("#EXTINF:{:.6},\n{number}.m4s\n", track.seconds(number));
     format!("{head}{}{}#EXT-X-ENDLIST\n", line(1), line(2))
 }
