@@ -70,6 +70,7 @@ fn slice(chunk: &Bytes, start: u64, range: &Range<u64>) -> Bytes {
 }
 
 #[cfg(test)]
+#[allow(clippy::as_conversions, clippy::cast_possible_truncation, reason = "a test's numbers are small")]
 mod tests {
     use super::Content;
     use bytes::Bytes;
