@@ -108,8 +108,10 @@ fn a_presentation_that_is_edited_into_a_gop_starts_at_its_keyframe_and_tracks_ke
     let plan = plan(&[source(&[video(10, 300, |at| at % 60 == 0).edited(0, 70_000), audio(1_000)])]);
     let [video, audio] = plan.tracks() else { panic!("two tracks") };
     assert_eq!((video.timeline.skipped(), video.timeline.presented(0)), (60, Ticks(0)));
-    assert_eq!(audio.timeline.silent_frames(), 46);
-    let first = audio.timeline.presented(46).at(audio.timeline.timescale());
+    // 1 s is 46.875 frames: the first silent one begins an eighth of a frame early, as priming.
+    assert_eq!((audio.timeline.silent_frames(), audio.timeline.edit()), (47, 128));
+    assert_eq!((audio.timeline.written(0), audio.timeline.presented(0)), (Ticks(480_000), Ticks(-128)));
+    let first = audio.timeline.presented(47).at(audio.timeline.timescale());
     assert_eq!(first, Moment::from_millis(1_000));
 }
 

@@ -148,7 +148,7 @@ impl Timeline {
             Kind::Audio(_) => {
                 if let Some(filler) = self.silence_for(late) {
                     self.start.0 -= i64::from(filler.frames) * i64::from(filler.duration);
-                    self.edit = 0;
+                    self.edit = self.start.0.unsigned_abs();
                     self.filler = Some(filler);
                 }
             }
@@ -156,12 +156,13 @@ impl Timeline {
         self
     }
 
-    /// As many silent frames as fit into `late` ticks, each as long as the track's first frame.
+    /// As many silent frames as cover `late` ticks, each as long as the track's first frame. What they cover more is
+    /// priming: dash.js, after a seek to 0, plays no sound that begins just behind it.
     fn silence_for(&self, late: u64) -> Option<Filler> {
         let track = self.track();
         let Family::Aac(aac) = &track.codec.family else { return None };
         let duration = track.index.duration(self.first);
-        let frames = u32::try_from(late.checked_div(u64::from(duration))?).ok()?;
+        let frames = u32::try_from(late.checked_next_multiple_of(u64::from(duration))? / u64::from(duration)).ok()?;
         let unordered = !track.index.reorders() && (1..=FILLER_LIMIT).contains(&frames);
         let frame = silence::frame(*aac).filter(|_| unordered)?;
         Some(Filler { frames, duration, frame })
