@@ -95,6 +95,12 @@ function overhear(page, base, asset) {
   return wrongs;
 }
 
+const quiet = (wrongs) => ({
+  name: 'nothing wrong on the wire or in the console',
+  ok: wrongs.length === 0,
+  detail: [...new Set(wrongs)].slice(0, 4).join(' ; '),
+});
+
 /** Rejects when `work` takes longer than `limit` milliseconds. */
 async function within(limit, work) {
   let timer;
@@ -118,8 +124,7 @@ async function play(browser, origin, base, entry) {
     }, task)).catch(async (error) => [
       ...await page.evaluate(() => window.results ?? []).catch(() => []), { name: 'runs', ok: false, detail: error.message },
     ]);
-    results.push({ name: 'nothing wrong on the wire or in the console', ok: wrongs.length === 0, detail: [...new Set(wrongs)].slice(0, 4).join(' ; ') });
-    return results;
+    return [...results, quiet(wrongs)];
   } finally {
     await context.close();
   }
@@ -131,8 +136,7 @@ async function look(browser, base) {
     const page = await context.newPage();
     const wrongs = overhear(page, base);
     const results = await within(GALLERY_LIMIT, gallery(page, base));
-    results.push({ name: 'nothing wrong on the wire or in the console', ok: wrongs.length === 0, detail: [...new Set(wrongs)].slice(0, 4).join(' ; ') });
-    return results;
+    return [...results, quiet(wrongs)];
   } finally {
     await context.close();
   }

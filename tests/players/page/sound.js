@@ -321,9 +321,9 @@ function beeps(pcm, rate) {
 }
 
 /**
- * What the appended audio says: {beeps: [{second, base, time}], holes, splices, meant, said};
- * null when no audio was appended. A splice is an overlap: the sound was moved on the timeline. `meant` and `said` are the
- * first and last time of it, by the bytes and by SourceBuffer.buffered. `second` and `base` are read from the pitch: base + 100 x second Hz, base 400 or 3000.
+ * What the appended audio says: {beeps: [{second, base, time}], holes, splices, meant, said}; null when none was appended.
+ * `second` and `base` are read from the pitch, base + 100 x second Hz with base 400 or 3000. A splice is an overlap: the
+ * sound was moved on the timeline. `meant` and `said` are its first and last time, by the bytes and by `buffered`.
  */
 export async function hear() {
   for (const [buffer, track] of buffers) {

@@ -102,7 +102,8 @@ class Viewer {
     this.player.force(level.id);
     const shown = await until(`pictures of ${level.width}x${level.height}`, () => {
       if (this.video.paused) this.video.play();
-      return this.watch.frames.slice(before).filter((frame) => frame.width === level.width && frame.height === level.height)[4];
+      const there = (frame) => frame.width === level.width && frame.height === level.height;
+      return this.watch.frames.slice(before).filter(there)[4];
     });
     return `${shown.width}x${shown.height} from ${shown.time.toFixed(2)} s`;
   }
@@ -110,7 +111,8 @@ class Viewer {
   /** Every SourceBuffer holds the whole timeline as one range. */
   async buffered() {
     const whole = (held) => held.length === 1 && held[0][0] <= EDGE && held[0][1] >= this.end() - EDGE;
-    const said = () => allHeld().map((held) => held.map((range) => range.map((s) => s.toFixed(3)).join('-')).join(' ')).join(' | ');
+    const range = ([from, to]) => `${from.toFixed(3)}-${to.toFixed(3)}`;
+    const said = () => allHeld().map((held) => held.map(range).join(' ')).join(' | ');
     await until('all of it buffered', () => allHeld().length > 0 && allHeld().every(whole)).catch((error) => {
       throw new Error(`${error.message}; ${said()}`);
     });
@@ -150,7 +152,8 @@ class Viewer {
     const text = `mediaTime - n/fps from ${ms(least)} to ${ms(most)}; ${seen} pictures of ${sizes}, ${raced} raced`;
     this.expect(most - least <= EXACT, `not one constant: ${text}`);
     this.expect(Math.abs(least - constant) <= 2 * EXACT, `not the constant ${ms(constant)}: ${text}`);
-    const dark = timed.find((frame) => frame.flash !== (Math.floor(frame.number / fps + 1e-9) !== Math.floor((frame.number - 1) / fps + 1e-9)));
+    const second = (number) => Math.floor(number / fps + 1e-9);
+    const dark = timed.find(({ number, flash }) => flash !== (second(number) !== second(number - 1)));
     this.expect(!dark, `the flash of picture ${dark?.number} is wrong`);
     return text;
   }
