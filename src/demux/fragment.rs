@@ -413,6 +413,24 @@ mod tests {
     }
 
     #[test]
+    fn every_truncation_inside_the_last_fragment_is_refused_and_no_change_of_a_byte_panics() {
+        let head = [header(&[video()]), fragment(&[traf(1, Some(0), &[trun(120)])])].concat();
+        let last = fragment(&[traf(1, Some(200), &[trun(120)])]);
+        let object = [head.clone(), last].concat();
+        assert!(movie(&object).is_ok());
+        for len in head.len() + 8..head.len() + 120 + 30 {
+            assert!(movie(&object[..len]).is_err(), "{len} of {}", object.len());
+        }
+        for at in 0..object.len() {
+            for byte in [0, 1, 0x7f, 0x80, 0xff] {
+                let mut changed = object.clone();
+                changed[at] = byte;
+                drop(movie(&changed));
+            }
+        }
+    }
+
+    #[test]
     fn a_gap_before_a_fragment_lengthens_the_sample_before_it() {
         let parts = |time| {
             [

@@ -34,7 +34,7 @@ pub const MOOV_LIMIT: u64 = 256 << 20;
 /// Bytes of a `moof` or top-level `sidx` that is read.
 pub const FRAGMENT_LIMIT: u64 = 16 << 20;
 
-/// Top-level boxes that are looked at; at most [`PLAIN_LIMIT`] more than fragments account for.
+/// Top-level boxes that are looked at: 1,024, and 8 more for each fragment, up to this.
 pub const BOX_LIMIT: u32 = 1 << 17;
 
 /// Top-level boxes of a file without fragments.
