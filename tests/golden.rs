@@ -3,6 +3,19 @@
 //! `UPDATE_GOLDEN=1 cargo test --test golden` rewrites them; where muxed bytes changed and `PACKAGER_REVISION` did not,
 //! it refuses, because players and CDNs keep what a URL with a version answered.
 
+#![allow(
+    clippy::as_conversions,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    clippy::float_arithmetic,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test's numbers are small, and what panics here fails a test"
+)]
+
 #[path = "support/stored.rs"]
 #[allow(dead_code, reason = "shared with other tests")]
 mod stored;
@@ -122,8 +135,11 @@ fn dump_boxes(mut bytes: &[u8], depth: usize, out: &mut String) {
             dump_boxes(content, depth + 1, out);
         } else {
             let short = content.get(..content.len().min(48)).unwrap();
-            let hex: String = short.iter().map(|byte| format!("{byte:02x}")).collect();
-            writeln!(out, " {hex}{}", if short.len() < content.len() { "…" } else { "" }).unwrap();
+            out.push(' ');
+            for byte in short {
+                write!(out, "{byte:02x}").unwrap();
+            }
+            out.push_str(if short.len() < content.len() { "…\n" } else { "\n" });
         }
         bytes = &bytes[size..];
     }

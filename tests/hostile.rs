@@ -1,6 +1,19 @@
 //! Hostile files: every cut and thousands of flips of the fixtures' headers end in an error or a valid answer, with
 //! bounded reads and memory, and never in a panic.
 
+#![allow(
+    clippy::as_conversions,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    clippy::float_arithmetic,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test's numbers are small, and what panics here fails a test"
+)]
+
 #[path = "support/stored.rs"]
 #[allow(dead_code, reason = "shared with other tests")]
 mod stored;

@@ -1,7 +1,21 @@
 //! What holds for every asset: segments partition tracks, recipes have the length they promise, what is muxed is what
 //! was stored, and HLS and DASH list the same segments.
 
+#![allow(
+    clippy::as_conversions,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    clippy::float_arithmetic,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test's numbers are small, and what panics here fails a test"
+)]
+
 #[path = "support/movie.rs"]
+#[allow(dead_code, reason = "shared with other tests")]
 mod movie;
 
 use afflux::demux::{Probe, Step};
@@ -25,7 +39,9 @@ fn video_reel() -> impl Strategy<Value = Reel> {
     (frames(), 1_000_u32..100_000, any::<bool>(), 0_i64..3_000, 0_i64..400_000).prop_map(
         |(mut frames, timescale, reorder, delay, media_time)| {
             if !reorder {
-                frames.iter_mut().for_each(|frame| frame.offset = 0);
+                for frame in &mut frames {
+                    frame.offset = 0;
+                }
             }
             frames[0].sync = true;
             let edit = Edit { delay: Moment::from_millis(delay), media_time: Ticks(media_time), length: None };

@@ -75,24 +75,24 @@ where
     where
         F: Future<Output = Result<V, E>> + Send + 'static,
     {
-        if let Some(value) = self.kept.get(&key).await {
-            self.metrics.count(kept, Outcome::Hit);
+        if let Some(value) = self.get(&key, kept).await {
             return Ok((value, Outcome::Hit));
         }
-        let pending = self.makers.start(key.clone(), self.filling(key, make));
+        let pending = self.makers.start(key.clone(), self.filling(key, kept, make));
         let share = pending.share;
         let (value, outcome) = pending.made().await.map_err(E::from)??;
-        let outcome = match share {
-            Share::Began => outcome,
-            Share::Joined => Outcome::Joined,
-        };
-        self.metrics.count(kept, outcome);
-        Ok((value, outcome))
+        if share == Share::Began {
+            return Ok((value, outcome));
+        }
+        self.metrics.count(kept, Outcome::Joined);
+        Ok((value, Outcome::Joined))
     }
 
-    /// The value of `key` if it is kept.
-    pub async fn get(&self, key: &K) -> Option<V> {
-        self.kept.get(key).await
+    /// The value of `key` if it is kept, which is a hit.
+    pub async fn get(&self, key: &K, kept: Kept) -> Option<V> {
+        let value = self.kept.get(key).await?;
+        self.metrics.count(kept, Outcome::Hit);
+        Some(value)
     }
 
     /// Bytes kept.
@@ -106,22 +106,32 @@ where
         self.makers.drained().await;
     }
 
-    fn filling<F>(&self, key: K, make: F) -> impl Future<Output = Result<(V, Outcome), E>> + Send + use<K, V, E, F>
+    /// The maker's part; counted here, as whoever asked may have gone.
+    fn filling<F>(
+        &self,
+        key: K,
+        label: Kept,
+        make: F,
+    ) -> impl Future<Output = Result<(V, Outcome), E>> + Send + use<K, V, E, F>
     where
         F: Future<Output = Result<V, E>> + Send + 'static,
     {
-        let (kept, weigh, largest) = (self.kept.clone(), self.weigh, self.limits.largest);
+        let (kept, metrics) = (self.kept.clone(), Arc::clone(&self.metrics));
+        let (weigh, largest) = (self.weigh, self.limits.largest);
         async move {
             // The maker before may have finished between the caller's look and now.
             if let Some(value) = kept.get(&key).await {
+                metrics.count(label, Outcome::Hit);
                 return Ok((value, Outcome::Hit));
             }
             let value = make.await?;
             if weigh(&value) > largest {
+                metrics.count(label, Outcome::TooLarge);
                 return Ok((value, Outcome::TooLarge));
             }
             kept.insert(key, value.clone()).await;
             kept.run_pending_tasks().await;
+            metrics.count(label, Outcome::Made);
             Ok((value, Outcome::Made))
         }
     }
@@ -247,7 +257,7 @@ mod tests {
     async fn a_value_above_an_eighth_is_returned_and_not_kept() {
         let cache = cache(800);
         let large = cache.get_or_make(1, Kept::Segment, async { Ok(value(101)) }).await.unwrap();
-        assert_eq!((large.0.len(), large.1, cache.get(&1).await), (101, Outcome::TooLarge, None));
+        assert_eq!((large.0.len(), large.1, cache.get(&1, Kept::Segment).await), (101, Outcome::TooLarge, None));
         let fits = cache.get_or_make(1, Kept::Segment, async { Ok(value(100)) }).await.unwrap();
         assert_eq!((fits.0.len(), fits.1, cache.bytes()), (100, Outcome::Made, 100));
     }
@@ -258,7 +268,7 @@ mod tests {
         for key in 0..500 {
             cache.get_or_make(key, Kept::Segment, async { Ok(value(100)) }).await.unwrap();
             assert!(cache.bytes() <= 1_000, "{} after {key}", cache.bytes());
-            assert!(cache.get(&key).await.is_some());
+            assert!(cache.get(&key, Kept::Segment).await.is_some());
         }
     }
 }

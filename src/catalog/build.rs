@@ -5,7 +5,7 @@ use super::error::{Error, Reason};
 use super::ladder::stem;
 use super::movies::Movies;
 use super::shape::{Form, Found, below};
-use crate::media::{AssetId, DescriptorTrack};
+use crate::media::{AssetId, DescriptorTrack, MediaKind};
 use crate::plan::{self, Plan, Source};
 use crate::store::Store;
 use futures_util::stream;
@@ -45,7 +45,7 @@ impl Builder {
 
     async fn plan(&self, found: &Found, files: &[AssetFile]) -> Result<Arc<Plan>, Error> {
         let sources: Vec<Source> = files.iter().map(|file| source(found, file)).collect();
-        let (reference, settings) = (reference(found), self.settings);
+        let (reference, settings) = (reference(found, &sources), self.settings);
         let planned = tokio::task::spawn_blocking(move || Plan::new(&sources, reference, settings)).await;
         let planned = planned.map_err(|_| Error::Interrupted("planning was given up".into()))?;
         planned.map(Arc::new).map_err(|refusal| Error::unplayable(at_fault(found), Reason::Plan(refusal)))
@@ -70,15 +70,15 @@ fn said(found: &Found, file: &str) -> Vec<DescriptorTrack> {
     }
 }
 
-/// The file that sets the start and the cuts: `asset.json`'s, else the first by name.
-fn reference(found: &Found) -> usize {
-    match &found.form {
-        Form::File | Form::Ladder => 0,
-        Form::Described(descriptor) => {
-            let named = descriptor.reference();
-            found.files.iter().position(|(name, _)| Some(name.as_str()) == named).unwrap_or(0)
-        }
-    }
+/// The file that sets the start and the cuts: the one that `asset.json` names, else the first that has video.
+fn reference(found: &Found, sources: &[Source]) -> usize {
+    let named = match &found.form {
+        Form::File | Form::Ladder => None,
+        Form::Described(descriptor) => descriptor.reference.as_deref(),
+    };
+    let is_named = |source: &Source| Some(source.file.as_str()) == named;
+    let has_video = |source: &Source| source.movie.tracks.iter().any(|track| track.kind.media() == MediaKind::Video);
+    sources.iter().position(is_named).or_else(|| sources.iter().position(has_video)).unwrap_or(0)
 }
 
 fn title(id: &AssetId, found: &Found) -> String {

@@ -13,6 +13,8 @@ mod movies;
 mod open;
 mod page;
 mod shape;
+#[cfg(test)]
+mod tests;
 
 pub use asset::{Asset, AssetFile, Note};
 pub use error::{Error, Reason};

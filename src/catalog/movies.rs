@@ -1,19 +1,24 @@
 //! What is in a stored file: asked of `demux`, kept by the file's stamp, each read once however many ask.
 
 use super::error::{Error, Reason};
-use crate::cache::{Cache, Limits};
+use crate::cache::{Cache, Limits, Lost};
 use crate::demux::{Probe, Step};
 use crate::media::{Movie, u64_from_usize};
 use crate::metrics::{Kept, Metrics};
 use crate::store::{Object, Stamp, Store};
 use bytes::Bytes;
 use std::sync::Arc;
+use tokio::sync::Semaphore;
 
-/// Reads of one file's headers at most: a fragmented file needs some for each fragment.
-const READ_LIMIT: u32 = 1 << 16;
+/// Reads of one file's headers at most: a fragmented file needs one or two for each fragment. `demux` bounds what it
+/// holds; this bounds the work.
+const READ_LIMIT: u32 = 1 << 18;
 
-/// Bytes of one file's headers at most.
-const BYTE_LIMIT: u64 = 256 << 20;
+/// Bytes of one file's headers at most: 64 KiB for each of so many fragments.
+const BYTE_LIMIT: u64 = 8 << 30;
+
+/// Files that are read at a time. The others wait: headers may be large, and indexes are made of all of them.
+const AT_ONCE: usize = 8;
 
 /// What a movie takes beside its indexes.
 const MOVIE_BYTES: u64 = 2_048;
@@ -26,18 +31,21 @@ type Read = Result<Arc<Movie>, Reason>;
 pub(super) struct Movies {
     store: Store,
     kept: Cache<(String, Stamp), Read, Error>,
+    turns: Arc<Semaphore>,
+    metrics: Arc<Metrics>,
 }
 
 impl Movies {
     /// Keeps `capacity` bytes of them.
     pub(super) fn new(store: Store, capacity: u64, metrics: Arc<Metrics>) -> Self {
         let limits = Limits { capacity, largest: capacity };
-        Self { store, kept: Cache::new(limits, weigh_read, metrics) }
+        let kept = Cache::new(limits, weigh_read, Arc::clone(&metrics));
+        Self { store, kept, turns: Arc::new(Semaphore::new(AT_ONCE)), metrics }
     }
 
     /// What is in the file at `path`, which must still be the one that `stamp` tells of.
     pub(super) async fn at(&self, path: &str, stamp: Stamp) -> Result<Arc<Movie>, Error> {
-        if let Some(read) = self.kept.get(&(path.into(), stamp)).await {
+        if let Some(read) = self.kept.get(&(path.into(), stamp), Kept::Index).await {
             return read.map_err(|reason| Error::unplayable(path, reason));
         }
         let object = self.store.open(path).await?;
@@ -50,7 +58,13 @@ impl Movies {
     /// What is in `object`.
     pub(super) async fn of(&self, object: &Object) -> Result<Arc<Movie>, Error> {
         let key = (object.path().to_owned(), object.stamp());
-        let (read, _) = self.kept.get_or_make(key, Kept::Index, probe(object.clone())).await?;
+        let (turns, metrics, asked) = (Arc::clone(&self.turns), Arc::clone(&self.metrics), object.clone());
+        let make = async move {
+            let _turn = turns.acquire().await.map_err(|_| Lost)?;
+            metrics.moov_read();
+            probe(asked).await
+        };
+        let (read, _) = self.kept.get_or_make(key, Kept::Index, make).await?;
         read.map_err(|reason| Error::unplayable(object.path(), reason))
     }
 }
@@ -67,8 +81,9 @@ fn weigh_read(read: &Read) -> u64 {
 
 /// The conversation: `demux` says which bytes, the store gets them, within bounds.
 async fn probe(object: Object) -> Result<Read, Error> {
+    // Boxed: it goes to and fro between threads, and is large.
     let (mut probe, mut range) = match Probe::new(object.size()) {
-        Ok(begun) => begun,
+        Ok((probe, range)) => (Box::new(probe), range),
         Err(error) => return Ok(Err(Reason::Demux(error))),
     };
     let mut left = BYTE_LIMIT;
@@ -88,7 +103,7 @@ async fn probe(object: Object) -> Result<Read, Error> {
 }
 
 /// A long `moov` takes milliseconds to check: not on a thread that answers requests.
-async fn feed(mut probe: Probe, bytes: Bytes) -> Result<(Probe, Result<Step, Reason>), Error> {
+async fn feed(mut probe: Box<Probe>, bytes: Bytes) -> Result<(Box<Probe>, Result<Step, Reason>), Error> {
     let fed = tokio::task::spawn_blocking(move || {
         let step = probe.feed(&bytes).map_err(Reason::Demux);
         (probe, step)

@@ -142,6 +142,12 @@ impl Catalog {
         current.into_iter().chain(self.inner.history.of(id)).collect()
     }
 
+    /// Whether the store answers: lists its root.
+    pub async fn ready(&self) -> Result<(), Error> {
+        self.inner.store.list("").await?;
+        Ok(())
+    }
+
     /// Waits until no look is under way: for the end of the program, when nobody asks any more. The caller bounds it.
     pub async fn drained(&self) {
         self.inner.makers.drained().await;

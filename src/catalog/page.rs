@@ -68,7 +68,10 @@ impl Catalog {
         let names = || names.iter().skip(from);
         let most = limit.saturating_mul(NAMES_PER_ENTRY);
         let ids = names().filter_map(|name| AssetId::new(name)).take(most);
-        let opened = ids.map(|id| async move {
+        // A list, because the compiler cannot tell that a stream of borrowing closures is `Send`. Nothing begins before
+        // it is polled.
+        let ids: Vec<AssetId> = ids.collect();
+        let opened = ids.into_iter().map(|id| async move {
             let asset = self.open(&id).await;
             (id, asset)
         });

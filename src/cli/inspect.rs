@@ -1,6 +1,7 @@
 //! `afflux inspect PATH`: what a stored file holds, how it would be cut, and what lint says of it. Needs no server.
 
 use super::report::Report;
+use crate::config::Config;
 use crate::demux::{self, Probe, Step};
 use crate::media::{ByteRange, Movie, usize_from_u64};
 use crate::plan::{Plan, Refusal, Settings, Source};
@@ -32,9 +33,12 @@ pub enum Format {
     Json,
 }
 
-/// Prints what is known of the file at `path`; exit code 1, with one line on standard error, when it cannot be served.
+/// Prints what is known of the file at `path`, cut with the default settings; exit code 1, with one line on standard
+/// error, when it cannot be served.
 #[must_use]
-pub fn run(path: &Path, format: Format, settings: Settings) -> ExitCode {
+pub fn run(path: &Path, format: Format) -> ExitCode {
+    let target = Config::default().package.segment_target;
+    let settings = Settings { target_millis: u32::try_from(target.as_millis()).unwrap_or(u32::MAX) };
     let planned = understand(path).and_then(|movie| plan(path, movie, settings));
     let printed = planned.and_then(|plan| {
         let report = Report::new(&plan);

@@ -1,4 +1,8 @@
-//! What the command line does.
+//! The command line: arguments, and what each command does.
 
+mod args;
 pub mod inspect;
 mod report;
+pub mod serve;
+
+pub use args::{Arguments, Command, ServeArgs};

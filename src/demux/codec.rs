@@ -11,6 +11,7 @@ use super::entry::Parts;
 use super::error::Error;
 use super::error::FourCc;
 use crate::media::Family;
+use std::fmt::Write;
 
 /// The string and the family of a visual sample entry.
 pub(super) fn video(parts: &Parts<'_>, kind: FourCc) -> Result<(String, Family), Error> {
@@ -64,8 +65,10 @@ fn hevc(hvcc: Atom<'_>, kind: FourCc) -> Result<(String, Family), Error> {
     let space = ["", "A", "B", "C"].get(usize::from(general >> 6)).copied().unwrap_or_default();
     let tier = if general & 0x20 == 0 { 'L' } else { 'H' };
     let used = constraints.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
-    let tail: String = constraints.iter().take(used).map(|byte| format!(".{byte:X}")).collect();
-    let string = format!("{kind}.{space}{}.{compatibility:X}.{tier}{level}{tail}", general & 0x1f);
+    let mut string = format!("{kind}.{space}{}.{compatibility:X}.{tier}{level}", general & 0x1f);
+    for byte in constraints.iter().take(used) {
+        write!(string, ".{byte:X}").expect("a string takes all that is written");
+    }
     Ok((string, Family::H265 { nal_length }))
 }
 
@@ -133,4 +136,84 @@ fn skip_units(fields: &mut Fields<'_>, units: u16) -> Result<(), Error> {
         fields.slice(usize::from(len))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::trivially_copy_pass_by_ref, reason = "box types read better without a star")]
+
+    use crate::demux::boxes::Atom;
+    use crate::demux::entry::{Shown, visual};
+    use crate::demux::fixture::{self, atom, avcc, esds, full};
+    use crate::demux::{Error, FourCc};
+    use crate::media::{Codec, Family, Kind};
+
+    fn codec(kind: &[u8; 4], boxes: &[u8]) -> Result<Codec, Error> {
+        visual(Atom::new(&fixture::visual(kind, boxes), 0)?, Shown::default()).map(|described| described.codec)
+    }
+
+    fn string(kind: &[u8; 4], boxes: &[u8]) -> String {
+        codec(kind, boxes).unwrap().string
+    }
+
+    fn hvcc(head: [u8; 13]) -> Vec<u8> {
+        atom(b"hvcC", &[&head[..], &[0xf0, 0, 0xfc, 0xfd, 0xf8, 0xf8, 0, 0, 0x0f, 0]].concat())
+    }
+
+    #[test]
+    fn each_codec_has_its_full_string() {
+        assert_eq!(string(b"avc3", &avcc()), "avc3.64001f");
+        let main = hvcc([1, 1, 0x60, 0, 0, 0, 0x90, 0, 0, 0, 0, 0, 93]);
+        assert_eq!(string(b"hvc1", &main), "hvc1.1.6.L93.90");
+        let odd = hvcc([1, 0xa2, 0x20, 0, 0, 1, 0xb0, 0x23, 0, 0, 0, 0, 120]);
+        assert_eq!(string(b"hev1", &odd), "hev1.B2.80000004.H120.B0.23");
+        assert_eq!(codec(b"hvc1", &main).unwrap().family, Family::H265 { nal_length: 4 });
+        assert_eq!(string(b"av01", &atom(b"av1C", &[0x81, 0x05, 0x4c, 0])), "av01.0.05M.10");
+        assert_eq!(string(b"av01", &atom(b"av1C", &[0x81, 0x54, 0xe0, 0])), "av01.2.20H.12");
+        assert_eq!(string(b"vp09", &full(b"vpcC", (1, 0), &[2, 31, 0xa2, 1, 1, 1, 0, 0])), "vp09.02.31.10");
+        assert_eq!(string(b"vp08", &[]), "vp08");
+        assert_eq!(string(b"mp4v", &esds(0x20, &[0, 0, 1, 0xb0, 3, 0])), "mp4v.20.3");
+        let dolby = atom(b"dvcC", &[1, 0, 0x0a, 0x35, 0, 0]);
+        assert_eq!(string(b"dvh1", &[main, dolby].concat()), "dvh1.05.06");
+        assert_eq!(string(b"jpeg", &[]), "jpeg");
+    }
+
+    #[test]
+    fn lengths_of_nal_units_are_1_2_or_4() {
+        let avc = |byte: u8| codec(b"avc1", &atom(b"avcC", &[1, 66, 0, 30, byte, 0xe0, 0])).map(|codec| codec.family);
+        assert_eq!(avc(0xfc), Ok(Family::H264 { nal_length: 1 }));
+        assert_eq!(avc(0xfd), Ok(Family::H264 { nal_length: 2 }));
+        assert_eq!(avc(0xff), Ok(Family::H264 { nal_length: 4 }));
+        let (kind, field, allowed) = (FourCc(*b"avcC"), "lengthSizeMinusOne", "0, 1 or 3");
+        assert_eq!(avc(0xfe), Err(Error::Value { kind, at: 86, field, claims: 2, allowed }));
+    }
+
+    #[test]
+    fn parameter_sets_must_lie_in_their_record() {
+        let error = codec(b"avc1", &atom(b"avcC", &[1, 66, 0, 30, 0xff, 0xe1, 0, 9, 1])).unwrap_err();
+        assert_eq!(error, Error::Short { kind: FourCc(*b"avcC"), at: 86, has: 9, needs: 17 });
+        let error = codec(b"avc1", &[0, 0, 0, 99, b'a', b'v', b'c', b'C', 1]).unwrap_err();
+        assert_eq!(error, Error::BoxSize { kind: FourCc(*b"avcC"), at: 86, claims: 99, left: 9 });
+    }
+
+    #[test]
+    fn pixels_have_an_aspect_and_odd_bytes_at_the_end_are_left_out() {
+        let pasp = atom(b"pasp", &[0, 0, 0, 4, 0, 0, 0, 3]);
+        let entry = fixture::visual(b"avc1", &[avcc(), pasp.clone(), vec![0, 0, 0, 0]].concat());
+        let described = visual(Atom::new(&entry, 0).unwrap(), Shown::default()).unwrap();
+        let Kind::Video(picture) = described.kind else { panic!("video") };
+        assert_eq!(picture.pixel_aspect, (4, 3));
+        assert_eq!(described.entry, fixture::visual(b"avc1", &[avcc(), pasp].concat()));
+    }
+
+    #[test]
+    fn a_picture_without_width_takes_the_track_headers_or_is_refused() {
+        let mut entry = fixture::visual(b"avc1", &avcc());
+        entry[32..34].fill(0);
+        let error = visual(Atom::new(&entry, 7).unwrap(), Shown::default()).unwrap_err();
+        assert_eq!(error.to_string(), "`avc1` at byte 7 says width 0; it must be at least 1");
+        let shown = Shown { width: 640, ..Shown::default() };
+        let Kind::Video(picture) = visual(Atom::new(&entry, 7).unwrap(), shown).unwrap().kind else { panic!("video") };
+        assert_eq!((picture.width, picture.height), (640, 240));
+    }
 }

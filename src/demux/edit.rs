@@ -141,6 +141,8 @@ pub(super) fn shifted(edit: Edit, origin: u64) -> Edit {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::as_conversions, clippy::cast_possible_truncation, reason = "numbers of a test are small")]
+
     use super::Edits;
     use crate::demux::Error;
     use crate::demux::boxes::Atom;

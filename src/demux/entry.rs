@@ -91,12 +91,25 @@ pub(super) fn plain_box(kind: FourCc, body: &[u8]) -> Bytes {
     [&size[..], &kind.0, body].concat().into()
 }
 
-/// Reads a visual sample entry.
-pub(super) fn visual(entry: Atom<'_>, matrix: [i32; 9]) -> Result<Described, Error> {
+/// How a track header (`tkhd`) shows a picture.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Shown {
+    /// Its matrix.
+    pub(super) matrix: [i32; 9],
+    /// Whole pixels; 0 where it does not say.
+    pub(super) width: u16,
+    /// Whole pixels; 0 where it does not say.
+    pub(super) height: u16,
+}
+
+/// Reads a visual sample entry. Some writers leave its size zero: the track header's counts then.
+pub(super) fn visual(entry: Atom<'_>, shown: Shown) -> Result<Described, Error> {
     let mut fields = entry.fields();
     fields.slice(24)?;
     let (width, height) = (fields.u16()?, fields.u16()?);
     fields.slice(50)?;
+    let or = |own: u16, other| if own == 0 { other } else { own };
+    let (width, height) = (or(width, shown.width), or(height, shown.height));
     for (field, claims) in [("width", width), ("height", height)] {
         if claims == 0 {
             return Err(entry.value(field, 0, "at least 1"));
@@ -104,7 +117,7 @@ pub(super) fn visual(entry: Atom<'_>, matrix: [i32; 9]) -> Result<Described, Err
     }
     let parts = Parts::new(entry, VISUAL);
     let (string, family) = codec::video(&parts, entry.kind)?;
-    let picture = Picture { width, height, pixel_aspect: pixel_aspect(&parts), matrix };
+    let picture = Picture { width, height, pixel_aspect: pixel_aspect(&parts), matrix: shown.matrix };
     let codec = Codec { fourcc: entry.kind.0, string, family };
     Ok(Described { kind: Kind::Video(picture), codec, entry: parts.trimmed() })
 }

@@ -238,6 +238,20 @@ pub enum Error {
         /// Where its samples would be.
         claims: i128,
     },
+    /// Fragments whose samples together are larger than the object.
+    #[error("track {track}: with `{kind}` at byte {at} the samples take {total} bytes, the object has {size}")]
+    Oversize {
+        /// The track.
+        track: u32,
+        /// `trun`.
+        kind: FourCc,
+        /// Where that begins.
+        at: u64,
+        /// What the samples take.
+        total: u64,
+        /// What there is.
+        size: u64,
+    },
     /// A fragment before the header that says what it holds.
     #[error("`moof` at byte {at} stands before any `moov`")]
     FragmentFirst {

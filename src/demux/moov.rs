@@ -2,6 +2,7 @@
 
 use super::boxes::Atom;
 use super::edit::Edits;
+use super::entry::Shown;
 use super::error::Error;
 use super::error::FourCc;
 use super::fragment::Defaults;
@@ -93,21 +94,21 @@ impl Moov {
         (chapters, ids): (&BTreeSet<u32>, &mut BTreeSet<u32>),
     ) -> Result<(), Error> {
         let header = TrackHeader::read(trak.need(*b"tkhd")?)?;
-        let track = header.id;
-        if !ids.insert(track) {
-            return Err(Error::DuplicateTrack { track, at: trak.at });
+        let id = header.id;
+        if !ids.insert(id) {
+            return Err(Error::DuplicateTrack { track: id, at: trak.at });
         }
         let claims = u64::try_from(ids.len()).unwrap_or(u64::MAX);
         if claims > TRACK_LIMIT {
             return Err(Error::Count { kind: trak.kind, at: trak.at, claims, fits: TRACK_LIMIT });
         }
         match self::trak(trak, header, dialect)? {
-            Found::Stored(stored) if chapters.contains(&track) => {
+            Found::Stored(stored) if chapters.contains(&id) => {
                 let reason = "holds chapters of another track".into();
-                self.skipped.push(Skipped { track, handler: stored.handler, reason });
+                self.skipped.push(Skipped { track: id, handler: stored.handler, reason });
             }
             Found::Stored(stored) => {
-                self.places.insert(track, self.tracks.len());
+                self.places.insert(id, self.tracks.len());
                 self.tracks.push(*stored);
             }
             Found::Skipped(skipped) => self.skipped.push(skipped),
@@ -136,13 +137,14 @@ fn chapters(moov: Atom<'_>) -> Result<BTreeSet<u32>, Error> {
 #[derive(Debug, Clone, Copy)]
 struct TrackHeader {
     id: u32,
-    matrix: [i32; 9],
+    shown: Shown,
 }
 
 impl TrackHeader {
     fn read(tkhd: Atom<'_>) -> Result<Self, Error> {
         let (version, _, mut fields) = tkhd.full()?;
-        (fields.wide(version)?, fields.wide(version)?);
+        fields.wide(version)?;
+        fields.wide(version)?;
         let id = fields.u32()?;
         if id == 0 {
             return Err(tkhd.value("track_ID", 0, "at least 1"));
@@ -154,7 +156,10 @@ impl TrackHeader {
         for number in &mut matrix {
             *number = i32::from_be_bytes(fields.take()?);
         }
-        Ok(Self { id, matrix })
+        // 16.16 each; cut off by writers of other kinds of tracks.
+        let mut pixels = || fields.u32().map_or(0, |size| u16::try_from(size >> 16).unwrap_or(0));
+        let (width, height) = (pixels(), pixels());
+        Ok(Self { id, shown: Shown { matrix, width, height } })
     }
 }
 
@@ -174,10 +179,10 @@ fn trak(trak: Atom<'_>, header: TrackHeader, dialect: Dialect) -> Result<Found, 
         return Ok(skipped(reason));
     }
     let mdhd = mdia.need(*b"mdhd")?;
-    let track = stsd::Track { id, timescale: timescale(mdhd)?, matrix: header.matrix };
+    let described = stsd::Track { id, timescale: timescale(mdhd)?, shown: header.shown };
     let elst = trak.child(*b"edts")?.map(|edts| edts.child(*b"elst")).transpose()?.flatten();
     Ok(Found::Stored(Box::new(Stored {
-        track,
+        track: described,
         at: trak.at,
         handler,
         language: spoken(mdia, mdhd, dialect)?,
@@ -191,7 +196,8 @@ fn trak(trak: Atom<'_>, header: TrackHeader, dialect: Dialect) -> Result<Found, 
 /// The timescale of `mvhd` or `mdhd`, which begin alike.
 fn timescale(header: Atom<'_>) -> Result<Timescale, Error> {
     let (version, _, mut fields) = header.full()?;
-    (fields.wide(version)?, fields.wide(version)?);
+    fields.wide(version)?;
+    fields.wide(version)?;
     Timescale::new(fields.u32()?).ok_or_else(|| header.value("timescale", 0, "at least 1"))
 }
 
@@ -211,7 +217,8 @@ fn spoken(mdia: Atom<'_>, mdhd: Atom<'_>, dialect: Dialect) -> Result<Language, 
         }
     }
     let (version, _, mut fields) = mdhd.full()?;
-    (fields.wide(version)?, fields.wide(version)?);
+    fields.wide(version)?;
+    fields.wide(version)?;
     fields.u32()?;
     fields.wide(version)?;
     // QuickTime and sloppy writers end the box here.
@@ -228,4 +235,134 @@ fn defaults(mvex: Atom<'_>) -> Result<BTreeMap<u32, Defaults>, Error> {
         }
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::as_conversions, clippy::cast_possible_truncation, reason = "numbers of a test are small")]
+
+    use crate::demux::fixture::{MEDIA, Trak, atom, avcc, full, media_first, movie, table, visual, words};
+    use crate::demux::{Error, FourCc};
+    use crate::media::{Edit, Flaw, Moment, Skipped, Ticks};
+
+    fn edited(elst: &[u32]) -> Trak {
+        Trak { more: atom(b"edts", &table(b"elst", elst)), ..Trak::video(MEDIA) }
+    }
+
+    fn skipped(trak: Trak) -> Skipped {
+        movie(&media_first(&[Trak::audio(MEDIA), trak])).unwrap().skipped.remove(0)
+    }
+
+    #[test]
+    fn tracks_that_cannot_be_served_are_skipped_with_the_reason() {
+        let of = |trak: Trak| skipped(trak).reason;
+        let video = || Trak::video(MEDIA);
+        assert_eq!(of(Trak { handler: *b"hint", ..video() }), "is neither video nor audio");
+        let sinf = atom(b"sinf", &table(b"schm", &[u32::from_be_bytes(*b"cbcs"), 0x1_0000]));
+        let entries = vec![visual(b"encv", &[avcc(), sinf].concat())];
+        assert_eq!(of(Trak { entries, ..video() }), "is already encrypted (scheme cbcs)");
+        assert_eq!(of(video().empty()), "has no samples");
+        let entries = vec![crate::demux::fixture::audible(b"sowt", &[])];
+        let sound = Trak { id: 5, entries, ..Trak::audio(MEDIA) };
+        assert_eq!(of(sound), "holds `sowt`, sound that players do not take from playlists");
+    }
+
+    #[test]
+    fn chapters_of_another_track_are_skipped() {
+        let audio = Trak { more: atom(b"tref", &atom(b"chap", &words(&[1]))), ..Trak::audio(MEDIA) };
+        let movie = movie(&media_first(&[Trak::video(MEDIA), audio])).unwrap();
+        assert_eq!(movie.tracks.iter().map(|track| track.id).collect::<Vec<_>>(), [2]);
+        assert_eq!(movie.skipped[0].reason, "holds chapters of another track");
+    }
+
+    #[test]
+    fn a_file_of_nothing_to_serve_names_each_reason() {
+        let hint = Trak { handler: *b"hint", ..Trak::video(MEDIA) };
+        let error = movie(&media_first(&[hint, Trak::audio(MEDIA).empty()])).unwrap_err();
+        let text =
+            "no track can be served: track 1 (`hint`) is neither video nor audio; track 2 (`soun`) has no samples";
+        assert_eq!(error.to_string(), text);
+    }
+
+    #[test]
+    fn track_numbers_are_unique_and_not_zero() {
+        let twice = [Trak::video(MEDIA), Trak { id: 1, ..Trak::audio(MEDIA) }];
+        let at = 98 + 8 + 28 + twice[0].print().len() as u64;
+        assert_eq!(movie(&media_first(&twice)).unwrap_err(), Error::DuplicateTrack { track: 1, at });
+        let zero = Trak { id: 0, ..Trak::video(MEDIA) };
+        let (kind, allowed) = (FourCc(*b"tkhd"), "at least 1");
+        let refused = Error::Value { kind, at: 142, field: "track_ID", claims: 0, allowed };
+        assert_eq!(movie(&media_first(&[zero])).unwrap_err(), refused);
+    }
+
+    #[test]
+    fn a_timescale_of_zero_is_refused() {
+        let error = movie(&media_first(&[Trak { timescale: 0, ..Trak::video(MEDIA) }])).unwrap_err();
+        assert_eq!(error.to_string(), "`mdhd` at byte 242 says timescale 0; it must be at least 1");
+    }
+
+    #[test]
+    fn one_flawed_track_refuses_the_file() {
+        let flawed = Trak::audio(MEDIA).with(table(b"stsc", &[1, 1, 1, 1]));
+        let at = 98 + 8 + 28 + Trak::video(MEDIA).print().len() as u64;
+        let flaw = Flaw::Unplaced { placed: 1, samples: 2 };
+        let refused = Error::Track { track: 2, at, flaw };
+        assert_eq!(movie(&media_first(&[Trak::video(MEDIA), flawed])).unwrap_err(), refused);
+    }
+
+    #[test]
+    fn the_one_sample_entry_that_is_used_counts() {
+        let entries = vec![visual(b"hvc1", &[]), visual(b"avc1", &avcc())];
+        let uses = |stsc: &[u32]| {
+            let trak = Trak { entries: entries.clone(), ..Trak::video(MEDIA) }.with(table(b"stsc", stsc));
+            movie(&media_first(&[trak])).map(|movie| movie.tracks[0].codec.string.clone())
+        };
+        assert_eq!(uses(&[1, 1, 3, 2]), Ok("avc1.64001f".into()));
+        assert!(matches!(uses(&[2, 1, 1, 1, 2, 2, 2]), Err(Error::EntryChanges { track: 1, from: 1, to: 2, .. })));
+        assert!(matches!(uses(&[1, 1, 3, 3]), Err(Error::EntryIndex { track: 1, entry: 3, entries: 2, .. })));
+        assert!(matches!(uses(&[1, 1, 3, 0]), Err(Error::EntryIndex { track: 1, entry: 0, entries: 2, .. })));
+    }
+
+    #[test]
+    fn an_edit_list_becomes_an_edit() {
+        let edit = |elst: &[u32]| movie(&media_first(&[edited(elst)])).map(|movie| movie.tracks[0].edit);
+        let expected =
+            Edit { delay: Moment::from_millis(40), media_time: Ticks(1_000), length: Some(Moment::from_millis(80)) };
+        assert_eq!(edit(&[2, 40, u32::MAX, 0x1_0000, 80, 1_000, 0x1_0000]), Ok(expected));
+        // Three samples of 1,000 ticks, the last of them composed 1,000 later.
+        assert_eq!(edit(&[1, 0, 3_999, 0x1_0000]).unwrap().media_time, Ticks(3_999));
+        let at = 98 + 8 + 28 + 8 + 92 + 8;
+        assert_eq!(
+            edit(&[1, 0, 4_000, 0x1_0000]),
+            Err(Error::EditBeyond { track: 1, at, media_time: 4_000, end: 4_000 })
+        );
+    }
+
+    #[test]
+    fn an_extended_language_comes_first() {
+        let object = media_first(&[Trak::audio(MEDIA)]);
+        assert_eq!(movie(&object).unwrap().tracks[0].language.as_str(), "en");
+        let mut trak = Trak::audio(MEDIA).print();
+        let mdia = trak.windows(4).position(|four| four == b"mdia").unwrap() - 4;
+        let elng = full(b"elng", (0, 0), b"pt-BR\0");
+        for at in [0, mdia] {
+            let size = u32::from_be_bytes(trak[at..at + 4].try_into().unwrap()) + elng.len() as u32;
+            trak[at..at + 4].copy_from_slice(&size.to_be_bytes());
+        }
+        trak.extend(elng);
+        let object = [media_first(&[])[..98].to_vec(), crate::demux::fixture::moov(&[trak])].concat();
+        assert_eq!(movie(&object).unwrap().tracks[0].language.as_str(), "pt-BR");
+    }
+
+    #[test]
+    fn a_missing_box_is_named_with_the_one_that_should_hold_it() {
+        let mut object = media_first(&[Trak::video(MEDIA)]);
+        let stsd = object.windows(4).position(|four| four == b"stsd").unwrap();
+        object[stsd..stsd + 4].copy_from_slice(b"free");
+        let (kind, within) = (FourCc(*b"stsd"), FourCc(*b"stbl"));
+        assert_eq!(movie(&object).unwrap_err(), Error::Missing { kind, within, at: stsd as u64 - 12 });
+        let entries = vec![visual(b"avc1", &[])];
+        let error = movie(&media_first(&[Trak { entries, ..Trak::video(MEDIA) }])).unwrap_err();
+        assert_eq!(error, Error::Missing { kind: FourCc(*b"avcC"), within: FourCc(*b"avc1"), at: stsd as u64 + 12 });
+    }
 }

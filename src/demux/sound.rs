@@ -114,7 +114,9 @@ fn reshaped(entry: Atom<'_>, boxes: &[Atom<'_>], sound: Sound) -> Bytes {
     // §12.2.3: 16.16, and 0 for a rate that 16 bits do not hold.
     body.extend(u16::try_from(sound.sample_rate).unwrap_or(0).to_be_bytes());
     body.extend([0, 0]);
-    boxes.iter().for_each(|part| body.extend(part.whole));
+    for part in boxes {
+        body.extend(part.whole);
+    }
     plain_box(entry.kind, &body)
 }
 
@@ -205,4 +207,95 @@ fn alac(alac: Atom<'_>) -> Result<Heard, Error> {
     let channels = fields.u8()?;
     fields.slice(10)?;
     Ok(Heard { channels: Some(channels.into()), rate: Some(fields.u32()?).filter(|rate| *rate > 0) })
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::trivially_copy_pass_by_ref, reason = "box types read better without a star")]
+
+    use super::{Described, audible};
+    use crate::demux::Error;
+    use crate::demux::boxes::Atom;
+    use crate::demux::fixture::{self, atom, esds, full, mp4a};
+    use crate::media::{Aac, Family, Kind, Sound, Timescale};
+
+    fn described(entry: &[u8]) -> Result<Described, Error> {
+        audible(Atom::new(entry, 0)?, Timescale::MILLIS)
+    }
+
+    fn string_and_sound(kind: &[u8; 4], boxes: &[u8]) -> (String, u16, u32) {
+        let described = described(&fixture::audible(kind, boxes)).unwrap();
+        let Kind::Audio(sound) = described.kind else { panic!("audio") };
+        (described.codec.string, sound.channels, sound.sample_rate)
+    }
+
+    /// The entry's own fields say stereo at 44,100.
+    #[test]
+    fn each_codec_has_its_string_and_says_channels_and_rate() {
+        let of = |kind, boxes: &[u8]| string_and_sound(kind, boxes);
+        assert_eq!(of(b"mp4a", &esds(0x40, &[0x11, 0xb0])), ("mp4a.40.2".into(), 6, 48_000));
+        assert_eq!(of(b"mp4a", &esds(0x40, &[0x2b, 0x92, 0x08, 0])), ("mp4a.40.5".into(), 2, 44_100));
+        assert_eq!(of(b"mp4a", &esds(0x40, &[0xf9, 0x48, 0x40])), ("mp4a.40.42".into(), 2, 44_100));
+        assert_eq!(of(b"mp4a", &esds(0x67, &[0x12, 0x10])), ("mp4a.67".into(), 2, 44_100));
+        assert_eq!(of(b"mp4a", &esds(0x6b, &[])), ("mp4a.6B".into(), 2, 44_100));
+        assert_eq!(of(b"Opus", &atom(b"dOps", &[0, 6, 1, 56, 0, 0, 0xbb, 0x80, 0, 0, 0])), ("opus".into(), 6, 48_000));
+        let info = [0x80, 0, 0, 34, 16, 0, 16, 0, 0, 0, 0, 0, 0, 0, 0x17, 0x70, 0x02, 0xf0];
+        assert_eq!(of(b"fLaC", &full(b"dfLa", (0, 0), &info)), ("flac".into(), 2, 96_000));
+        assert_eq!(of(b"ac-3", &atom(b"dac3", &[0x10, 0x3d, 0x40])), ("ac-3".into(), 6, 44_100));
+        assert_eq!(of(b"ec-3", &atom(b"dec3", &[0x06, 0, 0x20, 0x0f, 0])), ("ec-3".into(), 6, 44_100));
+        let cookie = [0, 0, 16, 0, 0, 24, 40, 10, 14, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xbb, 0x80];
+        assert_eq!(of(b"alac", &full(b"alac", (0, 0), &cookie)), ("alac".into(), 3, 48_000));
+        assert_eq!(of(b"abcd", &[]), ("abcd".into(), 2, 44_100));
+    }
+
+    #[test]
+    fn an_entry_of_version_0_stays_as_it_is() {
+        let described = described(&mp4a()).unwrap();
+        assert_eq!(described.entry, mp4a());
+        let aac = Aac { object_type: 2, sample_rate: 44_100, channel_configuration: 2, frame_length: 1024 };
+        assert_eq!(described.codec.family, Family::Aac(aac));
+    }
+
+    fn quicktime(version: u8, extension: &[u8], boxes: &[u8]) -> Vec<u8> {
+        let head =
+            [&[0, 0, 0, 0, 0, 0, 0, 1, 0, version][..], &[0; 6], &[0, 2, 0, 16, 0xff, 0xfe, 0, 0, 0xac, 0x44, 0, 0]];
+        atom(b"mp4a", &[&head.concat(), extension, boxes].concat())
+    }
+
+    #[test]
+    fn quicktime_descriptions_become_entries_of_version_0() {
+        let wave = [atom(b"frma", b"mp4a"), atom(b"mp4a", &[0; 4]), esds(0x40, &[0x12, 0x10]), atom(&[0; 4], &[])];
+        let wave = atom(b"wave", &wave.concat());
+        let one = quicktime(1, &[0; 16], &wave);
+        assert_eq!(described(&one).unwrap().entry, mp4a());
+        let mut extension = vec![0, 0, 0, 72];
+        extension.extend(44_100_f64.to_be_bytes());
+        extension.extend([0, 0, 0, 2, 0x7f, 0, 0, 0]);
+        extension.extend([0; 16]);
+        assert_eq!(described(&quicktime(2, &extension, &wave)).unwrap().entry, mp4a());
+        assert_eq!(described(&quicktime(2, &extension, &esds(0x40, &[0x12, 0x10]))).unwrap().entry, mp4a());
+    }
+
+    #[test]
+    fn version_1_of_an_iso_file_has_no_fields_of_its_own() {
+        let entry = quicktime(1, &[], &esds(0x40, &[0x12, 0x10]));
+        let described = described(&entry).unwrap();
+        assert_eq!(described.codec.string, "mp4a.40.2");
+    }
+
+    #[test]
+    fn aac_without_a_whole_config_is_refused() {
+        let error = described(&fixture::audible(b"mp4a", &esds(0x40, &[]))).unwrap_err();
+        let text = "`esds` at byte 36 says AudioSpecificConfig bytes 0; it must be a whole AudioSpecificConfig";
+        assert_eq!(error.to_string(), text);
+        let error = described(&fixture::audible(b"mp4a", &[])).unwrap_err();
+        assert_eq!(error.to_string(), "`mp4a` at byte 0 holds no `esds`");
+        assert!(described(&fixture::audible(b"mp4a", &esds(0x40, &[0x12, 0x40]))).is_err());
+    }
+
+    #[test]
+    fn channels_of_a_program_config_come_from_the_entry() {
+        let described = described(&fixture::audible(b"mp4a", &esds(0x40, &[0x12, 0x00]))).unwrap();
+        assert_eq!(described.kind, Kind::Audio(Sound { channels: 2, sample_rate: 44_100 }));
+    }
 }

@@ -4,6 +4,7 @@ use super::boxes::Atom;
 use super::entry;
 use super::entry::Described;
 use super::entry::Parts;
+use super::entry::Shown;
 use super::error::Error;
 use super::error::FourCc;
 use super::sound;
@@ -62,7 +63,7 @@ impl Stsd {
 
     /// The entry that the samples use.
     pub(super) fn describe(&self, track: Track, used: Used) -> Result<Described, Error> {
-        let Track { id, timescale, matrix } = track;
+        let Track { id, timescale, shown } = track;
         let found = used.entry.checked_sub(1).and_then(|at| self.entries.get(usize_from_u32(at)));
         let Some((at, bytes)) = found else {
             let entries = u32_from_usize(self.entries.len());
@@ -70,7 +71,7 @@ impl Stsd {
         };
         let entry = Atom::new(bytes, *at)?;
         match self.handler {
-            Handler::Video => entry::visual(entry, matrix),
+            Handler::Video => entry::visual(entry, shown),
             Handler::Audio => sound::audible(entry, timescale),
         }
     }
@@ -91,6 +92,6 @@ pub(super) struct Track {
     pub(super) id: u32,
     /// Its media timescale.
     pub(super) timescale: Timescale,
-    /// Its header's matrix.
-    pub(super) matrix: [i32; 9],
+    /// How its header shows it.
+    pub(super) shown: Shown,
 }

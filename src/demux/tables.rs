@@ -165,3 +165,58 @@ fn stsc(atom: Atom<'_>, track: u32) -> Result<ChunkRuns, Error> {
     }
     Ok((runs, used))
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::as_conversions, clippy::cast_sign_loss, reason = "numbers of a test are small")]
+
+    use super::Tables;
+    use crate::demux::boxes::Atom;
+    use crate::demux::fixture::{atom, full, table, words};
+    use crate::demux::{Error, FourCc};
+    use crate::media::Sizes;
+
+    fn read(boxes: &[Vec<u8>]) -> Result<Tables, Error> {
+        Tables::read(Atom::new(&atom(b"stbl", &boxes.concat()), 0)?, 1)
+    }
+
+    fn sizes(stz2: &[u8]) -> Result<Sizes, Error> {
+        read(&[full(b"stz2", (0, 0), stz2)]).map(|tables| tables.builder.sizes)
+    }
+
+    #[test]
+    fn compact_sizes_are_unpacked() {
+        assert_eq!(sizes(&[0, 0, 0, 4, 0, 0, 0, 3, 0x12, 0x30]), Ok(Sizes::Each(vec![1, 2, 3])));
+        assert_eq!(sizes(&[0, 0, 0, 8, 0, 0, 0, 2, 0x12, 0x30]), Ok(Sizes::Each(vec![0x12, 0x30])));
+        assert_eq!(sizes(&[0, 0, 0, 16, 0, 0, 0, 1, 0x12, 0x30]), Ok(Sizes::Each(vec![0x1230])));
+        assert!(matches!(sizes(&[0, 0, 0, 5, 0, 0, 0, 0]), Err(Error::Value { claims: 5, .. })));
+        assert!(matches!(sizes(&[0, 0, 0, 16, 0, 0, 0, 2, 1, 2]), Err(Error::Count { claims: 2, fits: 1, .. })));
+    }
+
+    #[test]
+    fn offsets_are_signed_in_either_version() {
+        for version in [0, 1] {
+            let ctts = full(b"ctts", (version, 0), &words(&[2, 1, (-7_i32) as u32, 4, 9]));
+            assert_eq!(read(&[ctts]).unwrap().builder.offsets, [(1, -7), (4, 9)]);
+        }
+    }
+
+    #[test]
+    fn wide_chunk_offsets_are_read() {
+        let co64 = table(b"co64", &[2, 1, 0, 0, 5]);
+        assert_eq!(read(&[co64]).unwrap().builder.chunk_offsets, [1 << 32, 5]);
+    }
+
+    #[test]
+    fn a_count_beyond_its_box_is_refused_with_its_place() {
+        for (kind, entry) in [(b"stts", 8), (b"ctts", 8), (b"stco", 4), (b"co64", 8), (b"stss", 4), (b"stsc", 12)] {
+            let error = read(&[table(b"free", &[]), full(kind, (0, 0), &words(&[u32::MAX, 1, 1, 1, 1]))]).unwrap_err();
+            let refused = Error::Count { kind: FourCc(*kind), at: 20, claims: 0xffff_ffff, fits: 16 / entry };
+            assert_eq!(error, refused);
+        }
+        let stsz = read(&[table(b"stsz", &[0, 9, 1])]).unwrap_err();
+        assert_eq!(stsz, Error::Count { kind: FourCc(*b"stsz"), at: 8, claims: 9, fits: 1 });
+        let stts = read(&[atom(b"stts", &[0; 7])]).unwrap_err();
+        assert_eq!(stts, Error::Short { kind: FourCc(*b"stts"), at: 8, has: 7, needs: 8 });
+    }
+}

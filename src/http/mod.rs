@@ -1,1 +1,27 @@
-//! (being written)
+//! HTTP/1.1 for players: what the origin answers, told to clients by the letter of RFC 9110 and RFC 9112.
+//!
+//! ```text
+//! socket ── server ──┬── public ──┬── request: what is refused before it is understood
+//!  (TCP)   (tasks,   │            ├── cors: what other sites may ask
+//!           drain)   │            ├── gallery: pages that the binary carries
+//!                    │            ├── respond ── conditions, ranges, encoding: 304, 412, 206, 416, gzip
+//!                    │            │      └── body: the bytes, chunk by chunk
+//!                    └── private  └── problem: every error, as problem+json
+//! ```
+
+mod body;
+mod conditions;
+mod cors;
+mod encoding;
+mod gallery;
+mod private;
+mod problem;
+mod public;
+mod ranges;
+mod request;
+mod respond;
+mod server;
+mod socket;
+
+pub use problem::status;
+pub use server::{Error, Server};

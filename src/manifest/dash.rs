@@ -16,7 +16,7 @@ const CHANNELS: &str = "urn:mpeg:dash:23003:3:audio_channel_configuration:2011";
 
 /// The manifest of `plan`.
 pub(super) fn manifest(asset: &AssetId, plan: &Plan) -> String {
-    let longest = plan.tracks().iter().flat_map(longest_segment).max().unwrap_or_default();
+    let longest = plan.tracks().iter().filter_map(longest_segment).max().unwrap_or_default();
     let adaptations = video_sets(asset, plan).into_iter().chain(audio_sets(asset, plan));
     let numbered =
         (1..).zip(adaptations).map(|(id, set): (u32, AdaptationSet)| AdaptationSet { id: Some(id.to_string()), ..set });

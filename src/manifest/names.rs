@@ -84,6 +84,7 @@ fn unique(group: &Group<'_>, name: String) -> String {
     if !taken(&name) {
         return name;
     }
-    let numbered = (2_u32..).map(|number| format!("{name} {number}")).find(|name| !taken(name));
-    numbered.unwrap_or(name)
+    // One of so many names is free.
+    let mut numbered = (2..=group.renditions.len() + 2).map(|number| format!("{name} {number}"));
+    numbered.find(|name| !taken(name)).unwrap_or_default()
 }

@@ -82,7 +82,7 @@ pub struct Descriptor {
     /// What the gallery calls the asset; its name where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
-    /// The file that sets the start and the cuts; the first rendition where absent.
+    /// The file that sets the start and the cuts; the first rendition that has video where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
     /// The files, in the order in which players list them. At least one, none twice.
@@ -207,12 +207,6 @@ impl Descriptor {
         serde_json::to_string_pretty(self).expect("strings and numbers only")
     }
 
-    /// The file that sets the start and the cuts.
-    #[must_use]
-    pub fn reference(&self) -> Option<&str> {
-        self.reference.as_deref().or_else(|| self.renditions.first().map(|rendition| rendition.file.as_str()))
-    }
-
     fn check(&self) -> Result<(), DescriptorError> {
         if self.version != SCHEMA_VERSION {
             return Err(DescriptorError::Version(self.version));
@@ -278,7 +272,6 @@ mod tests {
             {"kind":"audio","track":2,"label":"English","language":"en","role":"dub","default":true}]},{"file":"a.mp4"}]}"#;
         let descriptor = Descriptor::parse(json).unwrap();
         assert_eq!(Descriptor::parse(descriptor.print().as_bytes()), Ok(descriptor.clone()));
-        assert_eq!(descriptor.reference(), Some("a.mp4"));
         let track = &descriptor.renditions[0].tracks[0];
         assert_eq!((track.kind, track.role, track.default), (MediaKind::Audio, Some(Role::Dub), true));
     }

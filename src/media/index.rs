@@ -1,172 +1,17 @@
 //! Where a track's samples are: in bytes, in decode and composition time; and which are sync samples.
 //!
-//! All sample tables (ISO/IEC 14496-12 §8.6, §8.7), or all movie fragments (§8.8), go into an [`IndexBuilder`];
-//! what comes out has been checked once, as a whole: every table speaks of the same samples, every byte lies in
-//! the object. After that every look-up succeeds, costs O(log n) at most, and takes about 5 bytes of memory a sample.
+//! All sample tables (ISO/IEC 14496-12 §8.6, §8.7), or all movie fragments (§8.8), go into an
+//! [`IndexBuilder`](super::IndexBuilder); what comes out has been checked once, as a whole. After that every look-up
+//! succeeds, costs O(log n) at most, and takes about 5 bytes of memory a sample.
 
-use super::num::{i64_from_u64, u32_from_usize, u64_from_usize, usize_from_u32};
+use super::num::i64_from_u64;
+use super::offsets::Offsets;
 use super::packed::{Packed, Sums};
 use super::range::ByteRange;
+use super::sync::Sync;
+use super::tables::Totals;
 use super::time::{Span, Ticks};
 use std::ops::Range;
-
-/// Samples of a track that are indexed at most: 8 days of AAC, 6 of video at 60 Hz. More is refused.
-pub const SAMPLE_LIMIT: u32 = 1 << 25;
-
-/// What is wrong with a set of sample tables.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Flaw {
-    /// The track has no samples.
-    #[error("the track has no samples")]
-    Empty,
-    /// More samples than are indexed.
-    #[error("`stsz` counts {samples} samples; at most {SAMPLE_LIMIT} are served")]
-    TooMany {
-        /// What it counts.
-        samples: u64,
-    },
-    /// The chunks hold fewer samples than there are sizes.
-    #[error("`stsc` and `stco` place {placed} samples, `stsz` counts {samples}")]
-    Unplaced {
-        /// Samples that some chunk holds.
-        placed: u64,
-        /// Samples that have a size.
-        samples: u64,
-    },
-    /// `stsc` is not a table of chunk runs.
-    #[error(
-        "`stsc` entry {entry} begins at chunk {first_chunk}; the first must begin at 1, each later one behind its predecessor"
-    )]
-    ChunkRun {
-        /// Which entry, from 0.
-        entry: u64,
-        /// What it says.
-        first_chunk: u32,
-    },
-    /// A chunk lies outside the object.
-    #[error("chunk {chunk} needs bytes up to {end}, the object ends at {size}")]
-    Outside {
-        /// Which chunk, from 0.
-        chunk: u64,
-        /// One past its last byte.
-        end: u64,
-        /// The object's size.
-        size: u64,
-    },
-    /// The samples together are larger than the object.
-    #[error("the samples take {total} bytes, the object has {size}")]
-    Oversize {
-        /// The sum of all sample sizes.
-        total: u64,
-        /// The object's size.
-        size: u64,
-    },
-    /// A sync sample that does not exist.
-    #[error("`stss` names sample {sample}, the track has {samples}")]
-    Sync {
-        /// Its number, from 1.
-        sample: u32,
-        /// How many there are.
-        samples: u32,
-    },
-    /// Times that do not fit.
-    #[error("decode times exceed 2^62 ticks")]
-    Time,
-}
-
-/// Collects sample tables as files hold them, run by run. Memory is bounded by the bytes they came from.
-#[derive(Debug, Clone, Default)]
-pub struct IndexBuilder {
-    /// Decode time of the first sample: 0, or the first `tfdt` of a fragmented file.
-    pub first_decode_time: u64,
-    /// `stts`: (sample_count, sample_delta).
-    pub durations: Vec<(u32, u32)>,
-    /// `ctts`: (sample_count, sample_offset); empty where all offsets are zero.
-    pub offsets: Vec<(u32, i32)>,
-    /// `stsz` or `stz2`.
-    pub sizes: Sizes,
-    /// `stco` or `co64`.
-    pub chunk_offsets: Vec<u64>,
-    /// `stsc`: (first_chunk, samples_per_chunk), chunks counted from 1.
-    pub chunk_runs: Vec<(u32, u32)>,
-    /// `stss`: sample numbers from 1; `None` where the box is missing and every sample is a sync sample.
-    pub sync: Option<Vec<u32>>,
-}
-
-/// Sample sizes as `stsz` writes them.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Sizes {
-    /// All samples have one size.
-    Same {
-        /// That size, in bytes.
-        size: u32,
-        /// How many samples.
-        count: u32,
-    },
-    /// A size per sample.
-    Each(Vec<u32>),
-}
-
-impl Default for Sizes {
-    fn default() -> Self {
-        Self::Each(Vec::new())
-    }
-}
-
-/// What the tables count; they may differ where that does no harm, and lint says so.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Totals {
-    /// Samples with a size: the truth.
-    pub sized: u64,
-    /// Samples with a duration. Too few: the last one's repeats. Too many: ignored.
-    pub timed: u64,
-    /// Samples with a composition offset, `None` without `ctts`. Too few: the rest are 0. Too many: ignored.
-    pub composed: Option<u64>,
-    /// Samples that a chunk holds; never too few.
-    pub placed: u64,
-}
-
-/// Which samples can be decoded alone.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Sync {
-    /// Every sample.
-    All,
-    /// These, ascending, counted from 0; the first sample counts even where a file names none.
-    Some(Vec<u32>),
-}
-
-/// Where a track's samples are. Valid by construction.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SampleIndex {
-    len: u32,
-    first_decode_time: u64,
-    durations: Sums,
-    offsets: Offsets,
-    sizes: Sums,
-    chunk_samples: Sums,
-    chunk_offsets: Packed,
-    sync: Sync,
-    totals: Totals,
-}
-
-/// Composition offsets: none, a few distinct values, or any.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Offsets {
-    Zero,
-    Dictionary {
-        values: Vec<i32>,
-        codes: Packed,
-        least: i32,
-    },
-    /// Each as its distance from the least.
-    Direct {
-        distances: Packed,
-        least: i32,
-    },
-}
-
-/// Distinct composition offsets up to which a dictionary pays.
-const DICTIONARY_LIMIT: usize = 256;
 
 /// One sample.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -212,200 +57,18 @@ pub struct Chunk {
     pub samples: u32,
 }
 
-impl IndexBuilder {
-    /// Appends a run of one sample to `durations`, merging equal neighbours.
-    pub fn push_duration(&mut self, duration: u32) {
-        push_run(&mut self.durations, duration);
-    }
-
-    /// Appends a run of one sample to `offsets`, merging equal neighbours.
-    pub fn push_offset(&mut self, offset: i32) {
-        push_run(&mut self.offsets, offset);
-    }
-
-    /// Appends a chunk of `samples` samples at `position`, merging equal neighbours into one `stsc` run.
-    pub fn push_chunk(&mut self, position: u64, samples: u32) {
-        self.chunk_offsets.push(position);
-        if self.chunk_runs.last().is_none_or(|(_, last)| *last != samples) {
-            self.chunk_runs.push((u32_from_usize(self.chunk_offsets.len()), samples));
-        }
-    }
-
-    /// Checks every table against the others and against the object's `size` in bytes.
-    pub fn build(self, size: u64) -> Result<SampleIndex, Flaw> {
-        let len = self.count()?;
-        let totals = self.totals(len);
-        let chunk_samples = chunk_samples(&self.chunk_runs, u64_from_usize(self.chunk_offsets.len()), len)?;
-        if chunk_samples.total() < u64::from(len) {
-            return Err(Flaw::Unplaced { placed: chunk_samples.total(), samples: u64::from(len) });
-        }
-        let sizes = match self.sizes {
-            Sizes::Same { size, count } => Sums::new(std::iter::repeat_n(u64::from(size), usize_from_u32(count))),
-            Sizes::Each(sizes) => Sums::new(sizes.into_iter().map(u64::from)),
-        };
-        let sizes = sizes.ok_or(Flaw::Oversize { total: u64::MAX, size })?;
-        if sizes.total() > size {
-            return Err(Flaw::Oversize { total: sizes.total(), size });
-        }
-        check_chunks(&self.chunk_offsets, &chunk_samples, &sizes, size)?;
-        let index = SampleIndex {
-            len,
-            first_decode_time: self.first_decode_time,
-            durations: expand_durations(&self.durations, len).ok_or(Flaw::Time)?,
-            offsets: Offsets::new(&self.offsets, len),
-            sizes,
-            chunk_samples,
-            chunk_offsets: self.chunk_offsets.into_iter().collect(),
-            sync: Sync::new(self.sync, len)?,
-            totals,
-        };
-        let end = index.first_decode_time.checked_add(index.durations.total());
-        end.filter(|end| *end < 1 << 62).map(|_| index).ok_or(Flaw::Time)
-    }
-
-    fn count(&self) -> Result<u32, Flaw> {
-        let samples = match &self.sizes {
-            Sizes::Same { count, .. } => u64::from(*count),
-            Sizes::Each(sizes) => u64_from_usize(sizes.len()),
-        };
-        match u32::try_from(samples) {
-            Ok(0) => Err(Flaw::Empty),
-            Ok(len) if len <= SAMPLE_LIMIT => Ok(len),
-            _ => Err(Flaw::TooMany { samples }),
-        }
-    }
-
-    fn totals(&self, len: u32) -> Totals {
-        let chunks = u64_from_usize(self.chunk_offsets.len());
-        let ends = self.chunk_runs.iter().skip(1).map(|(first, _)| u64::from(*first)).chain([chunks + 1]);
-        let placed = self.chunk_runs.iter().zip(ends);
-        Totals {
-            sized: u64::from(len),
-            timed: self.durations.iter().map(|(count, _)| u64::from(*count)).sum(),
-            composed: (!self.offsets.is_empty()).then(|| self.offsets.iter().map(|(count, _)| u64::from(*count)).sum()),
-            placed: placed.fold(0, |sum: u64, ((first, samples), end)| {
-                let chunks = end.saturating_sub(u64::from(*first));
-                sum.saturating_add(chunks.saturating_mul(u64::from(*samples)))
-            }),
-        }
-    }
-}
-
-fn push_run<T: PartialEq>(runs: &mut Vec<(u32, T)>, value: T) {
-    match runs.last_mut() {
-        Some((count, last)) if *last == value && *count < u32::MAX => *count += 1,
-        _ => runs.push((1, value)),
-    }
-}
-
-/// Samples per chunk, cut off where `len` samples are placed; chunks without samples at the end stay, empty.
-fn chunk_samples(runs: &[(u32, u32)], chunks: u64, len: u32) -> Result<Sums, Flaw> {
-    let mut next = 1_u64;
-    for (entry, (first_chunk, _)) in (0_u64..).zip(runs) {
-        let expected = if entry == 0 { *first_chunk == 1 } else { u64::from(*first_chunk) >= next };
-        if !expected {
-            return Err(Flaw::ChunkRun { entry, first_chunk: *first_chunk });
-        }
-        next = u64::from(*first_chunk) + 1;
-    }
-    let ends = runs.iter().skip(1).map(|(first, _)| u64::from(*first) - 1).chain([chunks]);
-    let counts = runs.iter().zip(ends).flat_map(|((first, samples), end)| {
-        let from = (u64::from(*first) - 1).min(chunks);
-        (from..end.min(chunks)).map(|_| u64::from(*samples))
-    });
-    let mut left = u64::from(len);
-    let counts = counts.map(|samples| {
-        let taken = samples.min(left);
-        left -= taken;
-        taken
-    });
-    Ok(Sums::new(counts).expect("the sum is at most `len`"))
-}
-
-fn check_chunks(offsets: &[u64], samples: &Sums, sizes: &Sums, size: u64) -> Result<(), Flaw> {
-    let (mut first, mut before) = (0_u64, 0_u64);
-    for (chunk, position) in (0_u64..).zip(offsets) {
-        first += samples.get(chunk).unwrap_or(0);
-        let through = sizes.before(first);
-        let bytes = through - before;
-        before = through;
-        let end = position.saturating_add(bytes);
-        if bytes > 0 && end > size {
-            return Err(Flaw::Outside { chunk, end, size });
-        }
-    }
-    Ok(())
-}
-
-/// One duration per sample; the last run's repeats where the table is short.
-fn expand_durations(runs: &[(u32, u32)], len: u32) -> Option<Sums> {
-    let last = runs.last().map_or(0, |(_, delta)| *delta);
-    let each = runs.iter().flat_map(|(count, delta)| std::iter::repeat_n(*delta, usize_from_u32(*count)));
-    let padded = each.chain(std::iter::repeat(last)).take(usize_from_u32(len));
-    Sums::new(padded.map(u64::from))
-}
-
-impl Offsets {
-    fn new(runs: &[(u32, i32)], len: u32) -> Self {
-        if runs.iter().all(|(_, offset)| *offset == 0) {
-            return Self::Zero;
-        }
-        let each = || {
-            let each = runs.iter().flat_map(|(count, offset)| std::iter::repeat_n(*offset, usize_from_u32(*count)));
-            each.chain(std::iter::repeat(0)).take(usize_from_u32(len))
-        };
-        let least = each().min().unwrap_or(0);
-        let mut values: Vec<i32> = Vec::new();
-        let padding = runs.iter().map(|(count, _)| u64::from(*count)).sum::<u64>() < u64::from(len);
-        for offset in runs.iter().map(|(_, offset)| *offset).chain(padding.then_some(0)) {
-            if let Err(at) = values.binary_search(&offset) {
-                values.insert(at, offset);
-            }
-            if values.len() > DICTIONARY_LIMIT {
-                let distance = |offset: i32| u64::from(offset.abs_diff(least));
-                return Self::Direct { distances: each().map(distance).collect(), least };
-            }
-        }
-        let code = |offset: i32| u64_from_usize(values.partition_point(|value| *value < offset));
-        let codes = each().map(code).collect();
-        Self::Dictionary { values, codes, least }
-    }
-
-    fn get(&self, at: u32) -> i32 {
-        match self {
-            Self::Zero => 0,
-            Self::Dictionary { values, codes, .. } => {
-                let code = codes.get(u64::from(at)).map(super::num::usize_from_u64);
-                code.and_then(|code| values.get(code)).copied().unwrap_or(0)
-            }
-            Self::Direct { distances, least } => {
-                let distance = distances.get(u64::from(at)).and_then(|distance| u32::try_from(distance).ok());
-                distance.map_or(0, |distance| least.saturating_add_unsigned(distance))
-            }
-        }
-    }
-}
-
-impl Sync {
-    fn new(numbers: Option<Vec<u32>>, len: u32) -> Result<Self, Flaw> {
-        let Some(mut numbers) = numbers else { return Ok(Self::All) };
-        numbers.sort_unstable();
-        numbers.dedup();
-        if let Some(sample) =
-            numbers.first().filter(|first| **first == 0).or(numbers.last().filter(|last| **last > len))
-        {
-            return Err(Flaw::Sync { sample: *sample, samples: len });
-        }
-        if u32_from_usize(numbers.len()) == len {
-            return Ok(Self::All);
-        }
-        if numbers.is_empty() {
-            numbers.push(1);
-        }
-        numbers.iter_mut().for_each(|number| *number -= 1);
-        numbers.shrink_to_fit();
-        Ok(Self::Some(numbers))
-    }
+/// Where a track's samples are. Valid by construction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SampleIndex {
+    pub(super) len: u32,
+    pub(super) first_decode_time: u64,
+    pub(super) durations: Sums,
+    pub(super) offsets: Offsets,
+    pub(super) sizes: Sums,
+    pub(super) chunk_samples: Sums,
+    pub(super) chunk_offsets: Packed,
+    pub(super) sync: Sync,
+    pub(super) totals: Totals,
 }
 
 impl SampleIndex {
@@ -455,10 +118,7 @@ impl SampleIndex {
     /// The least composition offset of all samples; 0 without `ctts`.
     #[must_use]
     pub const fn least_offset(&self) -> i32 {
-        match &self.offsets {
-            Offsets::Zero => 0,
-            Offsets::Dictionary { least, .. } | Offsets::Direct { least, .. } => *least,
-        }
+        self.offsets.least()
     }
 
     /// Whether composition order can differ from decode order.
@@ -489,37 +149,25 @@ impl SampleIndex {
     /// Whether sample `number` is a sync sample.
     #[must_use]
     pub fn is_sync(&self, number: u32) -> bool {
-        match &self.sync {
-            Sync::All => number < self.len,
-            Sync::Some(numbers) => numbers.binary_search(&number).is_ok(),
-        }
+        self.sync.has(number, self.len)
     }
 
     /// How many sync samples there are.
     #[must_use]
     pub fn sync_count(&self) -> u32 {
-        match &self.sync {
-            Sync::All => self.len,
-            Sync::Some(numbers) => u32_from_usize(numbers.len()),
-        }
+        self.sync.count(self.len)
     }
 
     /// The sample number of the sync sample at `position` among all sync samples.
     #[must_use]
     pub fn sync_sample(&self, position: u32) -> Option<u32> {
-        match &self.sync {
-            Sync::All => (position < self.len).then_some(position),
-            Sync::Some(numbers) => numbers.get(usize_from_u32(position)).copied(),
-        }
+        self.sync.at(position, self.len)
     }
 
     /// How many sync samples stand before sample `number`.
     #[must_use]
     pub fn sync_before(&self, number: u32) -> u32 {
-        match &self.sync {
-            Sync::All => number.min(self.len),
-            Sync::Some(numbers) => u32_from_usize(numbers.partition_point(|sync| *sync < number)),
-        }
+        self.sync.before(number, self.len)
     }
 
     /// The first sample whose decode time is at or after `at`; `len` when there is none.
@@ -583,17 +231,9 @@ impl SampleIndex {
     /// Bytes of memory this takes, its own header aside.
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
-        let offsets = match &self.offsets {
-            Offsets::Zero => 0,
-            Offsets::Dictionary { values, codes, .. } => values.capacity() * size_of::<i32>() + codes.heap_bytes(),
-            Offsets::Direct { distances, .. } => distances.heap_bytes(),
-        };
-        let sync = match &self.sync {
-            Sync::All => 0,
-            Sync::Some(numbers) => numbers.capacity() * size_of::<u32>(),
-        };
         let sums = [&self.durations, &self.sizes, &self.chunk_samples].map(Sums::heap_bytes);
-        sums.iter().sum::<usize>() + self.chunk_offsets.heap_bytes() + offsets + sync
+        let tables = self.chunk_offsets.heap_bytes() + self.offsets.heap_bytes() + self.sync.heap_bytes();
+        sums.iter().sum::<usize>() + tables
     }
 
     fn chunk(&self, at: u64) -> Option<Chunk> {
@@ -609,9 +249,9 @@ impl SampleIndex {
 }
 
 #[cfg(test)]
+#[allow(clippy::as_conversions, clippy::cast_possible_truncation, reason = "a test's numbers are small")]
 mod tests {
-    use super::{Flaw, IndexBuilder, Sizes};
-    use crate::media::Ticks;
+    use crate::media::{Flaw, IndexBuilder, Sizes, Ticks};
     use proptest::prelude::{any, prop, prop_assert_eq, proptest};
 
     fn five() -> IndexBuilder {

@@ -249,6 +249,7 @@ impl Sums {
 }
 
 #[cfg(test)]
+#[allow(clippy::as_conversions, clippy::cast_possible_truncation, reason = "a test's numbers are small")]
 mod tests {
     use super::{Packed, Sums};
     use proptest::prelude::{any, prop, prop_assert_eq, proptest};

@@ -34,3 +34,10 @@ pub(super) fn full_box(
 pub(super) fn u32_be(out: &mut Vec<u8>, value: u32) {
     out.extend(value.to_be_bytes());
 }
+
+/// Appends `values` in big-endian order.
+pub(super) fn u32s_be(out: &mut Vec<u8>, values: &[u32]) {
+    for value in values {
+        u32_be(out, *value);
+    }
+}

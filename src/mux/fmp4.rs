@@ -128,17 +128,7 @@ pub fn segment(track: &Planned, number: u32, segment: &Segment) -> Recipe {
         full_box(out, *b"mfhd", (0, 0), |out| u32_be(out, number));
         plain_box(out, *b"traf", |out| traf(out, track, &segment.samples, layout));
     });
-    match u32::try_from(layout.media + BOX_HEADER) {
-        Ok(size) => {
-            u32_be(&mut head, size);
-            head.extend(*b"mdat");
-        }
-        Err(_) => {
-            u32_be(&mut head, 1);
-            head.extend(*b"mdat");
-            head.extend((layout.media + 2 * BOX_HEADER).to_be_bytes());
-        }
-    }
+    mdat_header(&mut head, layout.media);
     let mut recipe = Recipe::default();
     recipe.push_made(Bytes::from(head));
     push_media(&mut recipe, track, segment.samples.clone());
@@ -177,6 +167,18 @@ fn traf(out: &mut Vec<u8>, track: &Planned, samples: &Range<u32>, layout: Layout
             }
         }
     });
+}
+
+/// The header of `mdat`, with a 64-bit size where 32 bits cannot say it (ISO/IEC 14496-12 §4.2).
+fn mdat_header(out: &mut Vec<u8>, media: u64) {
+    if let Ok(size) = u32::try_from(media + BOX_HEADER) {
+        u32_be(out, size);
+        out.extend(*b"mdat");
+    } else {
+        u32_be(out, 1);
+        out.extend(*b"mdat");
+        out.extend((media + 2 * BOX_HEADER).to_be_bytes());
+    }
 }
 
 fn push_media(recipe: &mut Recipe, track: &Planned, samples: Range<u32>) {

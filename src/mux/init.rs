@@ -7,7 +7,7 @@
 //!                  │ mvex │ trex
 //! ```
 
-use super::boxes::{full_box, plain_box, u32_be};
+use super::boxes::{full_box, plain_box, u32_be, u32s_be};
 use crate::media::{Kind, Picture};
 use crate::plan::Planned;
 use bytes::Bytes;
@@ -34,7 +34,7 @@ pub fn init(track: &Planned) -> Bytes {
         mvhd(out, track.timeline.timescale().get());
         plain_box(out, *b"trak", |out| trak(out, track));
         plain_box(out, *b"mvex", |out| {
-            full_box(out, *b"trex", (0, 0), |out| [TRACK_ID, 1, 0, 0, 0].iter().for_each(|field| u32_be(out, *field)));
+            full_box(out, *b"trex", (0, 0), |out| u32s_be(out, &[TRACK_ID, 1, 0, 0, 0]));
         });
     });
     out.into()
@@ -43,7 +43,7 @@ pub fn init(track: &Planned) -> Bytes {
 fn mvhd(out: &mut Vec<u8>, timescale: u32) {
     full_box(out, *b"mvhd", (0, 0), |out| {
         // creation_time, modification_time, timescale, duration (unknown: in fragments), rate 1.0.
-        [0, 0, timescale, 0, 0x1_0000].iter().for_each(|field| u32_be(out, *field));
+        u32s_be(out, &[0, 0, timescale, 0, 0x1_0000]);
         out.extend(0x100_u16.to_be_bytes());
         out.extend([0; 10]);
         matrix(out, &UNITY);
@@ -60,7 +60,7 @@ fn trak(out: &mut Vec<u8>, track: &Planned) {
     };
     full_box(out, *b"tkhd", (0, TRACK_ENABLED), |out| {
         // creation_time, modification_time, track_ID, reserved, duration, reserved × 2.
-        [0, 0, TRACK_ID, 0, 0, 0, 0].iter().for_each(|field| u32_be(out, *field));
+        u32s_be(out, &[0, 0, TRACK_ID, 0, 0, 0, 0]);
         // layer, alternate_group, volume, reserved.
         out.extend([0; 4]);
         out.extend(volume.to_be_bytes());
@@ -90,7 +90,7 @@ fn displayed(picture: &Picture) -> (u32, u32) {
 fn mdia(out: &mut Vec<u8>, track: &Planned) {
     let kind = &track.track().kind;
     full_box(out, *b"mdhd", (0, 0), |out| {
-        [0, 0, track.timeline.timescale().get(), 0].iter().for_each(|field| u32_be(out, *field));
+        u32s_be(out, &[0, 0, track.timeline.timescale().get(), 0]);
         out.extend(packed_language(track.language.iso639_2()).to_be_bytes());
         out.extend([0; 2]);
     });
@@ -140,5 +140,7 @@ fn minf(out: &mut Vec<u8>, track: &Planned) {
 }
 
 fn matrix(out: &mut Vec<u8>, matrix: &[i32; 9]) {
-    matrix.iter().for_each(|field| out.extend(field.to_be_bytes()));
+    for field in matrix {
+        out.extend(field.to_be_bytes());
+    }
 }

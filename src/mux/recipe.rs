@@ -99,6 +99,7 @@ impl Recipe {
 }
 
 #[cfg(test)]
+#[allow(clippy::as_conversions, clippy::cast_possible_truncation, reason = "a test's numbers are small")]
 mod tests {
     use super::{Piece, Recipe};
     use crate::media::ByteRange;

@@ -3,14 +3,15 @@
 use super::content::Content;
 use super::error::Error;
 use crate::cache::{Cache, Limits, weigh_body};
-use crate::catalog::{Asset, AssetFile, Catalog};
+use crate::catalog::{self, Asset, AssetFile, Catalog};
+use crate::config::Config;
 use crate::manifest::Manifests;
 use crate::media::{AssetId, ByteRange, MediaKind, TrackName, Version};
 use crate::metrics::{Kept, Metrics};
 use crate::mux::{self, Piece, Recipe};
-use crate::plan::Planned;
+use crate::plan::{self, Planned};
 use crate::route::{Part, Route};
-use crate::store::Object;
+use crate::store::{self, Object, Store};
 use bytes::Bytes;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -63,6 +64,20 @@ pub struct Origin {
 }
 
 impl Origin {
+    /// An origin over the folder that `config` names; an error when it cannot be read.
+    pub fn open(config: &Config, metrics: Arc<Metrics>) -> Result<Arc<Self>, store::Error> {
+        let store = Store::open_folder(&config.store.media)?;
+        let target_millis = u32::try_from(config.package.segment_target.as_millis()).unwrap_or(u32::MAX);
+        let catalog = catalog::Settings {
+            refresh: config.store.refresh,
+            index_bytes: config.cache.indexes.bytes(),
+            ..catalog::Settings::new(plan::Settings { target_millis })
+        };
+        let settings =
+            Settings { segment_bytes: config.cache.segments.bytes(), manifest_bytes: config.cache.manifests.bytes() };
+        Ok(Arc::new(Self::new(Catalog::new(store, catalog, Arc::clone(&metrics)), settings, metrics)))
+    }
+
     /// An origin over the assets of `catalog`.
     #[must_use]
     pub fn new(catalog: Catalog, settings: Settings, metrics: Arc<Metrics>) -> Self {
@@ -76,11 +91,11 @@ impl Origin {
     pub async fn reply(&self, route: &Route) -> Result<Reply, Error> {
         match route {
             Route::Hls(id) => {
-                let manifests = self.manifests(&self.catalog.open(id).await?).await?;
+                let manifests = self.manifests(self.catalog.open(id).await?.as_ref()).await?;
                 Ok(entry("application/vnd.apple.mpegurl", manifests.hls.version, &manifests.hls.text))
             }
             Route::Dash(id) => {
-                let manifests = self.manifests(&self.catalog.open(id).await?).await?;
+                let manifests = self.manifests(self.catalog.open(id).await?.as_ref()).await?;
                 Ok(entry("application/dash+xml", manifests.dash.version, &manifests.dash.text))
             }
             Route::File(id, name) => {
@@ -145,7 +160,7 @@ impl Origin {
     async fn segment(&self, asset: &Asset, track: &Planned, number: u32) -> Result<Body, Error> {
         let segment = track.segment(number).ok_or(Error::NotFound)?;
         let key = (track.version, number);
-        if let Some(body) = self.segments.get_kept(&key, Kept::Segment).await {
+        if let Some(body) = self.segments.get(&key, Kept::Segment).await {
             return Ok(body);
         }
         let object = asset.file(&track.file).map(|file| file.object.clone()).ok_or(Error::NotFound)?;

@@ -114,6 +114,15 @@ fn a_presentation_that_is_edited_into_a_gop_starts_at_its_keyframe_and_tracks_ke
 }
 
 #[test]
+fn audio_before_an_edit_is_played_where_the_shift_uncovers_it() {
+    // Video starts 1 s before its edit; the audio holds 1.1 s before its own: 0.1 s of it is priming.
+    let plan = plan(&[source(&[video(10, 300, |at| at % 60 == 0).edited(0, 70_000), audio(1_000).edited(0, 52_800)])]);
+    let audio = plan.of_kind(MediaKind::Audio).next().unwrap();
+    assert_eq!((audio.timeline.silent_frames(), audio.timeline.skipped()), (0, 0));
+    assert_eq!((audio.timeline.edit(), audio.timeline.written(0)), (4_800, Ticks(480_000)));
+}
+
+#[test]
 fn late_video_is_reached_back_by_its_first_frame() {
     let plan = plan(&[source(&[video(10, 100, |at| at % 60 == 0).edited(1_500, 0), audio(600)])]);
     let video = plan.of_kind(MediaKind::Video).next().unwrap();

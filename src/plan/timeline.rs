@@ -83,13 +83,13 @@ fn edited(track: &Track, at: Ticks) -> Ticks {
 pub(super) fn asset_shift(movie: &Movie) -> Moment {
     let video = movie.tracks.iter().find(|track| matches!(track.kind, Kind::Video(_)));
     let Some(track) = video else { return Moment::ZERO };
-    let start = edited(track, track.index.composition_time(first_served(track)));
+    let start = edited(track, track.index.composition_time(first_served(track, Ticks(0))));
     if start.0 < 0 { Ticks(-start.0).at(track.timescale) } else { Moment::ZERO }
 }
 
 /// The first sample that is served: of video the last sync sample presented at or before the edit's start, of audio
-/// the first, unless more than priming lies before the edit.
-fn first_served(track: &Track) -> u32 {
+/// the first, unless more than priming lies before what is presented: the edit's start, or `shift` earlier.
+fn first_served(track: &Track, shift: Ticks) -> u32 {
     let (index, media_time) = (&track.index, track.edit.media_time);
     match track.kind {
         Kind::Video(_) => {
@@ -99,11 +99,12 @@ fn first_served(track: &Track) -> u32 {
             behind.checked_sub(1).and_then(|at| index.sync_sample(at)).unwrap_or(0)
         }
         Kind::Audio(_) => {
-            let before = Ticks(media_time.0.saturating_sub(index.composition_time(0).0));
+            let from = media_time.0.saturating_sub(shift.0);
+            let before = Ticks(from.saturating_sub(index.composition_time(0).0));
             if before.at(track.timescale) <= PRIMING {
                 return 0;
             }
-            index.first_decoded_at(Ticks(media_time.0 + 1)).saturating_sub(1 + AUDIO_PREROLL)
+            index.first_decoded_at(Ticks(from + 1)).saturating_sub(1 + AUDIO_PREROLL)
         }
     }
 }
@@ -113,17 +114,16 @@ impl Timeline {
     pub(super) fn new(source: &Source, at: usize, shift: Moment) -> Result<Self, Refusal> {
         let movie = Arc::clone(&source.movie);
         let track = movie.tracks.get(at).expect("callers count the movie's tracks");
-        let first = first_served(track);
+        let shift = shift.nearest_to(track.timescale).unwrap_or_default();
+        let first = first_served(track, shift);
         let bias = -i64::from(track.index.least_offset().min(0));
         let composition = track.index.composition_time(first);
-        let shift = shift.nearest_to(track.timescale).unwrap_or_default();
         let start = Ticks(edited(track, composition).0.saturating_add(shift.0));
+        let lifted = i64::from(track.index.composition_offset(first)) + bias;
         let edit = match track.kind {
-            Kind::Video(_) => i64::from(track.index.composition_offset(first)) + bias,
-            Kind::Audio(_) => {
-                let priming = (track.edit.media_time.0 - composition.0).max(0);
-                priming + i64::from(track.index.composition_offset(first)) + bias
-            }
+            Kind::Video(_) => lifted,
+            // Priming is what lies before the edit, less what the shift uncovers.
+            Kind::Audio(_) => (track.edit.media_time.0 - composition.0 - shift.0).max(0) + lifted,
         };
         let edit = u64::try_from(edit).unwrap_or(0);
         let whole = Self { movie, at, first, filler: None, reach: 0, bias, edit, start };

@@ -11,37 +11,37 @@ use std::sync::Arc;
 
 /// One sample of a film's track.
 #[derive(Debug, Clone, Copy)]
-pub struct Frame {
-    pub duration: u32,
-    pub offset: i32,
-    pub size: u32,
-    pub sync: bool,
+pub(crate) struct Frame {
+    pub(crate) duration: u32,
+    pub(crate) offset: i32,
+    pub(crate) size: u32,
+    pub(crate) sync: bool,
 }
 
 /// One track of a film.
 #[derive(Debug, Clone)]
-pub struct Reel {
-    pub kind: Kind,
-    pub timescale: u32,
-    pub frames: Vec<Frame>,
-    pub edit: Edit,
+pub(crate) struct Reel {
+    pub(crate) kind: Kind,
+    pub(crate) timescale: u32,
+    pub(crate) frames: Vec<Frame>,
+    pub(crate) edit: Edit,
 }
 
-pub const PICTURE: Picture = Picture {
+pub(crate) const PICTURE: Picture = Picture {
     width: 320,
     height: 180,
     pixel_aspect: (1, 1),
     matrix: [0x1_0000, 0, 0, 0, 0x1_0000, 0, 0, 0, 0x4000_0000],
 };
-pub const SOUND: Sound = Sound { channels: 2, sample_rate: 48_000 };
+pub(crate) const SOUND: Sound = Sound { channels: 2, sample_rate: 48_000 };
 
 /// The byte of every object at `offset`.
-pub fn byte(offset: u64) -> u8 {
+pub(crate) fn byte(offset: u64) -> u8 {
     (offset.wrapping_mul(0x9E37_79B9) >> 16) as u8
 }
 
 /// What a list of pieces answers.
-pub fn bake(pieces: &[Piece]) -> Vec<u8> {
+pub(crate) fn bake(pieces: &[Piece]) -> Vec<u8> {
     let bake = |piece: &Piece| match piece {
         Piece::Made(bytes) => bytes.to_vec(),
         Piece::Stored(range) => (range.start()..range.end()).map(byte).collect(),
@@ -50,7 +50,7 @@ pub fn bake(pieces: &[Piece]) -> Vec<u8> {
 }
 
 /// Video of `fps` frames a second at timescale 1000 × fps, keyframes at the given frames, no reordering.
-pub fn video(fps: u32, frames: u32, keyframes: impl Fn(u32) -> bool) -> Reel {
+pub(crate) fn video(fps: u32, frames: u32, keyframes: impl Fn(u32) -> bool) -> Reel {
     let frame = |at| Frame { duration: 1_000, offset: 0, size: 100 + at % 7, sync: keyframes(at) };
     Reel {
         kind: Kind::Video(PICTURE),
@@ -61,13 +61,13 @@ pub fn video(fps: u32, frames: u32, keyframes: impl Fn(u32) -> bool) -> Reel {
 }
 
 /// AAC at 48 kHz: frames of 1,024 samples.
-pub fn audio(frames: u32) -> Reel {
+pub(crate) fn audio(frames: u32) -> Reel {
     let frame = |at| Frame { duration: 1_024, offset: 0, size: 20 + at % 5, sync: true };
     Reel { kind: Kind::Audio(SOUND), timescale: 48_000, frames: (0..frames).map(frame).collect(), edit: Edit::NONE }
 }
 
 impl Reel {
-    pub fn edited(mut self, delay_millis: i64, media_time: i64) -> Self {
+    pub(crate) fn edited(mut self, delay_millis: i64, media_time: i64) -> Self {
         self.edit = Edit { delay: Moment::from_millis(delay_millis), media_time: Ticks(media_time), length: None };
         self
     }
@@ -139,8 +139,8 @@ fn entry(kind: &Kind) -> Bytes {
             content.extend([0, 2, 0, 16, 0, 0, 0, 0]);
             content.extend((48_000_u32 << 16).to_be_bytes());
             let esds = [
-                0, 0, 0, 0, 3, 25, 0, 1, 0, 4, 17, 0x40, 0x15, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 5, 2, 0x11, 0x90, 6,
-                1, 2,
+                0, 0, 0, 0, 3, 25, 0, 1, 0, 4, 17, 0x40, 0x15, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 5, 2, 0x11, 0x90,
+                6, 1, 2,
             ];
             content.extend(boxed(b"esds", &esds));
             boxed(b"mp4a", &content)
@@ -150,7 +150,7 @@ fn entry(kind: &Kind) -> Bytes {
 }
 
 /// A movie of these reels, one track each, ids from 1.
-pub fn movie(reels: &[Reel]) -> Arc<Movie> {
+pub(crate) fn movie(reels: &[Reel]) -> Arc<Movie> {
     let mut position = 40;
     let tracks = (1..).zip(reels).map(|(id, reel)| reel.track(id, &mut position, 5)).collect();
     let content = blake3::hash(format!("{reels:?}").as_bytes());
@@ -164,6 +164,6 @@ pub fn movie(reels: &[Reel]) -> Arc<Movie> {
 }
 
 /// A source of an asset that is one file.
-pub fn source(reels: &[Reel]) -> Source {
+pub(crate) fn source(reels: &[Reel]) -> Source {
     Source { file: "film.mp4".into(), name: None, movie: movie(reels), said: Vec::new() }
 }

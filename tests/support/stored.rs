@@ -8,19 +8,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The fixtures' folder.
-pub fn fixtures() -> PathBuf {
+pub(crate) fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")
 }
 
 /// What understanding an object took.
 #[derive(Debug, Default, Clone, Copy)]
-pub struct Cost {
-    pub reads: u64,
-    pub bytes: u64,
+pub(crate) struct Cost {
+    pub(crate) reads: u64,
+    pub(crate) bytes: u64,
 }
 
 /// Drives a probe over `object`, counting what it asks for.
-pub fn understand(object: &Bytes, cost: &mut Cost) -> Result<Movie, demux::Error> {
+pub(crate) fn understand(object: &Bytes, cost: &mut Cost) -> Result<Movie, demux::Error> {
     let (mut probe, mut range) = Probe::new(object.len() as u64)?;
     loop {
         cost.reads += 1;
@@ -33,12 +33,12 @@ pub fn understand(object: &Bytes, cost: &mut Cost) -> Result<Movie, demux::Error
 }
 
 /// The bytes of `range`, which must lie in the object.
-pub fn slice(object: &Bytes, range: ByteRange) -> Bytes {
+pub(crate) fn slice(object: &Bytes, range: ByteRange) -> Bytes {
     object.slice(range.start() as usize..range.end() as usize)
 }
 
 /// The media files of `folder`, by name: one asset per file, or all of them as one.
-pub fn media_files(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn media_files(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let is_media =
         |path: &PathBuf| path.extension().is_some_and(|ext| ["mp4", "m4a", "mov"].contains(&ext.to_str().unwrap()));
@@ -48,7 +48,7 @@ pub fn media_files(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// Every asset of the fixtures: its name and its files.
-pub fn fixture_assets() -> Vec<(String, Vec<PathBuf>)> {
+pub(crate) fn fixture_assets() -> Vec<(String, Vec<PathBuf>)> {
     let media = fixtures().join("media");
     let name = |path: &Path| path.file_stem().unwrap().to_str().unwrap().to_string();
     let mut assets: Vec<_> = media_files(&media).into_iter().map(|file| (name(&file), vec![file])).collect();
@@ -60,7 +60,7 @@ pub fn fixture_assets() -> Vec<(String, Vec<PathBuf>)> {
 }
 
 /// The sources of an asset of these files, and the position of the reference: the first with video.
-pub fn sources(files: &[PathBuf]) -> (Vec<Source>, usize) {
+pub(crate) fn sources(files: &[PathBuf]) -> (Vec<Source>, usize) {
     let source = |path: &PathBuf| {
         let object = Bytes::from(std::fs::read(path).unwrap());
         let movie =
@@ -81,6 +81,6 @@ pub fn sources(files: &[PathBuf]) -> (Vec<Source>, usize) {
 }
 
 /// Plans an asset with segments of 6 s.
-pub fn plan(sources: &[Source], reference: usize) -> Result<Plan, Refusal> {
+pub(crate) fn plan(sources: &[Source], reference: usize) -> Result<Plan, Refusal> {
     Plan::new(sources, reference, Settings { target_millis: 6_000 })
 }

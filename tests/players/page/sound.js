@@ -43,9 +43,18 @@ function keep(buffer) {
   return buffers.get(buffer);
 }
 
-/** The SourceBuffers made so far. */
-export function sourceBuffers() {
-  return [...buffers.keys()];
+/** [[from, to]] of what a SourceBuffer holds; null when its MediaSource is gone. */
+export function held(buffer) {
+  try {
+    return Array.from({ length: buffer.buffered.length }, (_, i) => [buffer.buffered.start(i), buffer.buffered.end(i)]);
+  } catch {
+    return null;
+  }
+}
+
+/** What every SourceBuffer that is still in use holds. */
+export function allHeld() {
+  return [...buffers.keys()].map(held).filter((ranges) => ranges !== null);
 }
 
 /** Forgets audio appended so far, before another language is chosen. Init segments stay. */
@@ -332,13 +341,13 @@ export async function hear() {
         heard.push({ time: run[0].time + beep.at / track.init.rate, second: Math.round((beep.pitch - base) / 100), base });
       }
     }
-    const ranges = buffer.buffered;
+    const ranges = held(buffer);
     return {
       beeps: heard,
       holes,
       splices,
       meant: [Math.max(samples[0].time, track.windowStart), ending(samples)],
-      said: ranges.length === 0 ? null : [ranges.start(0), ranges.end(ranges.length - 1)],
+      said: !ranges?.length ? null : [ranges[0][0], ranges.at(-1)[1]],
     };
   }
   return null;

@@ -1,0 +1,55 @@
+//! What the command line says. Mistakes are answered by clap, with exit code 2.
+
+use crate::config::Overrides;
+use clap::{Args, Parser, Subcommand};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// An origin server for adaptive video: stored MP4s become HLS and DASH at the moment a player asks.
+#[derive(Debug, Parser)]
+#[command(name = "afflux", version)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What can be done.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve a folder of MP4s to players.
+    Serve(ServeArgs),
+    /// Say what is in a file: tracks, codecs, durations, edits, cuts, bit rates, lint.
+    Inspect {
+        /// An MP4, MOV or M4A file.
+        path: PathBuf,
+        /// Print JSON instead of text.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// The flags of `serve`. Each wins over the file that `--config` names.
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// Settings, in TOML; without it no file is read.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The folder of media [default: media].
+    #[arg(long, value_name = "FOLDER")]
+    pub media: Option<PathBuf>,
+    /// Where players are served; port 0 picks a free one [default: 127.0.0.1:8080].
+    #[arg(long, value_name = "IP:PORT")]
+    pub listen: Option<SocketAddr>,
+    /// Where health and metrics are served; port 0 picks a free one [default: 127.0.0.1:8081].
+    #[arg(long, value_name = "IP:PORT")]
+    pub private: Option<SocketAddr>,
+}
+
+impl ServeArgs {
+    /// What the flags set.
+    #[must_use]
+    pub fn overrides(&self) -> Overrides {
+        Overrides { public: self.listen, private: self.private, media: self.media.clone() }
+    }
+}

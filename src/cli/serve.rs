@@ -1,0 +1,85 @@
+//! `afflux serve`: settings → log → listeners → answers, until a signal says stop.
+//!
+//! Standard output says one line for each listener once it accepts; all else goes to standard error.
+
+use super::args::ServeArgs;
+use crate::config::{Config, Level};
+use crate::http::Server;
+use crate::metrics::Metrics;
+use crate::origin::Origin;
+use std::error::Error;
+use std::io::{IsTerminal, Write, stderr, stdout};
+use std::process::{ExitCode, exit};
+use std::sync::Arc;
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+/// What a start that fails exits with.
+const REFUSED: u8 = 2;
+
+/// What a second signal exits with: nothing was finished.
+const KILLED: i32 = 1;
+
+/// Serves until a signal. 0: stopped; 2: never started, and one line says why.
+#[must_use]
+pub fn run(args: &ServeArgs) -> ExitCode {
+    match serve(args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("afflux: {error}");
+            ExitCode::from(REFUSED)
+        }
+    }
+}
+
+fn serve(args: &ServeArgs) -> Result<(), Box<dyn Error>> {
+    let config = Config::load(args.config.as_deref(), args.overrides())?;
+    start_log(config.log.level);
+    let runtime = Runtime::new()?;
+    let served = runtime.block_on(until_stopped(&config));
+    // A read that hangs in the kernel must not keep the process.
+    runtime.shutdown_background();
+    served
+}
+
+async fn until_stopped(config: &Config) -> Result<(), Box<dyn Error>> {
+    let server = Server::bind(config)?;
+    let metrics = Arc::new(Metrics::new());
+    let origin = Origin::open(config, Arc::clone(&metrics))?;
+    let stop = CancellationToken::new();
+    let signals = [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?];
+    tokio::spawn(stop_on(signals, stop.clone()));
+    let (public, private) = server.addresses()?;
+    // Whoever does not want to read this may close standard output.
+    let _ = write!(stdout(), "public http://{public}\nprivate http://{private}\n").and_then(|()| stdout().flush());
+    tracing::info!(%public, %private, media = %config.store.media.display(), "serving");
+    server.run(Arc::clone(&origin), metrics, stop).await;
+    // What was still being made has nobody left to serve, but a read under way is not torn off in its middle.
+    let _ = tokio::time::timeout(config.http.drain, origin.drained()).await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// The first signal stops gently, the second at once.
+async fn stop_on([mut terminate, mut interrupt]: [Signal; 2], stop: CancellationToken) {
+    for step in 0..2 {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        if step == 0 {
+            stop.cancel();
+        }
+    }
+    tracing::warn!("stopped at once, by a second signal");
+    exit(KILLED);
+}
+
+/// Logs to standard error from `level` on. mp4-atom warns of each box it does not know: that is no news.
+fn start_log(level: Level) {
+    let filter = EnvFilter::new(format!("{},mp4_atom=error", level.as_str()));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
+    log.with_ansi(stderr().is_terminal()).init();
+}

@@ -1,0 +1,81 @@
+//! The gallery's files, carried in the binary: one table of what is served and as what.
+
+use super::encoding::gzip;
+use super::respond::{Entity, etag_of};
+use crate::origin::Content;
+use bytes::Bytes;
+use hyper::header::HeaderValue;
+use std::sync::OnceLock;
+
+/// What the gallery may do: its own files, players that feed `<video>` from memory, nothing from elsewhere.
+pub(super) const POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'self'; media-src 'self' blob:; worker-src 'self' blob:; connect-src 'self'; img-src 'self' data:; \
+     style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+);
+
+/// Keep it, but ask each time: another release has other files at the same paths.
+pub(super) const CACHING: HeaderValue = HeaderValue::from_static("no-cache");
+
+/// A file of the gallery.
+#[derive(Debug)]
+struct Asset {
+    path: &'static str,
+    media_type: &'static str,
+    bytes: &'static [u8],
+    made: OnceLock<Made>,
+}
+
+/// What is made of a file when it is first asked for.
+#[derive(Debug)]
+struct Made {
+    etag: String,
+    gzipped: Bytes,
+}
+
+macro_rules! asset {
+    ($path:literal, $file:literal, $media_type:literal) => {
+        Asset {
+            path: $path,
+            media_type: $media_type,
+            bytes: include_bytes!(concat!("gallery/", $file)),
+            made: OnceLock::new(),
+        }
+    };
+}
+
+static ASSETS: [Asset; 11] = [
+    asset!("/", "index.html", "text/html; charset=utf-8"),
+    asset!("/favicon.ico", "icon.svg", "image/svg+xml"),
+    asset!("/~gallery/app.js", "app.js", "text/javascript; charset=utf-8"),
+    asset!("/~gallery/icon.svg", "icon.svg", "image/svg+xml"),
+    asset!("/~gallery/style.css", "style.css", "text/css; charset=utf-8"),
+    asset!("/~gallery/vendor/hls.min.js", "vendor/hls.min.js", "text/javascript; charset=utf-8"),
+    asset!(
+        "/~gallery/vendor/shaka-player.dash-es2021.js",
+        "vendor/shaka-player.dash-es2021.js",
+        "text/javascript; charset=utf-8"
+    ),
+    // The licences ask that their text goes where the players go.
+    asset!(
+        "/~gallery/vendor/eventemitter3.LICENSE.txt",
+        "vendor/eventemitter3.LICENSE.txt",
+        "text/plain; charset=utf-8"
+    ),
+    asset!("/~gallery/vendor/hls.js.LICENSE.txt", "vendor/hls.js.LICENSE.txt", "text/plain; charset=utf-8"),
+    asset!("/~gallery/vendor/shaka-player.LICENSE.txt", "vendor/shaka-player.LICENSE.txt", "text/plain; charset=utf-8"),
+    asset!("/~gallery/vendor/shaka-player.NOTICE.txt", "vendor/shaka-player.NOTICE.txt", "text/plain; charset=utf-8"),
+];
+
+/// The file at `path`, if it is one of the gallery's.
+pub(super) fn get(path: &str) -> Option<Entity> {
+    let asset = ASSETS.iter().find(|asset| asset.path == path)?;
+    let made = asset.made.get_or_init(|| Made { etag: etag_of(asset.bytes), gzipped: gzip(asset.bytes) });
+    Some(Entity {
+        media_type: asset.media_type,
+        etag: made.etag.clone(),
+        modified: None,
+        caching: CACHING,
+        content: Content::Text(Bytes::from_static(asset.bytes)),
+        gzipped: Some(made.gzipped.clone()),
+    })
+}

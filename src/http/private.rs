@@ -1,0 +1,67 @@
+//! The private listener: health, readiness, metrics.
+
+use super::body::Body;
+use super::problem::Problem;
+use super::request::refusal;
+use crate::metrics::{MEDIA_TYPE, Metrics};
+use crate::origin::Origin;
+use bytes::Bytes;
+use hyper::body::Incoming;
+use hyper::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
+use hyper::http::request::Parts;
+use hyper::{Method, Request, Response, StatusCode};
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+/// What answers on the private listener.
+#[derive(Debug)]
+pub(super) struct Private {
+    pub origin: Arc<Origin>,
+    pub metrics: Arc<Metrics>,
+    /// Cancelled when the server is about to stop.
+    pub stop: CancellationToken,
+}
+
+impl Private {
+    /// The answer to `request`.
+    pub(super) async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+        let (request, _) = request.into_parts();
+        let mut response = self.answer_to(&request).await.unwrap_or_else(Problem::response);
+        if request.method == Method::HEAD {
+            *response.body_mut() = Body::empty();
+        }
+        response
+    }
+
+    async fn answer_to(&self, request: &Parts) -> Result<Response<Body>, Problem> {
+        if let Some(refusal) = refusal(request) {
+            return Err(refusal.into());
+        }
+        match request.uri.path() {
+            "/healthz" => Ok(text("ok\n".into(), "text/plain")),
+            "/readyz" => self.ready().await,
+            "/metrics" => Ok(text(self.metrics.text(), MEDIA_TYPE)),
+            _ => Err(Problem::new(StatusCode::NOT_FOUND, "here are /healthz, /readyz and /metrics")),
+        }
+    }
+
+    /// Whether a balancer should send requests here.
+    async fn ready(&self) -> Result<Response<Body>, Problem> {
+        if self.stop.is_cancelled() {
+            return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the server is about to stop"));
+        }
+        let ready = self.origin.ready().await;
+        ready.map_err(|error| Problem::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string()))?;
+        Ok(text("ready\n".into(), "text/plain"))
+    }
+}
+
+fn text(text: String, media_type: &'static str) -> Response<Body> {
+    let length = HeaderValue::from(text.len());
+    let mut response = Response::new(Body::text(Bytes::from(text)));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+    headers.insert(CONTENT_LENGTH, length);
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

@@ -1,0 +1,109 @@
+//! Every error that is answered: `application/problem+json` (RFC 9457), never stored.
+
+use super::body::Body;
+use crate::origin;
+use bytes::Bytes;
+use hyper::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
+use hyper::{Response, StatusCode};
+use serde::Serialize;
+
+/// What a client may do about an error of the origin.
+#[must_use]
+pub const fn status(error: &origin::Error) -> StatusCode {
+    match error {
+        origin::Error::NotFound => StatusCode::NOT_FOUND,
+        origin::Error::Gone => StatusCode::GONE,
+        origin::Error::Unplayable(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        origin::Error::Storage(_) => StatusCode::BAD_GATEWAY,
+        origin::Error::Interrupted(_) => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}
+
+/// An error as it is answered.
+#[derive(Debug)]
+pub(super) struct Problem {
+    status: StatusCode,
+    detail: String,
+    header: Option<(HeaderName, HeaderValue)>,
+}
+
+/// RFC 9457 §3.1. The type says no more than the status: §4.2.1.
+#[derive(Serialize)]
+struct Members<'a> {
+    r#type: &'static str,
+    title: &'static str,
+    status: u16,
+    detail: &'a str,
+}
+
+impl Problem {
+    /// A problem with one sentence that says what is wrong and, where it can, what would be right.
+    pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+        Self { status, detail: detail.into(), header: None }
+    }
+
+    /// The same with a header that belongs to it.
+    pub(super) fn with(self, name: HeaderName, value: HeaderValue) -> Self {
+        Self { header: Some((name, value)), ..self }
+    }
+
+    /// The answer.
+    pub(super) fn response(self) -> Response<Body> {
+        let members = Members {
+            r#type: "about:blank",
+            title: self.status.canonical_reason().unwrap_or("Error"),
+            status: self.status.as_u16(),
+            detail: &self.detail,
+        };
+        let text = Bytes::from(serde_json::to_vec(&members).expect("strings and a number"));
+        let length = HeaderValue::from(text.len());
+        let mut response = Response::new(Body::text(text));
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(CONTENT_LENGTH, length);
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.extend(self.header);
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        *response.status_mut() = self.status;
+        response
+    }
+}
+
+impl From<origin::Error> for Problem {
+    fn from(error: origin::Error) -> Self {
+        Self::new(status(&error), error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Problem;
+    use crate::origin::Error;
+    use http_body_util::BodyExt;
+    use hyper::header::RETRY_AFTER;
+
+    #[test]
+    fn each_error_of_the_origin_has_its_status() {
+        let answer = |error: Error| {
+            let response = Problem::from(error).response();
+            (response.status().as_u16(), response.headers().contains_key(RETRY_AFTER))
+        };
+        assert_eq!(answer(Error::NotFound), (404, false));
+        assert_eq!(answer(Error::Gone), (410, false));
+        assert_eq!(answer(Error::Unplayable(String::new())), (422, false));
+        assert_eq!(answer(Error::Storage(String::new())), (502, false));
+        assert_eq!(answer(Error::Interrupted(String::new())), (503, true));
+    }
+
+    #[tokio::test]
+    async fn a_problem_says_what_is_wrong() {
+        let body = Problem::from(Error::Unplayable("a.mp4: box \"moov\"".into())).response().into_body();
+        let text = body.collect().await.unwrap().to_bytes();
+        assert_eq!(
+            text,
+            r#"{"type":"about:blank","title":"Unprocessable Entity","status":422,"detail":"a.mp4: box \"moov\""}"#
+        );
+    }
+}

@@ -1,0 +1,168 @@
+//! The public listener: what players and the gallery ask, answered.
+
+use super::body::Body;
+use super::cors;
+use super::gallery;
+use super::problem::{Problem, status};
+use super::request::refusal;
+use super::respond::{Entity, etag_of};
+use crate::media::AssetId;
+use crate::metrics::{Asked, Metrics};
+use crate::origin::{Caching, Content, Error, Origin, Reply};
+use crate::route::{Part, Route};
+use hyper::body::Incoming;
+use hyper::header::{CONTENT_SECURITY_POLICY, HeaderValue};
+use hyper::http::request::Parts;
+use hyper::{Method, Request, Response, StatusCode};
+use percent_encoding::percent_decode_str;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Its URL names its bytes.
+const IMMUTABLE: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
+
+/// Assets on a page of the gallery: where nothing is said, and at most.
+const PAGE: usize = 60;
+const PAGE_LIMIT: usize = 200;
+
+/// What answers on the public listener.
+#[derive(Debug)]
+pub(super) struct Public {
+    origin: Arc<Origin>,
+    metrics: Arc<Metrics>,
+    /// The caching of entry manifests and stored files.
+    entry: HeaderValue,
+}
+
+impl Public {
+    /// Answers from `origin`; entry manifests may be kept for `max_age`.
+    pub(super) fn new(origin: Arc<Origin>, metrics: Arc<Metrics>, max_age: Duration) -> Self {
+        let entry = format!("public, max-age={}", max_age.as_secs());
+        Self { origin, metrics, entry: HeaderValue::from_str(&entry).expect("letters and digits") }
+    }
+
+    /// Where its connections and bytes are counted.
+    pub(super) const fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
+    /// The answer to `request`. Its body is not looked at: there is none.
+    pub(super) async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+        let (request, _) = request.into_parts();
+        let (asked, answer) = self.answer_to(&request).await;
+        let mut response = answer.unwrap_or_else(Problem::response);
+        cors::open(response.headers_mut());
+        if request.method == Method::HEAD {
+            *response.body_mut() = Body::empty();
+        }
+        self.metrics.requested(asked, response.status().as_u16());
+        response
+    }
+
+    async fn answer_to(&self, request: &Parts) -> (Asked, Result<Response<Body>, Problem>) {
+        let path = request.uri.path();
+        if let Some(refusal) = refusal(request) {
+            return (Asked::Other, Err(refusal.into()));
+        }
+        if request.method == Method::OPTIONS {
+            return (Asked::Preflight, Ok(cors::preflight(&request.headers)));
+        }
+        if let Some(route) = Route::parse(path) {
+            let reply = self.origin.reply(&route).await.inspect_err(|error| log(path, error));
+            let entity = reply.map(|reply| self.entity(reply)).map_err(Problem::from);
+            return (asked(&route), entity.and_then(|entity| entity.respond(request)));
+        }
+        match self.gallery(path, request.uri.query()).await {
+            Some(entity) => (Asked::Gallery, entity.and_then(|entity| entity.respond(request)).map(guarded)),
+            None => (Asked::Other, Err(Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path"))),
+        }
+    }
+
+    fn entity(&self, reply: Reply) -> Entity {
+        let caching = match reply.caching {
+            Caching::Immutable => IMMUTABLE,
+            Caching::Entry => self.entry.clone(),
+        };
+        let Reply { media_type, etag, modified, content, .. } = reply;
+        Entity { media_type, etag, modified, caching, content, gzipped: None }
+    }
+
+    async fn gallery(&self, path: &str, query: Option<&str>) -> Option<Result<Entity, Problem>> {
+        if path == "/~gallery/assets.json" {
+            return Some(self.assets(query.unwrap_or_default()).await);
+        }
+        gallery::get(path).map(Ok)
+    }
+
+    /// `?after=…&limit=…`: a page of assets.
+    async fn assets(&self, query: &str) -> Result<Entity, Problem> {
+        let after = match parameter(query, "after") {
+            Some(name) => Some(AssetId::new(&name).ok_or_else(|| {
+                Problem::new(StatusCode::BAD_REQUEST, "`after` is the name of an asset, percent-encoded")
+            })?),
+            None => None,
+        };
+        let limit = match parameter(query, "limit") {
+            Some(text) => text.parse().ok().filter(|limit| (1..=PAGE_LIMIT).contains(limit)).ok_or_else(|| {
+                Problem::new(StatusCode::BAD_REQUEST, format!("`limit` is a number from 1 to {PAGE_LIMIT}"))
+            })?,
+            None => PAGE,
+        };
+        let json = self.origin.gallery(after.as_ref(), limit).await;
+        let json = json.inspect_err(|error| log("/~gallery/assets.json", error))?;
+        Ok(Entity {
+            media_type: "application/json",
+            etag: etag_of(&json),
+            modified: None,
+            caching: gallery::CACHING,
+            content: Content::Text(json),
+            gzipped: None,
+        })
+    }
+}
+
+fn guarded(mut response: Response<Body>) -> Response<Body> {
+    response.headers_mut().insert(CONTENT_SECURITY_POLICY, gallery::POLICY);
+    response
+}
+
+/// Errors are logged here, where they are answered, once. What clients ask wrongly is no news.
+fn log(path: &str, error: &Error) {
+    if status(error).is_server_error() {
+        tracing::warn!(path, %error, "a request failed");
+    } else {
+        tracing::debug!(path, %error, "a request was refused");
+    }
+}
+
+const fn asked(route: &Route) -> Asked {
+    match route {
+        Route::Hls(_) => Asked::Hls,
+        Route::Dash(_) => Asked::Dash,
+        Route::File(..) => Asked::File,
+        Route::Track(.., Part::Playlist) => Asked::Playlist,
+        Route::Track(.., Part::Init) => Asked::Init,
+        Route::Track(.., Part::Segment(_)) => Asked::Segment,
+    }
+}
+
+/// The first value of `name` in a query, decoded as forms are; empty counts as absent.
+fn parameter(query: &str, name: &str) -> Option<String> {
+    let (_, value) = query.split('&').filter_map(|pair| pair.split_once('=')).find(|(key, _)| *key == name)?;
+    let spaced = value.replace('+', " ");
+    let decoded = percent_decode_str(&spaced).decode_utf8_lossy().into_owned();
+    (!decoded.is_empty()).then_some(decoded)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parameter;
+
+    #[test]
+    fn parameters_are_decoded_as_forms_are() {
+        let query = "CMCD=x&after=films%2Fa+b%2Bc&limit=&after=second";
+        assert_eq!(parameter(query, "after"), Some("films/a b+c".into()));
+        assert_eq!(parameter(query, "limit"), None);
+        assert_eq!(parameter("", "after"), None);
+    }
+}

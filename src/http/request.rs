@@ -1,0 +1,127 @@
+//! A request's head → refused before it is understood, or not: what hyper leaves to us (RFC 9112 §3.2, §6).
+
+use super::cors::METHODS;
+use super::problem::Problem;
+use hyper::header::{ALLOW, CONNECTION, CONTENT_LENGTH, HOST, HeaderValue, TRANSFER_ENCODING};
+use hyper::http::request::Parts;
+use hyper::http::uri::Authority;
+use hyper::{HeaderMap, Method, StatusCode, Version};
+
+/// Bytes of a path at most; an asset's name is at most 1,024, encoded 3,072.
+const PATH_LIMIT: usize = 4_096;
+
+/// Why a request is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Refusal {
+    /// It says that a body follows. Nothing here takes one, and where it ends is what smugglers argue about.
+    #[error("a request has no body here: neither Transfer-Encoding nor a Content-Length above 0 is accepted")]
+    Body,
+    /// RFC 9112 §3.2: exactly one Host.
+    #[error("a request has exactly one Host header, which names a host and at most a port")]
+    Host,
+    /// A method that is not here.
+    #[error("the methods here are GET, HEAD and OPTIONS")]
+    Method,
+    /// A path that nothing can have.
+    #[error("a path is at most {PATH_LIMIT} bytes long")]
+    Path,
+}
+
+/// Why `request` is refused, if it is.
+pub(super) fn refusal(request: &Parts) -> Option<Refusal> {
+    if announces_body(&request.headers) {
+        return Some(Refusal::Body);
+    }
+    if !has_right_host(request) {
+        return Some(Refusal::Host);
+    }
+    if ![Method::GET, Method::HEAD, Method::OPTIONS].contains(&request.method) {
+        return Some(Refusal::Method);
+    }
+    (request.uri.path().len() > PATH_LIMIT).then_some(Refusal::Path)
+}
+
+fn announces_body(headers: &HeaderMap) -> bool {
+    let zero = |value: &HeaderValue| value.as_bytes().iter().all(|byte| *byte == b'0');
+    headers.contains_key(TRANSFER_ENCODING) || !headers.get_all(CONTENT_LENGTH).iter().all(zero)
+}
+
+/// HTTP/1.0 may do without; nobody may send two.
+fn has_right_host(request: &Parts) -> bool {
+    let mut hosts = request.headers.get_all(HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (None, _) => request.version < Version::HTTP_11,
+        (Some(host), None) => is_host(host),
+        (Some(_), Some(_)) => false,
+    }
+}
+
+/// `host[:port]`; empty where the target has no authority (RFC 9110 §7.2). A comma would be two that someone joined.
+fn is_host(value: &HeaderValue) -> bool {
+    let bytes = value.as_bytes();
+    bytes.is_empty() || (!bytes.iter().any(|byte| b"@,".contains(byte)) && Authority::try_from(bytes).is_ok())
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        let problem = |status| Self::new(status, refusal.to_string());
+        match refusal {
+            // What follows on the connection can no longer be trusted to be a request.
+            Refusal::Body | Refusal::Host => {
+                problem(StatusCode::BAD_REQUEST).with(CONNECTION, HeaderValue::from_static("close"))
+            }
+            Refusal::Method => problem(StatusCode::METHOD_NOT_ALLOWED).with(ALLOW, METHODS),
+            Refusal::Path => problem(StatusCode::URI_TOO_LONG),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Refusal, refusal};
+    use hyper::{Request, Version};
+
+    fn of(method: &str, headers: &[(&str, &str)]) -> Option<Refusal> {
+        let mut request = Request::builder().method(method).uri("/a");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        refusal(&request.body(()).unwrap().into_parts().0)
+    }
+
+    #[test]
+    fn a_body_is_refused_however_it_is_announced() {
+        for (name, value) in [("transfer-encoding", "chunked"), ("transfer-encoding", ""), ("content-length", "1")] {
+            assert_eq!(of("GET", &[("host", "h"), (name, value)]), Some(Refusal::Body), "{name}: {value}");
+        }
+        assert_eq!(of("GET", &[("host", "h"), ("content-length", "0")]), None);
+        assert_eq!(of("GET", &[("host", "h"), ("content-length", "0"), ("content-length", "5")]), Some(Refusal::Body));
+    }
+
+    #[test]
+    fn one_host_that_is_one_is_needed() {
+        for host in ["", "h", "h:80", "127.0.0.1:8080", "[::1]:80", "xn--bcher-kva.example"] {
+            assert_eq!(of("GET", &[("host", host)]), None, "{host}");
+        }
+        for host in ["a b", "a,b", "user@h", "h/path", "h:port:x"] {
+            assert_eq!(of("GET", &[("host", host)]), Some(Refusal::Host), "{host}");
+        }
+        assert_eq!(of("GET", &[]), Some(Refusal::Host));
+        assert_eq!(of("GET", &[("host", "h"), ("host", "h")]), Some(Refusal::Host));
+    }
+
+    #[test]
+    fn http_1_0_needs_no_host() {
+        let request = Request::builder().uri("/a").version(Version::HTTP_10).body(()).unwrap();
+        assert_eq!(refusal(&request.into_parts().0), None);
+    }
+
+    #[test]
+    fn other_methods_and_endless_paths_are_refused() {
+        for method in ["POST", "PUT", "DELETE", "TRACE", "PATCH", "get", "BREW"] {
+            assert_eq!(of(method, &[("host", "h")]), Some(Refusal::Method), "{method}");
+        }
+        let request = Request::builder().uri(format!("/{}", "a".repeat(4_096))).header("host", "h").body(()).unwrap();
+        assert_eq!(refusal(&request.into_parts().0), Some(Refusal::Path));
+    }
+}

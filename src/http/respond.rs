@@ -1,0 +1,171 @@
+//! What answers a request, before HTTP has its say → the answer: conditions, ranges, compression, caching.
+
+use super::body::{Body, Part};
+use super::conditions::{Validators, Verdict, whole_seconds};
+use super::encoding::{Coding, Preference, gzip};
+use super::problem::Problem;
+use super::ranges::{Wanted, is_range, wanted};
+use crate::media::ByteRange;
+use crate::origin::Content;
+use bytes::Bytes;
+use hyper::header::{
+    ACCEPT_ENCODING, ACCEPT_RANGES, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG,
+    HeaderValue, LAST_MODIFIED, RANGE, VARY,
+};
+use hyper::http::request::Parts;
+use hyper::{HeaderMap, Method, Response, StatusCode};
+use std::time::SystemTime;
+
+/// What answers a request.
+#[derive(Debug, Clone)]
+pub(super) struct Entity {
+    /// Its media type.
+    pub media_type: &'static str,
+    /// What names its bytes, without quotes.
+    pub etag: String,
+    /// When it was last modified, if that is known.
+    pub modified: Option<SystemTime>,
+    /// Who may keep it, and how long.
+    pub caching: HeaderValue,
+    /// Its bytes; text is compressible.
+    pub content: Content,
+    /// Its bytes compressed, where they are kept so.
+    pub gzipped: Option<Bytes>,
+}
+
+impl Entity {
+    /// The answer to `request`, which is GET or HEAD.
+    pub(super) fn respond(self, request: &Parts) -> Result<Response<Body>, Problem> {
+        let coding = self.coding(request);
+        let etag = match coding {
+            Coding::Identity => format!("\"{}\"", self.etag),
+            Coding::Gzip => format!("\"{}-gzip\"", self.etag),
+        };
+        let validators = Validators { etag: &etag, modified: self.modified };
+        match validators.judge(&request.headers) {
+            Verdict::Failed => {
+                let detail = "what is stored here is not what If-Match or If-Unmodified-Since names";
+                return Err(Problem::new(StatusCode::PRECONDITION_FAILED, detail));
+            }
+            Verdict::NotModified => {
+                let mut response = Response::new(Body::empty());
+                *response.status_mut() = StatusCode::NOT_MODIFIED;
+                self.describe(&etag, response.headers_mut());
+                return Ok(response);
+            }
+            Verdict::Send => {}
+        }
+        let range =
+            range_of(request).filter(|_| coding == Coding::Identity && validators.range_counts(&request.headers));
+        let mut response = match coding {
+            Coding::Gzip => self.compressed(),
+            Coding::Identity => self.plain(range, request.uri.path())?,
+        };
+        // Also where HEAD takes the body away again.
+        let length = HeaderValue::from(response.body().len());
+        response.headers_mut().insert(CONTENT_LENGTH, length);
+        self.describe(&etag, response.headers_mut());
+        Ok(response)
+    }
+
+    /// Which representation is chosen: a range is always one of the identity, if the client takes that at all.
+    fn coding(&self, request: &Parts) -> Coding {
+        if self.text().is_none() {
+            return Coding::Identity;
+        }
+        let preference = Preference::of(&request.headers);
+        if range_of(request).is_some_and(is_range) { preference.ranged } else { preference.best }
+    }
+
+    /// What can be compressed.
+    const fn text(&self) -> Option<&Bytes> {
+        if let Content::Text(text) = &self.content { Some(text) } else { None }
+    }
+
+    /// The headers that 200, 206 and 304 share (RFC 9110 §15.4.5).
+    fn describe(&self, etag: &str, headers: &mut HeaderMap) {
+        headers.insert(CACHE_CONTROL, self.caching.clone());
+        headers.insert(ETAG, header(etag));
+        if let Some(modified) = self.modified {
+            headers.insert(LAST_MODIFIED, header(&httpdate::fmt_http_date(whole_seconds(modified))));
+        }
+        if self.text().is_some() {
+            headers.insert(VARY, HeaderValue::from_name(ACCEPT_ENCODING));
+        }
+    }
+
+    /// 200 with gzip, which has no ranges: it is made anew each time.
+    fn compressed(&self) -> Response<Body> {
+        let packed = self.gzipped.clone();
+        let packed = packed.unwrap_or_else(|| gzip(self.text().expect("nothing but text is compressed")));
+        let mut response = Response::new(Body::text(packed));
+        response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(self.media_type));
+        response
+    }
+
+    /// 200, 206 or 416 with the bytes as they are.
+    fn plain(&self, range: Option<&str>, path: &str) -> Result<Response<Body>, Problem> {
+        let length = self.content.len();
+        let mut headers = HeaderMap::new();
+        headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.media_type));
+        let (status, parts) = match range.map_or(Wanted::Whole, |range| wanted(range, length)) {
+            Wanted::Whole => (StatusCode::OK, ByteRange::new(0, length).map(Part::Range).into_iter().collect()),
+            Wanted::One(range) => {
+                headers.insert(CONTENT_RANGE, header(&content_range(range, length)));
+                (StatusCode::PARTIAL_CONTENT, vec![Part::Range(range)])
+            }
+            Wanted::Several(ranges) => {
+                // The boundary is made of what names the bytes: the same each time, and no bytes can contain their own.
+                let boundary = etag_of(self.etag.as_bytes());
+                headers.insert(CONTENT_TYPE, header(&format!("multipart/byteranges; boundary={boundary}")));
+                (StatusCode::PARTIAL_CONTENT, self.multipart(&ranges, &boundary))
+            }
+            Wanted::Nothing => {
+                let detail = format!("no byte of that range is among the {length} that there are");
+                let there = header(&format!("bytes */{length}"));
+                return Err(Problem::new(StatusCode::RANGE_NOT_SATISFIABLE, detail).with(CONTENT_RANGE, there));
+            }
+        };
+        let mut response = Response::new(Body::new(self.content.clone(), parts, path));
+        *response.status_mut() = status;
+        *response.headers_mut() = headers;
+        Ok(response)
+    }
+
+    /// RFC 9110 §14.6.
+    fn multipart(&self, ranges: &[ByteRange], boundary: &str) -> Vec<Part> {
+        let length = self.content.len();
+        let mut parts = Vec::with_capacity(2 * ranges.len() + 1);
+        for (at, range) in ranges.iter().enumerate() {
+            let before = if at == 0 { "" } else { "\r\n" };
+            let (media_type, place) = (self.media_type, content_range(*range, length));
+            let head = format!("{before}--{boundary}\r\nContent-Type: {media_type}\r\nContent-Range: {place}\r\n\r\n");
+            parts.extend([Part::Bytes(head.into()), Part::Range(*range)]);
+        }
+        parts.push(Part::Bytes(format!("\r\n--{boundary}--\r\n").into()));
+        parts
+    }
+}
+
+/// `Range` is for GET alone (RFC 9110 §14.2), and is a single header.
+fn range_of(request: &Parts) -> Option<&str> {
+    let mut values = request.headers.get_all(RANGE).iter();
+    let only = values.next().filter(|_| request.method == Method::GET && values.next().is_none());
+    only.and_then(|value| value.to_str().ok())
+}
+
+fn content_range(range: ByteRange, length: u64) -> String {
+    format!("bytes {}-{}/{length}", range.start(), range.end() - 1)
+}
+
+fn header(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).expect("visible ASCII only")
+}
+
+/// What names `bytes` of our own: the gallery's files and lists.
+pub(super) fn etag_of(bytes: &[u8]) -> String {
+    let hash = blake3::hash(bytes).to_hex();
+    hash.chars().take(24).collect()
+}

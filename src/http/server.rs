@@ -1,0 +1,213 @@
+//! Listeners and connections: accepted up to a bound, each in a task of its own, drained within a bounded time.
+
+use super::body::Body;
+use super::private::Private;
+use super::public::Public;
+use super::socket::{Watched, listen, prepare};
+use crate::config::{Config, Http};
+use crate::metrics::Metrics;
+use crate::origin::Origin;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioTimer;
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Bytes of a request's head at most.
+const HEAD_LIMIT: usize = 16 << 10;
+
+/// Connections at once on the private listener.
+const PRIVATE_CONNECTIONS: usize = 256;
+
+/// How long health and metrics under way may take once all else has ended.
+const PRIVATE_DRAIN: Duration = Duration::from_millis(500);
+
+/// How long accepting rests when the system has nothing left to accept with.
+const ACCEPT_REST: Duration = Duration::from_millis(200);
+
+/// Why the server cannot listen.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {address} (`listen.{key}` or --{flag}): {why}")]
+pub struct Error {
+    address: SocketAddr,
+    key: &'static str,
+    flag: &'static str,
+    why: io::Error,
+}
+
+/// Two listeners that accept.
+#[derive(Debug)]
+pub struct Server {
+    public: TcpListener,
+    private: TcpListener,
+    settings: Http,
+}
+
+impl Server {
+    /// Listens as `config` says. Called in a runtime.
+    pub fn bind(config: &Config) -> Result<Self, Error> {
+        let bind = |address, key, flag| listen(address).map_err(|why| Error { address, key, flag, why });
+        Ok(Self {
+            public: bind(config.listen.public, "public", "listen")?,
+            private: bind(config.listen.private, "private", "private")?,
+            settings: config.http.clone(),
+        })
+    }
+
+    /// Where it listens: public, private. Ports are those that were picked.
+    pub fn addresses(&self) -> io::Result<(SocketAddr, SocketAddr)> {
+        Ok((self.public.local_addr()?, self.private.local_addr()?))
+    }
+
+    /// Answers from `origin` until `stop` is cancelled, then finishes what is under way, within `http.drain`.
+    pub async fn run(self, origin: Arc<Origin>, metrics: Arc<Metrics>, stop: CancellationToken) {
+        let private = Private { origin: Arc::clone(&origin), metrics: Arc::clone(&metrics), stop: stop.clone() };
+        let public = Public::new(origin, metrics, self.settings.manifest_max_age);
+        // The private listener answers as long as the public one has something under way.
+        let drained = CancellationToken::new();
+        let private = Listener::new(Desk::Private(private), &self.settings, drained.clone());
+        let public = Listener::new(Desk::Public(public), &self.settings, stop);
+        let watching = tokio::spawn(Arc::clone(&private).accept(self.private));
+        Arc::clone(&public).accept(self.public).await;
+        tracing::info!(connections = public.tasks.len(), "draining");
+        public.finish(self.settings.drain).await;
+        drained.cancel();
+        private.finish(PRIVATE_DRAIN).await;
+        watching.abort();
+    }
+}
+
+/// Who answers.
+#[derive(Debug)]
+enum Desk {
+    Public(Public),
+    Private(Private),
+}
+
+impl Desk {
+    async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+        match self {
+            Self::Public(public) => public.answer(request).await,
+            Self::Private(private) => private.answer(request).await,
+        }
+    }
+
+    /// Where its connections and bytes are counted: the private listener's are no one's business.
+    const fn metrics(&self) -> Option<&Arc<Metrics>> {
+        match self {
+            Self::Public(public) => Some(public.metrics()),
+            Self::Private(_) => None,
+        }
+    }
+}
+
+/// The connections of one listener.
+#[derive(Debug)]
+struct Listener {
+    desk: Desk,
+    settings: Http,
+    slots: Arc<Semaphore>,
+    tasks: TaskTracker,
+    /// Cancelled: accept nothing further, finish what is under way.
+    stop: CancellationToken,
+    /// Cancelled: give up what is under way.
+    cut: CancellationToken,
+}
+
+impl Listener {
+    fn new(desk: Desk, settings: &Http, stop: CancellationToken) -> Arc<Self> {
+        let slots = match desk {
+            Desk::Public(_) => settings.connections,
+            Desk::Private(_) => PRIVATE_CONNECTIONS,
+        };
+        Arc::new(Self {
+            desk,
+            settings: settings.clone(),
+            slots: Arc::new(Semaphore::new(slots)),
+            tasks: TaskTracker::new(),
+            stop,
+            cut: CancellationToken::new(),
+        })
+    }
+
+    /// Accepts until it is stopped; then the socket closes. Whoever finds no slot waits in the kernel's queue.
+    async fn accept(self: Arc<Self>, socket: TcpListener) {
+        let mut failing = false;
+        while let Some((slot, accepted)) = self.stop.run_until_cancelled(self.next(&socket)).await {
+            match accepted {
+                Ok((stream, _)) => {
+                    failing = false;
+                    self.tasks.spawn(Arc::clone(&self).serve(stream, slot));
+                }
+                // The client was gone before it was accepted: that is its own matter.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+                // No descriptors or memory left: some come back when connections end. Said once, not five times a second.
+                Err(error) => {
+                    if !std::mem::replace(&mut failing, true) {
+                        tracing::error!(%error, "accepting fails; trying on");
+                    }
+                    self.stop.run_until_cancelled(sleep(ACCEPT_REST)).await;
+                }
+            }
+        }
+    }
+
+    async fn next(&self, socket: &TcpListener) -> (OwnedSemaphorePermit, io::Result<(TcpStream, SocketAddr)>) {
+        let slot = Arc::clone(&self.slots).acquire_owned().await.expect("the semaphore is never closed");
+        (slot, socket.accept().await)
+    }
+
+    /// Serves one connection to its end.
+    async fn serve(self: Arc<Self>, stream: TcpStream, slot: OwnedSemaphorePermit) {
+        let _open = self.desk.metrics().map(|metrics| metrics.connection());
+        prepare(&stream, u32::try_from(self.settings.unsent.bytes()).unwrap_or(u32::MAX));
+        let watched = Watched::new(stream, self.settings.write_stall, self.desk.metrics().cloned());
+        let listener = Arc::clone(&self);
+        let service = service_fn(move |request| {
+            let listener = Arc::clone(&listener);
+            async move { Ok::<_, Infallible>(listener.desk.answer(request).await) }
+        });
+        let mut connection = pin!(
+            http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(self.settings.header_timeout)
+                .max_buf_size(HEAD_LIMIT)
+                .max_header_size(HEAD_LIMIT)
+                .half_close(true)
+                .serve_connection(watched, service)
+        );
+        let ended = tokio::select! {
+            ended = connection.as_mut() => Some(ended),
+            () = self.stop.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                self.cut.run_until_cancelled(connection).await
+            }
+        };
+        match ended {
+            Some(Ok(())) => {}
+            Some(Err(error)) => tracing::debug!(%error, "a connection ended early"),
+            None => tracing::warn!("a connection was cut off: it took longer than `http.drain`"),
+        }
+        drop(slot);
+    }
+
+    /// Waits for what is under way, at most `limit`, then cuts it off.
+    async fn finish(&self, limit: Duration) {
+        self.tasks.close();
+        if timeout(limit, self.tasks.wait()).await.is_err() {
+            self.cut.cancel();
+            self.tasks.wait().await;
+        }
+    }
+}

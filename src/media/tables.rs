@@ -1,0 +1,257 @@
+//! Sample tables as files hold them, checked once as a whole and packed into a [`SampleIndex`]: every table speaks of
+//! the same samples, every byte lies in the object.
+
+use super::index::SampleIndex;
+use super::num::{u32_from_usize, u64_from_usize, usize_from_u32};
+use super::offsets::Offsets;
+use super::packed::Sums;
+use super::sync::Sync;
+
+/// Samples of a track that are indexed at most: 8 days of AAC, 6 of video at 60 Hz. More is refused.
+pub const SAMPLE_LIMIT: u32 = 1 << 25;
+
+/// What is wrong with a set of sample tables.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Flaw {
+    /// The track has no samples.
+    #[error("the track has no samples")]
+    Empty,
+    /// More samples than are indexed.
+    #[error("`stsz` counts {samples} samples; at most {SAMPLE_LIMIT} are served")]
+    TooMany {
+        /// What it counts.
+        samples: u64,
+    },
+    /// The chunks hold fewer samples than there are sizes.
+    #[error("`stsc` and `stco` place {placed} samples, `stsz` counts {samples}")]
+    Unplaced {
+        /// Samples that some chunk holds.
+        placed: u64,
+        /// Samples that have a size.
+        samples: u64,
+    },
+    /// `stsc` is not a table of chunk runs.
+    #[error(
+        "`stsc` entry {entry} begins at chunk {first_chunk}; the first must begin at 1, each later one behind its predecessor"
+    )]
+    ChunkRun {
+        /// Which entry, from 0.
+        entry: u64,
+        /// What it says.
+        first_chunk: u32,
+    },
+    /// A chunk lies outside the object.
+    #[error("chunk {chunk} needs bytes up to {end}, the object ends at {size}")]
+    Outside {
+        /// Which chunk, from 0.
+        chunk: u64,
+        /// One past its last byte.
+        end: u64,
+        /// The object's size.
+        size: u64,
+    },
+    /// The samples together are larger than the object.
+    #[error("the samples take {total} bytes, the object has {size}")]
+    Oversize {
+        /// The sum of all sample sizes.
+        total: u64,
+        /// The object's size.
+        size: u64,
+    },
+    /// A sync sample that does not exist.
+    #[error("`stss` names sample {sample}, the track has {samples}")]
+    Sync {
+        /// Its number, from 1.
+        sample: u32,
+        /// How many there are.
+        samples: u32,
+    },
+    /// Times that do not fit.
+    #[error("decode times exceed 2^62 ticks")]
+    Time,
+}
+
+/// Collects sample tables as files hold them, run by run. Memory is bounded by the bytes they came from.
+#[derive(Debug, Clone, Default)]
+pub struct IndexBuilder {
+    /// Decode time of the first sample: 0, or the first `tfdt` of a fragmented file.
+    pub first_decode_time: u64,
+    /// `stts`: (sample_count, sample_delta).
+    pub durations: Vec<(u32, u32)>,
+    /// `ctts`: (sample_count, sample_offset); empty where all offsets are zero.
+    pub offsets: Vec<(u32, i32)>,
+    /// `stsz` or `stz2`.
+    pub sizes: Sizes,
+    /// `stco` or `co64`.
+    pub chunk_offsets: Vec<u64>,
+    /// `stsc`: (first_chunk, samples_per_chunk), chunks counted from 1.
+    pub chunk_runs: Vec<(u32, u32)>,
+    /// `stss`: sample numbers from 1; `None` where the box is missing and every sample is a sync sample.
+    pub sync: Option<Vec<u32>>,
+}
+
+/// Sample sizes as `stsz` writes them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sizes {
+    /// All samples have one size.
+    Same {
+        /// That size, in bytes.
+        size: u32,
+        /// How many samples.
+        count: u32,
+    },
+    /// A size per sample.
+    Each(Vec<u32>),
+}
+
+impl Default for Sizes {
+    fn default() -> Self {
+        Self::Each(Vec::new())
+    }
+}
+
+/// What the tables count; they may differ where that does no harm, and lint says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Totals {
+    /// Samples with a size: the truth.
+    pub sized: u64,
+    /// Samples with a duration. Too few: the last one's repeats. Too many: ignored.
+    pub timed: u64,
+    /// Samples with a composition offset, `None` without `ctts`. Too few: the rest are 0. Too many: ignored.
+    pub composed: Option<u64>,
+    /// Samples that a chunk holds; never too few.
+    pub placed: u64,
+}
+
+impl IndexBuilder {
+    /// Appends a run of one sample to `durations`, merging equal neighbours.
+    pub fn push_duration(&mut self, duration: u32) {
+        push_run(&mut self.durations, duration);
+    }
+
+    /// Appends a run of one sample to `offsets`, merging equal neighbours.
+    pub fn push_offset(&mut self, offset: i32) {
+        push_run(&mut self.offsets, offset);
+    }
+
+    /// Appends a chunk of `samples` samples at `position`, merging equal neighbours into one `stsc` run.
+    pub fn push_chunk(&mut self, position: u64, samples: u32) {
+        self.chunk_offsets.push(position);
+        if self.chunk_runs.last().is_none_or(|(_, last)| *last != samples) {
+            self.chunk_runs.push((u32_from_usize(self.chunk_offsets.len()), samples));
+        }
+    }
+
+    /// Checks every table against the others and against the object's `size` in bytes.
+    pub fn build(self, size: u64) -> Result<SampleIndex, Flaw> {
+        let len = self.count()?;
+        let totals = self.totals(len);
+        let chunk_samples = chunk_samples(&self.chunk_runs, u64_from_usize(self.chunk_offsets.len()), len)?;
+        if chunk_samples.total() < u64::from(len) {
+            return Err(Flaw::Unplaced { placed: chunk_samples.total(), samples: u64::from(len) });
+        }
+        let sizes = match self.sizes {
+            Sizes::Same { size, count } => Sums::new(std::iter::repeat_n(u64::from(size), usize_from_u32(count))),
+            Sizes::Each(sizes) => Sums::new(sizes.into_iter().map(u64::from)),
+        };
+        let sizes = sizes.ok_or(Flaw::Oversize { total: u64::MAX, size })?;
+        if sizes.total() > size {
+            return Err(Flaw::Oversize { total: sizes.total(), size });
+        }
+        check_chunks(&self.chunk_offsets, &chunk_samples, &sizes, size)?;
+        let index = SampleIndex {
+            len,
+            first_decode_time: self.first_decode_time,
+            durations: expand_durations(&self.durations, len).ok_or(Flaw::Time)?,
+            offsets: Offsets::new(&self.offsets, len),
+            sizes,
+            chunk_samples,
+            chunk_offsets: self.chunk_offsets.into_iter().collect(),
+            sync: Sync::new(self.sync, len)?,
+            totals,
+        };
+        let end = index.first_decode_time.checked_add(index.durations.total());
+        end.filter(|end| *end < 1 << 62).map(|_| index).ok_or(Flaw::Time)
+    }
+
+    fn count(&self) -> Result<u32, Flaw> {
+        let samples = match &self.sizes {
+            Sizes::Same { count, .. } => u64::from(*count),
+            Sizes::Each(sizes) => u64_from_usize(sizes.len()),
+        };
+        match u32::try_from(samples) {
+            Ok(0) => Err(Flaw::Empty),
+            Ok(len) if len <= SAMPLE_LIMIT => Ok(len),
+            _ => Err(Flaw::TooMany { samples }),
+        }
+    }
+
+    fn totals(&self, len: u32) -> Totals {
+        let chunks = u64_from_usize(self.chunk_offsets.len());
+        let ends = self.chunk_runs.iter().skip(1).map(|(first, _)| u64::from(*first)).chain([chunks + 1]);
+        let placed = self.chunk_runs.iter().zip(ends);
+        Totals {
+            sized: u64::from(len),
+            timed: self.durations.iter().map(|(count, _)| u64::from(*count)).sum(),
+            composed: (!self.offsets.is_empty()).then(|| self.offsets.iter().map(|(count, _)| u64::from(*count)).sum()),
+            placed: placed.fold(0, |sum: u64, ((first, samples), end)| {
+                let chunks = end.saturating_sub(u64::from(*first));
+                sum.saturating_add(chunks.saturating_mul(u64::from(*samples)))
+            }),
+        }
+    }
+}
+
+fn push_run<T: PartialEq>(runs: &mut Vec<(u32, T)>, value: T) {
+    match runs.last_mut() {
+        Some((count, last)) if *last == value && *count < u32::MAX => *count += 1,
+        _ => runs.push((1, value)),
+    }
+}
+
+/// Samples per chunk, cut off where `len` samples are placed; chunks without samples at the end stay, empty.
+fn chunk_samples(runs: &[(u32, u32)], chunks: u64, len: u32) -> Result<Sums, Flaw> {
+    let mut next = 1_u64;
+    for (entry, (first_chunk, _)) in (0_u64..).zip(runs) {
+        let expected = if entry == 0 { *first_chunk == 1 } else { u64::from(*first_chunk) >= next };
+        if !expected {
+            return Err(Flaw::ChunkRun { entry, first_chunk: *first_chunk });
+        }
+        next = u64::from(*first_chunk) + 1;
+    }
+    let ends = runs.iter().skip(1).map(|(first, _)| u64::from(*first) - 1).chain([chunks]);
+    let counts = runs.iter().zip(ends).flat_map(|((first, samples), end)| {
+        let from = (u64::from(*first) - 1).min(chunks);
+        (from..end.min(chunks)).map(|_| u64::from(*samples))
+    });
+    let mut left = u64::from(len);
+    let counts = counts.map(|samples| {
+        let taken = samples.min(left);
+        left -= taken;
+        taken
+    });
+    Ok(Sums::new(counts).expect("the sum is at most `len`"))
+}
+
+fn check_chunks(offsets: &[u64], samples: &Sums, sizes: &Sums, size: u64) -> Result<(), Flaw> {
+    let (mut first, mut before) = (0_u64, 0_u64);
+    for (chunk, position) in (0_u64..).zip(offsets) {
+        first += samples.get(chunk).unwrap_or(0);
+        let through = sizes.before(first);
+        let bytes = through - before;
+        before = through;
+        let end = position.saturating_add(bytes);
+        if bytes > 0 && end > size {
+            return Err(Flaw::Outside { chunk, end, size });
+        }
+    }
+    Ok(())
+}
+
+/// One duration per sample; the last run's repeats where the table is short.
+fn expand_durations(runs: &[(u32, u32)], len: u32) -> Option<Sums> {
+    let last = runs.last().map_or(0, |(_, delta)| *delta);
+    let each = runs.iter().flat_map(|(count, delta)| std::iter::repeat_n(*delta, usize_from_u32(*count)));
+    let padded = each.chain(std::iter::repeat(last)).take(usize_from_u32(len));
+    Sums::new(padded.map(u64::from))
+}

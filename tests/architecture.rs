@@ -1,0 +1,182 @@
+//! Who may look at whom (DESIGN §3), and what rooms may say. The table below *is* the design: changing it is a decision
+//! that its commit explains.
+
+#![allow(clippy::unwrap_used, reason = "what panics here fails a test")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const MEDIA: &str = "media";
+const CORE: [&str; 7] = [MEDIA, "route", "demux", "plan", "mux", "manifest", "lint"];
+
+/// Lines of a file without its tests, at most.
+const LINES: usize = 500;
+
+/// What core rooms do not say: they neither wait, read, log nor ask the time.
+const SHELL_WORDS: [&str; 8] = ["async ", ".await", "tokio", "tracing", "std::fs", "std::net", "std::io", "::now("];
+
+/// Each room and the rooms it may use.
+fn table() -> Vec<(&'static str, Vec<&'static str>)> {
+    let origin = [&CORE[..], &["store", "cache", "catalog", "config", "metrics"]].concat();
+    let cli = [&origin[..], &["origin", "http"]].concat();
+    vec![
+        (MEDIA, vec![]),
+        ("route", vec![MEDIA]),
+        ("demux", vec![MEDIA]),
+        ("plan", vec![MEDIA]),
+        ("lint", vec![MEDIA, "plan"]),
+        ("mux", vec![MEDIA, "plan"]),
+        ("manifest", vec![MEDIA, "plan", "route", "mux"]),
+        ("config", vec![MEDIA, "plan"]),
+        ("metrics", vec![]),
+        ("store", vec![MEDIA, "config", "metrics"]),
+        ("cache", vec![MEDIA, "metrics"]),
+        ("catalog", vec![MEDIA, "demux", "plan", "store", "cache", "config", "metrics"]),
+        ("origin", origin),
+        ("http", vec![MEDIA, "route", "origin", "config", "metrics"]),
+        ("cli", cli),
+    ]
+}
+
+/// A source file.
+struct Source {
+    path: PathBuf,
+    /// The folder or file below `src` that it belongs to.
+    room: String,
+    text: String,
+}
+
+impl Source {
+    /// Its lines with their numbers, comments left out.
+    fn code(&self) -> impl Iterator<Item = (usize, &str)> {
+        let lines = self.text.lines().enumerate().map(|(at, line)| (at + 1, line));
+        lines.filter(|(_, line)| !line.trim_start().starts_with("//"))
+    }
+
+    /// The number of the line on which its tests begin; past the end where it has none.
+    fn tests_begin(&self) -> usize {
+        let before = self.text.lines().take_while(|line| line.trim() != "#[cfg(test)]");
+        before.count() + 1
+    }
+
+    fn at(&self, line: usize) -> String {
+        format!("{}:{line}", self.path.display())
+    }
+}
+
+fn sources() -> Vec<Source> {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    let mut folders = vec![source.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let below = path.strip_prefix(&source).unwrap();
+                let room = below.iter().next().unwrap().to_str().unwrap().trim_end_matches(".rs").to_owned();
+                let text = fs::read_to_string(&path).unwrap();
+                found.push(Source { path: Path::new("src").join(below), room, text });
+            }
+        }
+    }
+    found.sort_by(|a, b| a.path.cmp(&b.path));
+    found
+}
+
+/// The names that follow `crate::` on a line.
+fn visited(line: &str) -> impl Iterator<Item = &str> {
+    line.split("crate::").skip(1).map(|rest| {
+        let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
+        &rest[..end]
+    })
+}
+
+/// All lines for which `wrong` says so.
+fn wrong_lines(wrong: impl Fn(&Source, usize, &str) -> bool) -> Vec<String> {
+    let sources = sources();
+    let each = sources.iter().flat_map(|source| source.code().map(move |(at, line)| (source, at, line)));
+    let found = each.filter(|(source, at, line)| wrong(source, *at, line));
+    found.map(|(source, at, line)| format!("{}: {}", source.at(at), line.trim())).collect()
+}
+
+#[test]
+fn the_table_lists_the_rooms_that_exist() {
+    let library = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs")).unwrap();
+    let declared: BTreeSet<&str> =
+        library.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';')).collect();
+    let listed: BTreeSet<&str> = table().into_iter().map(|(room, _)| room).collect();
+    assert_eq!(declared, listed);
+}
+
+#[test]
+fn rooms_visit_only_whom_they_may() {
+    let table = table();
+    let wrong = wrong_lines(|source, _, line| {
+        let Some((room, allowed)) = table.iter().find(|(room, _)| *room == source.room) else {
+            return false;
+        };
+        visited(line).any(|other| other != *room && !allowed.contains(&other))
+    });
+    assert_eq!(wrong, [""; 0]);
+}
+
+#[test]
+fn no_one_visits_without_naming_the_room() {
+    let wrong = wrong_lines(|source, at, line| {
+        let line = line.trim();
+        let escapes = line.contains("use super::*") || line.contains("super::super");
+        let reexport = line.starts_with("pub use ") && line.ends_with("::*;");
+        let inside = escapes && at < source.tests_begin();
+        inside || reexport || line.contains("use crate::*") || line.contains("use crate::{")
+    });
+    assert_eq!(wrong, [""; 0]);
+}
+
+#[test]
+fn core_rooms_neither_wait_nor_read_nor_ask_the_time() {
+    // A cursor over bytes in memory reads nothing.
+    let said = |line: &str| {
+        let line = line.replace("std::io::Cursor", "");
+        SHELL_WORDS.iter().any(|word| line.contains(word))
+    };
+    let wrong = wrong_lines(|source, _, line| CORE.contains(&source.room.as_str()) && said(line));
+    assert_eq!(wrong, [""; 0]);
+}
+
+#[test]
+fn a_folders_mod_rs_only_lists_what_is_in_it() {
+    let lists = |statement: &str| {
+        let statement = statement.trim();
+        ["mod ", "pub mod ", "pub use "].iter().any(|start| statement.starts_with(start)) || statement.is_empty()
+    };
+    let wrong: Vec<String> = sources()
+        .iter()
+        .filter(|source| source.path.ends_with("mod.rs"))
+        .filter(|source| {
+            let code: Vec<&str> = source.code().map(|(_, line)| line).collect();
+            !source.text.starts_with("//! ") || !code.join("\n").split(';').all(lists)
+        })
+        .map(|source| source.path.display().to_string())
+        .collect();
+    assert_eq!(wrong, [""; 0]);
+}
+
+#[test]
+fn every_file_opens_by_saying_what_it_is() {
+    let sources = sources();
+    let silent =
+        sources.iter().filter(|source| !source.text.starts_with("//! ") || source.text.starts_with("//! (being"));
+    let wrong: Vec<String> = silent.map(|source| source.path.display().to_string()).collect();
+    assert_eq!(wrong, [""; 0]);
+}
+
+#[test]
+fn files_stay_short() {
+    let sources = sources();
+    let long = sources.iter().filter(|source| source.tests_begin() > LINES + 1);
+    let wrong: Vec<String> = long.map(|source| source.at(source.tests_begin() - 1)).collect();
+    assert_eq!(wrong, [""; 0]);
+}
