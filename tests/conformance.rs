@@ -9,6 +9,7 @@
     clippy::as_conversions,
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
+    clippy::similar_names,
     reason = "a test that panics has failed, which is what it is for"
 )]
 #![allow(dead_code, reason = "each test program uses its part of the support modules")]

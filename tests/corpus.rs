@@ -5,6 +5,10 @@
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::panic,
+    clippy::float_arithmetic,
+    clippy::as_conversions,
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
     reason = "a test that panics has failed, which is what it is for"
 )]
 #![allow(dead_code, reason = "each test program uses its part of the support modules")]

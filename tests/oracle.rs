@@ -124,6 +124,53 @@ fn each_asset_is_exact_to_the_packet_and_the_tick() {
     report(&wrong, assets.len());
 }
 
+/// What is wrong with the asset of `file` (a fixture) when it is held against a stored file that `spoil` has changed.
+fn against(spoil: impl FnOnce(&mut Vec<u8>), file: &str) -> Vec<String> {
+    let (folder, files) = stage(|path| path == Path::new("fixtures").join(file));
+    let server = Server::start(folder.path(), &[]);
+    let base = format!("http://{}", server.public);
+    let mut asset = media::assets(&base, folder.path(), &files).remove(0);
+    load(&base, &asset).unwrap();
+    let mut bytes = fs::read(&asset.files[0]).unwrap();
+    spoil(&mut bytes);
+    asset.files[0] = folder.path().join("spoiled.mp4");
+    fs::write(&asset.files[0], bytes).unwrap();
+    check(&base, &asset).unwrap()
+}
+
+#[test]
+fn a_changed_byte_and_two_ticks_are_noticed() {
+    let find = |bytes: &[u8], mark: &[u8]| bytes.windows(4).position(|four| four == mark).unwrap();
+    assert_eq!(against(|_| (), "co64.mp4"), Vec::<String>::new());
+    // The last byte of the first mdat's first kilobyte.
+    let byte = against(
+        |bytes| {
+            let at = find(bytes, b"mdat") + 1_024;
+            bytes[at] ^= 1;
+        },
+        "co64.mp4",
+    );
+    assert!(byte[0].contains("is not played as it is"), "{byte:?}");
+    // media_time of the first edit list (version 0: size, type, flags, count, duration, then it).
+    let ticks = against(
+        |bytes| {
+            let at = find(bytes, b"elst") + 19;
+            bytes[at] += 2;
+        },
+        "co64.mp4",
+    );
+    assert!(ticks.iter().any(|fault| fault.contains("s late, the pictures ask for")), "{ticks:?}");
+    // The first duration of the first stts (type, flags, count, samples, then it).
+    let span = against(
+        |bytes| {
+            let at = find(bytes, b"stts") + 19;
+            bytes[at] += 1;
+        },
+        "co64.mp4",
+    );
+    assert!(span.iter().any(|fault| fault.contains("clock") || fault.contains("lasts")), "{span:?}");
+}
+
 /// Files that ffprobe reads through its own HLS and DASH readers too.
 const READ_OVER_HTTP: [&str; 8] = [
     "bbb_480p_30s",

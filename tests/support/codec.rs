@@ -4,8 +4,8 @@ use crate::boxes::{Fields, Sample};
 use crate::presentation::Track;
 
 /// The payload of the first box `kind` anywhere in a sample entry: found by its type, as entries nest differently.
-pub(crate) fn inside<'a>(entry: &'a [u8], kind: &[u8; 4]) -> Option<&'a [u8]> {
-    let at = entry.windows(4).position(|four| four == kind)?;
+pub(crate) fn inside(entry: &[u8], kind: [u8; 4]) -> Option<&[u8]> {
+    let at = entry.windows(4).position(|four| *four == kind)?;
     let size = u32::from_be_bytes(entry.get(at.checked_sub(4)?..at)?.try_into().ok()?);
     entry.get(at + 4..at - 4 + usize::try_from(size).ok()?)
 }
@@ -15,10 +15,10 @@ pub(crate) fn string(track: &Track) -> Option<String> {
     let entry = &track.header.tracks[0].entry;
     match entry.get(4..8)? {
         kind @ (b"avc1" | b"avc3") => {
-            let [_, profile, compatibility, level, ..] = inside(entry, b"avcC")? else { return None };
+            let [_, profile, compatibility, level, ..] = inside(entry, *b"avcC")? else { return None };
             Some(format!("{}.{profile:02x}{compatibility:02x}{level:02x}", String::from_utf8_lossy(kind)))
         }
-        b"mp4a" => audio_object_type(inside(entry, b"esds")?).map(|kind| format!("mp4a.40.{kind}")),
+        b"mp4a" => audio_object_type(inside(entry, *b"esds")?).map(|kind| format!("mp4a.40.{kind}")),
         _ => None,
     }
 }
@@ -50,7 +50,7 @@ fn audio_object_type(esds: &[u8]) -> Option<u8> {
 /// before it follows it. Sound always does.
 pub(crate) fn starts_alone(track: &Track) -> bool {
     let joined = track.joined();
-    let idr = |sample: &Sample| match inside(&track.header.tracks[0].entry, b"avcC") {
+    let idr = |sample: &Sample| match inside(&track.header.tracks[0].entry, *b"avcC") {
         Some(config) => is_idr(&joined, sample, usize::from(config.get(4).map_or(3, |byte| byte & 3) + 1)),
         None => sample.sync,
     };

@@ -84,7 +84,7 @@ pub(crate) fn track(track: &Track, source: &Source, id: u32, joined: &Listing) -
 
 /// The sample entry is the stored one; QuickTime's is written as ISO's, with the same decoder configuration.
 fn same_entry(movie: &Movie, stored: &[u8], played: &[u8]) -> Result<(), String> {
-    let configuration = |entry: &[u8]| [b"avcC", b"esds"].map(|kind| codec::inside(entry, kind).map(<[u8]>::to_vec));
+    let configuration = |entry: &[u8]| [*b"avcC", *b"esds"].map(|kind| codec::inside(entry, kind).map(<[u8]>::to_vec));
     let quicktime = movie.brands.first().is_none_or(|brand| brand == "qt  ");
     let same = if quicktime { configuration(stored) == configuration(played) } else { stored == played };
     if same { Ok(()) } else { Err("the sample entry is another".into()) }
@@ -239,8 +239,8 @@ pub(crate) fn one_clock(offsets: &[(&Track, Offset)]) -> Vec<String> {
     let mut faults = Vec::new();
     for (track, offset) in offsets {
         let scale = i64::from(track.timescale());
-        // |ticks/scale − own/own_scale| ≤ 1/scale + 1/own_scale, without fractions.
-        if (offset.ticks * own_scale - own * scale).abs() > scale + own_scale {
+        // |ticks/scale − own/own_scale| ≤ 1/scale, without fractions.
+        if (offset.ticks * own_scale - own * scale).abs() > own_scale {
             faults.push(format!(
                 "{}: played {}/{scale} s late, the pictures ask for {own}/{own_scale} s",
                 track.uri, offset.ticks

@@ -66,10 +66,10 @@ fn parse(bytes: &[u8]) -> Result<Answer, String> {
     let mut answer = Answer { status: status.ok_or("no status")?, headers, body: bytes[end + 4..].to_vec() };
     if answer.header("transfer-encoding").is_some_and(|coding| coding.eq_ignore_ascii_case("chunked")) {
         answer.body = unchunk(&answer.body)?;
-    } else if let Some(length) = answer.header("content-length") {
-        if length.parse() != Ok(answer.body.len()) {
-            return Err(format!("Content-Length says {length}, {} bytes came", answer.body.len()));
-        }
+    } else if let Some(length) = answer.header("content-length")
+        && length.parse() != Ok(answer.body.len())
+    {
+        return Err(format!("Content-Length says {length}, {} bytes came", answer.body.len()));
     }
     Ok(answer)
 }

@@ -52,7 +52,7 @@ pub(crate) fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
             copy(&entry.path(), &target)?;
         } else {
             fs::write(&target, fs::read(entry.path())?)?;
-            File::options().write(true).open(&target)?.set_modified(SystemTime::now() - Duration::from_secs(86_400))?;
+            File::options().write(true).open(&target)?.set_modified(SystemTime::now() - Duration::from_hours(24))?;
         }
     }
     Ok(())

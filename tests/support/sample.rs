@@ -123,9 +123,9 @@ impl Track {
     }
 }
 
-fn cell(kind: &[u8; 4], parts: &[&[u8]]) -> Vec<u8> {
+fn cell(kind: [u8; 4], parts: &[&[u8]]) -> Vec<u8> {
     let payload = parts.concat();
-    [&(payload.len() as u32 + 8).to_be_bytes()[..], kind, &payload].concat()
+    [&(payload.len() as u32 + 8).to_be_bytes()[..], &kind, &payload].concat()
 }
 
 fn words(words: &[u32]) -> Vec<u8> {
@@ -135,32 +135,33 @@ fn words(words: &[u32]) -> Vec<u8> {
 fn init(track: &Track) -> Vec<u8> {
     let unity = words(&[0x1_0000, 0, 0, 0, 0x1_0000, 0, 0, 0, 0x4000_0000]);
     let mvhd = cell(
-        b"mvhd",
+        *b"mvhd",
         &[&words(&[0, 0, 0, track.timescale, 0, 0x1_0000, 0x0100_0000, 0, 0]), &unity, &[0; 24], &words(&[3])],
     );
     let size = if track.video { [320 << 16, 180 << 16] } else { [0, 0] };
-    let tkhd = cell(b"tkhd", &[&words(&[7, 0, 0, track.id, 0, 0, 0, 0, 0, 0]), &unity, &words(&size)]);
-    let edts = cell(b"edts", &[&cell(b"elst", &[&words(&[0, 1, 0, 0, 0x1_0000])])]);
-    let mdhd = cell(b"mdhd", &[&words(&[0, 0, 0, track.timescale, 0, 0x55c4_0000])]);
+    let tkhd = cell(*b"tkhd", &[&words(&[7, 0, 0, track.id, 0, 0, 0, 0, 0, 0]), &unity, &words(&size)]);
+    let edts = cell(*b"edts", &[&cell(*b"elst", &[&words(&[0, 1, 0, 0, 0x1_0000])])]);
+    let mdhd = cell(*b"mdhd", &[&words(&[0, 0, 0, track.timescale, 0, 0x55c4_0000])]);
     let handler: &[u8; 4] = if track.video { b"vide" } else { b"soun" };
-    let hdlr = cell(b"hdlr", &[&words(&[0, 0]), handler, &[0; 13]]);
-    let header = if track.video { cell(b"vmhd", &[&words(&[1, 0, 0])]) } else { cell(b"smhd", &[&words(&[0, 0])]) };
-    let dref = cell(b"dref", &[&words(&[0, 1]), &cell(b"url ", &[&words(&[1])])]);
-    let stsd = cell(b"stsd", &[&words(&[0, 1]), &entry(track)]);
-    let empty: Vec<u8> = [b"stts", b"stsc", b"stco"].iter().flat_map(|kind| cell(kind, &[&words(&[0, 0])])).collect();
-    let stbl = cell(b"stbl", &[&stsd, &empty, &cell(b"stsz", &[&words(&[0, 0, 0])])]);
-    let minf = cell(b"minf", &[&header, &cell(b"dinf", &[&dref]), &stbl]);
-    let trak = cell(b"trak", &[&tkhd, &edts, &cell(b"mdia", &[&mdhd, &hdlr, &minf])]);
-    let mvex = cell(b"mvex", &[&cell(b"trex", &[&words(&[0, track.id, 1, 0, 0, 0])])]);
-    [cell(b"ftyp", &[b"cmfc", &words(&[0]), b"cmfc", b"iso6", b"mp41"]), cell(b"moov", &[&mvhd, &trak, &mvex])].concat()
+    let hdlr = cell(*b"hdlr", &[&words(&[0, 0]), handler, &[0; 13]]);
+    let header = if track.video { cell(*b"vmhd", &[&words(&[1, 0, 0])]) } else { cell(*b"smhd", &[&words(&[0, 0])]) };
+    let dref = cell(*b"dref", &[&words(&[0, 1]), &cell(*b"url ", &[&words(&[1])])]);
+    let stsd = cell(*b"stsd", &[&words(&[0, 1]), &entry(track)]);
+    let empty: Vec<u8> = [b"stts", b"stsc", b"stco"].iter().flat_map(|kind| cell(**kind, &[&words(&[0, 0])])).collect();
+    let stbl = cell(*b"stbl", &[&stsd, &empty, &cell(*b"stsz", &[&words(&[0, 0, 0])])]);
+    let minf = cell(*b"minf", &[&header, &cell(*b"dinf", &[&dref]), &stbl]);
+    let trak = cell(*b"trak", &[&tkhd, &edts, &cell(*b"mdia", &[&mdhd, &hdlr, &minf])]);
+    let mvex = cell(*b"mvex", &[&cell(*b"trex", &[&words(&[0, track.id, 1, 0, 0, 0])])]);
+    [cell(*b"ftyp", &[b"cmfc", &words(&[0]), b"cmfc", b"iso6", b"mp41"]), cell(*b"moov", &[&mvhd, &trak, &mvex])]
+        .concat()
 }
 
 fn entry(track: &Track) -> Vec<u8> {
     if track.video {
-        let avcc = cell(b"avcC", &[&[1, 0x42, 0xc0, 0x1e, 0xff, 0xe0, 0]]);
+        let avcc = cell(*b"avcC", &[&[1, 0x42, 0xc0, 0x1e, 0xff, 0xe0, 0]]);
         let size = [0x01, 0x40, 0x00, 0xb4];
         return cell(
-            b"avc1",
+            *b"avc1",
             &[
                 &words(&[0, 1, 0, 0, 0, 0]),
                 &size,
@@ -174,12 +175,12 @@ fn entry(track: &Track) -> Vec<u8> {
     }
     let esds = [3, 0x19, 0, 2, 0, 4, 0x11, 0x40, 0x15, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 5, 2, 0x11, 0x90, 6, 1, 2];
     cell(
-        b"mp4a",
+        *b"mp4a",
         &[
             &words(&[0, 1, 0, 0]),
             &[0, 2, 0, 16, 0, 0, 0, 0],
             &words(&[48_000 << 16]),
-            &cell(b"esds", &[&words(&[0]), &esds]),
+            &cell(*b"esds", &[&words(&[0]), &esds]),
         ],
     )
 }
@@ -200,13 +201,13 @@ fn segment(track: &Track, number: u32, plan: Plan) -> Vec<u8> {
     payload.extend(vec![0; plan.unused]);
     let version = if plan.offset < 0 { 0x0100_0e01 } else { 0x0e01 };
     let moof = |data: u32| {
-        let trun = cell(b"trun", &[&words(&[version, track.counts[number as usize - 1], data]), &run]);
-        let tfhd = cell(b"tfhd", &[&words(&[0x02_0008, track.id, track.tick])]);
-        let tfdt = cell(b"tfdt", &[&words(&[0x0100_0000, 0, track.start(number)])]);
-        cell(b"moof", &[&cell(b"mfhd", &[&words(&[0, number])]), &cell(b"traf", &[&tfhd, &tfdt, &trun])])
+        let trun = cell(*b"trun", &[&words(&[version, track.counts[number as usize - 1], data]), &run]);
+        let tfhd = cell(*b"tfhd", &[&words(&[0x02_0008, track.id, track.tick])]);
+        let tfdt = cell(*b"tfdt", &[&words(&[0x0100_0000, 0, track.start(number)])]);
+        cell(*b"moof", &[&cell(*b"mfhd", &[&words(&[0, number])]), &cell(*b"traf", &[&tfhd, &tfdt, &trun])])
     };
     let length = moof(0).len() as u32;
-    [cell(b"styp", &[b"cmfs", &words(&[0]), b"cmfs", b"cmff"]), moof(length + 8), cell(b"mdat", &[&payload])].concat()
+    [cell(*b"styp", &[b"cmfs", &words(&[0]), b"cmfs", b"cmff"]), moof(length + 8), cell(*b"mdat", &[&payload])].concat()
 }
 
 fn playlist(track: &Track) -> String {
