@@ -102,14 +102,13 @@ pub(super) struct Shown {
     pub(super) height: u16,
 }
 
-/// Reads a visual sample entry. Some writers leave its size zero: the track header's counts then.
+/// Reads a visual sample entry. Some writers leave its size zero: the track header's counts then, both sides of it.
 pub(super) fn visual(entry: Atom<'_>, shown: Shown) -> Result<Described, Error> {
     let mut fields = entry.fields();
     fields.slice(24)?;
     let (width, height) = (fields.u16()?, fields.u16()?);
     fields.slice(50)?;
-    let or = |own: u16, other| if own == 0 { other } else { own };
-    let (width, height) = (or(width, shown.width), or(height, shown.height));
+    let (width, height) = if width == 0 || height == 0 { (shown.width, shown.height) } else { (width, height) };
     for (field, claims) in [("width", width), ("height", height)] {
         if claims == 0 {
             return Err(entry.value(field, 0, "at least 1"));
