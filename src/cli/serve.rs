@@ -77,9 +77,9 @@ async fn stop_on([mut terminate, mut interrupt]: [Signal; 2], stop: Cancellation
     exit(KILLED);
 }
 
-/// Logs to standard error from `level` on. mp4-atom warns of each box it does not know: that is no news.
+/// Logs to standard error from `level` on.
 fn start_log(level: Level) {
-    let filter = EnvFilter::new(format!("{},mp4_atom=error", level.as_str()));
+    let filter = EnvFilter::new(level.as_str());
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
     log.with_ansi(stderr().is_terminal()).init();
 }

@@ -212,8 +212,8 @@ mod tests {
         entry[32..34].fill(0);
         let error = visual(Atom::new(&entry, 7).unwrap(), Shown::default()).unwrap_err();
         assert_eq!(error.to_string(), "`avc1` at byte 7 says width 0; it must be at least 1");
-        let shown = Shown { width: 640, ..Shown::default() };
+        let shown = Shown { width: 640, height: 360, ..Shown::default() };
         let Kind::Video(picture) = visual(Atom::new(&entry, 7).unwrap(), shown).unwrap().kind else { panic!("video") };
-        assert_eq!((picture.width, picture.height), (640, 240));
+        assert_eq!((picture.width, picture.height), (640, 360));
     }
 }
