@@ -30,7 +30,6 @@ struct Urls {
 static URLS: LazyLock<Urls> = LazyLock::new(|| {
     let server = shared();
     let entry = "/vod/natural/index.m3u8";
-    let beside = |of: &str, reference: &str| format!("{}/{reference}", of.rsplit_once('/').unwrap().0);
     let read = |path: &str| server.get(path, "").text().to_owned();
     let line = |text: &str| text.lines().find(|line| !line.starts_with('#') && !line.is_empty()).unwrap().to_owned();
     let playlist = beside(entry, &line(&read(entry)));
@@ -38,6 +37,19 @@ static URLS: LazyLock<Urls> = LazyLock::new(|| {
     let map = text.split_once("#EXT-X-MAP:URI=\"").unwrap().1.split_once('"').unwrap().0;
     Urls { entry, init: beside(&playlist, map), segment: beside(&playlist, &line(&text)), playlist }
 });
+
+/// What a relative reference in `of` names (RFC 3986 §5.2): beside it, each `..` one folder up.
+fn beside(of: &str, reference: &str) -> String {
+    let mut parts: Vec<&str> = of.split('/').collect();
+    parts.pop();
+    for part in reference.split('/') {
+        match part {
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    parts.join("/")
+}
 
 /// A stored file of the asset, as the gallery says it.
 static FILE: LazyLock<String> = LazyLock::new(|| {

@@ -38,6 +38,9 @@ struct TrackReport {
     bytes: u64,
     /// Bytes of memory its index takes.
     index_bytes: usize,
+    /// When it is presented, in seconds: priming is negative.
+    start: f64,
+    end: f64,
     edit: EditReport,
     /// Bits per second: the peak over about a segment target, and all along.
     bandwidth: u64,
@@ -118,6 +121,8 @@ impl TrackReport {
             samples: stored.index.len(),
             bytes: stored.index.bytes(),
             index_bytes: stored.index.heap_bytes(),
+            start: seconds(track.start()),
+            end: seconds(track.end()),
             edit: EditReport {
                 delay: seconds(stored.edit.delay),
                 media_time: stored.edit.media_time.0,
@@ -156,6 +161,7 @@ impl fmt::Display for TrackReport {
             "  samples   {} ({} bytes) at timescale {}; index {per_sample} bytes a sample",
             self.samples, self.bytes, self.timescale
         )?;
+        writeln!(f, "  presented from {} s to {} s", self.start, self.end)?;
         let length = self.edit.length.map_or_else(|| "to the end".into(), |length| format!("for {length} s"));
         writeln!(f, "  edit      from tick {} at {} s, {length}", self.edit.media_time, self.edit.delay)?;
         writeln!(f, "  bit rate  {} peak, {} average", self.bandwidth, self.average_bandwidth)?;

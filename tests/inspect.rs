@@ -1,0 +1,53 @@
+//! `afflux inspect`, run as a person or a script runs it.
+
+mod support;
+
+use serde_json::Value;
+use std::process::Output;
+use support::{afflux, fixtures};
+
+fn inspect(args: &[&str]) -> Output {
+    afflux(&[&["inspect"], args].concat()).output().unwrap()
+}
+
+fn fixture(name: &str) -> String {
+    fixtures().join(name).to_str().unwrap().to_string()
+}
+
+#[test]
+fn json_tells_tracks_codecs_edits_cuts_and_lint() {
+    let output = inspect(&[&fixture("late-audio.mp4"), "--json"]);
+    assert!(output.status.success());
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let tracks = report["tracks"].as_array().unwrap();
+    let codecs: Vec<&str> = tracks.iter().map(|track| track["codec"].as_str().unwrap()).collect();
+    assert_eq!(codecs, ["avc1.64000b", "mp4a.40.2"]);
+    assert_eq!(
+        (&tracks[0]["cuts"], &tracks[0]["start"], &tracks[0]["end"]),
+        (&[0.0, 6.0].into(), &0.0.into(), &12.0.into())
+    );
+    assert_eq!((&tracks[1]["edit"]["delay"], &tracks[1]["samples"]), (&1.478.into(), &494.into()));
+    assert_eq!((&report["layout"], &report["duration"]), (&"moov first".into(), &12.0.into()));
+    let lint: Vec<&str> =
+        report["lint"].as_array().unwrap().iter().map(|found| found["code"].as_str().unwrap()).collect();
+    assert_eq!(lint, ["late-track"]);
+}
+
+#[test]
+fn text_tells_a_person_the_same() {
+    let output = inspect(&[&fixture("moov-at-end.mp4")]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.starts_with("moov-at-end.mp4: "), "{text}");
+    for word in ["video avc1.", "audio mp4a.40.2", "cuts", "bit rate", "lint moov-at-end"] {
+        assert!(text.contains(word), "{word} is missing in\n{text}");
+    }
+}
+
+#[test]
+fn what_is_no_mp4_is_one_line_and_exit_code_1() {
+    let output = inspect(&[&format!("{}/Cargo.toml", env!("CARGO_MANIFEST_DIR"))]);
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), output.stdout.len(), error.lines().count()), (Some(1), 0, 1), "{error}");
+    assert!(error.contains("Cargo.toml: "), "{error}");
+    assert_eq!(inspect(&["/nowhere.mp4"]).status.code(), Some(1));
+}
