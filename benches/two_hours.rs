@@ -6,6 +6,7 @@
     missing_docs,
     clippy::as_conversions,
     clippy::cast_possible_truncation,
+    clippy::indexing_slicing,
     clippy::unwrap_used,
     reason = "a bench's numbers are small, and what panics here fails it"
 )]

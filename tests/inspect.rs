@@ -1,5 +1,7 @@
 //! `afflux inspect`, run as a person or a script runs it.
 
+#![allow(clippy::unwrap_used, reason = "what panics here fails a test")]
+
 mod support;
 
 use serde_json::Value;

@@ -1,5 +1,7 @@
 //! A plan as text: HLS playlists and the DASH manifest. Both list the same segments, because both read the same plan.
 
+#[cfg(test)]
+mod corners;
 mod dash;
 mod hls;
 mod names;

@@ -21,10 +21,11 @@ pub(super) struct Group<'a> {
     pub(super) renditions: Vec<Rendition<'a>>,
 }
 
-/// The audio tracks of a plan in groups, in the order of their first tracks.
+/// The audio tracks of a plan in groups, in the order of their first tracks. Rungs that all carry the same sound give
+/// one rendition, that of the first.
 pub(super) fn audio_groups(plan: &Plan) -> Vec<Group<'_>> {
     let mut groups: Vec<Group<'_>> = Vec::new();
-    for track in plan.of_kind(MediaKind::Audio) {
+    for track in plan.of_kind(MediaKind::Audio).filter(|track| !is_repeated(plan, track)) {
         let id = group_id(track);
         let at = groups.iter().position(|group| group.id == id).unwrap_or_else(|| {
             groups.push(Group { id, renditions: Vec::new() });
@@ -38,6 +39,17 @@ pub(super) fn audio_groups(plan: &Plan) -> Vec<Group<'_>> {
     }
     groups.iter_mut().for_each(choose_default);
     groups
+}
+
+/// Whether a rung before the one that `track` is from carries sound that players could not tell from it.
+fn is_repeated(plan: &Plan, track: &Planned) -> bool {
+    let has_video = |file: &str| plan.of_kind(MediaKind::Video).any(|video| video.file == file);
+    let alike = |other: &Planned| {
+        let said = |track: &Planned| (track.language.clone(), track.label.clone(), track.role);
+        group_id(other) == group_id(track) && said(other) == said(track) && has_video(&other.file)
+    };
+    let mut before = plan.of_kind(MediaKind::Audio).take_while(|other| other.file != track.file);
+    has_video(&track.file) && before.any(alike)
 }
 
 fn choose_default(group: &mut Group<'_>) {

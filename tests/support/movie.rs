@@ -138,10 +138,10 @@ fn entry(kind: &Kind) -> Bytes {
             content.extend([0; 8]);
             content.extend([0, 2, 0, 16, 0, 0, 0, 0]);
             content.extend((48_000_u32 << 16).to_be_bytes());
-            let esds = [
-                0, 0, 0, 0, 3, 25, 0, 1, 0, 4, 17, 0x40, 0x15, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 5, 2, 0x11, 0x90,
-                6, 1, 2,
-            ];
+            // ES_Descriptor, DecoderConfigDescriptor (AAC, audio, no rates), AudioSpecificConfig, SLConfigDescriptor.
+            let mut esds = vec![0, 0, 0, 0, 3, 25, 0, 1, 0, 4, 17, 0x40, 0x15];
+            esds.extend([0; 11]);
+            esds.extend([5, 2, 0x11, 0x90, 6, 1, 2]);
             content.extend(boxed(b"esds", &esds));
             boxed(b"mp4a", &content)
         }
