@@ -2,6 +2,7 @@
 
 use super::body::Body;
 use super::cors;
+use super::encoding::gzip;
 use super::gallery;
 use super::problem::{Problem, status};
 use super::request::refusal;
@@ -10,16 +11,21 @@ use crate::media::AssetId;
 use crate::metrics::{Asked, Metrics};
 use crate::origin::{Caching, Content, Error, Origin, Reply};
 use crate::route::{Part, Route};
+use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_SECURITY_POLICY, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode};
+use moka::future::Cache;
 use percent_encoding::percent_decode_str;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Its URL names its bytes.
 const IMMUTABLE: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
+
+/// Bytes of compressed texts that are kept.
+const PACKED: u64 = 16 << 20;
 
 /// Assets on a page of the gallery: where nothing is said, and at most.
 const PAGE: usize = 60;
@@ -32,13 +38,17 @@ pub(super) struct Public {
     metrics: Arc<Metrics>,
     /// The caching of entry manifests and stored files.
     entry: HeaderValue,
+    /// Texts compressed, by entity tag: a crowd asks for the same few.
+    packed: Cache<String, Bytes>,
 }
 
 impl Public {
     /// Answers from `origin`; entry manifests may be kept for `max_age`.
     pub(super) fn new(origin: Arc<Origin>, metrics: Arc<Metrics>, max_age: Duration) -> Self {
         let entry = format!("public, max-age={}", max_age.as_secs());
-        Self { origin, metrics, entry: HeaderValue::from_str(&entry).expect("letters and digits") }
+        let weigh = |etag: &String, packed: &Bytes| u32::try_from(etag.len() + packed.len()).unwrap_or(u32::MAX);
+        let packed = Cache::builder().max_capacity(PACKED).weigher(weigh).build();
+        Self { origin, metrics, entry: HeaderValue::from_str(&entry).expect("letters and digits"), packed }
     }
 
     /// Where its connections and bytes are counted.
@@ -69,8 +79,11 @@ impl Public {
         }
         if let Some(route) = Route::parse(path) {
             let reply = self.origin.reply(&route).await.inspect_err(|error| log(path, error));
-            let entity = reply.map(|reply| self.entity(reply)).map_err(Problem::from);
-            return (asked(&route), entity.and_then(|entity| entity.respond(request)));
+            let answer = match reply {
+                Ok(reply) => self.compressed(self.entity(reply), request).await.respond(request),
+                Err(error) => Err(error.into()),
+            };
+            return (asked(&route), answer);
         }
         match self.gallery(path, request.uri.query()).await {
             Some(entity) => (Asked::Gallery, entity.and_then(|entity| entity.respond(request)).map(guarded)),
@@ -85,6 +98,18 @@ impl Public {
         };
         let Reply { media_type, etag, modified, content, .. } = reply;
         Entity { media_type, etag, modified, caching, content, gzipped: None }
+    }
+
+    /// `entity` with its text compressed, if `request` wants it so: once for each text while it is kept.
+    async fn compressed(&self, mut entity: Entity, request: &Parts) -> Entity {
+        let Some(text) = entity.to_compress(request) else { return entity };
+        let kept = self.packed.get(&entity.etag).await;
+        let packed = kept.clone().unwrap_or_else(|| gzip(text));
+        if kept.is_none() {
+            self.packed.insert(entity.etag.clone(), packed.clone()).await;
+        }
+        entity.gzipped = Some(packed);
+        entity
     }
 
     async fn gallery(&self, path: &str, query: Option<&str>) -> Option<Result<Entity, Problem>> {

@@ -68,6 +68,12 @@ impl Entity {
         Ok(response)
     }
 
+    /// The text that `request` would have compressed, where that is not done yet.
+    pub(super) fn to_compress(&self, request: &Parts) -> Option<&Bytes> {
+        let wanted = self.gzipped.is_none() && self.coding(request) == Coding::Gzip;
+        self.text().filter(|_| wanted)
+    }
+
     /// Which representation is chosen: a range is always one of the identity, if the client takes that at all.
     fn coding(&self, request: &Parts) -> Coding {
         if self.text().is_none() {
@@ -94,7 +100,7 @@ impl Entity {
         }
     }
 
-    /// 200 with gzip, which has no ranges: it is made anew each time.
+    /// 200 with gzip, which has no ranges.
     fn compressed(&self) -> Response<Body> {
         let packed = self.gzipped.clone();
         let packed = packed.unwrap_or_else(|| gzip(self.text().expect("nothing but text is compressed")));
