@@ -13,7 +13,7 @@ function hls(video, url, complain) {
     maxBufferLength: AHEAD, maxMaxBufferLength: AHEAD, maxBufferSize: 1e9, backBufferLength: Infinity, startLevel: 0,
   });
   player.on(Hls.Events.ERROR, (_, data) => {
-    if (starved(data)) return;
+    if (starved(data, video)) return;
     complain(`hls.js ${data.fatal ? 'fatal ' : ''}${data.type} ${data.details}: ${data.error?.message ?? data.reason ?? ''}`);
   });
   return {
@@ -36,11 +36,12 @@ function hls(video, url, complain) {
 
 /**
  * hls.js says "stalled" when the picture stands still for a moment, also when it is the machine that cannot decode in time.
- * With this much buffered ahead, in seconds, it is the machine; what the stream did wrong, other checks see.
+ * With this much buffered ahead, in seconds, or all there is, it is the machine; what the stream did wrong, other checks see.
  */
 const PLENTY = 2;
 
-const starved = (data) => !data.fatal && data.details === Hls.ErrorDetails.BUFFER_STALLED_ERROR && data.bufferInfo?.len > PLENTY;
+const starved = (data, video) => !data.fatal && data.details === Hls.ErrorDetails.BUFFER_STALLED_ERROR
+  && (data.bufferInfo?.len > PLENTY || data.bufferInfo?.end > video.duration - 0.1);
 
 function dash(video, url, complain) {
   const player = dashjs.MediaPlayer().create();
