@@ -53,3 +53,48 @@ fn what_is_no_mp4_is_one_line_and_exit_code_1() {
     assert!(error.contains("Cargo.toml: "), "{error}");
     assert_eq!(inspect(&["/nowhere.mp4"]).status.code(), Some(1));
 }
+
+#[test]
+fn each_fixture_has_the_lint_it_was_made_for_and_no_other() {
+    let expected: [(&str, &[&str]); 10] = [
+        ("barcode/360p.mp4", &[]),
+        ("natural/352p.mp4", &[]),
+        ("empty-edit.mp4", &["late-track"]),
+        ("late-audio.mp4", &["late-track"]),
+        ("moov-at-end.mp4", &["moov-at-end"]),
+        ("no-stss.mp4", &["no-sync-table"]),
+        ("starts-inside-gop.mp4", &["edit-inside-gop"]),
+        ("vfr.mp4", &[]),
+        ("fragmented.mp4", &[]),
+        ("audio-only.m4a", &[]),
+    ];
+    for (name, codes) in expected {
+        let output = inspect(&[&fixture(name), "--json"]);
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let found: Vec<&str> =
+            report["lint"].as_array().unwrap().iter().map(|found| found["code"].as_str().unwrap()).collect();
+        assert_eq!(found, codes, "{name}");
+    }
+}
+
+#[test]
+fn the_page_about_lint_explains_every_code() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = std::fs::read_to_string(root.join("docs/lint.md")).unwrap();
+    let sources = [
+        "src/lint.rs",
+        "src/catalog/ladder.rs",
+        "src/catalog/shape.rs",
+        "src/catalog/build.rs",
+        "src/catalog/folders.rs",
+    ];
+    let text: String = sources.iter().map(|path| std::fs::read_to_string(root.join(path)).unwrap()).collect();
+    let quoted = text.split('"').skip(1).step_by(2);
+    let is_code =
+        |text: &&str| text.contains('-') && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
+    let codes: Vec<&str> = quoted.filter(is_code).collect();
+    assert!(codes.len() >= 12, "{codes:?}");
+    for code in codes {
+        assert!(page.contains(&format!("`{code}`")), "docs/lint.md says nothing of {code}");
+    }
+}
