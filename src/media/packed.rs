@@ -84,6 +84,56 @@ impl Packed {
         self.blocks.capacity() * size_of::<Block>() + self.words.capacity() * size_of::<u64>()
     }
 
+    /// `runs` of equal values, each as often as it says. A long run costs a header per block, not a step per value.
+    pub(super) fn from_runs(runs: impl IntoIterator<Item = (u64, u64)>) -> Self {
+        let mut packed = Self::default();
+        let mut block = Vec::with_capacity(BLOCK);
+        for (mut count, value) in runs {
+            while count > 0 {
+                if block.is_empty() && count >= BLOCK_U64 {
+                    packed.push_equal(value);
+                    count -= BLOCK_U64;
+                    continue;
+                }
+                block.push(value);
+                count -= 1;
+                if block.len() == BLOCK {
+                    packed.push_block(&block);
+                    block.clear();
+                }
+            }
+        }
+        packed.finish(&block)
+    }
+
+    fn push_equal(&mut self, value: u64) {
+        let word = self.word();
+        self.blocks.push(Block { least: value, word, width: 0 });
+        self.len += BLOCK_U64;
+    }
+
+    /// Where the next block's bits begin.
+    fn word(&self) -> u32 {
+        u32::try_from(self.words.len()).expect("2³² values of at most 64 bits, bounded by their callers")
+    }
+
+    fn finish(mut self, rest: &[u64]) -> Self {
+        if !rest.is_empty() {
+            self.push_block(rest);
+        }
+        self.blocks.shrink_to_fit();
+        self.words.shrink_to_fit();
+        self
+    }
+
+    /// What the first `until` values of a block have above its least, summed up; `None` past 64 bits.
+    fn rest(&self, block: &Block, until: u64) -> Option<u64> {
+        if block.width == 0 {
+            return Some(0);
+        }
+        (0..until).try_fold(0_u64, |sum, at| sum.checked_add(self.bits(block, at)))
+    }
+
     fn bits(&self, block: &Block, at: u64) -> u64 {
         let width = u64::from(block.width);
         if width == 0 {
@@ -101,7 +151,7 @@ impl Packed {
     fn push_block(&mut self, values: &[u64]) {
         let (least, most) = values.iter().fold((u64::MAX, 0), |(low, high), value| (low.min(*value), high.max(*value)));
         let width = u8::try_from(64 - (most - least).leading_zeros()).expect("0 to 64");
-        let word = u32::try_from(self.words.len()).expect("2³² values of at most 64 bits, checked in `collect`");
+        let word = self.word();
         self.blocks.push(Block { least, word, width });
         self.len += u64_from_usize(values.len());
         let (mut filled, mut pending) = (0_u32, 0_u64);
@@ -134,12 +184,7 @@ impl FromIterator<u64> for Packed {
                 block.clear();
             }
         }
-        if !block.is_empty() {
-            packed.push_block(&block);
-        }
-        packed.blocks.shrink_to_fit();
-        packed.words.shrink_to_fit();
-        packed
+        packed.finish(&block)
     }
 }
 
@@ -156,22 +201,25 @@ impl Sums {
     /// `None` when the total does not fit 64 bits.
     #[must_use]
     pub fn new<I: IntoIterator<Item = u64>>(values: I) -> Option<Self> {
-        let (mut total, mut bases, mut at, mut fits) = (0_u64, Vec::new(), 0_usize, true);
-        let values: Packed = values
-            .into_iter()
-            .inspect(|value| {
-                if at.is_multiple_of(BLOCK) {
-                    bases.push(total);
-                }
-                at += 1;
-                total = total.checked_add(*value).unwrap_or_else(|| {
-                    fits = false;
-                    0
-                });
-            })
-            .collect();
-        bases.shrink_to_fit();
-        fits.then_some(Self { values, bases, total })
+        Self::over(values.into_iter().collect())
+    }
+
+    /// `runs` of equal values, each as often as it says; `None` when the total does not fit 64 bits.
+    pub(super) fn from_runs(runs: impl IntoIterator<Item = (u64, u64)>) -> Option<Self> {
+        Self::over(Packed::from_runs(runs))
+    }
+
+    fn over(values: Packed) -> Option<Self> {
+        let (mut total, mut bases) = (0_u64, Vec::with_capacity(values.blocks.len()));
+        let mut left = values.len;
+        for block in &values.blocks {
+            bases.push(total);
+            let here = left.min(BLOCK_U64);
+            left -= here;
+            let least = block.least.checked_mul(here)?;
+            total = total.checked_add(least)?.checked_add(values.rest(block, here)?)?;
+        }
+        Some(Self { values, bases, total })
     }
 
     /// How many values.
@@ -208,7 +256,8 @@ impl Sums {
         let base = self.bases.get(block).copied().unwrap_or(0);
         let Some(header) = self.values.blocks.get(block) else { return base };
         let inside = at % BLOCK_U64;
-        base + header.least * inside + self.rest(header, inside)
+        // What all values sum up to fits, so this does.
+        base + header.least * inside + self.values.rest(header, inside).unwrap_or(0)
     }
 
     /// The position whose value covers `sum`: the last one with `before(position) <= sum`. `None` at or past the total.
@@ -239,13 +288,6 @@ impl Sums {
     pub fn heap_bytes(&self) -> usize {
         self.values.heap_bytes() + self.bases.capacity() * size_of::<u64>()
     }
-
-    fn rest(&self, block: &Block, until: u64) -> u64 {
-        if block.width == 0 {
-            return 0;
-        }
-        (0..until).map(|at| self.values.bits(block, at)).sum()
-    }
 }
 
 #[cfg(test)]
@@ -262,6 +304,13 @@ mod tests {
                 prop_assert_eq!(packed.get(at as u64), Some(*value));
             }
             prop_assert_eq!(packed.get(values.len() as u64), None);
+        }
+
+        #[test]
+        fn runs_are_packed_as_their_values_one_by_one(runs in prop::collection::vec((0_u64..200, 0_u64..5), 0..12)) {
+            let each = runs.iter().flat_map(|(count, value)| std::iter::repeat_n(*value, *count as usize));
+            prop_assert_eq!(Packed::from_runs(runs.iter().copied()), each.clone().collect::<Packed>());
+            prop_assert_eq!(Sums::from_runs(runs.iter().copied()), Sums::new(each));
         }
 
         #[test]

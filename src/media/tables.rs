@@ -2,7 +2,7 @@
 //! the same samples, every byte lies in the object.
 
 use super::index::SampleIndex;
-use super::num::{u32_from_usize, u64_from_usize, usize_from_u32};
+use super::num::{u32_from_usize, u64_from_usize, usize_from_u64};
 use super::offsets::Offsets;
 use super::packed::Sums;
 use super::sync::Sync;
@@ -104,6 +104,16 @@ pub enum Sizes {
     Each(Vec<u32>),
 }
 
+impl Sizes {
+    /// The sum of all sizes. Fewer than 2³² of fewer than 2³² bytes: it fits.
+    fn total(&self) -> u64 {
+        match self {
+            Self::Same { size, count } => u64::from(*size) * u64::from(*count),
+            Self::Each(sizes) => sizes.iter().map(|size| u64::from(*size)).sum(),
+        }
+    }
+}
+
 impl Default for Sizes {
     fn default() -> Self {
         Self::Each(Vec::new())
@@ -150,15 +160,16 @@ impl IndexBuilder {
         if chunk_samples.total() < u64::from(len) {
             return Err(Flaw::Unplaced { placed: chunk_samples.total(), samples: u64::from(len) });
         }
+        let total = self.sizes.total();
+        if total > size {
+            return Err(Flaw::Oversize { total, size });
+        }
+        check_chunks(&self.chunk_offsets, &chunk_samples, &self.sizes, size)?;
         let sizes = match self.sizes {
-            Sizes::Same { size, count } => Sums::new(std::iter::repeat_n(u64::from(size), usize_from_u32(count))),
+            Sizes::Same { size, count } => Sums::from_runs([(u64::from(count), u64::from(size))]),
             Sizes::Each(sizes) => Sums::new(sizes.into_iter().map(u64::from)),
         };
-        let sizes = sizes.ok_or(Flaw::Oversize { total: u64::MAX, size })?;
-        if sizes.total() > size {
-            return Err(Flaw::Oversize { total: sizes.total(), size });
-        }
-        check_chunks(&self.chunk_offsets, &chunk_samples, &sizes, size)?;
+        let sizes = sizes.ok_or(Flaw::Oversize { total, size })?;
         let index = SampleIndex {
             len,
             first_decode_time: self.first_decode_time,
@@ -233,13 +244,17 @@ fn chunk_samples(runs: &[(u32, u32)], chunks: u64, len: u32) -> Result<Sums, Fla
     Ok(Sums::new(counts).expect("the sum is at most `len`"))
 }
 
-fn check_chunks(offsets: &[u64], samples: &Sums, sizes: &Sums, size: u64) -> Result<(), Flaw> {
-    let (mut first, mut before) = (0_u64, 0_u64);
+fn check_chunks(offsets: &[u64], samples: &Sums, sizes: &Sizes, size: u64) -> Result<(), Flaw> {
+    let mut each = match sizes {
+        Sizes::Same { .. } => [].iter(),
+        Sizes::Each(sizes) => sizes.iter(),
+    };
     for (chunk, position) in (0_u64..).zip(offsets) {
-        first += samples.get(chunk).unwrap_or(0);
-        let through = sizes.before(first);
-        let bytes = through - before;
-        before = through;
+        let count = samples.get(chunk).unwrap_or(0);
+        let bytes = match sizes {
+            Sizes::Same { size, .. } => count * u64::from(*size),
+            Sizes::Each(_) => each.by_ref().take(usize_from_u64(count)).map(|size| u64::from(*size)).sum(),
+        };
         let end = position.saturating_add(bytes);
         if bytes > 0 && end > size {
             return Err(Flaw::Outside { chunk, end, size });
@@ -251,7 +266,11 @@ fn check_chunks(offsets: &[u64], samples: &Sums, sizes: &Sums, size: u64) -> Res
 /// One duration per sample; the last run's repeats where the table is short.
 fn expand_durations(runs: &[(u32, u32)], len: u32) -> Option<Sums> {
     let last = runs.last().map_or(0, |(_, delta)| *delta);
-    let each = runs.iter().flat_map(|(count, delta)| std::iter::repeat_n(*delta, usize_from_u32(*count)));
-    let padded = each.chain(std::iter::repeat(last)).take(usize_from_u32(len));
-    Sums::new(padded.map(u64::from))
+    let mut left = len;
+    let padded = runs.iter().copied().chain([(u32::MAX, last)]).map(|(count, delta)| {
+        let taken = count.min(left);
+        left -= taken;
+        (u64::from(taken), u64::from(delta))
+    });
+    Sums::from_runs(padded)
 }
