@@ -19,6 +19,8 @@ pub struct Arguments {
 pub enum Command {
     /// Serve a folder of MP4s to players.
     Serve(ServeArgs),
+    /// Say what answers a URL, and from which bytes of which file.
+    Explain(ExplainArgs),
     /// Say what is in a file: tracks, codecs, durations, edits, cuts, bit rates, lint.
     Inspect {
         /// An MP4, MOV or M4A file.
@@ -27,6 +29,22 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+}
+
+/// What `explain` is asked.
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// A URL that a manifest names, or its path.
+    pub url: String,
+    /// Settings, in TOML; without it no file is read.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The folder of media [default: media].
+    #[arg(long, value_name = "FOLDER")]
+    pub media: Option<PathBuf>,
+    /// Print JSON instead of text.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// The flags of `serve`. Each wins over the file that `--config` names.

@@ -33,6 +33,14 @@ pub enum Format {
     Json,
 }
 
+impl Format {
+    /// What the flag `--json` asks for.
+    #[must_use]
+    pub const fn of(json: bool) -> Self {
+        if json { Self::Json } else { Self::Text }
+    }
+}
+
 /// Prints what is known of the file at `path`, cut with the default settings; exit code 1, with one line on standard
 /// error, when it cannot be served.
 #[must_use]

@@ -1,8 +1,9 @@
 //! The command line: arguments, and what each command does.
 
 mod args;
+pub mod explain;
 pub mod inspect;
 mod report;
 pub mod serve;
 
-pub use args::{Arguments, Command, ServeArgs};
+pub use args::{Arguments, Command, ExplainArgs, ServeArgs};

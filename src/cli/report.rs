@@ -171,7 +171,7 @@ impl fmt::Display for TrackReport {
 }
 
 /// Seconds to the microsecond.
-fn seconds(moment: Moment) -> f64 {
+pub(super) fn seconds(moment: Moment) -> f64 {
     let micros = moment.micros();
     let sign = if micros < 0 { "-" } else { "" };
     let whole = micros.unsigned_abs();

@@ -63,19 +63,25 @@ pub struct Origin {
     metrics: Arc<Metrics>,
 }
 
+/// The assets of the folder that `config` names; an error when it cannot be read.
+pub fn catalog(config: &Config, metrics: Arc<Metrics>) -> Result<Catalog, store::Error> {
+    let store = Store::open_folder(&config.store.media)?;
+    let target_millis = u32::try_from(config.package.segment_target.as_millis()).unwrap_or(u32::MAX);
+    let settings = catalog::Settings {
+        refresh: config.store.refresh,
+        index_bytes: config.cache.indexes.bytes(),
+        ..catalog::Settings::new(plan::Settings { target_millis })
+    };
+    Ok(Catalog::new(store, settings, metrics))
+}
+
 impl Origin {
     /// An origin over the folder that `config` names; an error when it cannot be read.
     pub fn open(config: &Config, metrics: Arc<Metrics>) -> Result<Arc<Self>, store::Error> {
-        let store = Store::open_folder(&config.store.media)?;
-        let target_millis = u32::try_from(config.package.segment_target.as_millis()).unwrap_or(u32::MAX);
-        let catalog = catalog::Settings {
-            refresh: config.store.refresh,
-            index_bytes: config.cache.indexes.bytes(),
-            ..catalog::Settings::new(plan::Settings { target_millis })
-        };
+        let catalog = catalog(config, Arc::clone(&metrics))?;
         let settings =
             Settings { segment_bytes: config.cache.segments.bytes(), manifest_bytes: config.cache.manifests.bytes() };
-        Ok(Arc::new(Self::new(Catalog::new(store, catalog, Arc::clone(&metrics)), settings, metrics)))
+        Ok(Arc::new(Self::new(catalog, settings, metrics)))
     }
 
     /// An origin over the assets of `catalog`.

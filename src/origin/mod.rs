@@ -5,6 +5,6 @@ mod content;
 mod error;
 mod gallery;
 
-pub use answer::{Caching, Origin, Reply, Settings};
+pub use answer::{Caching, Origin, Reply, Settings, catalog};
 pub use content::Content;
 pub use error::Error;

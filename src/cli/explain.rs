@@ -1,0 +1,279 @@
+//! `afflux explain URL`: what answers a URL that we print, and from which bytes. Needs no running server.
+
+use super::args::ExplainArgs;
+use crate::catalog::{Asset, Catalog};
+use crate::config::{Config, Overrides};
+use crate::manifest::Manifests;
+use crate::media::{Kind, Ticks, Timescale, u64_from_usize};
+use crate::metrics::Metrics;
+use crate::mux::{self, Piece};
+use crate::origin;
+use crate::plan::{Alignment, Opening, Planned, Segment};
+use crate::route::{Part, Route};
+use serde::Serialize;
+use serde_json::Value;
+use std::error::Error;
+use std::fmt::Write as _;
+use std::io::{Write as _, stderr, stdout};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+/// Prints what answers a URL; exit code 1, with one line on standard error, when nothing does.
+#[must_use]
+pub fn run(args: &ExplainArgs) -> ExitCode {
+    let printed = explain(args).and_then(|explained| {
+        let text = if args.json { format!("{explained:#}\n") } else { lines(&explained) };
+        Ok(stdout().write_all(text.as_bytes())?)
+    });
+    match printed {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // A closed standard error leaves the exit code to speak.
+            let _ = writeln!(stderr(), "afflux: {}: {error}", args.url);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn explain(args: &ExplainArgs) -> Result<Value, Box<dyn Error>> {
+    let route = Route::parse(path_of(&args.url)).ok_or("no URL of this server: /vod/{asset}/… is")?;
+    let overrides = Overrides { media: args.media.clone(), ..Overrides::default() };
+    let config = Config::load(args.config.as_deref(), overrides)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let catalog = origin::catalog(&config, Arc::new(Metrics::new()))?;
+    let asset = runtime.block_on(async { Catalog::open(&catalog, route.asset()).await })?;
+    Ok(serde_json::to_value(Explained::new(&asset, &route)?)?)
+}
+
+/// The path of a URL, query and fragment left out.
+fn path_of(url: &str) -> &str {
+    let behind_scheme =
+        url.split_once("://").map_or(url, |(_, rest)| rest.find('/').and_then(|at| rest.get(at..)).unwrap_or("/"));
+    behind_scheme.split(['?', '#']).next().unwrap_or(behind_scheme)
+}
+
+/// What answers a URL.
+#[derive(Debug, Serialize)]
+struct Explained {
+    route: &'static str,
+    asset: String,
+    /// Bytes of the answer, uncompressed.
+    size: u64,
+    /// The entity tag; of media it is what the cache knows it by.
+    etag: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    track: Option<Track>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    segment: Option<SegmentPart>,
+}
+
+#[derive(Debug, Serialize)]
+struct Track {
+    file: String,
+    id: u32,
+    content_id: String,
+    version: String,
+    codec: String,
+    timescale: u32,
+    /// media_time of the one edit in the init segment, in ticks.
+    edit: u64,
+    segments: usize,
+    cut: &'static str,
+    /// Silent frames in front that the file does not hold.
+    filler_frames: u32,
+    /// Ticks by which the first sample reaches back to the start.
+    reach: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct SegmentPart {
+    number: u32,
+    opening: &'static str,
+    /// Silent frames among its samples.
+    filler_frames: u32,
+    /// Samples of the stored track, the first counted from 0; absent where all are filler.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stored_samples: Option<Samples>,
+    presented: Time,
+    span: Time,
+    /// `tfdt`, with 10 s added as in every segment.
+    written_decode_time: Time,
+    media_bytes: u64,
+    /// Bytes made here: `styp`, `moof`, `mdat` header, filler.
+    made_bytes: u64,
+    source_ranges: Vec<SourceRange>,
+}
+
+#[derive(Debug, Serialize)]
+struct Samples {
+    first: u32,
+    count: u32,
+    /// Composition time of the first in the stored file.
+    composition_time: Time,
+}
+
+#[derive(Debug, Serialize)]
+struct Time {
+    ticks: i64,
+    seconds: f64,
+}
+
+/// Bytes `start..end` of the stored file.
+#[derive(Debug, Serialize)]
+struct SourceRange {
+    start: u64,
+    end: u64,
+}
+
+impl Explained {
+    fn new(asset: &Asset, route: &Route) -> Result<Self, &'static str> {
+        let manifests = Manifests::new(&asset.id, &asset.plan);
+        let about = |route, size, etag: String| Self {
+            route,
+            asset: asset.id.to_string(),
+            size,
+            etag,
+            track: None,
+            segment: None,
+        };
+        match route {
+            Route::Hls(_) => {
+                let text = &manifests.hls;
+                Ok(about("HLS multivariant playlist", u64_from_usize(text.text.len()), text.version.to_string()))
+            }
+            Route::Dash(_) => {
+                let text = &manifests.dash;
+                Ok(about("DASH manifest", u64_from_usize(text.text.len()), text.version.to_string()))
+            }
+            Route::File(_, name) => {
+                let file = asset.file(name).ok_or("the asset has no such file")?;
+                Ok(about("stored file", file.object.size(), file.movie.content.to_string()))
+            }
+            Route::Track(_, version, name, Part::Playlist) => {
+                let text = manifests.playlist(name, *version).ok_or(UNKNOWN)?;
+                let track = asset.plan.tracks().iter().find(|track| track.name == *name).map(Track::of);
+                let about = about("HLS media playlist", u64_from_usize(text.len()), version.to_string());
+                Ok(Self { track, ..about })
+            }
+            Route::Track(_, version, name, Part::Init) => {
+                let track = asset.plan.track(name, *version).ok_or(UNKNOWN)?;
+                let size = u64_from_usize(mux::init(track).len());
+                Ok(Self { track: Some(Track::of(track)), ..about("CMAF header", size, format!("{version}-init")) })
+            }
+            Route::Track(_, version, name, Part::Segment(number)) => {
+                let track = asset.plan.track(name, *version).ok_or(UNKNOWN)?;
+                let segment = track.segment(*number).ok_or("the track has no segment of that number")?;
+                let about = about("CMAF segment", mux::segment_length(track, segment), format!("{version}-{number}"));
+                Ok(Self {
+                    track: Some(Track::of(track)),
+                    segment: Some(SegmentPart::of(track, *number, segment)),
+                    ..about
+                })
+            }
+        }
+    }
+}
+
+/// Why a URL of a version is not explained.
+const UNKNOWN: &str = "no track has this version now: the file was replaced, or cut by other settings";
+
+impl Track {
+    fn of(track: &Planned) -> Self {
+        let stored = track.track();
+        let cut = match (stored.kind, track.alignment) {
+            (Kind::Audio(_), _) => "at its first frame not before the reference's cuts",
+            (Kind::Video(_), Alignment::Aligned) => "where the reference is cut",
+            (Kind::Video(_), Alignment::Own) => "at its own keyframes",
+        };
+        Self {
+            file: track.file.clone(),
+            id: stored.id,
+            content_id: track.timeline.movie().content.to_string(),
+            version: track.version.to_string(),
+            codec: stored.codec.string.clone(),
+            timescale: stored.timescale.get(),
+            edit: track.timeline.edit(),
+            segments: track.segments.len(),
+            cut,
+            filler_frames: track.timeline.silent_frames(),
+            reach: track.timeline.reach().0,
+        }
+    }
+}
+
+impl SegmentPart {
+    fn of(track: &Planned, number: u32, segment: &Segment) -> Self {
+        let (timeline, scale) = (&track.timeline, track.timeline.timescale());
+        let (filler_frames, stored) = timeline.stored_range(segment.samples.clone());
+        let recipe = mux::segment(track, number, segment);
+        let stored_ranges = recipe.pieces().iter().filter_map(|piece| match piece {
+            Piece::Stored(range) => Some(SourceRange { start: range.start(), end: range.end() }),
+            Piece::Made(_) => None,
+        });
+        let source_ranges: Vec<SourceRange> = stored_ranges.collect();
+        let media_bytes = source_ranges.iter().map(|range| range.end - range.start).sum();
+        Self {
+            number,
+            opening: match segment.opening {
+                Opening::Closed => "a sync sample, closed",
+                Opening::Open => "a sync sample, open: frames behind it are shown before it",
+                Opening::None => "no sync sample",
+            },
+            filler_frames,
+            stored_samples: (!stored.is_empty()).then(|| Samples {
+                first: stored.start,
+                count: stored.end - stored.start,
+                composition_time: Time::new(track.track().index.composition_time(stored.start), scale),
+            }),
+            presented: Time::new(segment.start, scale),
+            span: Time::new(Ticks(0).after(segment.span).unwrap_or_default(), scale),
+            written_decode_time: Time::new(timeline.written(segment.samples.start), scale),
+            media_bytes,
+            made_bytes: recipe.length() - media_bytes,
+            source_ranges,
+        }
+    }
+}
+
+impl Time {
+    fn new(ticks: Ticks, scale: Timescale) -> Self {
+        Self { ticks: ticks.0, seconds: super::report::seconds(ticks.at(scale)) }
+    }
+}
+
+/// A line a value: its path, then what it says.
+fn lines(value: &Value) -> String {
+    let mut out = String::new();
+    write_lines(value, "", &mut out);
+    out
+}
+
+fn write_lines(value: &Value, path: &str, out: &mut String) {
+    let below = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
+    match value {
+        Value::Object(fields) => fields.iter().for_each(|(key, value)| write_lines(value, &below(key), out)),
+        Value::Array(items) => {
+            for (at, item) in items.iter().enumerate() {
+                write_lines(item, &below(&at.to_string()), out);
+            }
+        }
+        Value::String(text) => writeln!(out, "{path:<36}{text}").expect("a String takes every write"),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {
+            writeln!(out, "{path:<36}{value}").expect("a String takes every write");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::path_of;
+
+    #[test]
+    fn a_url_and_its_path_are_the_same_question() {
+        for url in ["/vod/a/index.mpd", "http://host:1/vod/a/index.mpd?CMCD=x#y", "https://cdn.example/vod/a/index.mpd"]
+        {
+            assert_eq!(path_of(url), "/vod/a/index.mpd");
+        }
+        assert_eq!(path_of("http://host"), "/");
+    }
+}
