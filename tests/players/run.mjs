@@ -43,7 +43,7 @@ const ASSETS = {
   'moov-at-end': CORNER,
   co64: CORNER,
   'no-stss': { ...CORNER, duration: 6 },
-  'starts-inside-gop': { ...CORNER, constant: -2, duration: 10 },
+  'starts-inside-gop': { ...CORNER, constant: -2, duration: 10, lead: 0.08 },
   'two-languages': { ...CORNER, second: 'fra' },
   'short-audio': { ...CORNER, soundEnd: 9 },
   'video-only': { ...CORNER, silent: true },
@@ -86,12 +86,22 @@ function plays() {
 const stretched = (text, asset) => asset?.soundEnd !== undefined
   && (text.includes(`end: ${asset.duration}}`) || new RegExp(`should be [^}]*end: ${asset.soundEnd}\\.0\\d*}`).test(text));
 
+/**
+ * Shaka's HLS counts from the first sample of each track, so sound that is there before the presentation starts makes
+ * it expect every later segment so much later than it is. Sound and picture are together all the same, and checked.
+ */
+const led = (text, asset) => {
+  const [, wanted, got] = /should be {start: ([\d.]+),.*got {start: ([\d.]+),/.exec(text) ?? [];
+  return asset?.lead !== undefined && Math.abs(wanted - got - asset.lead) < 0.002;
+};
+
 /** Notes what a page does wrong on its own: exceptions, failed requests, the line that Shaka logs. */
 function overhear(page, base, asset) {
   const wrongs = [];
   page.on('pageerror', (error) => wrongs.push(`exception: ${error.message}`));
   page.on('console', (message) => {
-    if (message.text().includes(DISAGREE) && !stretched(message.text(), asset)) wrongs.push(message.text());
+    const text = message.text();
+    if (text.includes(DISAGREE) && !stretched(text, asset) && !led(text, asset)) wrongs.push(text);
   });
   page.on('response', (response) => {
     if (response.status() >= 400 && !response.url().endsWith('/favicon.ico')) {
