@@ -112,7 +112,9 @@ proptest! {
             for segment in &track.segments {
                 prop_assert_eq!((segment.samples.start, segment.start), next);
                 prop_assert!(!segment.samples.is_empty() && segment.span.0 > 0);
-                let least = segment.samples.clone().map(|number| track.timeline.presented(number)).min();
+                let each: Vec<_> = segment.samples.clone().map(|number| track.timeline.presented(number)).collect();
+                prop_assert_eq!(track.timeline.presented_times(segment.samples.clone()).collect::<Vec<_>>(), each.clone());
+                let least = each.into_iter().min();
                 prop_assert!(least >= Some(segment.start));
                 next = (segment.samples.end, segment.start.after(segment.span).unwrap());
             }

@@ -147,9 +147,9 @@ impl Timeline {
             }
             Kind::Audio(_) => {
                 if let Some(filler) = self.silence_for(late) {
-                    self.start.0 -= i64::from(filler.frames) * i64::from(filler.duration);
-                    self.edit = self.start.0.unsigned_abs();
                     self.filler = Some(filler);
+                    self.start.0 -= self.filled_span();
+                    self.edit = self.start.0.unsigned_abs();
                 }
             }
         }
@@ -263,12 +263,20 @@ impl Timeline {
 
     /// Presented times of the samples of `range`, in decode order.
     pub fn presented_times(&self, range: Range<u32>) -> impl Iterator<Item = Ticks> + '_ {
-        let mut written = self.written(range.start);
-        self.samples(range).map(move |sample| {
-            let presented = self.composed(written, sample.offset);
-            written.0 += i64::from(sample.duration);
-            presented
-        })
+        let (frames, stored) = self.stored_range(range.clone());
+        let silent = (range.start..range.start + frames).map(|number| self.presented(number));
+        // Presented and composition times run in step; only the first sample may reach back.
+        let first = self.track().index.composition_time(self.first).0;
+        let ahead = self.start.0 - first + self.filled_span() + i64_from_u64(self.reach);
+        let reached = usize::from(self.reach > 0 && stored.start == self.first && !stored.is_empty());
+        let stretched = (0..reached).map(|_| self.start);
+        let times = self.track().index.composition_times(stored).skip(reached);
+        silent.chain(stretched).chain(times.map(move |at| Ticks(at.0 + ahead)))
+    }
+
+    /// How long all silent frames together are, in ticks.
+    fn filled_span(&self) -> i64 {
+        self.filler.as_ref().map_or(0, |filler| i64::from(filler.frames) * i64::from(filler.duration))
     }
 
     /// The samples of `range`, in decode order.
