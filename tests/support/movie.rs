@@ -153,7 +153,15 @@ fn entry(kind: &Kind) -> Bytes {
 pub(crate) fn movie(reels: &[Reel]) -> Arc<Movie> {
     let mut position = 40;
     let tracks = (1..).zip(reels).map(|(id, reel)| reel.track(id, &mut position, 5)).collect();
-    let content = blake3::hash(format!("{reels:?}").as_bytes());
+    let mut content = blake3::Hasher::new();
+    for reel in reels {
+        content.update(format!("{:?} {} {:?}", reel.kind, reel.timescale, reel.edit).as_bytes());
+        for frame in &reel.frames {
+            let numbers = [frame.duration, frame.offset.cast_unsigned(), frame.size, u32::from(frame.sync)];
+            content.update(&numbers.map(u32::to_be_bytes).concat());
+        }
+    }
+    let content = content.finalize();
     Arc::new(Movie {
         content: ContentId::new(*content.as_bytes().first_chunk().unwrap()),
         size: position,
