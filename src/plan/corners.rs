@@ -193,6 +193,17 @@ fn frames_that_are_shown_before_their_keyframe_make_an_open_gop() {
 }
 
 #[test]
+fn segments_that_would_start_no_later_than_their_predecessors_are_one() {
+    // Cuts at 0, 6 and 12 s; a frame behind the last keyframe is shown at 1 s, before the second cut.
+    let mut reel = video(10, 180, |at| at % 60 == 0);
+    reel.frames[130].offset = -120_000;
+    let plan = plan(&[source(&[reel])]);
+    let segments = &plan.tracks()[0].segments;
+    let told: Vec<_> = segments.iter().map(|part| (part.samples.clone(), part.start.0, part.opening)).collect();
+    assert_eq!(told, [(0..60, 0, Opening::Closed), (60..180, 10_000, Opening::Open)]);
+}
+
+#[test]
 fn a_last_sample_without_duration_lasts_as_long_as_the_one_before() {
     let mut reel = video(10, 60, |at| at % 60 == 0);
     reel.frames.last_mut().unwrap().duration = 0;

@@ -28,21 +28,32 @@ pub enum Opening {
     None,
 }
 
-/// The segments of `track` between `cuts`. They partition its samples, and their starts ascend strictly: where a cut
-/// would not, its samples stay with the segment before.
+impl Opening {
+    /// How a segment that begins like this begins when samples are joined to it, `earlier` than its start or not.
+    const fn joined(self, earlier: bool) -> Self {
+        match self {
+            Self::Closed if earlier => Self::Open,
+            Self::Closed | Self::Open | Self::None => self,
+        }
+    }
+}
+
+/// The segments of `track` between `cuts`. They partition its samples, and their starts ascend strictly: where one would
+/// start no later than its predecessors, they are one segment.
 pub(super) fn between(track: &Timeline, cuts: &[u32]) -> Vec<Segment> {
     let mut segments: Vec<Segment> = Vec::with_capacity(cuts.len());
     let ends = cuts.iter().skip(1).copied().chain([track.len()]);
     for (from, to) in cuts.iter().copied().zip(ends) {
-        let (start, opening) = opening(track, from..to);
-        match segments.last_mut() {
-            Some(last) if start <= last.start => last.samples.end = to,
-            Some(last) => {
-                last.span = start.since(last.start).unwrap_or_default();
-                segments.push(Segment { samples: from..to, start, span: Span(1), opening });
-            }
-            None => segments.push(Segment { samples: from..to, start, span: Span(1), opening }),
+        let mut samples = from..to;
+        let (start, mut opening) = opening(track, samples.clone());
+        while let Some(before) = segments.pop_if(|before| start <= before.start) {
+            samples.start = before.samples.start;
+            opening = before.opening.joined(start < before.start);
         }
+        if let Some(last) = segments.last_mut() {
+            last.span = start.since(last.start).unwrap_or_default();
+        }
+        segments.push(Segment { samples, start, span: Span(1), opening });
     }
     if let Some(last) = segments.last_mut() {
         let end = track.end(last.samples.clone());
