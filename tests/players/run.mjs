@@ -181,22 +181,33 @@ async function main() {
   const began = Date.now();
   const page = await servePage();
   const browser = await chromium.launch({ executablePath: values.chromium, headless: true, args: FLAGS });
+  const tell = async (entry) => {
+    const start = Date.now();
+    const work = entry.player ? play(browser, page.origin, base, entry) : look(browser, base);
+    const results = await work.catch((error) => [{ name: 'runs', ok: false, detail: error.message }]);
+    console.log(`${entry.name} (${((Date.now() - start) / 1000).toFixed(1)} s)`);
+    for (const { name, ok, detail } of results) console.log(`  ${ok ? 'ok  ' : 'FAIL'} ${name}${detail ? `: ${detail}` : ''}`);
+    return results;
+  };
+  const count = (results, ok) => results.filter((result) => result.ok === ok).length;
   let passed = 0;
   let failed = 0;
+  const again = [];
   const worker = async () => {
     for (let entry = queue.shift(); entry; entry = queue.shift()) {
-      const start = Date.now();
-      const work = entry.player ? play(browser, page.origin, base, entry) : look(browser, base);
-      const results = await work.catch((error) => [{ name: 'runs', ok: false, detail: error.message }]);
-      console.log(`${entry.name} (${((Date.now() - start) / 1000).toFixed(1)} s)`);
-      for (const { name, ok, detail } of results) {
-        console.log(`  ${ok ? 'ok  ' : 'FAIL'} ${name}${detail ? `: ${detail}` : ''}`);
-        if (ok) passed += 1;
-        else failed += 1;
-      }
+      const results = await tell(entry);
+      if (count(results, false) > 0) again.push(entry);
+      else passed += count(results, true);
     }
   };
   await Promise.all(Array.from({ length: Math.max(1, Number(values.jobs)) }, worker));
+  // What a stream does wrong it does wrong again; what a busy machine did wrong, it does not when left alone.
+  for (const entry of again) {
+    console.log(`once more, alone: ${entry.name}`);
+    const results = await tell(entry);
+    passed += count(results, true);
+    failed += count(results, false);
+  }
   await browser.close();
   page.close();
   console.log(`took ${((Date.now() - began) / 1000).toFixed(0)} s`);
