@@ -67,7 +67,7 @@ pub struct Package {
 pub struct Cache {
     /// Media segments.
     pub segments: Size,
-    /// Manifests and init segments.
+    /// Manifests.
     pub manifests: Size,
     /// Indexes of opened files.
     pub indexes: Size,
