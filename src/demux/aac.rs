@@ -124,6 +124,7 @@ impl Config {
     pub(super) fn aac(&self) -> Option<Aac> {
         matches!(self.core, 1..=4).then_some(Aac {
             object_type: self.object_type,
+            core_type: self.core,
             sample_rate: self.sample_rate,
             channel_configuration: self.channel_configuration,
             frame_length: self.frame_length,

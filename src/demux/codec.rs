@@ -40,11 +40,25 @@ fn avc(avcc: Atom<'_>, kind: FourCc) -> Result<(String, Family), Error> {
     let [profile, constraints, level] = fields.take()?;
     let nal_length = nal_length(avcc, fields.u8()?)?;
     let sequences = fields.u8()? & 0x1f;
-    skip_units(&mut fields, u16::from(sequences))?;
+    let mut sets = Vec::new();
+    parameter_sets(&mut fields, sequences, &mut sets)?;
     let pictures = fields.u8()?;
-    skip_units(&mut fields, u16::from(pictures))?;
+    parameter_sets(&mut fields, pictures, &mut sets)?;
     let string = format!("{kind}.{profile:02x}{constraints:02x}{level:02x}");
-    Ok((string, Family::H264 { nal_length }))
+    Ok((string, Family::H264 { nal_length, parameter_sets: sets.into() }))
+}
+
+/// Appends `count` parameter sets behind start codes; an empty one is none.
+fn parameter_sets(fields: &mut Fields<'_>, count: u8, sets: &mut Vec<u8>) -> Result<(), Error> {
+    for _ in 0..count {
+        let len = fields.u16()?;
+        let unit = fields.slice(usize::from(len))?;
+        if !unit.is_empty() {
+            sets.extend([0, 0, 0, 1]);
+            sets.extend(unit);
+        }
+    }
+    Ok(())
 }
 
 /// `hvc1.[space]profile.compatibility.tier level.constraints`: ISO/IEC 14496-15 annex E.3.
@@ -181,9 +195,10 @@ mod tests {
     #[test]
     fn lengths_of_nal_units_are_1_2_or_4() {
         let avc = |byte: u8| codec(b"avc1", &atom(b"avcC", &[1, 66, 0, 30, byte, 0xe0, 0])).map(|codec| codec.family);
-        assert_eq!(avc(0xfc), Ok(Family::H264 { nal_length: 1 }));
-        assert_eq!(avc(0xfd), Ok(Family::H264 { nal_length: 2 }));
-        assert_eq!(avc(0xff), Ok(Family::H264 { nal_length: 4 }));
+        let h264 = |nal_length| Family::H264 { nal_length, parameter_sets: bytes::Bytes::new() };
+        assert_eq!(avc(0xfc), Ok(h264(1)));
+        assert_eq!(avc(0xfd), Ok(h264(2)));
+        assert_eq!(avc(0xff), Ok(h264(4)));
         let (kind, field, allowed) = (FourCc(*b"avcC"), "lengthSizeMinusOne", "0, 1 or 3");
         assert_eq!(avc(0xfe), Err(Error::Value { kind, at: 86, field, claims: 2, allowed }));
     }

@@ -398,9 +398,10 @@ mod tests {
         let Kind::Video(picture) = video.kind else { panic!("video") };
         assert_eq!((picture.width, picture.height, picture.pixel_aspect), (320, 240, (1, 1)));
         assert_eq!(picture.matrix, [0x1_0000, 0, 0, 0, 0x1_0000, 0, 0, 0, 0x4000_0000]);
+        let sets: &[u8] = &[0, 0, 0, 1, 0x67, 0x64, 0, 0, 0, 1, 0x68];
         assert_eq!(
             (video.codec.string.as_str(), &video.codec.family),
-            ("avc1.64001f", &Family::H264 { nal_length: 4 })
+            ("avc1.64001f", &Family::H264 { nal_length: 4, parameter_sets: sets.into() })
         );
         assert_eq!((audio.codec.string.as_str(), audio.language.as_str()), ("mp4a.40.2", "en"));
         assert_eq!((video.index.sync_count(), audio.index.sync_count()), (1, 2));

@@ -252,7 +252,8 @@ mod tests {
     fn an_entry_of_version_0_stays_as_it_is() {
         let described = described(&mp4a()).unwrap();
         assert_eq!(described.entry, mp4a());
-        let aac = Aac { object_type: 2, sample_rate: 44_100, channel_configuration: 2, frame_length: 1024 };
+        let aac =
+            Aac { object_type: 2, core_type: 2, sample_rate: 44_100, channel_configuration: 2, frame_length: 1024 };
         assert_eq!(described.codec.family, Family::Aac(aac));
     }
 

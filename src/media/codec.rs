@@ -1,5 +1,7 @@
 //! What a sample entry says of its codec: the RFC 6381 string that manifests print, and what muxing needs to know.
 
+use bytes::Bytes;
+
 /// A track's codec, read from its sample entry (ISO/IEC 14496-12 §8.5.2).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Codec {
@@ -18,6 +20,9 @@ pub enum Family {
     H264 {
         /// Bytes of a NAL unit's length field: 1, 2 or 4.
         nal_length: u8,
+        /// The parameter sets of `avcC`, each behind a start code of 4 bytes (Rec. ITU-T H.264 annex B): sequence
+        /// parameter sets, then picture parameter sets.
+        parameter_sets: Bytes,
     },
     /// H.265 (ISO/IEC 14496-15).
     H265 {
@@ -35,6 +40,8 @@ pub enum Family {
 pub struct Aac {
     /// Audio object type: 2 is AAC-LC, 5 HE-AAC signalled explicitly, 29 HE-AAC v2.
     pub object_type: u8,
+    /// Audio object type of the core, 1 to 4: the same, except below SBR (5) and PS (29).
+    pub core_type: u8,
     /// The core's samples per second.
     pub sample_rate: u32,
     /// channelConfiguration: 0 when a program config element says it, else 1 to 7 (7 is 7.1), 11, 12, 14.

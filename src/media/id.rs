@@ -37,6 +37,12 @@ impl Version {
     pub const fn new(hash: [u8; 12]) -> Self {
         Self(hash)
     }
+
+    /// Its bits.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 12] {
+        &self.0
+    }
 }
 
 impl fmt::Display for Version {

@@ -51,6 +51,15 @@ impl Ticks {
         u64::try_from(self.0.checked_sub(earlier.0)?).ok().map(Span)
     }
 
+    /// The tick of 90 kHz nearest to this instant, the later one on a tie; saturates.
+    #[must_use]
+    pub fn nearest_at_90k(self, timescale: Timescale) -> i64 {
+        let scale = i64::from(timescale.get());
+        let (whole, rest) = (self.0.div_euclid(scale), self.0.rem_euclid(scale));
+        // `rest` is below 2³², so the product is below 2⁵⁰.
+        whole.saturating_mul(90_000).saturating_add((2 * 90_000 * rest + scale) / (2 * scale))
+    }
+
     /// The same instant as a [`Moment`].
     #[must_use]
     pub const fn at(self, timescale: Timescale) -> Moment {
@@ -197,6 +206,15 @@ mod tests {
             let (coarse, fine) = (Timescale::new(scale).unwrap(), Timescale::new(scale * times).unwrap());
             let there = Ticks(i64::from(ticks)).at(coarse).floor_to(fine).unwrap();
             prop_assert_eq!(there.at(fine).nearest_to(coarse), Some(Ticks(i64::from(ticks))));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn ninety_kilohertz_is_the_nearest_tick(ticks in -(1_i64 << 45)..(1_i64 << 45), scale in 1_u32..) {
+            let scale = Timescale::new(scale).unwrap();
+            let nearest = Ticks(ticks).at(scale).nearest_to(Timescale::MPEG_TS).map(|nearest| nearest.0);
+            prop_assert_eq!(Some(Ticks(ticks).nearest_at_90k(scale)), nearest);
         }
     }
 

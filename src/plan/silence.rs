@@ -93,7 +93,7 @@ mod tests {
     use crate::media::Aac;
 
     fn aac(channel_configuration: u8) -> Aac {
-        Aac { object_type: 2, sample_rate: 48_000, channel_configuration, frame_length: 1_024 }
+        Aac { object_type: 2, core_type: 2, sample_rate: 48_000, channel_configuration, frame_length: 1_024 }
     }
 
     #[test]

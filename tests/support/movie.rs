@@ -33,6 +33,8 @@ pub(crate) const PICTURE: Picture = Picture {
     pixel_aspect: (1, 1),
     matrix: [0x1_0000, 0, 0, 0, 0x1_0000, 0, 0, 0, 0x4000_0000],
 };
+/// A sequence and a picture parameter set behind start codes, as short as they can be told apart.
+pub(crate) const PARAMETER_SETS: &[u8] = &[0, 0, 0, 1, 0x67, 0x42, 0, 0, 0, 1, 0x68];
 pub(crate) const SOUND: Sound = Sound { channels: 2, sample_rate: 48_000 };
 
 /// The byte of every object at `offset`.
@@ -88,9 +90,19 @@ impl Reel {
         builder.sync =
             Some((1..).zip(&self.frames).filter(|(_, frame)| frame.sync).map(|(number, _)| number).collect());
         let (fourcc, string, family) = match self.kind {
-            Kind::Video(_) => (*b"avc1", "avc1.42c00d", Family::H264 { nal_length: 4 }),
+            Kind::Video(_) => (
+                *b"avc1",
+                "avc1.42c00d",
+                Family::H264 { nal_length: 4, parameter_sets: Bytes::from_static(PARAMETER_SETS) },
+            ),
             Kind::Audio(_) => {
-                let aac = Aac { object_type: 2, sample_rate: 48_000, channel_configuration: 2, frame_length: 1_024 };
+                let aac = Aac {
+                    object_type: 2,
+                    core_type: 2,
+                    sample_rate: 48_000,
+                    channel_configuration: 2,
+                    frame_length: 1_024,
+                };
                 (*b"mp4a", "mp4a.40.2", Family::Aac(aac))
             }
         };
