@@ -5,6 +5,7 @@ mod corners;
 mod cuts;
 mod error;
 mod ladder;
+mod program;
 mod segments;
 mod silence;
 mod timeline;
@@ -12,6 +13,7 @@ mod version;
 
 pub use error::Refusal;
 pub use ladder::{Alignment, Plan, Planned, Settings, Source};
+pub use program::{Program, Slice, Streams};
 pub use segments::{Opening, Segment};
 pub use timeline::{LATE, SHIFT_SECONDS, Served, Timeline};
 pub use version::PACKAGER_REVISION;

@@ -24,6 +24,15 @@ pub(super) fn of_track(track: &Timeline, reference: ContentId, cuts: &[u32]) -> 
     truncated(&hash)
 }
 
+/// Hashes what the bytes of a video and an audio track in one transport stream depend on.
+pub(super) fn of_pair(video: Version, audio: Version) -> Version {
+    let mut hash = blake3::Hasher::new();
+    hash.update(b"afflux pair");
+    hash.update(video.as_bytes());
+    hash.update(audio.as_bytes());
+    truncated(&hash)
+}
+
 /// Hashes what the manifests of `plan` depend on beside its tracks' bytes: names, languages, labels, roles.
 pub(super) fn of_plan(plan: &Plan) -> Version {
     let mut hash = blake3::Hasher::new();
