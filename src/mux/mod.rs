@@ -4,7 +4,9 @@ mod boxes;
 mod fmp4;
 mod init;
 mod recipe;
+mod ts;
 
 pub use fmp4::{segment, segment_length};
 pub use init::init;
-pub use recipe::{Piece, Recipe};
+pub use recipe::{Length, Piece, Recipe};
+pub use ts::{Chunks, Outline, Reads, Transport, TsRecipe, Unfit, Window, fit};

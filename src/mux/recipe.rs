@@ -36,6 +36,15 @@ impl Piece {
     }
 }
 
+/// How long a body is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Length {
+    /// So many bytes, known before any media is read.
+    Exact(u64),
+    /// Known when it has been made: its format does not let the index say.
+    AfterMake,
+}
+
 /// A body: pieces in order, neighbours in the object joined.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Recipe {

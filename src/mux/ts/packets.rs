@@ -1,0 +1,230 @@
+//! Transport packets (ISO/IEC 13818-1 §2.4.3): a unit's bytes, in as many packets as the layout says it has.
+//!
+//! ```text
+//! │ 0x47 │ error, start, priority, PID 13 │ scrambling 2, adaptation 2, continuity 4 │ adaptation field? │ payload │
+//! adaptation field   │ length u8 │ flags u8 │ PCR 6? │ 0xff … │
+//! ```
+
+use bytes::Bytes;
+
+/// Bytes of a packet.
+pub(super) const PACKET: usize = 188;
+/// Bytes behind a packet's header.
+const BODY: usize = 184;
+/// Bytes of an adaptation field with a PCR.
+const CLOCK: usize = 8;
+
+/// adaptation_field_control: payload alone, adaptation field alone, both.
+pub(super) const PAYLOAD: u8 = 0x10;
+const ADAPTATION: u8 = 0x20;
+
+/// Bytes of a chunk of packets at most; a chunk is one allocation.
+const CHUNK: usize = 256 << 10;
+
+/// The packet identifiers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pid {
+    Pat,
+    Pmt,
+    Video,
+    Audio,
+}
+
+impl Pid {
+    pub(super) const fn number(self) -> u16 {
+        match self {
+            Self::Pat => 0,
+            Self::Pmt => 0x1000,
+            Self::Video => 0x100,
+            Self::Audio => 0x101,
+        }
+    }
+
+    /// A packet's four bytes of header: whether a unit starts in it, what it has, its continuity counter.
+    pub(super) fn header(self, start: bool, control: u8, continuity: u8) -> [u8; 4] {
+        let [high, low] = self.number().to_be_bytes();
+        [0x47, if start { 0x40 | high } else { high }, low, control | continuity & 0xf]
+    }
+}
+
+/// What the first packet of a unit says beside its payload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Clock {
+    /// PCR in ticks of 90 kHz, any sign: it is written modulo 2³³.
+    pub(super) at: i64,
+    /// random_access_indicator.
+    pub(super) random_access: bool,
+}
+
+/// How many packets hold `payload` bytes, the first one with a PCR or without.
+pub(super) const fn packets(payload: u64, clock: bool) -> u64 {
+    let first = if clock { BODY_U64 - CLOCK_U64 } else { BODY_U64 };
+    1 + payload.saturating_sub(first).div_ceil(BODY_U64)
+}
+
+const BODY_U64: u64 = 184;
+const CLOCK_U64: u64 = 8;
+
+/// Packets, as they are written.
+#[derive(Debug)]
+pub(super) struct Packets {
+    chunks: Vec<Bytes>,
+    current: Vec<u8>,
+    unit: Unit,
+}
+
+/// The unit that is being written.
+#[derive(Debug, Clone, Copy)]
+struct Unit {
+    pid: Pid,
+    continuity: u8,
+    clock: Option<Clock>,
+    start: bool,
+    /// Bytes of the unit that are not in a packet yet, those of the open packet included.
+    bytes: usize,
+    /// Packets that are not begun yet.
+    packets: usize,
+    /// Bytes that fit the open packet.
+    room: usize,
+}
+
+impl Packets {
+    /// Room for `bytes`, in chunks.
+    pub(super) fn new(bytes: usize) -> Self {
+        let unit = Unit { pid: Pid::Pat, continuity: 0, clock: None, start: false, bytes: 0, packets: 0, room: 0 };
+        Self { chunks: Vec::with_capacity(bytes / CHUNK + 1), current: Vec::with_capacity(bytes.min(CHUNK)), unit }
+    }
+
+    /// Where tables are written.
+    pub(super) fn tables(&mut self) -> &mut Vec<u8> {
+        &mut self.current
+    }
+
+    /// A packet with nothing but a PCR; `continuity` is that of the packet before it (§2.4.3.3).
+    pub(super) fn clock(&mut self, pid: Pid, continuity: u8, at: i64) {
+        self.make_room();
+        self.current.extend(pid.header(false, ADAPTATION, continuity));
+        adaptation(&mut self.current, BODY, Some(Clock { at, random_access: false }));
+    }
+
+    /// Begins a unit of `bytes` bytes in `packets` packets: at least as many as they fill, at most one a byte.
+    pub(super) fn begin(&mut self, (pid, continuity): (Pid, u8), clock: Option<Clock>, bytes: u64, packets: u64) {
+        let [bytes, packets] = [bytes, packets].map(crate::media::usize_from_u64);
+        self.unit = Unit { pid, continuity, clock, start: true, bytes, packets, room: 0 };
+    }
+
+    /// Writes the unit's next bytes.
+    pub(super) fn push(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            if self.unit.room == 0 {
+                self.open();
+            }
+            let (now, later) = bytes.split_at(bytes.len().min(self.unit.room));
+            self.current.extend_from_slice(now);
+            self.unit.room -= now.len();
+            self.unit.bytes -= now.len();
+            bytes = later;
+        }
+    }
+
+    /// All packets, in chunks.
+    pub(super) fn finish(mut self) -> Vec<Bytes> {
+        if !self.current.is_empty() {
+            self.chunks.push(self.current.into());
+        }
+        self.chunks
+    }
+
+    /// Begins the unit's next packet: as full as the packets behind it allow, each of which has a byte at least.
+    fn open(&mut self) {
+        self.make_room();
+        let unit = &mut self.unit;
+        unit.packets = unit.packets.saturating_sub(1);
+        let most = BODY - if unit.clock.is_some() { CLOCK } else { 0 };
+        let payload = most.min(unit.bytes - unit.packets.min(unit.bytes - 1));
+        let rest = BODY - payload;
+        let control = if rest == 0 { PAYLOAD } else { PAYLOAD | ADAPTATION };
+        self.current.extend(unit.pid.header(unit.start, control, unit.continuity));
+        if rest > 0 {
+            adaptation(&mut self.current, rest, unit.clock.take());
+        }
+        unit.start = false;
+        unit.continuity = unit.continuity.wrapping_add(1);
+        unit.room = payload;
+    }
+
+    fn make_room(&mut self) {
+        if self.current.len() + PACKET > CHUNK {
+            let full = std::mem::replace(&mut self.current, Vec::with_capacity(CHUNK));
+            self.chunks.push(full.into());
+        }
+    }
+}
+
+/// An adaptation field of `bytes` bytes, 1 to 184: at least 8 with a PCR.
+fn adaptation(out: &mut Vec<u8>, bytes: usize, clock: Option<Clock>) {
+    let end = out.len() + bytes;
+    out.push(u8::try_from(bytes - 1).expect("at most 183"));
+    if bytes > 1 {
+        let random_access = if clock.is_some_and(|clock| clock.random_access) { 0x40 } else { 0 };
+        out.push(random_access | if clock.is_some() { 0x10 } else { 0 });
+    }
+    if let Some(clock) = clock {
+        // 33 bits of 90 kHz, 6 reserved, 9 of 27 MHz that are always 0.
+        let base = clock.at.rem_euclid(1 << 33).unsigned_abs();
+        let [_, _, pcr @ ..] = (base << 15 | 0x3f << 9).to_be_bytes();
+        out.extend(pcr);
+    }
+    out.resize(end, 0xff);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Clock, Packets, Pid, packets};
+    use crate::media::u64_from_usize;
+    use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
+
+    /// Header, adaptation field, payload.
+    fn split(packet: &[u8]) -> (&[u8], &[u8], &[u8]) {
+        let adaptation = if packet[3] & 0x20 == 0 { 0 } else { 1 + usize::from(packet[4]) };
+        (&packet[..4], &packet[4..4 + adaptation], &packet[4 + adaptation..])
+    }
+
+    proptest! {
+        #[test]
+        fn payloads_are_the_unit_in_as_many_packets_as_promised(
+            bytes in 20_usize..3_000, clock in any::<bool>(), more in 0_u64..16, continuity in 0_u8..16,
+        ) {
+            let unit: Vec<u8> = (0..bytes).map(|at| at.to_le_bytes()[0]).collect();
+            let count = packets(u64_from_usize(bytes), clock) + more;
+            let mut written = Packets::new(0);
+            let at = clock.then_some(Clock { at: -1, random_access: true });
+            written.begin((Pid::Video, continuity), at, u64_from_usize(bytes), count);
+            unit.chunks(97).for_each(|part| written.push(part));
+            let out = written.finish().concat();
+            prop_assert_eq!(u64_from_usize(out.len()), 188 * count);
+            let mut payload = Vec::new();
+            for (number, packet) in (0_u8..).zip(out.chunks(188)) {
+                let (header, field, body) = split(packet);
+                prop_assert_eq!(header[0], 0x47);
+                prop_assert_eq!(header[1] & 0x40 != 0, number == 0);
+                prop_assert_eq!(header[3] & 0xf, (continuity + number) & 0xf);
+                prop_assert!(!body.is_empty());
+                if clock && number == 0 {
+                    prop_assert_eq!(&field[1..8], &[0x50, 0xff, 0xff, 0xff, 0xff, 0xfe, 0][..]);
+                }
+                payload.extend_from_slice(body);
+            }
+            prop_assert_eq!(payload, unit);
+        }
+    }
+
+    #[test]
+    fn a_clock_fills_its_packet() {
+        let mut written = Packets::new(0);
+        written.clock(Pid::Audio, 15, 2);
+        let out = written.finish().concat();
+        assert_eq!(out[..12], [0x47, 1, 1, 0x2f, 183, 0x10, 0, 0, 0, 1, 0x7e, 0]);
+        assert_eq!((out.len(), out[12..].iter().all(|byte| *byte == 0xff)), (188, true));
+    }
+}

@@ -1,0 +1,172 @@
+//! A transport stream as a whole: how long each of its segments is, and with which continuity counters it begins.
+
+use super::adts;
+use super::fit::{self, Unfit};
+use super::packets::{self, PACKET};
+use super::pes::Stamps;
+use super::psi::Carried;
+use super::segment::TsRecipe;
+use super::units::{self, Picture, Unit};
+use crate::media::{Family, u64_from_usize, usize_from_u32};
+use crate::plan::{Planned, Program, Slice, Streams};
+
+/// Bytes of our access unit delimiter.
+pub(super) const DELIMITER: u64 = 6;
+
+/// Bytes of a start code; the only length field whose NAL units keep their length.
+pub(super) const START_CODE: u8 = 4;
+
+/// NAL units of a sample whose length field is shorter than a start code, as rates assume.
+const ASSUMED_UNITS: u64 = 16;
+
+/// Where the packets of a transport stream fall. Costs a walk over all samples to make, 64 bytes a segment to keep.
+#[derive(Debug, Clone)]
+pub struct Transport {
+    program: Program,
+    counts: Vec<Count>,
+}
+
+/// One segment.
+#[derive(Debug, Clone, Copy)]
+struct Count {
+    bytes: u64,
+    continuity: Continuity,
+}
+
+/// Continuity counters of the next packet with payload, modulo 16.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Continuity {
+    pub(super) video: u8,
+    pub(super) audio: u8,
+}
+
+/// What the lengths of units depend on beside their samples.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Shape {
+    pub(super) carried: Carried,
+    pub(super) video: Stamps,
+    pub(super) audio: Stamps,
+    /// Bytes of the parameter sets before each sync sample.
+    sets: u64,
+    /// Bytes of the samples' length fields.
+    pub(super) nal_length: u8,
+}
+
+impl Transport {
+    /// Lays out `streams`, cut on a grid of `target_millis` where there is sound alone.
+    pub fn new(streams: Streams<'_>, target_millis: u32) -> Result<Self, Unfit> {
+        streams.tracks().try_for_each(fit::fit)?;
+        let (program, shape) = (streams.program(target_millis), Shape::of(streams));
+        let mut counts = Vec::with_capacity(program.slices().len());
+        let mut continuity = Continuity::default();
+        let nexts = program.slices().iter().skip(1).map(Some).chain([None]);
+        for (slice, next) in program.slices().iter().zip(nexts) {
+            let until = next.and_then(|next| units::first_decoded(streams, next));
+            let begin = continuity;
+            let mut packets = 2;
+            for unit in units::units(streams, slice, until) {
+                if let Unit::Sound(sound) = unit
+                    && sound.longest > adts::FRAME_LIMIT
+                {
+                    return Err(too_long(streams, sound.longest));
+                }
+                packets += shape.packets(unit);
+                continuity.pass(unit, shape.packets(unit));
+            }
+            if shape.nal_length < START_CODE {
+                continuity.video = 0;
+            }
+            counts.push(Count { bytes: packets * u64_from_usize(PACKET), continuity: begin });
+        }
+        Ok(Self { program, counts })
+    }
+
+    /// What its segments carry.
+    #[must_use]
+    pub const fn program(&self) -> &Program {
+        &self.program
+    }
+
+    /// The lengths of its segments in bytes; assumed where NAL units grow.
+    pub fn lengths(&self) -> impl Iterator<Item = u64> + '_ {
+        self.counts.iter().map(|count| count.bytes)
+    }
+
+    /// How to make segment `number`, from 1, of the `streams` that this was made of; `None` when there is none.
+    #[must_use]
+    pub fn recipe(&self, streams: Streams<'_>, number: u32) -> Option<TsRecipe> {
+        let slice = self.program.slice(number)?;
+        let next: Option<&Slice> = number.checked_add(1).and_then(|next| self.program.slice(next));
+        let until = next.and_then(|next| units::first_decoded(streams, next));
+        let count = self.counts.get(usize_from_u32(number - 1))?;
+        // PAT and PMT have a packet in each segment.
+        let [.., tables] = (number - 1).to_be_bytes();
+        Some(TsRecipe::new(streams, units::units(streams, slice, until), count.continuity, tables))
+    }
+
+    /// Bytes of memory this takes.
+    #[must_use]
+    pub const fn heap_bytes(&self) -> usize {
+        self.counts.len() * (size_of::<Count>() + size_of::<Slice>())
+    }
+}
+
+fn too_long(streams: Streams<'_>, bytes: u32) -> Unfit {
+    let (file, track) = streams.audio().map(|track| (track.file.clone(), track.name.id)).unwrap_or_default();
+    Unfit::Frame { file, track, bytes }
+}
+
+impl Continuity {
+    /// Goes past `unit`, which has so many packets.
+    pub(super) fn pass(&mut self, unit: Unit, packets: u64) {
+        let [.., packets] = packets.to_be_bytes();
+        match unit {
+            Unit::Picture(_) => self.video = self.video.wrapping_add(packets) & 0xf,
+            Unit::Sound(_) => self.audio = self.audio.wrapping_add(packets) & 0xf,
+            Unit::Clock(_) => {}
+        }
+    }
+}
+
+impl Shape {
+    pub(super) fn of(streams: Streams<'_>) -> Self {
+        let stamps = |track: Option<&Planned>| {
+            let reorders = track.is_some_and(|track| track.timeline.reorders());
+            if reorders { Stamps::Two } else { Stamps::One }
+        };
+        let (nal_length, sets) = match streams.video().map(|track| &track.track().codec.family) {
+            Some(Family::H264 { nal_length, parameter_sets }) => (*nal_length, u64_from_usize(parameter_sets.len())),
+            Some(Family::H265 { .. } | Family::Aac(_) | Family::Other) | None => (START_CODE, 0),
+        };
+        let carried = Carried { video: streams.video().is_some(), audio: streams.audio().is_some() };
+        Self { carried, video: stamps(streams.video()), audio: stamps(streams.audio()), sets, nal_length }
+    }
+
+    /// Bytes of a unit with its header: as the index has it; with as many NAL units as are assumed where they grow.
+    pub(super) fn bytes(&self, unit: Unit) -> u64 {
+        match unit {
+            Unit::Picture(picture) => {
+                let growth = u64::from(START_CODE - self.nal_length.min(START_CODE));
+                let units = (u64::from(picture.size) / (u64::from(self.nal_length) + 1)).min(ASSUMED_UNITS);
+                self.picture_bytes(picture, u64::from(picture.size) + growth * units)
+            }
+            Unit::Sound(sound) => self.audio.header() + sound.bytes,
+            Unit::Clock(_) => 0,
+        }
+    }
+
+    /// Bytes of a picture with its header, its NAL units and start codes being `media` bytes.
+    pub(super) fn picture_bytes(&self, picture: Picture, media: u64) -> u64 {
+        self.video.header() + DELIMITER + if picture.sync { self.sets } else { 0 } + media
+    }
+
+    /// Packets of a unit.
+    pub(super) fn packets(&self, unit: Unit) -> u64 {
+        let clock = match unit {
+            Unit::Picture(_) => true,
+            Unit::Sound(_) => !self.carried.video,
+            Unit::Clock(_) => return 1,
+        };
+        packets::packets(self.bytes(unit), clock)
+    }
+}

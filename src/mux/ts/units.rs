@@ -1,0 +1,198 @@
+//! The units of one segment in the order they are sent: by decode time, with clocks between.
+//!
+//! A unit's clock reads [`CLOCK_INTERVAL`] less than its decode time, and no two clocks are further apart than that: so
+//! a unit has been sent whole when it is to be decoded, and no clock is ahead of any unit behind it
+//! (ISO/IEC 13818-1 §2.7.2, §2.4.2.2).
+
+use super::adts;
+use super::pes::Times;
+use crate::media::Ticks;
+use crate::plan::{Slice, Streams, Timeline};
+use std::iter::Peekable;
+use std::ops::Range;
+
+/// Ticks of 90 kHz between clocks at most: 100 ms.
+pub(super) const CLOCK_INTERVAL: i64 = 9_000;
+
+/// Clocks in a row at most: five minutes without a picture. A longer gap has none in its rest.
+const CLOCKS_LIMIT: u32 = 3_000;
+
+/// Bytes of sound in one unit at most, ADTS headers included: PES_packet_length has 16 bits.
+const SOUND_LIMIT: u64 = 56_000;
+
+/// Frames of sound in one unit at most, for frames that claim to last no time.
+const FRAMES_LIMIT: u32 = 64;
+
+/// What is sent at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unit {
+    /// A sample of the video track.
+    Picture(Picture),
+    /// Samples of the audio track.
+    Sound(Sound),
+    /// A clock that reads for this decode time.
+    Clock(i64),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Picture {
+    pub(super) number: u32,
+    pub(super) size: u32,
+    pub(super) sync: bool,
+    pub(super) times: Times,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Sound {
+    pub(super) first: u32,
+    pub(super) frames: u32,
+    /// Bytes of all frames with their headers.
+    pub(super) bytes: u64,
+    /// Bytes of the longest frame.
+    pub(super) longest: u32,
+    pub(super) times: Times,
+}
+
+/// A sample with its times at 90 kHz.
+#[derive(Debug, Clone, Copy)]
+struct Frame {
+    number: u32,
+    size: u32,
+    sync: bool,
+    times: Times,
+    /// When the next one is decoded.
+    end: i64,
+}
+
+/// The samples `range` of a track, written times less the edit that MPEG-TS does not have.
+fn frames(timeline: &Timeline, range: Range<u32>) -> impl Iterator<Item = Frame> + '_ {
+    let scale = timeline.timescale();
+    let mut decoded = unedited(timeline, range.start);
+    (range.start..).zip(timeline.samples(range)).map(move |(number, sample)| {
+        let dts = decoded.nearest_at_90k(scale);
+        let pts = Ticks(decoded.0 + i64::from(sample.offset)).nearest_at_90k(scale);
+        decoded.0 += i64::from(sample.duration);
+        let end = decoded.nearest_at_90k(scale);
+        Frame { number, size: sample.size, sync: sample.sync, times: Times { pts, dts }, end }
+    })
+}
+
+/// When sample `number` is decoded such that it is presented at its presented time plus `SHIFT`.
+fn unedited(timeline: &Timeline, number: u32) -> Ticks {
+    Ticks(timeline.written(number).0 - crate::media::i64_from_u64(timeline.edit()))
+}
+
+/// The decode time, at 90 kHz, of the first unit of `slice`; `None` where it has none.
+pub(super) fn first_decoded(streams: Streams<'_>, slice: &Slice) -> Option<i64> {
+    let first = |timeline: &Timeline, samples: &Range<u32>| {
+        (!samples.is_empty()).then(|| unedited(timeline, samples.start).nearest_at_90k(timeline.timescale()))
+    };
+    let video = streams.video().and_then(|track| first(&track.timeline, &slice.video));
+    let audio = streams.audio().and_then(|track| first(&track.timeline, &slice.audio));
+    video.into_iter().chain(audio).min()
+}
+
+/// The units of `slice`, whose successor's first unit is decoded at `until`; `None` for the last one.
+pub(super) fn units<'a>(streams: Streams<'a>, slice: &Slice, until: Option<i64>) -> impl Iterator<Item = Unit> + 'a {
+    let pictures = streams.video().map(|track| frames(&track.timeline, slice.video.clone()));
+    let sounds = streams.audio().map(|track| frames(&track.timeline, slice.audio.clone()));
+    Merge {
+        pictures: pictures.into_iter().flatten().peekable(),
+        sounds: Grouped { frames: sounds.into_iter().flatten().peekable() }.peekable(),
+        clocked: if streams.video().is_some() { Clocked::Pictures } else { Clocked::Sounds },
+        until,
+        due: None,
+        left: CLOCKS_LIMIT,
+    }
+}
+
+/// Audio frames, as many to a unit as are decoded within [`CLOCK_INTERVAL`].
+struct Grouped<I: Iterator<Item = Frame>> {
+    frames: Peekable<I>,
+}
+
+impl<I: Iterator<Item = Frame>> Iterator for Grouped<I> {
+    type Item = Sound;
+
+    fn next(&mut self) -> Option<Sound> {
+        let header = u64::from(adts::HEADER);
+        let first = self.frames.next()?;
+        let times = first.times;
+        let bytes = u64::from(first.size) + header;
+        let mut sound = Sound { first: first.number, frames: 1, bytes, longest: first.size, times };
+        let fits = |sound: &Sound, next: &Frame| {
+            next.end.saturating_sub(times.dts) <= CLOCK_INTERVAL
+                && sound.bytes + u64::from(next.size) + header <= SOUND_LIMIT
+                && sound.frames < FRAMES_LIMIT
+        };
+        while let Some(next) = self.frames.next_if(|next| fits(&sound, next)) {
+            sound.frames += 1;
+            sound.bytes += u64::from(next.size) + header;
+            sound.longest = sound.longest.max(next.size);
+        }
+        Some(sound)
+    }
+}
+
+/// Which units carry clocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Clocked {
+    Pictures,
+    Sounds,
+}
+
+struct Merge<P: Iterator<Item = Frame>, S: Iterator<Item = Sound>> {
+    pictures: Peekable<P>,
+    sounds: Peekable<S>,
+    clocked: Clocked,
+    until: Option<i64>,
+    /// When the next clock must be at the latest; `None` before the first.
+    due: Option<i64>,
+    /// Clocks that may follow each other without a unit that carries one.
+    left: u32,
+}
+
+impl<P: Iterator<Item = Frame>, S: Iterator<Item = Sound>> Merge<P, S> {
+    /// The clock that stands before the next unit, if one must; `picture` and `sound` say when the next ones are decoded.
+    fn clock(&self, picture: Option<i64>, sound: Option<i64>) -> Option<i64> {
+        let next = picture.into_iter().chain(sound).min();
+        let clocked = if self.clocked == Clocked::Pictures { picture } else { sound };
+        let Some(due) = self.due else {
+            // The segment's first clock stands before all that it is the clock of.
+            return next.filter(|next| clocked != Some(*next));
+        };
+        let open = if next.is_some() { i64::MAX } else { i64::MIN };
+        let horizon = clocked.or(self.until).unwrap_or(open);
+        (due < horizon && next.is_none_or(|next| due <= next) && self.left > 0).then_some(due)
+    }
+
+    fn clocked_at(&mut self, at: i64) {
+        self.due = Some(at.saturating_add(CLOCK_INTERVAL));
+    }
+}
+
+impl<P: Iterator<Item = Frame>, S: Iterator<Item = Sound>> Iterator for Merge<P, S> {
+    type Item = Unit;
+
+    fn next(&mut self) -> Option<Unit> {
+        let picture = self.pictures.peek().map(|frame| frame.times.dts);
+        let sound = self.sounds.peek().map(|sound| sound.times.dts);
+        if let Some(at) = self.clock(picture, sound) {
+            self.clocked_at(at);
+            self.left = self.left.saturating_sub(1);
+            return Some(Unit::Clock(at));
+        }
+        if picture.is_some_and(|picture| sound.is_none_or(|sound| picture <= sound)) {
+            let Frame { number, size, sync, times, .. } = self.pictures.next()?;
+            self.clocked_at(times.dts);
+            self.left = CLOCKS_LIMIT;
+            return Some(Unit::Picture(Picture { number, size, sync, times }));
+        }
+        let sound = self.sounds.next()?;
+        if self.clocked == Clocked::Sounds {
+            self.clocked_at(sound.times.dts);
+            self.left = CLOCKS_LIMIT;
+        }
+        Some(Unit::Sound(sound))
+    }
+}
