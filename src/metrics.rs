@@ -36,6 +36,8 @@ pub enum Kept {
     Manifest,
     /// Indexes of stored files.
     Index,
+    /// Layouts of transport streams.
+    Transport,
 }
 
 /// What a request asks for.
@@ -53,6 +55,12 @@ pub enum Asked {
     Init,
     /// A media segment.
     Segment,
+    /// An HLS multivariant playlist of MPEG-TS.
+    Ts,
+    /// An HLS media playlist of MPEG-TS.
+    TsPlaylist,
+    /// An MPEG-TS segment.
+    TsSegment,
     /// A page of the gallery, or what belongs to it.
     Gallery,
     /// What may be asked from other sites (OPTIONS).
@@ -185,11 +193,13 @@ struct PerKept<T> {
     segment: T,
     manifest: T,
     index: T,
+    transport: T,
 }
 
 impl<T> PerKept<T> {
     fn new(make: impl Fn(&'static str) -> T) -> Self {
-        Self { segment: make("segment"), manifest: make("manifest"), index: make("index") }
+        let [segment, manifest] = [make("segment"), make("manifest")];
+        Self { segment, manifest, index: make("index"), transport: make("transport") }
     }
 
     const fn get(&self, kept: Kept) -> &T {
@@ -197,6 +207,7 @@ impl<T> PerKept<T> {
             Kept::Segment => &self.segment,
             Kept::Manifest => &self.manifest,
             Kept::Index => &self.index,
+            Kept::Transport => &self.transport,
         }
     }
 }
@@ -237,6 +248,9 @@ struct PerAsked<T> {
     playlist: T,
     init: T,
     segment: T,
+    ts: T,
+    ts_playlist: T,
+    ts_segment: T,
     gallery: T,
     preflight: T,
     other: T,
@@ -251,6 +265,9 @@ impl<T> PerAsked<T> {
             playlist: make("playlist"),
             init: make("init"),
             segment: make("segment"),
+            ts: make("ts"),
+            ts_playlist: make("ts_playlist"),
+            ts_segment: make("ts_segment"),
             gallery: make("gallery"),
             preflight: make("preflight"),
             other: make("other"),
@@ -265,6 +282,9 @@ impl<T> PerAsked<T> {
             Asked::Playlist => &self.playlist,
             Asked::Init => &self.init,
             Asked::Segment => &self.segment,
+            Asked::Ts => &self.ts,
+            Asked::TsPlaylist => &self.ts_playlist,
+            Asked::TsSegment => &self.ts_segment,
             Asked::Gallery => &self.gallery,
             Asked::Preflight => &self.preflight,
             Asked::Other => &self.other,

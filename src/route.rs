@@ -3,11 +3,15 @@
 //! ```text
 //! /vod/{asset}/index.m3u8                          HLS, multivariant playlist
 //! /vod/{asset}/index.mpd                           DASH, manifest
+//! /vod/{asset}/ts.m3u8                             HLS, multivariant playlist of MPEG-TS
 //! /vod/{asset}/files/{file}                        the stored file
 //! /vod/{asset}/~{version}/{track}/index.m3u8       HLS, media playlist
 //! /vod/{asset}/~{version}/{track}/init.mp4         CMAF header
 //! /vod/{asset}/~{version}/{track}/{number}.m4s     CMAF segment, numbers from 1
+//! /vod/{asset}/~{version}/{program}/ts.m3u8        HLS, media playlist of MPEG-TS
+//! /vod/{asset}/~{version}/{program}/{number}.ts    MPEG-TS segment, numbers from 1
 //! ```
+//! A program is a track, or a video and an audio track: `v1/a2`.
 //! A track is named by its kind and track_ID, and, where the asset is a folder, by its file: `v1`, `a2-1080p`. It
 //! names nothing else, so a rendition that joins an asset changes no other track's URL. Law: `parse(print(r)) = r`.
 
@@ -25,10 +29,32 @@ pub enum Route {
     Hls(AssetId),
     /// The DASH manifest.
     Dash(AssetId),
+    /// The HLS multivariant playlist of MPEG-TS.
+    Ts(AssetId),
     /// A stored file, as it is.
     File(AssetId, String),
     /// Something of one version of one track.
     Track(AssetId, Version, TrackName, Part),
+    /// Something of one version of a transport stream.
+    Program(AssetId, Version, ProgramName, ProgramPart),
+}
+
+/// The tracks of a transport stream.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum ProgramName {
+    /// One track.
+    Alone(TrackName),
+    /// A video and an audio track, in this order.
+    Muxed(TrackName, TrackName),
+}
+
+/// What of a transport stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ProgramPart {
+    /// Its HLS media playlist.
+    Playlist,
+    /// An MPEG-TS segment; the first is 1.
+    Segment(u32),
 }
 
 /// What of a track.
@@ -55,10 +81,20 @@ impl Route {
         match rest {
             [entry] if entry == "index.m3u8" => Some(Self::Hls(asset)),
             [entry] if entry == "index.mpd" => Some(Self::Dash(asset)),
+            [entry] if entry == "ts.m3u8" => Some(Self::Ts(asset)),
             [files, file] if files == "files" && is_file(file) => Some(Self::File(asset, file.clone())),
             [version, track, part] => {
-                let version = version.strip_prefix('~')?.parse().ok()?;
-                Some(Self::Track(asset, version, parse_track(track)?, Part::parse(part)?))
+                let (version, track) = (parse_version(version)?, parse_track(track)?);
+                match Part::parse(part) {
+                    Some(part) => Some(Self::Track(asset, version, track, part)),
+                    None => Some(Self::Program(asset, version, ProgramName::Alone(track), ProgramPart::parse(part)?)),
+                }
+            }
+            [version, video, audio, part] => {
+                let tracks = (parse_track(video)?, parse_track(audio)?);
+                let muxed = (tracks.0.kind, tracks.1.kind) == (MediaKind::Video, MediaKind::Audio);
+                let name = muxed.then_some(ProgramName::Muxed(tracks.0, tracks.1))?;
+                Some(Self::Program(asset, parse_version(version)?, name, ProgramPart::parse(part)?))
             }
             _ => None,
         }
@@ -68,7 +104,12 @@ impl Route {
     #[must_use]
     pub const fn asset(&self) -> &AssetId {
         match self {
-            Self::Hls(asset) | Self::Dash(asset) | Self::File(asset, _) | Self::Track(asset, ..) => asset,
+            Self::Hls(asset)
+            | Self::Dash(asset)
+            | Self::Ts(asset)
+            | Self::File(asset, _)
+            | Self::Track(asset, ..)
+            | Self::Program(asset, ..) => asset,
         }
     }
 
@@ -78,10 +119,11 @@ impl Route {
         Below(self).to_string()
     }
 
-    /// The reference to this from a media playlist of its asset.
+    /// The reference to this from a media playlist that lists it.
     #[must_use]
     pub fn from_playlist(&self) -> String {
-        format!("../../{}", Below(self))
+        let up = if matches!(self, Self::Program(_, _, ProgramName::Muxed(..), _)) { "../../../" } else { "../../" };
+        format!("{up}{}", Below(self))
     }
 }
 
@@ -110,7 +152,14 @@ impl fmt::Display for Below<'_> {
             Route::Hls(_) => f.write_str("index.m3u8"),
             Route::Dash(_) => f.write_str("index.mpd"),
             Route::File(_, file) => write!(f, "files/{}", utf8_percent_encode(file, ENCODED)),
+            Route::Ts(_) => f.write_str("ts.m3u8"),
             Route::Track(_, version, track, part) => write!(f, "~{version}/{}/{part}", Printed(track)),
+            Route::Program(_, version, ProgramName::Alone(track), part) => {
+                write!(f, "~{version}/{}/{part}", Printed(track))
+            }
+            Route::Program(_, version, ProgramName::Muxed(video, audio), part) => {
+                write!(f, "~{version}/{}/{}/{part}", Printed(video), Printed(audio))
+            }
         }
     }
 }
@@ -133,6 +182,28 @@ impl fmt::Display for Part {
             Self::Segment(number) => write!(f, "{number}.m4s"),
         }
     }
+}
+
+impl ProgramPart {
+    fn parse(text: &str) -> Option<Self> {
+        match text {
+            "ts.m3u8" => Some(Self::Playlist),
+            segment => canonical_number(segment.strip_suffix(".ts")?).map(Self::Segment),
+        }
+    }
+}
+
+impl fmt::Display for ProgramPart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Playlist => f.write_str("ts.m3u8"),
+            Self::Segment(number) => write!(f, "{number}.ts"),
+        }
+    }
+}
+
+fn parse_version(text: &str) -> Option<Version> {
+    text.strip_prefix('~')?.parse().ok()
 }
 
 fn parse_track(text: &str) -> Option<TrackName> {
@@ -181,7 +252,7 @@ fn is_file(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Part, Route};
+    use super::{Part, ProgramName, ProgramPart, Route};
     use crate::media::{AssetId, MediaKind, TrackName, Version};
     use proptest::prelude::{Just, Strategy, any, prop_assert_eq, prop_oneof, proptest};
 
@@ -189,18 +260,24 @@ mod tests {
         let asset = "[^~./\\\\\\p{C}][^/\\\\\\p{C}]{0,8}(/[^~./\\\\\\p{C}][^/\\\\\\p{C}]{0,8}){0,2}"
             .prop_filter_map("reserved", |name| AssetId::new(&name));
         let file = "[^~./\\\\\\p{C}][^/\\\\\\p{C}]{0,8}";
-        let track = (any::<bool>(), 1_u32.., proptest::option::of(file)).prop_map(|(video, id, file)| TrackName {
-            kind: if video { MediaKind::Video } else { MediaKind::Audio },
-            id,
-            file,
-        });
-        let part = prop_oneof![Just(Part::Playlist), Just(Part::Init), (1_u32..).prop_map(Part::Segment)];
-        (asset, file, track, part, any::<[u8; 12]>(), 0..4).prop_map(|(asset, file, track, part, version, which)| {
+        let named = |kind: MediaKind| {
+            (1_u32.., proptest::option::of(file)).prop_map(move |(id, file)| TrackName { kind, id, file })
+        };
+        let (video, audio) = (named(MediaKind::Video), named(MediaKind::Audio));
+        let number = || 1_u32..;
+        let part = prop_oneof![Just(Part::Playlist), Just(Part::Init), number().prop_map(Part::Segment)];
+        let of_program = prop_oneof![Just(ProgramPart::Playlist), number().prop_map(ProgramPart::Segment)];
+        let parts = (part, of_program, any::<[u8; 12]>().prop_map(Version::new));
+        (asset, file, video, audio, parts, 0..7).prop_map(|(asset, file, video, audio, parts, which)| {
+            let (part, of_program, version) = parts;
             match which {
                 0 => Route::Hls(asset),
                 1 => Route::Dash(asset),
-                2 => Route::File(asset, file),
-                _ => Route::Track(asset, Version::new(version), track, part),
+                2 => Route::Ts(asset),
+                3 => Route::File(asset, file),
+                4 => Route::Track(asset, version, audio, part),
+                5 => Route::Program(asset, version, ProgramName::Alone(video), of_program),
+                _ => Route::Program(asset, version, ProgramName::Muxed(video, audio), of_program),
             }
         })
     }
@@ -244,6 +321,11 @@ mod tests {
             "/vod/a/~000102030405060708090a0b/v01/1.m4s",
             "/vod/a/~000102030405060708090a0b/v1/+1.m4s",
             "/vod/a/~000102030405060708090a0b/v1-/1.m4s",
+            "/vod/a/~000102030405060708090a0b/a1/v1/1.ts",
+            "/vod/a/~000102030405060708090a0b/v1/a1/1.m4s",
+            "/vod/a/~000102030405060708090a0b/v1/a1/index.m3u8",
+            "/vod/a/~000102030405060708090a0b/v1/a1/a2/1.ts",
+            "/vod/a/~000102030405060708090a0b/v1/01.ts",
             "/vod/%ff/index.mpd",
             "/vod/~a/index.mpd",
             "/vod/.a/index.m3u8",
@@ -257,5 +339,7 @@ mod tests {
         let route = Route::parse("/vod/a/b/~000102030405060708090a0b/v1-x%20y/7.m4s").unwrap();
         assert_eq!(route.from_entry(), "~000102030405060708090a0b/v1-x%20y/7.m4s");
         assert_eq!(route.from_playlist(), "../../~000102030405060708090a0b/v1-x%20y/7.m4s");
+        let route = Route::parse("/vod/a/~000102030405060708090a0b/v1/a2/7.ts").unwrap();
+        assert_eq!(route.from_playlist(), "../../../~000102030405060708090a0b/v1/a2/7.ts");
     }
 }

@@ -1,20 +1,22 @@
 //! `afflux explain URL`: what answers a URL that we print, and from which bytes. Needs no running server.
 
 use super::args::ExplainArgs;
+use super::program::{self, ProgramTracks, TransportPart};
 use crate::catalog::{Asset, Catalog};
 use crate::config::{Config, Overrides};
-use crate::manifest::Manifests;
-use crate::media::{Kind, Ticks, Timescale, u64_from_usize};
+use crate::manifest::{Manifests, Text};
+use crate::media::{Kind, Ticks, Timescale, Version, u64_from_usize};
 use crate::metrics::Metrics;
 use crate::mux::{self, Piece};
 use crate::origin;
 use crate::plan::{Alignment, Opening, Planned, Segment};
-use crate::route::{Part, Route};
+use crate::route::{Part, ProgramName, ProgramPart, Route};
 use serde::Serialize;
 use serde_json::Value;
 use std::error::Error;
 use std::fmt::Write as _;
 use std::io::{Write as _, stderr, stdout};
+use std::ops::Range;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -57,18 +59,27 @@ fn path_of(url: &str) -> &str {
 struct Explained {
     route: &'static str,
     asset: String,
-    /// Bytes of the answer, uncompressed.
-    size: u64,
-    /// The entity tag; of media it is what the cache knows it by.
+    /// Bytes of the answer, uncompressed; absent where they are known after making only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    size: Option<u64>,
+    /// The entity tag.
     etag: String,
+    /// What a segment's bytes are kept by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cache_key: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     track: Option<Track>,
     #[serde(skip_serializing_if = "Option::is_none")]
     segment: Option<SegmentPart>,
+    /// What a transport stream carries.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    program: Option<ProgramTracks>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    transport: Option<TransportPart>,
 }
 
 #[derive(Debug, Serialize)]
-struct Track {
+pub(super) struct Track {
     file: String,
     id: u32,
     content_id: String,
@@ -105,7 +116,7 @@ struct SegmentPart {
 }
 
 #[derive(Debug, Serialize)]
-struct Samples {
+pub(super) struct Samples {
     first: u32,
     count: u32,
     /// Composition time of the first in the stored file.
@@ -113,72 +124,108 @@ struct Samples {
 }
 
 #[derive(Debug, Serialize)]
-struct Time {
+pub(super) struct Time {
     ticks: i64,
     seconds: f64,
 }
 
 /// Bytes `start..end` of the stored file.
 #[derive(Debug, Serialize)]
-struct SourceRange {
-    start: u64,
-    end: u64,
+pub(super) struct SourceRange {
+    pub(super) start: u64,
+    pub(super) end: u64,
 }
 
 impl Explained {
-    fn new(asset: &Asset, route: &Route) -> Result<Self, &'static str> {
-        let manifests = Manifests::new(&asset.id, &asset.plan);
+    fn new(asset: &Asset, route: &Route) -> Result<Self, Box<dyn Error>> {
         let about = |route, size, etag: String| Self {
             route,
             asset: asset.id.to_string(),
             size,
             etag,
+            cache_key: None,
             track: None,
             segment: None,
+            program: None,
+            transport: None,
         };
+        let text = |route, text: &Text| about(route, Some(u64_from_usize(text.text.len())), text.version.to_string());
+        let manifests = || Manifests::new(&asset.id, &asset.plan);
         match route {
-            Route::Hls(_) => {
-                let text = &manifests.hls;
-                Ok(about("HLS multivariant playlist", u64_from_usize(text.text.len()), text.version.to_string()))
-            }
-            Route::Dash(_) => {
-                let text = &manifests.dash;
-                Ok(about("DASH manifest", u64_from_usize(text.text.len()), text.version.to_string()))
-            }
+            Route::Hls(_) => Ok(text("HLS multivariant playlist", &manifests().hls)),
+            Route::Dash(_) => Ok(text("DASH manifest", &manifests().dash)),
+            Route::Ts(_) => Ok(text("HLS multivariant playlist of MPEG-TS", &program::manifests(asset)?.entry)),
             Route::File(_, name) => {
                 let file = asset.file(name).ok_or("the asset has no such file")?;
-                Ok(about("stored file", file.object.size(), file.movie.content.to_string()))
+                Ok(about("stored file", Some(file.object.size()), file.movie.content.to_string()))
             }
             Route::Track(_, version, name, Part::Playlist) => {
+                let manifests = manifests();
                 let text = manifests.playlist(name, *version).ok_or(UNKNOWN)?;
                 let track = asset.plan.tracks().iter().find(|track| track.name == *name).map(Track::of);
-                let about = about("HLS media playlist", u64_from_usize(text.len()), version.to_string());
-                Ok(Self { track, ..about })
+                let size = Some(u64_from_usize(text.len()));
+                Ok(Self { track, ..about("HLS media playlist", size, version.to_string()) })
             }
             Route::Track(_, version, name, Part::Init) => {
                 let track = asset.plan.track(name, *version).ok_or(UNKNOWN)?;
-                let size = u64_from_usize(mux::init(track).len());
+                let size = Some(u64_from_usize(mux::init(track).len()));
                 Ok(Self { track: Some(Track::of(track)), ..about("CMAF header", size, format!("{version}-init")) })
             }
             Route::Track(_, version, name, Part::Segment(number)) => {
                 let track = asset.plan.track(name, *version).ok_or(UNKNOWN)?;
-                let segment = track.segment(*number).ok_or("the track has no segment of that number")?;
-                let about = about("CMAF segment", mux::segment_length(track, segment), format!("{version}-{number}"));
+                let segment = track.segment(*number).ok_or(NO_SEGMENT)?;
+                let size = Some(mux::segment_length(track, segment));
                 Ok(Self {
+                    cache_key: Some(format!("{version} cmaf {number}")),
                     track: Some(Track::of(track)),
                     segment: Some(SegmentPart::of(track, *number, segment)),
-                    ..about
+                    ..about("CMAF segment", size, format!("{version}-{number}"))
+                })
+            }
+            Route::Program(_, version, name, part) => Self::of_program(asset, (*version, name), *part, about),
+        }
+    }
+
+    fn of_program(
+        asset: &Asset,
+        (version, name): (Version, &ProgramName),
+        part: ProgramPart,
+        about: impl Fn(&'static str, Option<u64>, String) -> Self,
+    ) -> Result<Self, Box<dyn Error>> {
+        match part {
+            ProgramPart::Playlist => {
+                let manifests = program::manifests(asset)?;
+                let text = manifests.playlist(name, version).ok_or(UNKNOWN)?;
+                let program = origin::streams(&asset.plan, name).map(ProgramTracks::of);
+                let size = Some(u64_from_usize(text.len()));
+                Ok(Self { program, ..about("HLS media playlist of MPEG-TS", size, version.to_string()) })
+            }
+            ProgramPart::Segment(number) => {
+                let streams = origin::streams(&asset.plan, name).ok_or(UNKNOWN)?;
+                let streams = Some(streams).filter(|streams| streams.version() == version).ok_or(UNKNOWN)?;
+                let transport = TransportPart::of(streams, asset.plan.settings(), number)?.ok_or(NO_SEGMENT)?;
+                Ok(Self {
+                    cache_key: Some(format!("{version} ts {number}")),
+                    program: Some(ProgramTracks::of(streams)),
+                    ..about("MPEG-TS segment", transport.bytes(), format!("{version}-{number}-ts")).with(transport)
                 })
             }
         }
     }
+
+    fn with(self, transport: TransportPart) -> Self {
+        Self { transport: Some(transport), ..self }
+    }
 }
+
+/// Why a number is not explained.
+const NO_SEGMENT: &str = "there is no segment of that number";
 
 /// Why a URL of a version is not explained.
 const UNKNOWN: &str = "no track has this version now: the file was replaced, or cut by other settings";
 
 impl Track {
-    fn of(track: &Planned) -> Self {
+    pub(super) fn of(track: &Planned) -> Self {
         let stored = track.track();
         let cut = match (stored.kind, track.alignment) {
             (Kind::Audio(_), _) => "at its first frame not before the reference's cuts",
@@ -220,11 +267,7 @@ impl SegmentPart {
                 Opening::None => "no sync sample",
             },
             filler_frames,
-            stored_samples: (!stored.is_empty()).then(|| Samples {
-                first: stored.start,
-                count: stored.end - stored.start,
-                composition_time: Time::new(track.track().index.composition_time(stored.start), scale),
-            }),
+            stored_samples: Samples::of(track, stored),
             presented: Time::new(segment.start, scale),
             span: Time::new(Ticks(0).after(segment.span).unwrap_or_default(), scale),
             written_decode_time: Time::new(timeline.written(segment.samples.start), scale),
@@ -235,8 +278,19 @@ impl SegmentPart {
     }
 }
 
+impl Samples {
+    /// `None` when there are none.
+    pub(super) fn of(track: &Planned, stored: Range<u32>) -> Option<Self> {
+        (!stored.is_empty()).then(|| Self {
+            first: stored.start,
+            count: stored.end - stored.start,
+            composition_time: Time::new(track.track().index.composition_time(stored.start), track.timeline.timescale()),
+        })
+    }
+}
+
 impl Time {
-    fn new(ticks: Ticks, scale: Timescale) -> Self {
+    pub(super) fn new(ticks: Ticks, scale: Timescale) -> Self {
         Self { ticks: ticks.0, seconds: super::report::seconds(ticks.at(scale)) }
     }
 }

@@ -3,6 +3,7 @@
 mod args;
 pub mod explain;
 pub mod inspect;
+mod program;
 mod report;
 pub mod serve;
 

@@ -11,7 +11,7 @@ use serde::Serialize;
 #[must_use]
 pub const fn status(error: &origin::Error) -> StatusCode {
     match error {
-        origin::Error::NotFound => StatusCode::NOT_FOUND,
+        origin::Error::NotFound | origin::Error::Unfit(_) => StatusCode::NOT_FOUND,
         origin::Error::Gone => StatusCode::GONE,
         origin::Error::Unplayable(_) => StatusCode::UNPROCESSABLE_ENTITY,
         origin::Error::Storage(_) => StatusCode::BAD_GATEWAY,
@@ -91,6 +91,7 @@ mod tests {
             (response.status().as_u16(), response.headers().contains_key(RETRY_AFTER))
         };
         assert_eq!(answer(Error::NotFound), (404, false));
+        assert_eq!(answer(Error::Unfit(String::new())), (404, false));
         assert_eq!(answer(Error::Gone), (410, false));
         assert_eq!(answer(Error::Unplayable(String::new())), (422, false));
         assert_eq!(answer(Error::Storage(String::new())), (502, false));

@@ -10,7 +10,7 @@ use super::respond::{Entity, etag_of};
 use crate::media::AssetId;
 use crate::metrics::{Asked, Metrics};
 use crate::origin::{Caching, Content, Error, Origin, Reply};
-use crate::route::{Part, Route};
+use crate::route::{Part, ProgramPart, Route};
 use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_SECURITY_POLICY, HeaderValue};
@@ -168,6 +168,9 @@ const fn asked(route: &Route) -> Asked {
         Route::Track(.., Part::Playlist) => Asked::Playlist,
         Route::Track(.., Part::Init) => Asked::Init,
         Route::Track(.., Part::Segment(_)) => Asked::Segment,
+        Route::Ts(_) => Asked::Ts,
+        Route::Program(.., ProgramPart::Playlist) => Asked::TsPlaylist,
+        Route::Program(.., ProgramPart::Segment(_)) => Asked::TsSegment,
     }
 }
 

@@ -142,7 +142,7 @@ impl Printer<'_> {
 }
 
 /// RFC 6381 strings of all `tracks`, each once.
-fn codecs<'a>(tracks: impl Iterator<Item = &'a Planned>) -> String {
+pub(super) fn codecs<'a>(tracks: impl Iterator<Item = &'a Planned>) -> String {
     let mut strings: Vec<&str> = Vec::new();
     for track in tracks {
         let string = track.track().codec.string.as_str();
@@ -153,7 +153,7 @@ fn codecs<'a>(tracks: impl Iterator<Item = &'a Planned>) -> String {
     strings.join(",")
 }
 
-fn resolution(video: &Planned) -> Option<Resolution> {
+pub(super) fn resolution(video: &Planned) -> Option<Resolution> {
     match video.track().kind {
         Kind::Video(picture) => Some(Resolution { width: picture.width.into(), height: picture.height.into() }),
         Kind::Audio(_) => None,
@@ -168,11 +168,11 @@ fn micros(track: &Planned, at: Ticks) -> u64 {
 }
 
 /// `EXTINF`, in seconds.
-fn seconds(micros: u64) -> f32 {
+pub(super) fn seconds(micros: u64) -> f32 {
     format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000).parse().expect("digits, a point, digits")
 }
 
 /// `FRAME-RATE`, in frames per second to three decimals (RFC 8216 §4.3.4.2).
-fn thousandths(millis: u64) -> f64 {
+pub(super) fn thousandths(millis: u64) -> f64 {
     format!("{}.{:03}", millis / 1_000, millis % 1_000).parse().expect("digits, a point, digits")
 }

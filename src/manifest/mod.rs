@@ -1,4 +1,4 @@
-//! A plan as text: HLS playlists and the DASH manifest. Both list the same segments, because both read the same plan.
+//! A plan as text: HLS playlists, of CMAF and of MPEG-TS, and the DASH manifest. All list the same segments, because all read the same plan.
 
 #[cfg(test)]
 mod corners;
@@ -7,6 +7,8 @@ mod hls;
 mod names;
 mod rates;
 mod texts;
+mod ts;
 
 pub use rates::{FrameRate, Rates};
 pub use texts::{Manifests, Text};
+pub use ts::{Lineup, TsManifests};

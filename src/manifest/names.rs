@@ -1,6 +1,7 @@
 //! What players call tracks, and which of them belong together.
 
 use crate::media::{Kind, MediaKind, Role};
+use crate::mux;
 use crate::plan::{Plan, Planned};
 
 /// An audio track as players list it.
@@ -39,6 +40,22 @@ pub(super) fn audio_groups(plan: &Plan) -> Vec<Group<'_>> {
     }
     groups.iter_mut().for_each(choose_default);
     groups
+}
+
+/// The audio tracks that MPEG-TS carries, in one group: what the file's first such group starts with is the default.
+pub(super) fn transport_group(plan: &Plan) -> Group<'_> {
+    let mut merged = Group { id: "audio".into(), renditions: Vec::new() };
+    for mut rendition in audio_groups(plan).into_iter().flat_map(|group| group.renditions) {
+        if mux::fit(rendition.track).is_ok() {
+            rendition.name = unique(&merged, rendition.name);
+            merged.renditions.push(rendition);
+        }
+    }
+    let chosen = merged.renditions.iter().position(|rendition| rendition.default).unwrap_or(0);
+    for (at, rendition) in merged.renditions.iter_mut().enumerate() {
+        rendition.default = at == chosen;
+    }
+    merged
 }
 
 /// Whether a rung before the one that `track` is from carries sound that players could not tell from it.

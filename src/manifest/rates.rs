@@ -1,7 +1,7 @@
 //! Bit rates and frame rates, from the index: what manifests claim is what segments weigh.
 
-use crate::media::Span;
-use crate::mux;
+use crate::media::{Span, Ticks, Timescale};
+use crate::mux::{self, Transport};
 use crate::plan::Planned;
 
 /// The bit rates of a track, in bits per second, `styp`, `moof` and `mdat` headers included.
@@ -17,9 +17,25 @@ impl Rates {
     /// The rates of `track` in an asset with that target duration in seconds.
     #[must_use]
     pub fn of(track: &Planned, target_duration: u32) -> Self {
-        let scale = track.timeline.timescale().get();
-        let segments: Vec<(u64, u64)> =
-            track.segments.iter().map(|segment| (mux::segment_length(track, segment), segment.span.0)).collect();
+        let lengths = track.segments.iter().map(|segment| (mux::segment_length(track, segment), segment.span.0));
+        Self::over(&lengths.collect::<Vec<_>>(), track.timeline.timescale(), target_duration)
+    }
+
+    /// The rates of a transport stream.
+    #[must_use]
+    pub fn of_transport(transport: &Transport, target_duration: u32) -> Self {
+        let borders = transport.program().borders().map(|at| at.nearest_to(Timescale::MPEG_TS).unwrap_or_default());
+        let borders: Vec<Ticks> = borders.collect();
+        let spans = borders.windows(2).map(|pair| match pair {
+            [from, to] => to.since(*from).unwrap_or_default().0,
+            _ => 0,
+        });
+        Self::over(&transport.lengths().zip(spans).collect::<Vec<_>>(), Timescale::MPEG_TS, target_duration)
+    }
+
+    /// Of segments of so many bytes and ticks.
+    fn over(segments: &[(u64, u64)], timescale: Timescale, target_duration: u32) -> Self {
+        let scale = timescale.get();
         let (bytes, span) = segments.iter().fold((0, 0), |sum, part| (sum.0 + part.0, sum.1 + part.1));
         let average = rate(bytes, Span(span), scale);
         let target = u64::from(target_duration) * u64::from(scale);

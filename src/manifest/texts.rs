@@ -25,7 +25,7 @@ pub struct Text {
 }
 
 impl Text {
-    fn new(text: Bytes) -> Self {
+    pub(super) fn new(text: Bytes) -> Self {
         let hash = blake3::hash(&text);
         Self { version: Version::new(*hash.as_bytes().first_chunk().expect("a hash has 32 bytes")), text }
     }

@@ -5,12 +5,12 @@ use super::error::Error;
 use crate::cache::{Cache, Limits, weigh_body};
 use crate::catalog::{self, Asset, AssetFile, Catalog};
 use crate::config::Config;
-use crate::manifest::Manifests;
-use crate::media::{AssetId, ByteRange, MediaKind, TrackName, Version};
+use crate::manifest::{Manifests, TsManifests};
+use crate::media::{AssetId, ByteRange, MediaKind, TrackName, Version, u64_from_usize};
 use crate::metrics::{Kept, Metrics};
-use crate::mux::{self, Piece, Recipe};
+use crate::mux::{self, Piece, Recipe, Transport};
 use crate::plan::{self, Planned};
-use crate::route::{Part, Route};
+use crate::route::{Part, ProgramName, ProgramPart, Route};
 use crate::store::{self, Object, Store};
 use bytes::Bytes;
 use std::sync::Arc;
@@ -50,17 +50,34 @@ pub struct Settings {
 }
 
 /// A segment's bytes: separate chunks.
-type Body = Arc<[Bytes]>;
+pub(super) type Body = Arc<[Bytes]>;
 
 /// Answers routes.
 #[derive(Debug)]
 pub struct Origin {
     pub(super) catalog: Catalog,
-    /// By the track's version, which names the track too, and the segment's number.
-    segments: Cache<(Version, u32), Body, Error>,
+    /// By the track's or program's version, which names it too, and the segment's number.
+    pub(super) segments: Cache<(Version, Container, u32), Body, Error>,
     /// By the plan's fingerprint.
     manifests: Cache<(AssetId, Version), Arc<Manifests>, Error>,
-    metrics: Arc<Metrics>,
+    pub(super) ts_manifests: Cache<(AssetId, Version), Arc<TsManifests>, Error>,
+    /// By the program's version.
+    pub(super) transports: Cache<Version, Arc<Transport>, Error>,
+    pub(super) metrics: Arc<Metrics>,
+}
+
+/// What a segment is packaged as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Container {
+    Cmaf,
+    Ts,
+}
+
+/// What of a version of an asset is asked for.
+#[derive(Debug, Clone, Copy)]
+enum Wanted<'a> {
+    Track(&'a TrackName, Part),
+    Program(&'a ProgramName, ProgramPart),
 }
 
 /// The assets of the folder that `config` names; an error when it cannot be read.
@@ -90,7 +107,11 @@ impl Origin {
         let segments = Cache::new(Limits::of_bodies(settings.segment_bytes), weigh_body, Arc::clone(&metrics));
         let manifests = Limits::of_bodies(settings.manifest_bytes);
         let manifests = Cache::new(manifests, |texts: &Arc<Manifests>| texts.bytes(), Arc::clone(&metrics));
-        Self { catalog, segments, manifests, metrics }
+        let of_ts = Limits::of_bodies(settings.manifest_bytes);
+        let ts_manifests = Cache::new(of_ts, |texts: &Arc<TsManifests>| texts.bytes(), Arc::clone(&metrics));
+        let weigh = |transport: &Arc<Transport>| u64_from_usize(transport.heap_bytes());
+        let transports = Cache::new(of_ts, weigh, Arc::clone(&metrics));
+        Self { catalog, segments, manifests, ts_manifests, transports, metrics }
     }
 
     /// Answers `route`.
@@ -98,7 +119,7 @@ impl Origin {
         match route {
             Route::Hls(id) => {
                 let manifests = self.manifests(self.catalog.open(id).await?.as_ref()).await?;
-                Ok(entry("application/vnd.apple.mpegurl", manifests.hls.version, &manifests.hls.text))
+                Ok(entry(PLAYLIST, manifests.hls.version, &manifests.hls.text))
             }
             Route::Dash(id) => {
                 let manifests = self.manifests(self.catalog.open(id).await?.as_ref()).await?;
@@ -108,30 +129,46 @@ impl Origin {
                 let asset = self.catalog.open(id).await?;
                 asset.file(name).map(stored).ok_or(Error::NotFound)
             }
-            Route::Track(id, version, name, part) => self.of_track(id, *version, name, *part).await,
+            Route::Ts(id) => {
+                let manifests = self.ts_manifests(self.catalog.open(id).await?.as_ref()).await?;
+                Ok(entry(PLAYLIST, manifests.entry.version, &manifests.entry.text))
+            }
+            Route::Track(id, version, name, part) => self.of_any(id, *version, Wanted::Track(name, *part)).await,
+            Route::Program(id, version, name, part) => self.of_any(id, *version, Wanted::Program(name, *part)).await,
         }
     }
 
-    /// Something of one version of a track: the current one, one that was replaced and whose bytes can still be had,
+    /// Something of one version of a track or program: the current one, one that was replaced and whose bytes can still be had,
     /// or, after one more look at the store, one that has just appeared.
-    async fn of_track(&self, id: &AssetId, version: Version, name: &TrackName, part: Part) -> Result<Reply, Error> {
+    async fn of_any(&self, id: &AssetId, version: Version, wanted: Wanted<'_>) -> Result<Reply, Error> {
         let current = self.catalog.open(id).await;
         for asset in self.catalog.versions(id).await {
-            if let Some(reply) = self.of_version(&asset, version, name, part).await? {
+            if let Some(reply) = self.of_version(&asset, version, wanted).await? {
                 return Ok(reply);
             }
         }
         current?;
         let asset = self.catalog.refresh(id).await?;
-        if let Some(reply) = self.of_version(&asset, version, name, part).await? {
+        if let Some(reply) = self.of_version(&asset, version, wanted).await? {
             return Ok(reply);
         }
-        let known = asset.plan.tracks().iter().any(|track| track.name == *name);
+        let has = |name: &TrackName| asset.plan.tracks().iter().any(|track| track.name == *name);
+        let known = match wanted {
+            Wanted::Track(name, _) | Wanted::Program(ProgramName::Alone(name), _) => has(name),
+            Wanted::Program(ProgramName::Muxed(video, audio), _) => has(video) && has(audio),
+        };
         Err(if known { Error::Gone } else { Error::NotFound })
     }
 
-    /// `None` when `asset` has no such track in that version.
-    async fn of_version(
+    /// `None` when `asset` has no such track or program in that version.
+    async fn of_version(&self, asset: &Asset, version: Version, wanted: Wanted<'_>) -> Result<Option<Reply>, Error> {
+        match wanted {
+            Wanted::Track(name, part) => self.of_track(asset, version, name, part).await,
+            Wanted::Program(name, part) => self.of_program(asset, version, name, part).await,
+        }
+    }
+
+    async fn of_track(
         &self,
         asset: &Asset,
         version: Version,
@@ -141,13 +178,7 @@ impl Origin {
         if part == Part::Playlist {
             let manifests = self.manifests(asset).await?;
             let text = manifests.playlist(name, version).cloned();
-            return Ok(text.map(|text| Reply {
-                media_type: "application/vnd.apple.mpegurl",
-                etag: version.to_string(),
-                modified: None,
-                caching: Caching::Immutable,
-                content: Content::Text(text),
-            }));
+            return Ok(text.map(|text| playlist(version, text)));
         }
         let Some(track) = asset.plan.track(name, version) else { return Ok(None) };
         let (etag, body) = match part {
@@ -165,7 +196,7 @@ impl Origin {
 
     async fn segment(&self, asset: &Asset, track: &Planned, number: u32) -> Result<Body, Error> {
         let segment = track.segment(number).ok_or(Error::NotFound)?;
-        let key = (track.version, number);
+        let key = (track.version, Container::Cmaf, number);
         if let Some(body) = self.segments.get(&key, Kept::Segment).await {
             return Ok(body);
         }
@@ -199,7 +230,23 @@ impl Origin {
     pub async fn drained(&self) {
         self.segments.drained().await;
         self.manifests.drained().await;
+        self.ts_manifests.drained().await;
+        self.transports.drained().await;
         self.catalog.drained().await;
+    }
+}
+
+/// The media type of HLS playlists (RFC 8216 §4).
+const PLAYLIST: &str = "application/vnd.apple.mpegurl";
+
+/// A media playlist, whose URL names it by what it says.
+pub(super) fn playlist(version: Version, text: Bytes) -> Reply {
+    Reply {
+        media_type: PLAYLIST,
+        etag: version.to_string(),
+        modified: None,
+        caching: Caching::Immutable,
+        content: Content::Text(text),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::cache::Lost;
 use crate::catalog;
+use crate::mux::Unfit;
 use crate::store;
 use std::error::Error as _;
 
@@ -11,6 +12,9 @@ pub enum Error {
     /// Nothing is called that.
     #[error("there is no such asset, track, segment or file")]
     NotFound,
+    /// The asset has it in no form that MPEG-TS carries; the text names file, track and codec.
+    #[error("{0}")]
+    Unfit(String),
     /// It was there, in another version.
     #[error("this version is no longer stored; load the manifest again")]
     Gone,
@@ -33,6 +37,12 @@ impl From<catalog::Error> for Error {
             catalog::Error::Storage(storage) => Self::Storage(chain(&storage)),
             catalog::Error::Interrupted(reason) => Self::Interrupted(reason),
         }
+    }
+}
+
+impl From<Unfit> for Error {
+    fn from(unfit: Unfit) -> Self {
+        Self::Unfit(unfit.to_string())
     }
 }
 

@@ -1,0 +1,116 @@
+//! What `explain` says of MPEG-TS: a program's tracks, and what of them a segment carries.
+
+use super::explain::{Samples, SourceRange, Time, Track};
+use crate::catalog::Asset;
+use crate::manifest::{Lineup, TsManifests};
+use crate::media::{ByteRange, MediaKind, Ticks, Timescale};
+use crate::mux::{Length, Outline, Reads, Transport, Unfit};
+use crate::plan::{Planned, Settings, Streams};
+use serde::Serialize;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// The MPEG-TS playlists of `asset`.
+pub(super) fn manifests(asset: &Asset) -> Result<TsManifests, Unfit> {
+    let lineup = Lineup::new(&asset.plan)?;
+    let target_millis = asset.plan.settings().target_millis;
+    let made = |streams| Transport::new(streams, target_millis).map(Arc::new);
+    let transports: Vec<Arc<Transport>> = lineup.streams().into_iter().map(made).collect::<Result<_, _>>()?;
+    Ok(TsManifests::new(&asset.id, &lineup, &transports))
+}
+
+/// The tracks of a transport stream.
+#[derive(Debug, Serialize)]
+pub(super) struct ProgramTracks {
+    version: String,
+    tracks: Vec<Track>,
+}
+
+/// A segment of a transport stream.
+#[derive(Debug, Serialize)]
+pub(super) struct TransportPart {
+    number: u32,
+    /// Bytes; absent where they are known after making only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bytes: Option<u64>,
+    presented: Time,
+    span: Time,
+    streams: Vec<StreamPart>,
+}
+
+/// What a segment carries of one track.
+#[derive(Debug, Serialize)]
+struct StreamPart {
+    kind: &'static str,
+    /// Packets with payload.
+    packets: u64,
+    /// The continuity counter of the first of them.
+    continuity_counter: u8,
+    /// When the first unit is presented and decoded, with 10 s added as in every segment.
+    pts: Time,
+    dts: Time,
+    /// Silent frames among its samples.
+    filler_frames: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stored_samples: Option<Samples>,
+    source_ranges: Vec<SourceRange>,
+}
+
+impl ProgramTracks {
+    pub(super) fn of(streams: Streams<'_>) -> Self {
+        Self { version: streams.version().to_string(), tracks: streams.tracks().map(Track::of).collect() }
+    }
+}
+
+impl TransportPart {
+    /// `None` when there is no segment of that number.
+    pub(super) fn of(streams: Streams<'_>, settings: Settings, number: u32) -> Result<Option<Self>, Unfit> {
+        let transport = Transport::new(streams, settings.target_millis)?;
+        let (Some(slice), Some(recipe)) = (transport.program().slice(number), transport.recipe(streams, number)) else {
+            return Ok(None);
+        };
+        let at_90k = |at: crate::media::Moment| at.nearest_to(Timescale::MPEG_TS).unwrap_or_default();
+        let end =
+            transport.program().borders().nth(crate::media::usize_from_u32(number)).map_or(slice.start, |end| end);
+        let (start, end) = (at_90k(slice.start), at_90k(end));
+        let Reads { video, audio } = recipe.whole().reads();
+        let stream = |outline: Outline| match outline.kind {
+            MediaKind::Video => StreamPart::new(outline, streams.video(), slice.video.clone(), &video),
+            MediaKind::Audio => StreamPart::new(outline, streams.audio(), slice.audio.clone(), &audio),
+        };
+        Ok(Some(Self {
+            number,
+            bytes: match recipe.length() {
+                Length::Exact(bytes) => Some(bytes),
+                Length::AfterMake => None,
+            },
+            presented: Time::new(start, Timescale::MPEG_TS),
+            span: Time::new(Ticks(end.0 - start.0), Timescale::MPEG_TS),
+            streams: recipe.outline().into_iter().map(stream).collect(),
+        }))
+    }
+
+    pub(super) const fn bytes(&self) -> Option<u64> {
+        self.bytes
+    }
+}
+
+impl StreamPart {
+    fn new(outline: Outline, track: Option<&Planned>, samples: Range<u32>, ranges: &[ByteRange]) -> Self {
+        let parts = track.map(|track| track.timeline.stored_range(samples));
+        let (filler_frames, stored) = parts.unwrap_or_default();
+        Self {
+            kind: match outline.kind {
+                MediaKind::Video => "video",
+                MediaKind::Audio => "audio",
+            },
+            packets: outline.packets,
+            continuity_counter: outline.continuity_counter,
+            pts: Time::new(Ticks(outline.pts), Timescale::MPEG_TS),
+            dts: Time::new(Ticks(outline.dts), Timescale::MPEG_TS),
+            filler_frames,
+            stored_samples: track.and_then(|track| Samples::of(track, stored)),
+            source_ranges: ranges.iter().map(|range| SourceRange { start: range.start(), end: range.end() }).collect(),
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! HLS playlists of MPEG-TS (RFC 8216 §3.2): each H.264 video muxed with the default AAC, other AAC alone.
+
+use super::hls::{codecs, resolution, seconds, thousandths};
+use super::names::{self, Group, Rendition};
+use super::rates::{FrameRate, Rates};
+use super::texts::Text;
+use crate::media::{AssetId, MediaKind, Moment, Version, u64_from_usize};
+use crate::mux::{self, Transport, Unfit};
+use crate::plan::{Opening, Plan, Planned, Streams};
+use crate::route::{ProgramName, ProgramPart, Route};
+use bytes::Bytes;
+use m3u8_rs::{
+    AlternativeMedia, AlternativeMediaType, MasterPlaylist, MediaPlaylist, MediaPlaylistType, MediaSegment,
+    VariantStream,
+};
+use std::sync::Arc;
+
+/// `EXT-X-MEDIA` needs 4 (RFC 8216 §7); fractions of seconds need 3.
+const VERSION: usize = 4;
+
+/// What of a plan MPEG-TS carries.
+#[derive(Debug)]
+pub struct Lineup<'a> {
+    plan: &'a Plan,
+    /// Each video with the default sound; the default sound alone where there is no video.
+    variants: Vec<Streams<'a>>,
+    /// The sound that can be chosen.
+    group: Group<'a>,
+}
+
+/// The MPEG-TS playlists of an asset.
+#[derive(Debug, Clone)]
+pub struct TsManifests {
+    /// The multivariant playlist.
+    pub entry: Text,
+    playlists: Vec<(ProgramName, Text)>,
+}
+
+impl<'a> Lineup<'a> {
+    /// Why not, where it would lack all pictures or all sound that the plan has.
+    pub fn new(plan: &'a Plan) -> Result<Self, Unfit> {
+        let videos: Vec<&Planned> = plan.of_kind(MediaKind::Video).filter(|video| mux::fit(video).is_ok()).collect();
+        let group = names::transport_group(plan);
+        for (kind, lacking) in [(MediaKind::Video, videos.is_empty()), (MediaKind::Audio, group.renditions.is_empty())]
+        {
+            if lacking {
+                plan.of_kind(kind).try_for_each(mux::fit)?;
+            }
+        }
+        let sound = group.renditions.iter().find(|rendition| rendition.default).map(|rendition| rendition.track);
+        let muxed = |video| sound.and_then(|sound| Streams::muxed(video, sound)).unwrap_or(Streams::alone(video));
+        let alone = sound.filter(|_| videos.is_empty()).map(Streams::alone);
+        let variants = videos.into_iter().map(muxed).chain(alone).collect();
+        Ok(Self { plan, variants, group })
+    }
+
+    /// The transport streams that it lists, in this order.
+    #[must_use]
+    pub fn streams(&self) -> Vec<Streams<'a>> {
+        let alternatives = self.alternatives().map(|rendition| Streams::alone(rendition.track));
+        self.variants.iter().copied().chain(alternatives).collect()
+    }
+
+    /// What each of [`Lineup::streams`] is called.
+    #[must_use]
+    pub fn names(&self) -> Vec<ProgramName> {
+        self.streams().into_iter().map(called).collect()
+    }
+
+    /// Sound beside the default.
+    fn alternatives(&self) -> impl Iterator<Item = &Rendition<'a>> {
+        self.group.renditions.iter().filter(|rendition| !rendition.default)
+    }
+}
+
+impl TsManifests {
+    /// Prints the playlists of `lineup`, of the asset called `asset`; `transports` are those of [`Lineup::streams`].
+    #[must_use]
+    pub fn new(asset: &AssetId, lineup: &Lineup<'_>, transports: &[Arc<Transport>]) -> Self {
+        let target = target_duration(lineup.plan, transports);
+        let listed: Vec<Listed<'_>> = lineup
+            .streams()
+            .into_iter()
+            .zip(transports)
+            .map(|(streams, transport)| Listed::new(asset, streams, transport, target))
+            .collect();
+        let (variants, alternatives) = listed.split_at(lineup.variants.len().min(listed.len()));
+        let entry = multivariant(asset, lineup, variants, alternatives);
+        let playlists = listed.iter().map(|listed| (listed.name.clone(), listed.playlist.clone())).collect();
+        Self { entry: Text::new(entry.into()), playlists }
+    }
+
+    /// The media playlist of the transport stream called `name`, in that version.
+    #[must_use]
+    pub fn playlist(&self, name: &ProgramName, version: Version) -> Option<&Bytes> {
+        let found = self.playlists.iter().find(|(each, text)| each == name && text.version == version);
+        found.map(|(_, text)| &text.text)
+    }
+
+    /// Bytes of all texts.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        let playlists = self.playlists.iter().map(|(_, text)| text.text.len()).sum::<usize>();
+        u64_from_usize(playlists + self.entry.text.len())
+    }
+}
+
+fn called(streams: Streams<'_>) -> ProgramName {
+    let first = streams.first().name.clone();
+    match streams.audio().filter(|_| streams.video().is_some()) {
+        Some(audio) => ProgramName::Muxed(first, audio.name.clone()),
+        None => ProgramName::Alone(first),
+    }
+}
+
+/// A transport stream with what is said of it.
+struct Listed<'a> {
+    name: ProgramName,
+    streams: Streams<'a>,
+    rates: Rates,
+    playlist: Text,
+}
+
+impl<'a> Listed<'a> {
+    fn new(asset: &AssetId, streams: Streams<'a>, transport: &Transport, target: u32) -> Self {
+        let name = called(streams);
+        let playlist = Text::new(media(asset, &name, (streams, transport), target).into());
+        Self { name, streams, rates: Rates::of_transport(transport, target), playlist }
+    }
+
+    fn uri(&self, asset: &AssetId) -> String {
+        Route::Program(asset.clone(), self.playlist.version, self.name.clone(), ProgramPart::Playlist).from_entry()
+    }
+}
+
+/// One for all playlists, those of CMAF included: a player may hold it against segments of either.
+fn target_duration(plan: &Plan, transports: &[Arc<Transport>]) -> u32 {
+    let longest = transports.iter().filter_map(|transport| spans(transport).max()).max();
+    let rounded = longest.map_or(0, |micros| (micros + 500_000) / 1_000_000);
+    u32::try_from(rounded).unwrap_or(u32::MAX).max(plan.target_duration())
+}
+
+/// How long each segment lasts, in microseconds: differences of rounded times, so that sums never drift.
+fn spans(transport: &Transport) -> impl Iterator<Item = u64> + '_ {
+    let program = transport.program();
+    program.borders().zip(program.borders().skip(1)).map(|(from, to)| lasting(from, to))
+}
+
+fn lasting(from: Moment, to: Moment) -> u64 {
+    u64::try_from(to.micros() - from.micros()).unwrap_or(0)
+}
+
+fn is_independent(streams: Streams<'_>) -> bool {
+    streams.video().is_none_or(|video| video.segments.iter().all(|segment| segment.opening == Opening::Closed))
+}
+
+fn media(asset: &AssetId, name: &ProgramName, (streams, transport): (Streams<'_>, &Transport), target: u32) -> Vec<u8> {
+    let version = streams.version();
+    let segments = (1..).zip(spans(transport)).map(|(number, micros)| MediaSegment {
+        uri: Route::Program(asset.clone(), version, name.clone(), ProgramPart::Segment(number)).from_playlist(),
+        duration: seconds(micros),
+        ..MediaSegment::default()
+    });
+    let playlist = MediaPlaylist {
+        version: Some(VERSION),
+        independent_segments: is_independent(streams),
+        target_duration: u64::from(target),
+        media_sequence: 1,
+        playlist_type: Some(MediaPlaylistType::Vod),
+        segments: segments.collect(),
+        end_list: true,
+        ..MediaPlaylist::default()
+    };
+    let mut text = Vec::new();
+    playlist.write_to(&mut text).expect("memory takes every write");
+    text
+}
+
+fn multivariant(asset: &AssetId, lineup: &Lineup<'_>, variants: &[Listed<'_>], alternatives: &[Listed<'_>]) -> Vec<u8> {
+    let dearest = alternatives.iter().map(|listed| listed.rates);
+    let more = dearest.fold((0, 0), |most, rates| (most.0.max(rates.peak), most.1.max(rates.average)));
+    let chosen = alternatives.iter().flat_map(|listed| listed.streams.tracks());
+    let chosen: Vec<&Planned> = chosen.collect();
+    let variant = |listed: &Listed<'_>| VariantStream {
+        uri: listed.uri(asset),
+        bandwidth: listed.rates.peak + more.0,
+        average_bandwidth: Some(listed.rates.average + more.1),
+        // Parameter sets stand in the stream whatever the sample entry says of them.
+        codecs: Some(codecs(listed.streams.tracks().chain(chosen.iter().copied())).replace("avc3.", "avc1.")),
+        resolution: listed.streams.video().and_then(resolution),
+        frame_rate: listed.streams.video().map(|video| thousandths(FrameRate::of(video).millis())),
+        audio: (!alternatives.is_empty()).then(|| lineup.group.id.clone()),
+        ..VariantStream::default()
+    };
+    let mut listed: Vec<VariantStream> = variants.iter().map(variant).collect();
+    listed.sort_by_key(|variant| variant.bandwidth);
+    let playlist = MasterPlaylist {
+        version: Some(VERSION),
+        independent_segments: variants.iter().all(|listed| is_independent(listed.streams)),
+        alternatives: media_of(asset, lineup, variants, alternatives),
+        variants: listed,
+        ..MasterPlaylist::default()
+    };
+    let mut text = Vec::new();
+    playlist.write_to(&mut text).expect("memory takes every write");
+    text
+}
+
+/// The sound that can be chosen, where there is a choice: the default without a playlist, as it is in the variants
+/// (RFC 8216 §4.3.4.2.1).
+fn media_of(
+    asset: &AssetId,
+    lineup: &Lineup<'_>,
+    variants: &[Listed<'_>],
+    alternatives: &[Listed<'_>],
+) -> Vec<AlternativeMedia> {
+    if alternatives.is_empty() {
+        return Vec::new();
+    }
+    let of = |rendition: &Rendition<'_>| {
+        let alone = ProgramName::Alone(rendition.track.name.clone());
+        variants.iter().chain(alternatives).find(|listed| listed.name == alone).map(|listed| listed.uri(asset))
+    };
+    let alternative = |rendition: &Rendition<'_>| AlternativeMedia {
+        media_type: AlternativeMediaType::Audio,
+        uri: of(rendition),
+        group_id: lineup.group.id.clone(),
+        language: Some(rendition.track.language.as_str().into()),
+        name: rendition.name.clone(),
+        default: rendition.default,
+        autoselect: true,
+        channels: Some(names::channels(rendition.track).to_string()),
+        ..AlternativeMedia::default()
+    };
+    lineup.group.renditions.iter().map(alternative).collect()
+}
