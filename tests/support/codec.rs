@@ -23,23 +23,33 @@ pub(crate) fn string(track: &Track) -> Option<String> {
     }
 }
 
-/// ISO/IEC 14496-1 §7.2.6: descriptors nest as tag, length, body.
 fn audio_object_type(esds: &[u8]) -> Option<u8> {
+    let config = audio_config(esds)?;
+    let first = config.first()?;
+    let kind = first >> 3;
+    if kind == 31 { Some(32 + ((first & 7) << 3) + (config.get(1)? >> 5)) } else { Some(kind) }
+}
+
+/// The AudioSpecificConfig of an `esds` payload. ISO/IEC 14496-1 §7.2.6: descriptors nest as tag, length, body.
+pub(crate) fn audio_config(esds: &[u8]) -> Option<&[u8]> {
     let mut fields = Fields(esds.get(4..)?);
     loop {
         let tag = fields.u8().ok()?;
-        while fields.u8().ok()? & 0x80 != 0 {}
+        let mut length = 0;
+        loop {
+            let byte = fields.u8().ok()?;
+            length = length << 7 | usize::from(byte & 0x7f);
+            if byte & 0x80 == 0 {
+                break;
+            }
+        }
         let skip = match tag {
             // ES_Descriptor: its id and flags; none of the optional fields in MP4.
             3 => 3,
             // DecoderConfigDescriptor: object type, stream type, buffer and rates.
             4 => 13,
             // DecoderSpecificInfo: AudioSpecificConfig.
-            5 => {
-                let first = fields.u8().ok()?;
-                let kind = first >> 3;
-                return if kind == 31 { Some(32 + ((first & 7) << 3) + (fields.u8().ok()? >> 5)) } else { Some(kind) };
-            }
+            5 => return fields.take(length).ok(),
             _ => return None,
         };
         fields.take(skip).ok()?;
