@@ -69,6 +69,7 @@ pub fn catalog(config: &Config, metrics: Arc<Metrics>) -> Result<Catalog, store:
     let target_millis = u32::try_from(config.package.segment_target.as_millis()).unwrap_or(u32::MAX);
     let settings = catalog::Settings {
         refresh: config.store.refresh,
+        settle: config.store.settle,
         index_bytes: config.cache.indexes.bytes(),
         ..catalog::Settings::new(plan::Settings { target_millis })
     };
