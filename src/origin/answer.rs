@@ -11,7 +11,7 @@ use crate::metrics::{Kept, Metrics};
 use crate::mux::{self, Piece, Recipe};
 use crate::plan::{self, Planned};
 use crate::route::{Part, Route};
-use crate::store::{self, Object, Store};
+use crate::store::{self, Object, Stamp, Store};
 use bytes::Bytes;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -56,8 +56,9 @@ type Body = Arc<[Bytes]>;
 #[derive(Debug)]
 pub struct Origin {
     pub(super) catalog: Catalog,
-    /// By the track's version, which names the track too, and the segment's number.
-    segments: Cache<(Version, u32), Body, Error>,
+    /// By the track's version, which names the track too, the segment's number, and the file that it was made of: a
+    /// content id samples a file, so two states of one (holes filled later) may share it. Theirs never mix here.
+    segments: Cache<(Version, u32, Stamp), Body, Error>,
     /// By the plan's fingerprint.
     manifests: Cache<(AssetId, Version), Arc<Manifests>, Error>,
     metrics: Arc<Metrics>,
@@ -105,21 +106,36 @@ impl Origin {
                 let manifests = self.manifests(self.catalog.open(id).await?.as_ref()).await?;
                 Ok(entry("application/dash+xml", manifests.dash.version, &manifests.dash.text))
             }
-            Route::File(id, name) => {
-                let asset = self.catalog.open(id).await?;
-                asset.file(name).map(stored).ok_or(Error::NotFound)
-            }
+            Route::File(id, name) => self.of_file(id, name).await,
             Route::Track(id, version, name, part) => self.of_track(id, *version, name, *part).await,
         }
     }
 
+    /// A stored file, as the last look found it; where it was written to since, as one more look does.
+    async fn of_file(&self, id: &AssetId, name: &str) -> Result<Reply, Error> {
+        let asset = self.catalog.open(id).await?;
+        let file = asset.file(name).ok_or(Error::NotFound)?;
+        if file.object.verify().await.is_ok() {
+            return Ok(stored(file));
+        }
+        let asset = self.catalog.refresh(id).await?;
+        let file = asset.file(name).ok_or(Error::NotFound)?;
+        file.object.verify().await?;
+        Ok(stored(file))
+    }
+
     /// Something of one version of a track: the current one, one that was replaced and whose bytes can still be had,
-    /// or, after one more look at the store, one that has just appeared.
+    /// or, after one more look at the store, one that has just appeared. A version whose file was written over is
+    /// gone once that look finds another; until then asking again may help.
     async fn of_track(&self, id: &AssetId, version: Version, name: &TrackName, part: Part) -> Result<Reply, Error> {
         let current = self.catalog.open(id).await;
+        let mut known = false;
         for asset in self.catalog.versions(id).await {
-            if let Some(reply) = self.of_version(&asset, version, name, part).await? {
-                return Ok(reply);
+            match self.of_version(&asset, version, name, part).await {
+                Ok(Some(reply)) => return Ok(reply),
+                Ok(None) => {}
+                Err(Error::Interrupted(_)) => known = true,
+                Err(error) => return Err(error),
             }
         }
         current?;
@@ -127,8 +143,8 @@ impl Origin {
         if let Some(reply) = self.of_version(&asset, version, name, part).await? {
             return Ok(reply);
         }
-        let known = asset.plan.tracks().iter().any(|track| track.name == *name);
-        Err(if known { Error::Gone } else { Error::NotFound })
+        let named = asset.plan.tracks().iter().any(|track| track.name == *name);
+        Err(if known || named { Error::Gone } else { Error::NotFound })
     }
 
     /// `None` when `asset` has no such track in that version.
@@ -166,11 +182,11 @@ impl Origin {
 
     async fn segment(&self, asset: &Asset, track: &Planned, number: u32) -> Result<Body, Error> {
         let segment = track.segment(number).ok_or(Error::NotFound)?;
-        let key = (track.version, number);
+        let object = asset.file(&track.file).map(|file| file.object.clone()).ok_or(Error::NotFound)?;
+        let key = (track.version, number, object.stamp());
         if let Some(body) = self.segments.get(&key, Kept::Segment).await {
             return Ok(body);
         }
-        let object = asset.file(&track.file).map(|file| file.object.clone()).ok_or(Error::NotFound)?;
         let recipe = mux::segment(track, number, segment);
         let making = self.metrics.making();
         let make = async move {
