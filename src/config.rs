@@ -50,6 +50,9 @@ pub struct Store {
     /// How long an asset is served before its files are looked at again; 0s to 1h.
     #[serde(deserialize_with = "refresh")]
     pub refresh: Duration,
+    /// How long a new or changed file must not have been written to before it appears; 0s to 1h.
+    #[serde(deserialize_with = "settle")]
+    pub settle: Duration,
 }
 
 /// `[package]`: how media are cut.
@@ -237,6 +240,10 @@ fn refresh<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Er
     time_within(deserializer, (Duration::ZERO, HOUR), "0s to 1h")
 }
 
+fn settle<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    time_within(deserializer, (Duration::ZERO, HOUR), "0s to 1h")
+}
+
 fn segment_target<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     time_within(deserializer, (Duration::from_secs(1), Duration::from_mins(1)), "1s to 60s")
 }
@@ -284,7 +291,7 @@ impl Default for Listen {
 
 impl Default for Store {
     fn default() -> Self {
-        Self { media: "media".into(), refresh: Duration::from_secs(2) }
+        Self { media: "media".into(), refresh: Duration::from_secs(2), settle: Duration::from_secs(2) }
     }
 }
 

@@ -9,6 +9,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 use support::{Server, fixtures};
 
+/// Files are looked at ten times a second, and believed as they are found.
+const AT_ONCE: &str = "[store]\nrefresh = \"100ms\"\nsettle = \"0s\"\n";
+
 /// Copies a fixture into `folder` under another name.
 fn lay(fixture: &str, folder: &Path, name: &str) {
     fs::create_dir_all(folder).unwrap();
@@ -79,7 +82,7 @@ fn a_wrong_asset_json_is_refused_by_line_and_mended_without_a_restart() {
     let film = media.path().join("film");
     lay("barcode/360p.mp4", &film, "360p.mp4");
     fs::write(film.join("asset.json"), "{\"version\":1,\n\"renditons\":[]}").unwrap();
-    let server = Server::start_with(media.path(), "[store]\nrefresh = \"100ms\"\n");
+    let server = Server::start_with(media.path(), AT_ONCE);
     let refused = server.get("/vod/film/index.m3u8", "");
     assert_eq!(refused.status, 422);
     let detail = refused.json()["detail"].as_str().unwrap().to_owned();
@@ -92,7 +95,7 @@ fn a_wrong_asset_json_is_refused_by_line_and_mended_without_a_restart() {
 fn a_replaced_file_gets_new_urls_and_viewers_in_the_middle_keep_the_old() {
     let media = tempfile::tempdir().unwrap();
     lay("vfr.mp4", media.path(), "film.mp4");
-    let server = Server::start_with(media.path(), "[store]\nrefresh = \"100ms\"\n");
+    let server = Server::start_with(media.path(), AT_ONCE);
     let entry = "/vod/film/index.m3u8";
     let old = first_segment(&server, entry);
     let before = server.get(&old, "");
@@ -119,7 +122,7 @@ fn a_rung_that_joins_changes_no_url_of_the_others() {
     let film = media.path().join("film");
     lay("barcode/360p.mp4", &film, "360p.mp4");
     lay("barcode/audio.mp4", &film, "audio.m4a");
-    let server = Server::start_with(media.path(), "[store]\nrefresh = \"100ms\"\n");
+    let server = Server::start_with(media.path(), AT_ONCE);
     let segment = first_segment(&server, "/vod/film/index.m3u8");
     lay("barcode/180p.mp4", &film, "480p.mp4");
     let variants = || line(server.get("/vod/film/index.m3u8", "").text(), "#EXT-X-STREAM-INF:").len();

@@ -11,7 +11,9 @@ fi
 cargo build --quiet
 binary="${CARGO_TARGET_DIR:-target}/debug/afflux"
 scratch="$(mktemp -d)"
-"$binary" serve --media fixtures/media --listen 127.0.0.1:0 --private 127.0.0.1:0 >"$scratch/stdout" 2>"$scratch/stderr" &
+# A copy, as some plays replace what they play; with its times, so that it is not taken for one under way.
+cp -rp fixtures/media "$scratch/media"
+"$binary" serve --media "$scratch/media" --listen 127.0.0.1:0 --private 127.0.0.1:0 >"$scratch/stdout" 2>"$scratch/stderr" &
 server=$!
 stop() {
     kill "$server" 2>/dev/null || true
@@ -36,4 +38,4 @@ if [ -z "$base" ]; then
     exit 1
 fi
 
-node tests/players/run.mjs --base "$base" "$@"
+node tests/players/run.mjs --base "$base" --media "$scratch/media" "$@"

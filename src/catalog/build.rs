@@ -4,6 +4,7 @@ use super::asset::{Asset, AssetFile};
 use super::error::{Error, Reason};
 use super::ladder::stem;
 use super::movies::Movies;
+use super::settle::Media;
 use super::shape::{Form, Found, below};
 use crate::media::{AssetId, DescriptorTrack, MediaKind};
 use crate::plan::{self, Plan, Source};
@@ -24,21 +25,31 @@ pub(super) struct Builder {
 }
 
 impl Builder {
-    /// The asset `id` of what was `found`; all of it, or why not.
-    pub(super) async fn build(&self, id: &AssetId, found: &Found) -> Result<Asset, Error> {
-        let names: Vec<String> = found.files.iter().map(|(name, _)| name.clone()).collect();
-        let files = names.into_iter().map(|name| self.open(&found.folder, name));
+    /// The asset `id` of what was `found`; all of it, or why not. What it has in common with the asset that was there
+    /// before is that one's: it may have been replaced since, by what is not whole yet.
+    pub(super) async fn build(&self, id: &AssetId, found: &Found, before: Option<&Asset>) -> Result<Asset, Error> {
+        let before = |(name, stamp): &Media| before?.file(name).filter(|file| file.object.stamp() == *stamp);
+        let wanted: Vec<_> = found.files.iter().map(|media| (media.clone(), before(media).cloned())).collect();
+        let files = wanted.into_iter().map(|(media, before)| async move {
+            match before {
+                Some(file) => Ok(file),
+                None => self.open(&found.folder, media).await,
+            }
+        });
         let files: Vec<AssetFile> = stream::iter(files).buffered(AT_ONCE).try_collect().await?;
         let plan = self.plan(found, &files).await?;
         Ok(Asset { id: id.clone(), title: title(id, found), files, plan, notes: found.notes.clone() })
     }
 
-    async fn open(&self, folder: &str, name: String) -> Result<AssetFile, Error> {
+    async fn open(&self, folder: &str, (name, stamp): Media) -> Result<AssetFile, Error> {
         let path = below(folder, &name);
         let object = match self.store.open(&path).await.map_err(Error::from) {
             Err(Error::NotFound) => return Err(Error::Interrupted(format!("{path}: went away while it was opened"))),
             opened => opened?,
         };
+        if object.stamp() != stamp {
+            return Err(Error::being_written(&path));
+        }
         let movie = self.movies.of(&object).await?;
         Ok(AssetFile { name, object, movie })
     }

@@ -26,6 +26,9 @@ pub enum Error {
     /// A file changed while it was read, or the work was given up: asking again helps.
     #[error("{0}")]
     Interrupted(String),
+    /// Its only files are being written over in place: what it was cannot be had, what it will be is not there yet.
+    #[error("{0}: is being written over")]
+    Overwritten(String),
 }
 
 /// What is wrong with a file or folder.
@@ -81,11 +84,16 @@ impl Error {
         Self::Unplayable { file: file.into(), reason }
     }
 
+    /// `file` is not whole yet.
+    pub(super) fn being_written(file: &str) -> Self {
+        Self::Interrupted(format!("{file}: is being written"))
+    }
+
     /// Whether only a change of the files can help.
     pub(super) const fn is_settled(&self) -> bool {
         match self {
             Self::NotFound | Self::Unplayable { .. } => true,
-            Self::Storage(_) | Self::Interrupted(_) => false,
+            Self::Storage(_) | Self::Interrupted(_) | Self::Overwritten(_) => false,
         }
     }
 }

@@ -3,15 +3,16 @@
 use super::error::{Error, Reason};
 use super::ladder::{Facts, LADDER_LIMIT, Ladder, Loose};
 use super::movies::Movies;
+use super::settle::{Believed, Held, Now, is_held};
 use super::shape::{Place, Shape, below};
 use crate::cache::Makers;
 use crate::media::{ByteRange, Descriptor};
-use crate::store::{Listing, Store};
+use crate::store::{Listing, Stamp, Store};
 use futures_util::StreamExt;
 use futures_util::stream;
 use moka::policy::EvictionPolicy;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
 
 /// Bytes of an `asset.json` at most.
@@ -27,6 +28,7 @@ const AT_ONCE: usize = 4;
 #[derive(Debug)]
 pub(super) struct Folder {
     path: String,
+    /// Its media: those that are believed to be whole.
     listing: Listing,
     shape: Shape,
     /// Whether its shape holds as long as the listing does: not when a file was being written as it was read.
@@ -34,11 +36,6 @@ pub(super) struct Folder {
 }
 
 impl Folder {
-    /// As names are resolved in it.
-    pub(super) fn place(&self) -> Place<'_> {
-        Place { path: &self.path, media: &self.listing.media, shape: &self.shape }
-    }
-
     /// Whether it has a folder of that name.
     pub(super) fn has_folder(&self, name: &str) -> bool {
         self.listing.folders.binary_search_by(|folder| folder.as_str().cmp(name)).is_ok()
@@ -50,8 +47,22 @@ impl Folder {
 pub(super) struct Look {
     /// The folder; the same one as long as nothing changes.
     pub(super) folder: Arc<Folder>,
+    /// Its files that are being written.
+    pub(super) held: Arc<[Held]>,
     /// When it was looked at.
     pub(super) at: Instant,
+}
+
+impl Look {
+    /// As names are resolved in it.
+    pub(super) fn place(&self) -> Place<'_> {
+        let Folder { path, listing, shape, .. } = &*self.folder;
+        Place { path, media: &listing.media, held: &self.held, shape }
+    }
+
+    fn believed(&self) -> Believed {
+        Believed { media: self.folder.listing.media.clone(), held: self.held.to_vec() }
+    }
 }
 
 /// Folders by path.
@@ -59,14 +70,17 @@ pub(super) struct Look {
 pub(super) struct Folders {
     store: Store,
     movies: Arc<Movies>,
+    /// How long a file must not have been written to.
+    settle: Duration,
     kept: moka::future::Cache<String, Look>,
     makers: Makers<String, Result<Look, Error>>,
 }
 
 impl Folders {
-    pub(super) fn new(store: Store, movies: Arc<Movies>) -> Self {
+    pub(super) fn new(store: Store, movies: Arc<Movies>, settle: Duration) -> Self {
         let weigh = |_: &String, look: &Look| {
-            let names = look.folder.listing.media.len().saturating_add(look.folder.listing.folders.len());
+            let listing = &look.folder.listing;
+            let names = listing.media.len().saturating_add(listing.folders.len()).saturating_add(look.held.len());
             u32::try_from(names).unwrap_or(u32::MAX).saturating_add(1)
         };
         let kept = moka::future::Cache::builder()
@@ -74,7 +88,7 @@ impl Folders {
             .weigher(weigh)
             .eviction_policy(EvictionPolicy::lru())
             .build();
-        Self { store, movies, kept, makers: Makers::default() }
+        Self { store, movies, settle, kept, makers: Makers::default() }
     }
 
     /// The folder at `path`, looked at no longer than `age` ago, or now; one look however many ask.
@@ -88,7 +102,7 @@ impl Folders {
 
     async fn look_now(self, path: String) -> Result<Look, Error> {
         let at = Instant::now();
-        let before = self.kept.get(&path).await.map(|look| look.folder);
+        let before = self.kept.get(&path).await;
         let listing = match self.store.list(&path).await {
             Ok(listing) => listing,
             Err(error) => {
@@ -99,22 +113,27 @@ impl Folders {
                 return Err(error);
             }
         };
-        let folder = match before.filter(|folder| folder.settled && folder.listing == listing) {
+        let now = Now { instant: at, system: SystemTime::now() };
+        let believed = before.as_ref().map(Look::believed).unwrap_or_default();
+        let Believed { media, held } = believed.next(listing.media, now, self.settle);
+        let listing = Listing { media, ..listing };
+        let same = |folder: &Arc<Folder>| folder.settled && folder.listing == listing;
+        let folder = match before.map(|look| look.folder).filter(same) {
             Some(folder) => folder,
-            None => Arc::new(self.judge(path.clone(), listing).await?),
+            None => Arc::new(self.judge(path.clone(), listing, &held).await?),
         };
-        let look = Look { folder, at };
+        let look = Look { folder, held: held.into(), at };
         self.kept.insert(path, look.clone()).await;
         Ok(look)
     }
 
-    async fn judge(&self, path: String, listing: Listing) -> Result<Folder, Error> {
+    async fn judge(&self, path: String, listing: Listing, held: &[Held]) -> Result<Folder, Error> {
         let (shape, settled) = match (listing.descriptor, listing.media.len()) {
             (Some(_), _) if !path.is_empty() => (self.descriptor(&path).await?, true),
             // The root has no name that an asset could have; one file alone is no ladder.
             (_, files) if path.is_empty() || files < 2 => (Shape::Loose(None), true),
             (_, files) if files > LADDER_LIMIT => (Shape::Loose(Some(Loose::Many { files })), true),
-            _ => self.ladder(&path, &listing).await?,
+            _ => self.ladder(&path, &listing, held).await?,
         };
         Ok(Folder { path, listing, shape, settled })
     }
@@ -137,12 +156,18 @@ impl Folders {
         };
         match Descriptor::parse(&json) {
             Ok(descriptor) => Ok(Shape::Described(Arc::new(descriptor))),
+            Err(_) if self.is_young(object.stamp()) => Err(Error::being_written(&path)),
             Err(error) => refused(Reason::Descriptor(error)),
         }
     }
 
+    /// Whether a file may be half of what it is going to be.
+    fn is_young(&self, stamp: Stamp) -> bool {
+        stamp.age(SystemTime::now()).is_some_and(|age| age < self.settle)
+    }
+
     /// Reads the files in order, some ahead, until two of them cannot be rungs of one ladder.
-    async fn ladder(&self, folder: &str, listing: &Listing) -> Result<(Shape, bool), Error> {
+    async fn ladder(&self, folder: &str, listing: &Listing, held: &[Held]) -> Result<(Shape, bool), Error> {
         let files = listing.media.clone();
         let mut read = stream::iter(files)
             .map(|(name, stamp)| async move {
@@ -159,7 +184,9 @@ impl Folders {
                 },
                 // A bad file never takes its neighbours down.
                 Err(Error::Unplayable { .. }) => {}
-                Err(Error::NotFound | Error::Interrupted(_)) => settled = false,
+                // One that is being replaced is no longer there to be read: what is known of the folder stays.
+                Err(error) if is_held(held, &name) => return Err(error),
+                Err(Error::NotFound | Error::Interrupted(_) | Error::Overwritten(_)) => settled = false,
                 Err(error @ Error::Storage(_)) => return Err(error),
             }
         }

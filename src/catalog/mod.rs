@@ -1,7 +1,8 @@
 //! Asset → [`Asset`]: which files it is, held open; what is in them; and what will be served. Published whole.
 //!
 //! What an asset is stands in `ladder` and `shape`, which know no files; `folders` looks at the store, `movies` reads
-//! what files are, `build` puts an asset together, `open` keeps it and notices change, `page` lists.
+//! what files are, `settle` holds back what is being written, `build` puts an asset together, `open` keeps it and
+//! notices change, `page` lists.
 
 mod asset;
 mod build;
@@ -12,6 +13,7 @@ mod ladder;
 mod movies;
 mod open;
 mod page;
+mod settle;
 mod shape;
 #[cfg(test)]
 mod tests;

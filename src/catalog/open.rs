@@ -21,7 +21,7 @@ use crate::cache::{Lost, Makers, Pending, Share};
 use crate::media::AssetId;
 use crate::metrics::Metrics;
 use crate::plan;
-use crate::store::Store;
+use crate::store::{self, Store};
 use moka::policy::EvictionPolicy;
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,6 +41,8 @@ const STALE_LIMIT: u32 = 15;
 pub struct Settings {
     /// How long a look at the store is believed.
     pub refresh: Duration,
+    /// How long a new file must not have been written to before it appears.
+    pub settle: Duration,
     /// Bytes of indexes in memory; half for kept assets, half for what is known of files beside them. A single asset
     /// that is larger is kept alone.
     pub index_bytes: u64,
@@ -51,10 +53,11 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Those of a local disk: looks are believed for 2 s, 256 MiB of indexes, 512 open files.
+    /// Those of a local disk: looks are believed for 2 s, files settle for as long, 256 MiB of indexes, 512 open files.
     #[must_use]
     pub const fn new(plan: plan::Settings) -> Self {
-        Self { refresh: Duration::from_secs(2), index_bytes: 256 << 20, open_files: 512, plan }
+        let moment = Duration::from_secs(2);
+        Self { refresh: moment, settle: moment, index_bytes: 256 << 20, open_files: 512, plan }
     }
 }
 
@@ -101,7 +104,7 @@ impl Catalog {
     pub fn new(store: Store, settings: Settings, metrics: Arc<Metrics>) -> Self {
         let movies = Arc::new(Movies::new(store.clone(), settings.index_bytes / 2, metrics));
         let inner = Inner {
-            folders: Folders::new(store.clone(), Arc::clone(&movies)),
+            folders: Folders::new(store.clone(), Arc::clone(&movies), settings.settle),
             builder: Builder { store: store.clone(), movies, settings: settings.plan },
             kept: kept(settings),
             makers: Makers::default(),
@@ -202,9 +205,10 @@ impl Inner {
     /// What was, where it still holds; else what is built of `found`.
     async fn made_of(&self, id: &AssetId, found: Found, before: Option<&Kept>) -> Kept {
         if let Some(before) = before.filter(|before| before.holds(&found)) {
-            return before.clone();
+            return before.clone().intact().await;
         }
-        let result = self.builder.build(id, &found).await.map(Arc::new);
+        let old = before.and_then(|before| before.result.as_ref().ok());
+        let result = self.builder.build(id, &found, old.map(Arc::as_ref)).await.map(Arc::new);
         Kept { found: Some(Arc::new(found)), result, looked: Instant::now() }
     }
 
@@ -217,29 +221,30 @@ impl Inner {
             Err(error) => return (Err(error), began),
         };
         if !parent.folder.has_folder(id.last_part()) {
-            return (resolve(id, Some(parent.folder.place()), None), parent.at);
+            return (resolve(id, Some(parent.place()), None), parent.at);
         }
         match self.folders.look(id.as_str(), age).await {
             Ok(own) => {
-                let found = resolve(id, Some(parent.folder.place()), Some(own.folder.place()));
+                let found = resolve(id, Some(parent.place()), Some(own.place()));
                 (found, own.at.min(parent.at))
             }
-            Err(Error::NotFound) => (resolve(id, Some(parent.folder.place()), None), parent.at),
+            Err(Error::NotFound) => (resolve(id, Some(parent.place()), None), parent.at),
             Err(error) => (Err(error), began),
         }
     }
 
-    /// Keeps what a look found. An asset outlives failures of the store; what replaces it sends it into the history.
+    /// Keeps what a look found. An asset outlives failures of the store; what replaces it sends it into the history,
+    /// but for one with the same versions, whose bytes can be had for sure.
     async fn publish(&self, id: &AssetId, before: Option<Kept>, now: Kept) -> Kept {
         let old = before.as_ref().and_then(|before| before.result.as_ref().ok());
         let now = match (old, &now.result) {
-            (Some(old), Err(error)) if !error.is_settled() => {
+            (Some(old), Err(error @ (Error::Storage(_) | Error::Interrupted(_)))) => {
                 tracing::warn!(asset = %id, "kept as it was: {error}");
                 let found = before.as_ref().and_then(|before| before.found.clone());
                 Kept { found, result: Ok(Arc::clone(old)), looked: Instant::now() }
             }
             (Some(old), result) => {
-                if !result.as_ref().is_ok_and(|new| Arc::ptr_eq(old, new)) {
+                if !result.as_ref().is_ok_and(|new| old.plan.fingerprint() == new.plan.fingerprint()) {
                     self.history.push(Arc::clone(old), Instant::now());
                 }
                 now
@@ -259,6 +264,21 @@ impl Kept {
     /// The same, known to be so at `looked`.
     fn seen(self, looked: Instant) -> Self {
         Self { looked, ..self }
+    }
+
+    /// The same, unless all its files were written to since they were opened and are still held back: then neither
+    /// what it was nor what it will be can be had.
+    async fn intact(self) -> Self {
+        let Ok(asset) = &self.result else { return self };
+        let mut changed = None;
+        for file in &asset.files {
+            match file.object.verify().await {
+                Err(store::Error::Changed { path } | store::Error::Truncated { path, .. }) => changed = Some(path),
+                Ok(()) | Err(_) => return self,
+            }
+        }
+        let result = changed.map_or_else(|| Ok(Arc::clone(asset)), |path| Err(Error::Overwritten(path)));
+        Self { result, ..self }
     }
 
     /// Whether it is still the answer for what was `found`.

@@ -3,8 +3,8 @@
 use super::asset::Note;
 use super::error::{Error, Reason};
 use super::ladder::{Loose, stem};
+use super::settle::{Held, Media, is_held};
 use crate::media::{AssetId, Descriptor};
-use crate::store::Stamp;
 use std::sync::Arc;
 
 /// What a folder is.
@@ -44,8 +44,10 @@ impl Shape {
 pub(super) struct Place<'a> {
     /// Its path; the root is `""`.
     pub(super) path: &'a str,
-    /// Its media files.
-    pub(super) media: &'a [(String, Stamp)],
+    /// Its media files that are whole.
+    pub(super) media: &'a [Media],
+    /// Its media files that are being written.
+    pub(super) held: &'a [Held],
     /// What it is.
     pub(super) shape: &'a Shape,
 }
@@ -56,7 +58,7 @@ pub(super) struct Found {
     /// The folder of its files.
     pub(super) folder: String,
     /// Its files with their stamps, in order.
-    pub(super) files: Vec<(String, Stamp)>,
+    pub(super) files: Vec<Media>,
     /// Whether it is one file or a folder.
     pub(super) form: Form,
     /// What lint says.
@@ -77,7 +79,7 @@ pub(super) enum Form {
 /// What `id` means: `parent` is the folder that it stands in, `own` the folder of its name.
 pub(super) fn resolve(id: &AssetId, parent: Option<Place<'_>>, own: Option<Place<'_>>) -> Result<Found, Error> {
     let named = |place: &Place<'_>, name: &str| stem(name) == id.last_part() && place.shape.leaves(name);
-    let files: Vec<&(String, Stamp)> =
+    let files: Vec<&Media> =
         parent.iter().flat_map(|place| place.media.iter().filter(|(name, _)| named(place, name))).collect();
     let asset_folder = own.filter(|place| place.shape.is_asset());
     match (files.as_slice(), asset_folder, parent) {
@@ -112,12 +114,14 @@ fn folder(own: Place<'_>) -> Result<Found, Error> {
 }
 
 /// The files that an `asset.json` names, all of them there, no two with one name for their tracks.
-fn described(own: Place<'_>, descriptor: &Descriptor) -> Result<Vec<(String, Stamp)>, Error> {
-    let mut files: Vec<(String, Stamp)> = Vec::new();
+fn described(own: Place<'_>, descriptor: &Descriptor) -> Result<Vec<Media>, Error> {
+    let mut files: Vec<Media> = Vec::new();
     for rendition in &descriptor.renditions {
         let refuse = |reason| Error::unplayable(below(own.path, &rendition.file), reason);
         let Some(file) = own.media.iter().find(|(name, _)| *name == rendition.file) else {
-            return Err(refuse(Reason::Missing));
+            let path = || below(own.path, &rendition.file);
+            let coming = is_held(own.held, &rendition.file);
+            return Err(if coming { Error::being_written(&path()) } else { refuse(Reason::Missing) });
         };
         if let Some((other, _)) = files.iter().find(|(name, _)| stem(name) == stem(&file.0)) {
             return Err(refuse(Reason::Collision(other.clone())));
@@ -149,19 +153,20 @@ mod tests {
     use super::{Form, Place, Shape, resolve};
     use crate::catalog::error::Error;
     use crate::catalog::ladder::Loose;
+    use crate::catalog::settle::Media;
     use crate::media::{AssetId, Descriptor};
-    use crate::store::{Stamp, Store};
+    use crate::store::Store;
     use std::sync::Arc;
 
     struct Folder {
         path: &'static str,
-        media: Vec<(String, Stamp)>,
+        media: Vec<Media>,
         shape: Shape,
     }
 
     impl Folder {
         fn place(&self) -> Place<'_> {
-            Place { path: self.path, media: &self.media, shape: &self.shape }
+            Place { path: self.path, media: &self.media, held: &[], shape: &self.shape }
         }
     }
 

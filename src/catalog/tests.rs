@@ -83,10 +83,19 @@ impl House {
         Self::looking(Duration::ZERO)
     }
 
+    /// Files are held back for `settle`.
+    fn settling(settle: Duration) -> Self {
+        Self::keeping(Duration::ZERO, settle)
+    }
+
     fn looking(refresh: Duration) -> Self {
+        Self::keeping(refresh, Duration::ZERO)
+    }
+
+    fn keeping(refresh: Duration, settle: Duration) -> Self {
         let root = tempfile::tempdir().unwrap();
         let store = Store::open_folder(root.path()).unwrap();
-        let settings = Settings { refresh, ..Settings::new(plan::Settings { target_millis: 6_000 }) };
+        let settings = Settings { refresh, settle, ..Settings::new(plan::Settings { target_millis: 6_000 }) };
         Self { catalog: Catalog::new(store, settings, Arc::new(Metrics::new())), root }
     }
 
@@ -264,6 +273,64 @@ async fn a_file_that_is_still_being_copied_is_looked_at_again() {
     assert!(matches!(house.open("a").await, Err(Error::Unplayable { reason: Reason::Demux(_), .. })));
     house.write("a.mp4", &whole);
     assert_eq!(names(&house.open("a").await.unwrap()), ["a.mp4"]);
+}
+
+#[tokio::test]
+async fn a_touched_file_takes_no_old_version_out_of_the_history() {
+    let house = House::new();
+    house.write("a.mp4", &film(64, 36, 10));
+    let old = house.open("a").await.unwrap();
+    house.replace("a.mp4", &film(64, 36, 12));
+    let new = house.open("a").await.unwrap();
+    for hours in 1..8 {
+        let time = std::time::SystemTime::now() - Duration::from_hours(hours);
+        fs::File::options().write(true).open(house.path("a.mp4")).unwrap().set_modified(time).unwrap();
+        let touched = house.open("a").await.unwrap();
+        assert!(touched.plan.fingerprint() == new.plan.fingerprint() && !Arc::ptr_eq(&touched, &new));
+    }
+    let versions = house.catalog.versions(&id("a")).await;
+    assert_eq!(versions.len(), 2);
+    assert!(Arc::ptr_eq(&versions[1], &old));
+}
+
+#[tokio::test]
+async fn a_rung_that_is_replaced_stays_what_it_was_until_the_new_one_holds() {
+    let house = House::settling(Duration::from_millis(300));
+    let aged = |path: &str| {
+        let time = std::time::SystemTime::now() - Duration::from_hours(1);
+        fs::File::options().write(true).open(house.path(path)).unwrap().set_modified(time).unwrap();
+    };
+    house.write("film/360.mp4", &film(640, 360, 10));
+    house.write("film/720.mp4", &film(1280, 720, 10));
+    assert!(matches!(house.open("film").await, Err(Error::NotFound)));
+    assert_eq!(house.pages(9).await, Vec::<String>::new());
+    aged("film/360.mp4");
+    aged("film/720.mp4");
+    let old = house.open("film").await.unwrap();
+    house.replace("film/720.mp4", &film(1920, 1080, 10));
+    // A rung that joins makes the asset anew, with the old file of the other.
+    house.write("film/540.mp4", &film(960, 540, 10));
+    aged("film/540.mp4");
+    let joined = house.open("film").await.unwrap();
+    assert_eq!(names(&joined), ["360.mp4", "540.mp4", "720.mp4"]);
+    assert!(Arc::ptr_eq(&joined.files[2].movie, &old.files[1].movie));
+    tokio::time::sleep(Duration::from_millis(350)).await;
+    let new = house.open("film").await.unwrap();
+    assert_ne!(new.files[2].movie.content, old.files[1].movie.content);
+}
+
+#[tokio::test]
+async fn a_film_that_is_written_over_is_neither_the_old_nor_the_new_until_it_holds() {
+    let house = House::settling(Duration::from_millis(300));
+    house.write("a.mp4", &film(64, 36, 10));
+    tokio::time::sleep(Duration::from_millis(350)).await;
+    let old = house.open("a").await.unwrap();
+    house.write("a.mp4", &film(64, 36, 12));
+    assert!(matches!(house.open("a").await, Err(Error::Overwritten(path)) if path == "a.mp4"));
+    assert!(matches!(house.open("a").await, Err(Error::Interrupted(_))));
+    assert!(Arc::ptr_eq(&house.catalog.versions(&id("a")).await[0], &old));
+    tokio::time::sleep(Duration::from_millis(350)).await;
+    assert_ne!(house.open("a").await.unwrap().files[0].movie.content, old.files[0].movie.content);
 }
 
 #[tokio::test]

@@ -19,6 +19,7 @@ use std::io::{Write as _, stderr, stdout};
 use std::ops::Range;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Prints what answers a URL; exit code 1, with one line on standard error, when nothing does.
 #[must_use]
@@ -40,7 +41,9 @@ pub fn run(args: &ExplainArgs) -> ExitCode {
 fn explain(args: &ExplainArgs) -> Result<Value, Box<dyn Error>> {
     let route = Route::parse(path_of(&args.url)).ok_or("no URL of this server: /vod/{asset}/… is")?;
     let overrides = Overrides { media: args.media.clone(), ..Overrides::default() };
-    let config = Config::load(args.config.as_deref(), overrides)?;
+    let mut config = Config::load(args.config.as_deref(), overrides)?;
+    // Who asks knows that the file is whole.
+    config.store.settle = Duration::ZERO;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let catalog = origin::catalog(&config, Arc::new(Metrics::new()))?;
     let asset = runtime.block_on(async { Catalog::open(&catalog, route.asset()).await })?;

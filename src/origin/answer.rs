@@ -11,7 +11,7 @@ use crate::metrics::{Kept, Metrics};
 use crate::mux::{self, Piece, Recipe, Transport};
 use crate::plan::{self, Planned};
 use crate::route::{Part, ProgramName, ProgramPart, Route};
-use crate::store::{self, Object, Store};
+use crate::store::{self, Object, Stamp, Store};
 use bytes::Bytes;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -56,14 +56,25 @@ pub(super) type Body = Arc<[Bytes]>;
 #[derive(Debug)]
 pub struct Origin {
     pub(super) catalog: Catalog,
-    /// By the track's or program's version, which names it too, and the segment's number.
-    pub(super) segments: Cache<(Version, Container, u32), Body, Error>,
+    pub(super) segments: Cache<SegmentKey, Body, Error>,
     /// By the plan's fingerprint.
     manifests: Cache<(AssetId, Version), Arc<Manifests>, Error>,
     pub(super) ts_manifests: Cache<(AssetId, Version), Arc<TsManifests>, Error>,
     /// By the program's version.
     pub(super) transports: Cache<Version, Arc<Transport>, Error>,
     pub(super) metrics: Arc<Metrics>,
+}
+
+/// What a segment's bytes are kept by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct SegmentKey {
+    /// Of the track or program, which it names too.
+    pub(super) version: Version,
+    pub(super) container: Container,
+    pub(super) number: u32,
+    /// The files that it is made of: a content id samples a file, so two states of one (holes filled later) may share
+    /// it. Theirs never mix here.
+    pub(super) made_of: [Option<Stamp>; 2],
 }
 
 /// What a segment is packaged as.
@@ -86,6 +97,7 @@ pub fn catalog(config: &Config, metrics: Arc<Metrics>) -> Result<Catalog, store:
     let target_millis = u32::try_from(config.package.segment_target.as_millis()).unwrap_or(u32::MAX);
     let settings = catalog::Settings {
         refresh: config.store.refresh,
+        settle: config.store.settle,
         index_bytes: config.cache.indexes.bytes(),
         ..catalog::Settings::new(plan::Settings { target_millis })
     };
@@ -125,26 +137,41 @@ impl Origin {
                 let manifests = self.manifests(self.catalog.open(id).await?.as_ref()).await?;
                 Ok(entry("application/dash+xml", manifests.dash.version, &manifests.dash.text))
             }
-            Route::File(id, name) => {
-                let asset = self.catalog.open(id).await?;
-                asset.file(name).map(stored).ok_or(Error::NotFound)
-            }
             Route::Ts(id) => {
                 let manifests = self.ts_manifests(self.catalog.open(id).await?.as_ref()).await?;
                 Ok(entry(PLAYLIST, manifests.entry.version, &manifests.entry.text))
             }
+            Route::File(id, name) => self.of_file(id, name).await,
             Route::Track(id, version, name, part) => self.of_any(id, *version, Wanted::Track(name, *part)).await,
             Route::Program(id, version, name, part) => self.of_any(id, *version, Wanted::Program(name, *part)).await,
         }
     }
 
-    /// Something of one version of a track or program: the current one, one that was replaced and whose bytes can still be had,
-    /// or, after one more look at the store, one that has just appeared.
+    /// A stored file, as the last look found it; where it was written to since, as one more look does.
+    async fn of_file(&self, id: &AssetId, name: &str) -> Result<Reply, Error> {
+        let asset = self.catalog.open(id).await?;
+        let file = asset.file(name).ok_or(Error::NotFound)?;
+        if file.object.verify().await.is_ok() {
+            return Ok(stored(file));
+        }
+        let asset = self.catalog.refresh(id).await?;
+        let file = asset.file(name).ok_or(Error::NotFound)?;
+        file.object.verify().await?;
+        Ok(stored(file))
+    }
+
+    /// Something of one version of a track or program: the current one, one that was replaced and whose bytes can
+    /// still be had, or, after one more look at the store, one that has just appeared. A version whose file was written
+    /// over is gone once that look finds another; until then asking again may help.
     async fn of_any(&self, id: &AssetId, version: Version, wanted: Wanted<'_>) -> Result<Reply, Error> {
         let current = self.catalog.open(id).await;
+        let mut known = false;
         for asset in self.catalog.versions(id).await {
-            if let Some(reply) = self.of_version(&asset, version, wanted).await? {
-                return Ok(reply);
+            match self.of_version(&asset, version, wanted).await {
+                Ok(Some(reply)) => return Ok(reply),
+                Ok(None) => {}
+                Err(Error::Interrupted(_)) => known = true,
+                Err(error) => return Err(error),
             }
         }
         current?;
@@ -153,11 +180,11 @@ impl Origin {
             return Ok(reply);
         }
         let has = |name: &TrackName| asset.plan.tracks().iter().any(|track| track.name == *name);
-        let known = match wanted {
+        let named = match wanted {
             Wanted::Track(name, _) | Wanted::Program(ProgramName::Alone(name), _) => has(name),
             Wanted::Program(ProgramName::Muxed(video, audio), _) => has(video) && has(audio),
         };
-        Err(if known { Error::Gone } else { Error::NotFound })
+        Err(if known || named { Error::Gone } else { Error::NotFound })
     }
 
     /// `None` when `asset` has no such track or program in that version.
@@ -196,11 +223,12 @@ impl Origin {
 
     async fn segment(&self, asset: &Asset, track: &Planned, number: u32) -> Result<Body, Error> {
         let segment = track.segment(number).ok_or(Error::NotFound)?;
-        let key = (track.version, Container::Cmaf, number);
+        let object = asset.file(&track.file).map(|file| file.object.clone()).ok_or(Error::NotFound)?;
+        let made_of = [Some(object.stamp()), None];
+        let key = SegmentKey { version: track.version, container: Container::Cmaf, number, made_of };
         if let Some(body) = self.segments.get(&key, Kept::Segment).await {
             return Ok(body);
         }
-        let object = asset.file(&track.file).map(|file| file.object.clone()).ok_or(Error::NotFound)?;
         let recipe = mux::segment(track, number, segment);
         let making = self.metrics.making();
         let make = async move {

@@ -36,6 +36,7 @@ impl From<catalog::Error> for Error {
             catalog::Error::Unplayable { .. } => Self::Unplayable(error.to_string()),
             catalog::Error::Storage(storage) => Self::Storage(chain(&storage)),
             catalog::Error::Interrupted(reason) => Self::Interrupted(reason),
+            catalog::Error::Overwritten(_) => Self::Interrupted(error.to_string()),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! MPEG-TS: which tracks a program has, its playlists, its segments.
 
-use super::answer::{Body, Caching, Container, Origin, Reply, playlist};
+use super::answer::{Body, Caching, Container, Origin, Reply, SegmentKey, playlist};
 use super::content::Content;
 use super::error::Error;
 use crate::catalog::Asset;
@@ -95,13 +95,14 @@ impl Origin {
         streams: Streams<'_>,
         (name, number): (&ProgramName, u32),
     ) -> Result<Body, Error> {
-        let key = (streams.version(), Container::Ts, number);
+        let sources = Sources { video: object(asset, streams.video()), audio: object(asset, streams.audio()) };
+        let made_of = [&sources.video, &sources.audio].map(|object| object.as_ref().map(Object::stamp));
+        let key = SegmentKey { version: streams.version(), container: Container::Ts, number, made_of };
         if let Some(body) = self.segments.get(&key, Kept::Segment).await {
             return Ok(body);
         }
         let transport = self.transport(asset, streams, name).await?;
         let recipe = transport.recipe(streams, number).ok_or(Error::NotFound)?;
-        let sources = Sources { video: object(asset, streams.video()), audio: object(asset, streams.audio()) };
         let making = self.metrics.making();
         let make = async move {
             let _making = making;

@@ -3,6 +3,10 @@
 //! The descriptor is kept, so a file that another is renamed over stays whole. After each read the file's size and
 //! times must be what they were: bytes of two versions never mix. Writes in place that keep size, mtime and ctime
 //! are outside this promise.
+//!
+//! Times are told in ticks: a write in the same tick as the look that opened the file would leave no trace ("racily
+//! clean", as git's index calls it). So a file is opened only once its ctime lies more than a tick back: whatever is
+//! written afterwards gets another. Bytes that such a write left behind before are those that are read.
 
 use super::error::Error;
 use crate::media::{ByteRange, u64_from_usize, usize_from_u64};
@@ -15,6 +19,12 @@ use std::time::{Duration, SystemTime};
 
 /// Bytes of one chunk of [`Object::read_ranges`] at most. Each is its own allocation: a slice pins no more.
 pub const CHUNK_LIMIT: u64 = 256 << 10;
+
+/// More than the ticks in which kernels tell the times of files: 10 ms at most.
+const TICK: Duration = Duration::from_millis(20);
+
+/// Looks at a file that is being opened, a tick apart, before it counts as one that is being written to.
+const LOOKS: u32 = 4;
 
 /// Tells two versions of a file apart. It only detects change: it names nothing that leaves this machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -48,6 +58,21 @@ impl Stamp {
         let since = Duration::new(u64::try_from(seconds).ok()?, u32::try_from(nanos).ok()?);
         SystemTime::UNIX_EPOCH.checked_add(since)
     }
+
+    /// How long before `now` its bytes last changed; `None` when that lies in the future.
+    #[must_use]
+    pub fn age(&self, now: SystemTime) -> Option<Duration> {
+        now.duration_since(self.modified().unwrap_or(SystemTime::UNIX_EPOCH)).ok()
+    }
+
+    /// How long to wait until no further write can have this ctime. A ctime further ahead than a tick is that of
+    /// another clock, of which nothing is known: not waited for.
+    fn unsure(&self, now: SystemTime) -> Option<Duration> {
+        let (seconds, nanos) = self.changed;
+        let since = Duration::new(u64::try_from(seconds).ok()?, u32::try_from(nanos).ok()?);
+        let sure = SystemTime::UNIX_EPOCH.checked_add(since)?.checked_add(TICK)?;
+        sure.duration_since(now).ok().filter(|wait| !wait.is_zero() && *wait <= 2 * TICK)
+    }
 }
 
 /// One version of one stored object. Cheap to clone; the file stays open as long as a clone lives.
@@ -73,7 +98,7 @@ struct Links {
 
 impl Object {
     pub(super) fn new(path: &str, file: File) -> Result<Self, Error> {
-        let metadata = file.metadata().map_err(|error| Error::from_io(path, error))?;
+        let metadata = still(path, &file)?;
         if !metadata.is_file() {
             return Err(Error::NotAFile { path: path.into() });
         }
@@ -115,6 +140,11 @@ impl Object {
     /// A chunk's borders are not those of the ranges.
     pub async fn read_ranges(&self, ranges: Vec<ByteRange>) -> Result<Vec<Bytes>, Error> {
         self.in_pool(move |held| held.chunks(&ranges)).await
+    }
+
+    /// Whether its bytes can still be had: an error when it was written to since it was opened.
+    pub async fn verify(&self) -> Result<(), Error> {
+        self.in_pool(|_| Ok(())).await
     }
 
     /// One hop into the blocking pool, then the check that nobody wrote meanwhile.
@@ -192,6 +222,16 @@ impl Held {
     }
 }
 
+/// What is known of `file`, once that can no longer change unnoticed. Waits for a tick, a few at most.
+fn still(path: &str, file: &File) -> Result<Metadata, Error> {
+    for _ in 0..LOOKS {
+        let metadata = file.metadata().map_err(|error| Error::from_io(path, error))?;
+        let Some(wait) = Stamp::new(&metadata).unsure(SystemTime::now()) else { return Ok(metadata) };
+        std::thread::sleep(wait);
+    }
+    Err(Error::Changed { path: path.into() })
+}
+
 /// Neighbours that touch, as one.
 fn joined(ranges: &[ByteRange]) -> Vec<ByteRange> {
     let mut joined: Vec<ByteRange> = Vec::new();
@@ -207,7 +247,7 @@ fn joined(ranges: &[ByteRange]) -> Vec<ByteRange> {
 #[cfg(test)]
 mod tests {
     use super::super::{Error, Store};
-    use super::{CHUNK_LIMIT, Object, joined, u64_from_usize};
+    use super::{CHUNK_LIMIT, Object, Stamp, TICK, joined, u64_from_usize};
     use crate::media::ByteRange;
     use std::fs;
     use std::path::Path;
@@ -256,7 +296,6 @@ mod tests {
     async fn a_write_in_place_is_noticed() {
         let folder = tempfile::tempdir().unwrap();
         let object = opened(folder.path(), b"0123456789").await;
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         fs::write(folder.path().join("a.mp4"), b"9876543210").unwrap();
         assert!(matches!(object.read(range(0, 2)).await, Err(Error::Changed { .. })));
         fs::write(folder.path().join("a.mp4"), b"98").unwrap();
@@ -267,12 +306,37 @@ mod tests {
     async fn a_file_that_is_replaced_or_removed_stays_whole() {
         let folder = tempfile::tempdir().unwrap();
         let object = opened(folder.path(), b"old bytes").await;
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         fs::write(folder.path().join("new"), b"new").unwrap();
         fs::rename(folder.path().join("new"), folder.path().join("a.mp4")).unwrap();
         assert_eq!(object.read(range(0, 9)).await.unwrap(), "old bytes");
         assert_eq!(object.read(range(0, 3)).await.unwrap(), "old");
         fs::remove_file(folder.path().join("a.mp4")).unwrap();
         assert_eq!(object.read_ranges(vec![range(4, 5)]).await.unwrap(), ["bytes"]);
+    }
+
+    #[tokio::test]
+    async fn a_write_in_the_tick_of_the_opening_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        for turn in 0..20_u8 {
+            let object = opened(folder.path(), &[turn; 10]).await;
+            let before = object.read(range(0, 10)).await.unwrap();
+            fs::write(folder.path().join("a.mp4"), [turn + 100; 10]).unwrap();
+            assert_eq!(before, vec![turn; 10]);
+            assert!(matches!(object.read(range(0, 10)).await, Err(Error::Changed { .. })), "{turn}");
+            assert!(matches!(object.verify().await, Err(Error::Changed { .. })), "{turn}");
+        }
+    }
+
+    #[test]
+    fn only_a_tick_that_may_go_on_is_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("a.mp4"), b"a").unwrap();
+        let stamp = Stamp::new(&fs::metadata(folder.path().join("a.mp4")).unwrap());
+        let changed = stamp.modified().unwrap();
+        assert_eq!(stamp.unsure(changed), Some(TICK));
+        assert_eq!(stamp.unsure(changed + TICK), None);
+        assert_eq!(stamp.unsure(changed - TICK), Some(2 * TICK));
+        assert_eq!(stamp.unsure(changed - 3 * TICK), None);
+        assert_eq!((stamp.age(changed + TICK), stamp.age(changed - TICK)), (Some(TICK), None));
     }
 }

@@ -1,12 +1,15 @@
 #!/usr/bin/env node
 // Plays what a running Afflux serves, in real players, in headless Chromium.
 //
-//   node run.mjs --base http://127.0.0.1:8080 [--only TEXT[,TEXT…]] [--jobs N] [--chromium PATH] [--list]
+//   node run.mjs --base http://127.0.0.1:8080 [--media DIR] [--only TEXT[,TEXT…]] [--jobs N] [--chromium PATH] [--list]
 //
-// The server is started by the caller, with fixtures/media as its media folder. --only runs the plays whose name holds one
+// The server is started by the caller, with fixtures/media as its media folder; with --media, its media folder is a copy of
+// that, in which files are added and replaced while they play; without, nothing is. --only runs the plays whose name holds one
 // of the texts ("hls.js barcode", "gallery"). What each line proves is in README.md.
 // The last line is `N passed, N failed`; the status is 0 only when something passed and nothing failed.
 
+import { copyFile, rename, utimes, writeFile, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { chromium } from 'playwright-core';
 import { servePage } from './serve.mjs';
@@ -63,7 +66,12 @@ const FILE_CORNERS = ['moov-at-end', 'co64', 'no-stss', 'video-only', 'audio-onl
  */
 const BEYOND_SHAKA_HLS = ['vfr'];
 
-function plays() {
+/** A film of its own for each play that replaces it, loaded little by little; and the film that takes its place. */
+const REPLACED = {
+  ...CORNER, duration: 24, silent: true, ahead: 3, file: 'barcode/360p.mp4', width: 640, height: 360, by: 'barcode/180p.mp4',
+};
+
+function plays(media) {
   const list = [];
   const add = (player, id, visit, asset) => list.push({ name: `${player} ${id}`, player, visit, asset: { id, ...asset } });
   for (const player of ALL) add(player, 'barcode', 'whole', ASSETS.barcode);
@@ -72,6 +80,11 @@ function plays() {
     if (id === 'barcode') continue;
     for (const player of FILE_CORNERS.includes(id) ? FILE_CORNER_PLAYERS : ALL) {
       if (player !== 'shaka-hls' || !BEYOND_SHAKA_HLS.includes(id)) add(player, id, 'corner', asset);
+    }
+  }
+  for (const player of media ? ['hls.js', 'dash.js'] : []) {
+    for (const visit of ['replaced', 'overwritten']) {
+      add(player, `${visit}-in-${player.replace('.', '')}`, visit, REPLACED);
     }
   }
   list.push({ name: 'gallery' });
@@ -104,6 +117,7 @@ function overhear(page, base, asset) {
     if (text.includes(DISAGREE) && !stretched(text, asset) && !led(text, asset)) wrongs.push(text);
   });
   page.on('response', (response) => {
+    if (asset?.by && [410, 503].includes(response.status())) return;
     if (response.status() >= 400 && !response.url().endsWith('/favicon.ico')) {
       wrongs.push(`${response.status()} for ${response.url()}`);
     }
@@ -130,11 +144,35 @@ async function within(limit, work) {
   return Promise.race([work, late]).finally(() => clearTimeout(timer));
 }
 
-async function play(browser, origin, base, entry) {
+/** Lays down the film that will be replaced, as if it had been there for long. */
+async function lay(media, { id, file }) {
+  const path = join(media, `${id}.mp4`);
+  await copyFile(join(media, file), `${path}.new`);
+  await utimes(`${path}.new`, 1e9, 1e9);
+  await rename(`${path}.new`, path);
+}
+
+/** Puts the other film in its place. */
+async function change(media, { id, by }, how) {
+  const path = join(media, `${id}.mp4`);
+  const bytes = await readFile(join(media, by));
+  if (how === 'write') {
+    await writeFile(path, bytes);
+  } else {
+    await writeFile(`${path}.new`, bytes);
+    await rename(`${path}.new`, path);
+  }
+}
+
+async function play(browser, origin, { base, media }, entry) {
   const context = await browser.newContext();
   try {
     const page = await context.newPage();
     const wrongs = overhear(page, base, entry.asset);
+    if (entry.asset.by) {
+      await lay(media, entry.asset);
+      await page.exposeFunction('changeFile', (how) => change(media, entry.asset, how));
+    }
     await page.goto(`${origin}/page/index.html`);
     await page.addScriptTag({ url: `${origin}/node_modules/${PLAYERS[entry.player].script}` });
     const task = { player: entry.player, base, visit: entry.visit, asset: entry.asset };
@@ -165,12 +203,12 @@ async function look(browser, base) {
 async function main() {
   const { values } = parseArgs({
     options: {
-      base: { type: 'string' }, only: { type: 'string' }, list: { type: 'boolean' },
+      base: { type: 'string' }, media: { type: 'string' }, only: { type: 'string' }, list: { type: 'boolean' },
       jobs: { type: 'string', default: '2' }, chromium: { type: 'string', default: '/usr/bin/chromium' },
     },
   });
   const wanted = (values.only ?? '').split(',');
-  const queue = plays().filter(({ name }) => wanted.some((text) => name.includes(text)));
+  const queue = plays(values.media).filter(({ name }) => wanted.some((text) => name.includes(text)));
   if (values.list) {
     for (const { name } of queue) console.log(name);
     return;
@@ -183,7 +221,7 @@ async function main() {
   const browser = await chromium.launch({ executablePath: values.chromium, headless: true, args: FLAGS });
   const tell = async (entry) => {
     const start = Date.now();
-    const work = entry.player ? play(browser, page.origin, base, entry) : look(browser, base);
+    const work = entry.player ? play(browser, page.origin, { base, media: values.media }, entry) : look(browser, base);
     const results = await work.catch((error) => [{ name: 'runs', ok: false, detail: error.message }]);
     console.log(`${entry.name} (${((Date.now() - start) / 1000).toFixed(1)} s)`);
     for (const { name, ok, detail } of results) console.log(`  ${ok ? 'ok  ' : 'FAIL'} ${name}${detail ? `: ${detail}` : ''}`);

@@ -91,9 +91,12 @@ pub(crate) fn pcm(file: &Path) -> Result<Vec<u8>, String> {
 
 fn ffmpeg(file: &Path) -> Command {
     let mut command = Command::new("ffmpeg");
-    command
-        .args(["-nostdin", "-v", "error", "-threads", "1", "-ignore_editlist", "1", "-flags2", "+skip_manual", "-i"])
-        .arg(file);
+    command.args(["-nostdin", "-v", "error", "-threads", "1", "-flags2", "+skip_manual"]);
+    // MPEG-TS has no edit lists.
+    if file.extension().is_none_or(|extension| extension != "ts") {
+        command.args(["-ignore_editlist", "1"]);
+    }
+    command.arg("-i").arg(file);
     command
 }
 

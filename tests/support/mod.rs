@@ -38,9 +38,15 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Serves `media` on two free ports.
+    /// Serves `media` on two free ports; new files appear at once.
     #[must_use]
     pub(crate) fn start(media: &Path, args: &[&str]) -> Self {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "[store]\nsettle = \"0s\"\n").unwrap();
+        Self::run(media, &[&["--config", file.path().to_str().unwrap()], args].concat())
+    }
+
+    fn run(media: &Path, args: &[&str]) -> Self {
         let base = ["serve", "--listen", "127.0.0.1:0", "--private", "127.0.0.1:0", "--media", media.to_str().unwrap()];
         let mut child = afflux(&[&base[..], args].concat()).stderr(Stdio::inherit()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -57,7 +63,7 @@ impl Server {
     pub(crate) fn start_with(media: &Path, settings: &str) -> Self {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), settings).unwrap();
-        Self::start(media, &["--config", file.path().to_str().unwrap()])
+        Self::run(media, &["--config", file.path().to_str().unwrap()])
     }
 
     /// Sends it a signal, by its name.

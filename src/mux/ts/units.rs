@@ -6,8 +6,8 @@
 
 use super::adts;
 use super::pes::Times;
-use crate::media::Ticks;
-use crate::plan::{Slice, Streams, Timeline};
+use crate::media::{Aac, Family, Ticks};
+use crate::plan::{Planned, Slice, Streams, Timeline};
 use std::iter::Peekable;
 use std::ops::Range;
 
@@ -96,9 +96,10 @@ pub(super) fn first_decoded(streams: Streams<'_>, slice: &Slice) -> Option<i64> 
 pub(super) fn units<'a>(streams: Streams<'a>, slice: &Slice, until: Option<i64>) -> impl Iterator<Item = Unit> + 'a {
     let pictures = streams.video().map(|track| frames(&track.timeline, slice.video.clone()));
     let sounds = streams.audio().map(|track| frames(&track.timeline, slice.audio.clone()));
+    let lasting = streams.audio().map_or(Ratio::NONE, Ratio::of);
     Merge {
         pictures: pictures.into_iter().flatten().peekable(),
-        sounds: Grouped { frames: sounds.into_iter().flatten().peekable() }.peekable(),
+        sounds: Grouped { frames: sounds.into_iter().flatten().peekable(), lasting }.peekable(),
         clocked: if streams.video().is_some() { Clocked::Pictures } else { Clocked::Sounds },
         until,
         due: None,
@@ -106,9 +107,38 @@ pub(super) fn units<'a>(streams: Streams<'a>, slice: &Slice, until: Option<i64>)
     }
 }
 
-/// Audio frames, as many to a unit as are decoded within [`CLOCK_INTERVAL`].
+/// How long a frame of sound lasts, whatever its file says: what a decoder adds for each frame behind a unit's first.
+#[derive(Debug, Clone, Copy)]
+struct Ratio {
+    /// Ticks of 90 kHz.
+    ticks: i64,
+    /// For so many frames.
+    frames: i64,
+}
+
+impl Ratio {
+    const NONE: Self = Self { ticks: 0, frames: 1 };
+
+    fn of(track: &Planned) -> Self {
+        match track.track().codec.family {
+            Family::Aac(Aac { frame_length, sample_rate, .. }) => {
+                Self { ticks: i64::from(frame_length) * 90_000, frames: i64::from(sample_rate.max(1)) }
+            }
+            Family::H264 { .. } | Family::H265 { .. } | Family::Other => Self::NONE,
+        }
+    }
+
+    /// How long `frames` last together, in ticks of 90 kHz rounded down.
+    fn lasting(self, frames: u32) -> i64 {
+        self.ticks * i64::from(frames) / self.frames
+    }
+}
+
+/// Audio frames, as many to a unit as are decoded within [`CLOCK_INTERVAL`], and when a decoder thinks they are: only a
+/// unit's first frame has a time, so one that is off by more than a tick begins a unit.
 struct Grouped<I: Iterator<Item = Frame>> {
     frames: Peekable<I>,
+    lasting: Ratio,
 }
 
 impl<I: Iterator<Item = Frame>> Iterator for Grouped<I> {
@@ -120,8 +150,12 @@ impl<I: Iterator<Item = Frame>> Iterator for Grouped<I> {
         let times = first.times;
         let bytes = u64::from(first.size) + header;
         let mut sound = Sound { first: first.number, frames: 1, bytes, longest: first.size, times };
+        let lasting = self.lasting;
         let fits = |sound: &Sound, next: &Frame| {
-            next.end.saturating_sub(times.dts) <= CLOCK_INTERVAL
+            let counted = times.dts.saturating_add(lasting.lasting(sound.frames));
+            next.times.dts.abs_diff(counted) <= 1
+                && next.times.pts.saturating_sub(next.times.dts) == times.pts.saturating_sub(times.dts)
+                && next.end.saturating_sub(times.dts) <= CLOCK_INTERVAL
                 && sound.bytes + u64::from(next.size) + header <= SOUND_LIMIT
                 && sound.frames < FRAMES_LIMIT
         };

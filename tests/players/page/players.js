@@ -4,13 +4,14 @@
 //   force(id)              shows this level from now on, whatever is buffered
 //   languages() / speak(l) audio languages, and choosing one
 // Any error a player reports, fatal or not, goes to `complain`.
-// All buffer as far ahead and behind as there is, so that the whole timeline can be seen buffered at once.
+// All buffer as far ahead and behind as there is, so that the whole timeline can be seen buffered at once; `ahead` says
+// how many seconds instead.
 
-const AHEAD = 600;
+export const AHEAD = 600;
 
-function hls(video, url, complain) {
+function hls(video, url, complain, ahead) {
   const player = new Hls({
-    maxBufferLength: AHEAD, maxMaxBufferLength: AHEAD, maxBufferSize: 1e9, backBufferLength: Infinity, startLevel: 0,
+    maxBufferLength: ahead, maxMaxBufferLength: ahead, maxBufferSize: 1e9, backBufferLength: Infinity, startLevel: 0,
   });
   player.on(Hls.Events.ERROR, (_, data) => {
     if (starved(data, video)) return;
@@ -43,12 +44,12 @@ const PLENTY = 2;
 const starved = (data, video) => !data.fatal && data.details === Hls.ErrorDetails.BUFFER_STALLED_ERROR
   && (data.bufferInfo?.len > PLENTY || data.bufferInfo?.end > video.duration - 0.1);
 
-function dash(video, url, complain) {
+function dash(video, url, complain, ahead) {
   const player = dashjs.MediaPlayer().create();
   player.updateSettings({
     streaming: {
       buffer: {
-        bufferTimeDefault: AHEAD, bufferTimeAtTopQuality: AHEAD, bufferTimeAtTopQualityLongForm: AHEAD,
+        bufferTimeDefault: ahead, bufferTimeAtTopQuality: ahead, bufferTimeAtTopQualityLongForm: ahead,
         bufferToKeep: AHEAD, bufferPruningInterval: AHEAD,
       },
       abr: { autoSwitchBitrate: { video: false, audio: false }, initialBitrate: { video: 1, audio: 1 } },
@@ -76,12 +77,12 @@ function dash(video, url, complain) {
  */
 const SLIVER = 0.02;
 
-function shakaPlayer(video, url, complain) {
+function shakaPlayer(video, url, complain, ahead) {
   shaka.polyfill.installAll();
   const player = new shaka.Player();
   player.configure({
     abr: { enabled: false },
-    streaming: { bufferingGoal: AHEAD, bufferBehind: AHEAD, rebufferingGoal: 0.5 },
+    streaming: { bufferingGoal: ahead, bufferBehind: AHEAD, rebufferingGoal: 0.5 },
   });
   player.addEventListener('error', ({ detail }) => {
     complain(`shaka error ${detail.category}.${detail.code} ${JSON.stringify(detail.data)?.slice(0, 300)}`);

@@ -1,7 +1,7 @@
 // A viewer: plays one asset in one player and does what viewers do. run.mjs calls `view` in the page; what comes back is a
 // list of {name, ok, detail}, one for each thing that must hold.
 
-import { PLAYERS } from './players.js';
+import { AHEAD, PLAYERS } from './players.js';
 import { allHeld, forget, hear, listen } from './sound.js';
 import { Watch } from './watch.js';
 
@@ -45,7 +45,8 @@ class Viewer {
     this.video.addEventListener('error', () => this.complaints.push(`<video> ${this.video.error?.message}`));
     this.watch = new Watch(this.video, task.asset.fps ? 'barcode' : 'picture');
     const { entry, make } = PLAYERS[task.player];
-    this.player = make(this.video, `${task.base}/vod/${task.asset.id}/${entry}`, (text) => this.complaints.push(text));
+    this.url = `${task.base}/vod/${task.asset.id}/${entry}`;
+    this.player = make(this.video, this.url, (text) => this.complaints.push(text), task.asset.ahead ?? AHEAD);
   }
 
   /** Does one step; a step that throws has failed, and the steps behind it are still tried. */
@@ -183,6 +184,39 @@ class Viewer {
     return text;
   }
 
+  /** The file becomes another film while this one plays; resolves once the entry tells of it. */
+  async replace(how) {
+    const entry = async () => (await fetch(this.url, { cache: 'no-store' })).text();
+    const before = await entry();
+    const held = this.video.buffered.end(0);
+    this.expect(held < this.task.asset.duration - 6, `${held} s were loaded before anything changed`);
+    await window.changeFile(how);
+    let now = before;
+    const ask = () => entry().then((text) => { now = text; }, () => {});
+    const asking = setInterval(ask, 200);
+    // While a file is written over, the entry is a problem.
+    await until('another entry', () => now !== before && !now.includes('"status":')).finally(() => clearInterval(asking));
+    return `with ${held.toFixed(1)} s loaded`;
+  }
+
+  /** It plays to the end, or the player says that it cannot. */
+  async endOrError() {
+    if (!this.video.ended && this.video.paused && !this.complaints.length) await this.video.play();
+    const fatal = () => this.complaints.find((text) => text.startsWith('hls.js fatal') || text.startsWith('dash.js'));
+    await until('the end or an error', () => this.video.ended || fatal(), this.task.asset.duration * 2000);
+    const said = fatal();
+    this.expect(this.video.error === null, `<video> ${this.video.error?.message}`);
+    return said ? `an error at ${this.video.currentTime.toFixed(1)} s: ${said}` : 'at the end';
+  }
+
+  /** No picture of the other film, whose size is another. */
+  unmixed() {
+    const { width, height } = this.task.asset;
+    const others = this.watch.frames.filter((frame) => frame.width !== width || frame.height !== height);
+    this.expect(others.length === 0, `${others.length} pictures of ${others[0]?.width}x${others[0]?.height}`);
+    return `${this.watch.frames.length} pictures`;
+  }
+
   async language(language, base) {
     this.expect(this.player.languages().length === 2, `languages ${this.player.languages()}`);
     forget();
@@ -219,6 +253,19 @@ const VISITS = {
     await viewer.step('the whole timeline is buffered', () => viewer.buffered());
     await viewer.step('ended', () => viewer.finish(3));
   },
+  /** Another film takes its place by rename: this one goes on to its end. */
+  async replaced(viewer) {
+    await viewer.step('another film is renamed over it', () => viewer.replace('rename'));
+    await viewer.step('ended', () => viewer.finish(2));
+    await viewer.step('one film was seen', () => viewer.unmixed());
+  },
+  /** Another film is written over it, so that its bytes are lost. */
+  async overwritten(viewer) {
+    await viewer.step('another film is written over it', () => viewer.replace('write'));
+    await viewer.step('ended, or a player error', () => viewer.endOrError());
+    await viewer.step('one film was seen', () => viewer.unmixed());
+    viewer.complaints.length = 0;
+  },
   /** A film, watched fast. */
   async film(viewer) {
     await viewer.step('the whole timeline is buffered', () => viewer.buffered());
@@ -226,7 +273,7 @@ const VISITS = {
   },
 };
 
-/** @param task {player, base, visit, asset: {id, duration, levels, fps?, constant?, held?, firstBeep?, soundEnd?, silent?, blind?}} */
+/** @param task {player, base, visit, asset: {id, duration, levels, fps?, constant?, held?, firstBeep?, soundEnd?, silent?, blind?, ahead?}} */
 export async function view(task) {
   listen();
   const viewer = new Viewer(task);

@@ -1,0 +1,142 @@
+//! Half-copied files do not appear: what a folder's files are believed to be, given what a listing says.
+//!
+//! ```text
+//! believed before with this stamp ──────────────────────────────────► believed
+//! last written `settle` ago or longer (moved in, or whole for long) ► believed
+//! seen with this stamp `settle` ago or longer ──────────────────────► believed: covers clocks that disagree
+//! else: held; where it was believed with another stamp ─────────────► believed as it was
+//! gone from the listing ────────────────────────────────────────────► gone
+//! ```
+//!
+//! A copy counts as whole when nothing was written for `settle`: one that pauses longer appears as far as it got.
+
+use crate::store::Stamp;
+use std::time::{Duration, SystemTime};
+use tokio::time::Instant;
+
+/// A file's name in its folder, and its version.
+pub(super) type Media = (String, Stamp);
+
+/// A file that is still being written, as far as we can tell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Held {
+    /// Its name in its folder.
+    pub(super) name: String,
+    stamp: Stamp,
+    since: Instant,
+}
+
+/// What a folder's files are believed to be.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Believed {
+    /// Files that are whole, sorted by name.
+    pub(super) media: Vec<Media>,
+    /// Files that are being written, sorted by name. They may be among the whole ones too, as they were before.
+    pub(super) held: Vec<Held>,
+}
+
+/// The moment of a look, by both clocks.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Now {
+    /// Ours, which only goes forward.
+    pub(super) instant: Instant,
+    /// The one that files are stamped by.
+    pub(super) system: SystemTime,
+}
+
+/// Whether `name` is among what is `held`.
+pub(super) fn is_held(held: &[Held], name: &str) -> bool {
+    held.binary_search_by(|file| file.name.as_str().cmp(name)).is_ok()
+}
+
+impl Believed {
+    /// What is believed when a listing says `listed`, sorted by name.
+    pub(super) fn next(&self, listed: Vec<Media>, now: Now, settle: Duration) -> Self {
+        let mut next = Self::default();
+        for (name, stamp) in listed {
+            let before = self.media.binary_search_by(|(each, _)| each.cmp(&name)).ok();
+            let before = before.and_then(|at| self.media.get(at)).map(|(_, stamp)| *stamp);
+            let since = self.since(&name, stamp).unwrap_or(now.instant);
+            let seen = now.instant.saturating_duration_since(since);
+            let whole = before == Some(stamp) || stamp.age(now.system).is_some_and(|age| age >= settle);
+            if whole || seen >= settle {
+                next.media.push((name, stamp));
+                continue;
+            }
+            next.media.extend(before.map(|before| (name.clone(), before)));
+            next.held.push(Held { name, stamp, since });
+        }
+        next
+    }
+
+    /// Since when `name` has been seen with this stamp and no other.
+    fn since(&self, name: &str, stamp: Stamp) -> Option<Instant> {
+        self.held.iter().find(|held| held.name == name && held.stamp == stamp).map(|held| held.since)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Believed, Media, Now, is_held};
+    use crate::store::{Stamp, Store};
+    use std::time::{Duration, SystemTime};
+    use tokio::time::Instant;
+
+    const SETTLE: Duration = Duration::from_secs(2);
+
+    /// The stamp of a file of `size` bytes that was written `ago` before now; negative: ahead of it.
+    async fn stamp(size: usize, ago: i32) -> Stamp {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("a.mp4");
+        std::fs::write(&path, vec![0; size]).unwrap();
+        let span = Duration::from_secs(ago.unsigned_abs().into());
+        let time = if ago < 0 { SystemTime::now() + span } else { SystemTime::now() - span };
+        std::fs::File::options().write(true).open(path).unwrap().set_modified(time).unwrap();
+        Store::open_folder(root.path()).unwrap().stat("a.mp4").await.unwrap()
+    }
+
+    fn listed(stamp: Stamp) -> Vec<Media> {
+        vec![("a.mp4".into(), stamp)]
+    }
+
+    fn after(seconds: u64) -> Now {
+        let span = Duration::from_secs(seconds);
+        Now { instant: Instant::now() + span, system: SystemTime::now() }
+    }
+
+    /// The stamps that are believed, and the names that are held.
+    fn told(believed: &Believed) -> (Vec<Stamp>, bool) {
+        (believed.media.iter().map(|(_, stamp)| *stamp).collect(), is_held(&believed.held, "a.mp4"))
+    }
+
+    #[tokio::test]
+    async fn what_was_written_long_ago_appears_at_once_and_what_is_new_does_not() {
+        let (old, new) = (stamp(1, 60).await, stamp(1, 0).await);
+        assert_eq!(told(&Believed::default().next(listed(old), after(0), SETTLE)), (vec![old], false));
+        assert_eq!(told(&Believed::default().next(listed(new), after(0), SETTLE)), (vec![], true));
+        assert_eq!(told(&Believed::default().next(listed(new), after(0), Duration::ZERO)), (vec![new], false));
+    }
+
+    #[tokio::test]
+    async fn two_looks_that_agree_are_enough_whatever_the_clock_says() {
+        let (ahead, grown) = (stamp(1, -3_600).await, stamp(2, -3_600).await);
+        let first = Believed::default().next(listed(ahead), after(0), SETTLE);
+        assert_eq!(told(&first), (vec![], true));
+        assert_eq!(told(&first.next(listed(ahead), after(3), SETTLE)), (vec![ahead], false));
+        let second = first.next(listed(grown), after(3), SETTLE);
+        assert_eq!(told(&second), (vec![], true));
+        assert_eq!(told(&second.next(listed(grown), after(4), SETTLE)), (vec![], true));
+        assert_eq!(told(&second.next(listed(grown), after(6), SETTLE)), (vec![grown], false));
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_written_over_is_believed_as_it_was_until_it_holds() {
+        let (old, new) = (stamp(1, 60).await, stamp(2, 0).await);
+        let first = Believed::default().next(listed(old), after(0), SETTLE);
+        let second = first.next(listed(new), after(1), SETTLE);
+        assert_eq!(told(&second), (vec![old], true));
+        assert_eq!(told(&second.next(listed(new), after(4), SETTLE)), (vec![new], false));
+        assert_eq!(told(&second.next(listed(old), after(2), SETTLE)), (vec![old], false));
+        assert_eq!(told(&second.next(vec![], after(2), SETTLE)), (vec![], false));
+    }
+}

@@ -1,0 +1,84 @@
+//! A client that takes answers as they come, whole or cut short: what a test judges, it does not assert.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+/// How long any single read may take. Longer is a hang.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// An answer, as far as it came.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Got {
+    /// 0 where nothing came.
+    pub(crate) status: u16,
+    headers: Vec<(String, String)>,
+    /// `Content-Length`.
+    pub(crate) promised: usize,
+    /// May be shorter than promised; never longer.
+    pub(crate) body: Vec<u8>,
+}
+
+impl Got {
+    fn header(&self, name: &str) -> &str {
+        self.headers.iter().find(|(each, _)| each == name).map_or("", |(_, value)| value)
+    }
+
+    /// Whether this is a clean refusal: a problem that nobody may keep.
+    pub(crate) fn check_problem(&self, url: &str) -> Result<(), String> {
+        let told = (self.header("content-type"), self.header("cache-control"));
+        if told == ("application/problem+json", "no-store") {
+            Ok(())
+        } else {
+            Err(format!("{url}: {} with {told:?}", self.status))
+        }
+    }
+}
+
+/// GETs `path`, its bytes `range` where that is said, both included. An error is one of the test: no answer, or a hang.
+pub(crate) fn get(address: SocketAddr, path: &str, range: Option<(usize, usize)>) -> Result<Got, String> {
+    let say = |error: std::io::Error| format!("{path}: {error}");
+    let stream = begun(address, path, range).map_err(say)?;
+    finished(stream, path)
+}
+
+/// Sends the request for `path`.
+pub(crate) fn begun(
+    address: SocketAddr,
+    path: &str,
+    range: Option<(usize, usize)>,
+) -> std::io::Result<BufReader<TcpStream>> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    let range = range.map(|(from, to)| format!("Range: bytes={from}-{to}\r\n")).unwrap_or_default();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n{range}\r\n")?;
+    Ok(BufReader::new(stream))
+}
+
+/// Reads the answer to its end, early or not.
+pub(crate) fn finished(mut stream: BufReader<TcpStream>, path: &str) -> Result<Got, String> {
+    let say = |error: std::io::Error| format!("{path}: {error}");
+    let mut got = Got::default();
+    loop {
+        let mut line = String::new();
+        if stream.read_line(&mut line).map_err(say)? == 0 {
+            // Where the first bytes of the body cannot be had, the head is not sent either.
+            let nothing = got.status == 0;
+            let cut = Got { promised: 1, ..Got::default() };
+            return if nothing { Ok(cut) } else { Err(format!("{path}: closed before the end of the head")) };
+        }
+        match (line.trim_end(), line.trim_end().split_once(": ")) {
+            ("", _) => break,
+            (_, Some((name, value))) => got.headers.push((name.to_lowercase(), value.to_owned())),
+            (status, None) => got.status = status.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0),
+        }
+    }
+    got.promised = got.header("content-length").parse().map_err(|_| format!("{path}: no Content-Length"))?;
+    // Not `take`: more than was promised would be seen.
+    match stream.read_to_end(&mut got.body) {
+        Ok(_) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => {}
+        Err(error) => return Err(say(error)),
+    }
+    Ok(got)
+}
