@@ -21,6 +21,17 @@ missing=()
 for pair in "${wanted[@]}"; do
     command -v "${pair%%:*}" >/dev/null || missing+=("${pair#*:}")
 done
+# GStreamer's elements, and the packages that bring them.
+elements=(
+    "playbin3:gstreamer1.0-plugins-base"
+    "souphttpsrc:gstreamer1.0-plugins-good"
+    "hlsdemux:gstreamer1.0-plugins-bad"
+    "avdec_h264:gstreamer1.0-libav"
+)
+command -v gst-launch-1.0 >/dev/null || missing+=(gstreamer1.0-tools)
+for pair in "${elements[@]}"; do
+    gst-inspect-1.0 --exists "${pair%%:*}" 2>/dev/null || missing+=("${pair#*:}")
+done
 if [ "${#missing[@]}" -gt 0 ]; then
     echo "setup: installing ${missing[*]}"
     as_root apt-get update -qq

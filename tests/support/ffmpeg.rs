@@ -93,7 +93,7 @@ fn ffmpeg(file: &Path) -> Command {
     let mut command = Command::new("ffmpeg");
     command.args(["-nostdin", "-v", "error", "-threads", "1", "-flags2", "+skip_manual"]);
     // MPEG-TS has no edit lists.
-    if file.extension().is_none_or(|extension| extension != "ts") {
+    if file.extension().is_none_or(|extension| extension != "ts" && extension != "m3u8") {
         command.args(["-ignore_editlist", "1"]);
     }
     command.arg("-i").arg(file);
