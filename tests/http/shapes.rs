@@ -1,0 +1,107 @@
+//! Shapes of requests: versions, targets, and those that smugglers like (RFC 9112).
+
+use crate::site::{URLS, segment, shared};
+
+/// Sends `request` and expects a refusal after which the connection is closed.
+#[track_caller]
+fn assert_refused(request: &str) {
+    let mut client = shared().connect();
+    client.send(request);
+    let answer = client.answer("GET");
+    assert_eq!(answer.status, 400, "{request:?}");
+    assert!(client.rest().is_none_or(|rest| rest.is_empty()), "{request:?}");
+}
+
+#[test]
+fn requests_that_smuggle_are_refused_and_the_connection_is_closed() {
+    let _server = shared();
+    let follow = "GET /vod/natural/index.mpd HTTP/1.1\r\nHost: h\r\n\r\n";
+    for headers in [
+        "Transfer-Encoding: chunked",
+        "Transfer-Encoding: chunked\r\nContent-Length: 5",
+        "Content-Length: 5\r\nTransfer-Encoding: chunked",
+        "Transfer-Encoding: identity",
+        "Transfer-Encoding: xchunked",
+        "Transfer-Encoding : chunked",
+        "Transfer-Encoding:\x0bchunked",
+        "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity",
+        "Content-Length: 5",
+        "Content-Length: 5\r\nContent-Length: 6",
+        "Content-Length: 5, 5",
+        "Content-Length: +5",
+        "Content-Length: -1",
+        "Content-Length: 0x5",
+        " Content-Length: 5",
+    ] {
+        assert_refused(&format!("GET / HTTP/1.1\r\nHost: h\r\n{headers}\r\n\r\n0\r\n\r\n{follow}"));
+        assert_refused(&format!("POST / HTTP/1.1\r\nHost: h\r\n{headers}\r\n\r\n0\r\n\r\n{follow}"));
+    }
+}
+
+#[test]
+fn http_1_1_has_exactly_one_host() {
+    let _server = shared();
+    for headers in
+        ["", "Host: a\r\nHost: b\r\n", "Host: a\r\nHost: a\r\n", "Host: a b\r\n", "Host: a, b\r\n", "Host: u@a\r\n"]
+    {
+        assert_refused(&format!("GET / HTTP/1.1\r\n{headers}\r\n"));
+    }
+}
+
+#[test]
+fn http_1_0_is_answered_and_closed() {
+    let server = shared();
+    let mut client = server.connect();
+    client.send("GET / HTTP/1.0\r\n\r\n");
+    let answer = client.answer("GET");
+    assert_eq!((answer.status, answer.header("transfer-encoding")), (200, None));
+    assert_eq!(client.rest(), Some(Vec::new()));
+}
+
+#[test]
+fn http_1_0_is_kept_alive_where_it_asks() {
+    let server = shared();
+    let mut client = server.connect();
+    for _ in 0..2 {
+        client.send("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+        assert_eq!(client.answer("GET").status, 200);
+    }
+}
+
+#[test]
+fn the_absolute_form_is_understood() {
+    let server = shared();
+    let mut client = server.connect();
+    client.send(&format!("GET http://elsewhere.example{} HTTP/1.1\r\nHost: elsewhere.example\r\n\r\n", URLS.entry));
+    assert_eq!(client.answer("GET").status, 200);
+}
+
+#[test]
+fn pipelined_requests_are_answered_in_order() {
+    let server = shared();
+    let mut client = server.connect();
+    let get = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: h\r\n\r\n");
+    let head = format!("HEAD {} HTTP/1.1\r\nHost: h\r\n\r\n", URLS.segment);
+    client.send(&[get(&URLS.segment), head, get("/missing"), get(URLS.entry)].concat());
+    assert!(client.answer("GET").body == segment().body);
+    assert_eq!(client.answer("HEAD").status, 200);
+    assert_eq!(client.answer("GET").status, 404);
+    assert_eq!(client.answer("GET").body, server.get(URLS.entry, "").body);
+}
+
+#[test]
+fn a_client_that_finished_sending_is_still_answered() {
+    let server = shared();
+    let mut client = server.connect();
+    client.send(&format!("GET {} HTTP/1.1\r\nHost: h\r\n\r\n", URLS.segment));
+    client.finish();
+    assert!(client.answer("GET").body == segment().body);
+}
+
+#[test]
+fn a_head_of_20_kib_is_refused() {
+    let server = shared();
+    let mut client = server.connect();
+    client.send(&format!("GET / HTTP/1.1\r\nHost: h\r\nX: {}\r\n\r\n", "x".repeat(20_000)));
+    assert_eq!(client.head().status, 431);
+}
