@@ -4,7 +4,7 @@
 //! socket ── server ──┬── public ──┬── request: what is refused before it is understood
 //!  (TCP)   (tasks,   │            ├── cors: what other sites may ask
 //!           drain)   │            ├── gallery: pages that the binary carries
-//!                    │            ├── respond ── conditions, ranges, encoding: 304, 412, 206, 416, gzip
+//!                    │            ├── respond ── conditions, ranges, encoding: 304, 412, 206, 416, gzip, br
 //!                    │            │      └── body: the bytes, chunk by chunk
 //!                    └── private  └── problem: every error, as problem+json
 //! ```

@@ -2,13 +2,13 @@
 
 use super::body::Body;
 use super::cors;
-use super::encoding::gzip;
+use super::encoding::pack;
 use super::gallery;
 use super::problem::{Problem, status};
 use super::request::refusal;
-use super::respond::{Entity, etag_of};
+use super::respond::{Chosen, Entity, etag_of};
 use crate::media::AssetId;
-use crate::metrics::{Asked, Metrics};
+use crate::metrics::{Asked, Metrics, Packing};
 use crate::origin::{Caching, Content, Error, Origin, Reply};
 use crate::route::{Part, Route};
 use bytes::Bytes;
@@ -17,6 +17,7 @@ use hyper::header::{CONTENT_SECURITY_POLICY, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode};
 use moka::future::Cache;
+use moka::policy::EvictionPolicy;
 use percent_encoding::percent_decode_str;
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,16 +39,21 @@ pub(super) struct Public {
     metrics: Arc<Metrics>,
     /// The caching of entry manifests and stored files.
     entry: HeaderValue,
-    /// Texts compressed, by entity tag: a crowd asks for the same few.
-    packed: Cache<String, Bytes>,
+    /// Texts compressed, by entity tag and coding: a crowd asks for the same few.
+    packed: Cache<(String, Packing), Bytes>,
 }
 
 impl Public {
     /// Answers from `origin`; entry manifests may be kept for `max_age`.
     pub(super) fn new(origin: Arc<Origin>, metrics: Arc<Metrics>, max_age: Duration) -> Self {
         let entry = format!("public, max-age={}", max_age.as_secs());
-        let weigh = |etag: &String, packed: &Bytes| u32::try_from(etag.len() + packed.len()).unwrap_or(u32::MAX);
-        let packed = Cache::builder().max_capacity(PACKED).weigher(weigh).build();
+        let weigh = |(etag, _): &(String, Packing), packed: &Bytes| u32::try_from(etag.len() + packed.len());
+        let packed = Cache::builder()
+            .max_capacity(PACKED)
+            .weigher(move |key, packed| weigh(key, packed).unwrap_or(u32::MAX))
+            // A text that has just become popular stays at once, however full it is.
+            .eviction_policy(EvictionPolicy::lru())
+            .build();
         Self { origin, metrics, entry: HeaderValue::from_str(&entry).expect("letters and digits"), packed }
     }
 
@@ -80,15 +86,17 @@ impl Public {
         if let Some(route) = Route::parse(path) {
             let reply = self.origin.reply(&route).await.inspect_err(|error| log(path, error));
             let answer = match reply {
-                Ok(reply) => self.compressed(self.entity(reply), request).await.respond(request),
+                Ok(reply) => self.answer_with(self.entity(reply), request).await,
                 Err(error) => Err(error.into()),
             };
             return (asked(&route), answer);
         }
-        match self.gallery(path, request.uri.query()).await {
-            Some(entity) => (Asked::Gallery, entity.and_then(|entity| entity.respond(request)).map(guarded)),
-            None => (Asked::Other, Err(Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path"))),
-        }
+        let answer = match self.gallery(path, request.uri.query()).await {
+            Some(Ok(entity)) => self.answer_with(entity, request).await.map(guarded),
+            Some(Err(problem)) => Err(problem),
+            None => return (Asked::Other, Err(Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path"))),
+        };
+        (Asked::Gallery, answer)
     }
 
     fn entity(&self, reply: Reply) -> Entity {
@@ -97,19 +105,25 @@ impl Public {
             Caching::Entry => self.entry.clone(),
         };
         let Reply { media_type, etag, modified, content, .. } = reply;
-        Entity { media_type, etag, modified, caching, content, gzipped: None }
+        Entity { media_type, etag, modified, caching, content }
     }
 
-    /// `entity` with its text compressed, if `request` wants it so: once for each text while it is kept.
-    async fn compressed(&self, mut entity: Entity, request: &Parts) -> Entity {
-        let Some(text) = entity.to_compress(request) else { return entity };
-        let kept = self.packed.get(&entity.etag).await;
-        let packed = kept.clone().unwrap_or_else(|| gzip(text));
-        if kept.is_none() {
-            self.packed.insert(entity.etag.clone(), packed.clone()).await;
-        }
-        entity.gzipped = Some(packed);
-        entity
+    /// The answer with `entity`, its text compressed if `request` wants it so.
+    async fn answer_with(&self, entity: Entity, request: &Parts) -> Result<Response<Body>, Problem> {
+        let chosen = match entity.to_pack(request) {
+            Some((packing, text)) => Chosen::Packed(packing, self.packed(&entity.etag, packing, text).await),
+            None => Chosen::Plain,
+        };
+        entity.respond(chosen, request)
+    }
+
+    /// `text`, which `etag` names, compressed: once while it is kept, however many ask at the same time.
+    async fn packed(&self, etag: &str, packing: Packing, text: &Bytes) -> Bytes {
+        let make = async {
+            self.metrics.packed(packing);
+            pack(packing, text)
+        };
+        self.packed.get_with((etag.to_owned(), packing), make).await
     }
 
     async fn gallery(&self, path: &str, query: Option<&str>) -> Option<Result<Entity, Problem>> {
@@ -141,7 +155,6 @@ impl Public {
             modified: None,
             caching: gallery::CACHING,
             content: Content::Text(json),
-            gzipped: None,
         })
     }
 }

@@ -22,6 +22,7 @@ fn health_readiness_and_metrics_are_private() {
         "# TYPE afflux_cache_size_bytes gauge",
         "# TYPE afflux_bodies_making gauge",
         "# TYPE afflux_moov_reads counter",
+        "# TYPE afflux_compressions counter",
     ] {
         assert!(metrics.text().lines().any(|each| each == line), "{line}");
     }
@@ -30,10 +31,7 @@ fn health_readiness_and_metrics_are_private() {
 #[test]
 fn requests_and_bytes_are_counted() {
     let server = Server::start(&fixtures(), &[]);
-    let count = |name: &str| -> u64 {
-        let text = server.private("/metrics").text().to_owned();
-        text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok()).unwrap()
-    };
+    let count = |name: &str| server.metric(name);
     let body = server.get("/~gallery/app.js", "").body.len();
     let _ = server.get("/vod/missing/index.m3u8", "");
     assert_eq!(count("afflux_requests_total{route=\"gallery\",status=\"2xx\"}"), 1);
