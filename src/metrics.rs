@@ -27,6 +27,20 @@ pub enum Outcome {
     Shed,
 }
 
+impl Outcome {
+    /// The word for it, in metrics and in `Server-Timing`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Hit => "hit",
+            Self::Made => "made",
+            Self::Joined => "joined",
+            Self::TooLarge => "too_large",
+            Self::Shed => "shed",
+        }
+    }
+}
+
 /// What a cache keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kept {
@@ -247,8 +261,14 @@ struct PerOutcome {
 
 impl PerOutcome {
     fn new(counter: impl Fn(&'static str) -> Counter) -> Self {
-        let [hit, made, joined] = [counter("hit"), counter("made"), counter("joined")];
-        Self { hit, made, joined, too_large: counter("too_large"), shed: counter("shed") }
+        let counter = |outcome: Outcome| counter(outcome.as_str());
+        Self {
+            hit: counter(Outcome::Hit),
+            made: counter(Outcome::Made),
+            joined: counter(Outcome::Joined),
+            too_large: counter(Outcome::TooLarge),
+            shed: counter(Outcome::Shed),
+        }
     }
 
     const fn get(&self, outcome: Outcome) -> &Counter {

@@ -7,6 +7,8 @@ use super::gallery;
 use super::problem::{Problem, status};
 use super::request::refusal;
 use super::respond::{Chosen, Entity, etag_of};
+use super::timing::{Passed, SERVER_TIMING};
+use crate::config::Http;
 use crate::media::AssetId;
 use crate::metrics::{Asked, Metrics, Packing};
 use crate::origin::{Caching, Content, Error, Origin, Reply};
@@ -20,7 +22,7 @@ use moka::future::Cache;
 use moka::policy::EvictionPolicy;
 use percent_encoding::percent_decode_str;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::Instant;
 
 /// Its URL names its bytes.
 const IMMUTABLE: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
@@ -41,12 +43,15 @@ pub(super) struct Public {
     entry: HeaderValue,
     /// Texts compressed, by entity tag and coding: a crowd asks for the same few.
     packed: Cache<(String, Packing), Bytes>,
+    /// Whether answers say what they waited for.
+    server_timing: bool,
 }
 
 impl Public {
-    /// Answers from `origin`; entry manifests may be kept for `max_age`.
-    pub(super) fn new(origin: Arc<Origin>, metrics: Arc<Metrics>, max_age: Duration) -> Self {
-        let entry = format!("public, max-age={}", max_age.as_secs());
+    /// Answers from `origin`, as `settings` say.
+    pub(super) fn new(origin: Arc<Origin>, metrics: Arc<Metrics>, settings: &Http) -> Self {
+        let entry = format!("public, max-age={}", settings.manifest_max_age.as_secs());
+        let entry = HeaderValue::from_str(&entry).expect("letters and digits");
         let weigh = |(etag, _): &(String, Packing), packed: &Bytes| u32::try_from(etag.len() + packed.len());
         let packed = Cache::builder()
             .max_capacity(PACKED)
@@ -54,7 +59,7 @@ impl Public {
             // A text that has just become popular stays at once, however full it is.
             .eviction_policy(EvictionPolicy::lru())
             .build();
-        Self { origin, metrics, entry: HeaderValue::from_str(&entry).expect("letters and digits"), packed }
+        Self { origin, metrics, entry, packed, server_timing: settings.server_timing }
     }
 
     /// Where its connections and bytes are counted.
@@ -64,10 +69,14 @@ impl Public {
 
     /// The answer to `request`. Its body is not looked at: there is none.
     pub(super) async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+        let (start, mut passed) = (Instant::now(), Passed::default());
         let (request, _) = request.into_parts();
-        let (asked, answer) = self.answer_to(&request).await;
+        let (asked, answer) = self.answer_to(&request, &mut passed).await;
         let mut response = answer.unwrap_or_else(Problem::response);
         cors::open(response.headers_mut());
+        if self.server_timing {
+            response.headers_mut().insert(SERVER_TIMING, passed.header(start.elapsed()));
+        }
         if request.method == Method::HEAD {
             *response.body_mut() = Body::empty();
         }
@@ -75,7 +84,7 @@ impl Public {
         response
     }
 
-    async fn answer_to(&self, request: &Parts) -> (Asked, Result<Response<Body>, Problem>) {
+    async fn answer_to(&self, request: &Parts, passed: &mut Passed) -> (Asked, Result<Response<Body>, Problem>) {
         let path = request.uri.path();
         if let Some(refusal) = refusal(request) {
             return (Asked::Other, Err(refusal.into()));
@@ -84,15 +93,15 @@ impl Public {
             return (Asked::Preflight, Ok(cors::preflight(&request.headers)));
         }
         if let Some(route) = Route::parse(path) {
-            let reply = self.origin.reply(&route).await.inspect_err(|error| log(path, error));
+            let reply = self.origin.reply(&route, &mut passed.stages).await.inspect_err(|error| log(path, error));
             let answer = match reply {
-                Ok(reply) => self.answer_with(self.entity(reply), request).await,
+                Ok(reply) => self.answer_with(self.entity(reply), request, passed).await,
                 Err(error) => Err(error.into()),
             };
             return (asked(&route), answer);
         }
         let answer = match self.gallery(path, request.uri.query()).await {
-            Some(Ok(entity)) => self.answer_with(entity, request).await.map(guarded),
+            Some(Ok(entity)) => self.answer_with(entity, request, passed).await.map(guarded),
             Some(Err(problem)) => Err(problem),
             None => return (Asked::Other, Err(Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path"))),
         };
@@ -109,12 +118,19 @@ impl Public {
     }
 
     /// The answer with `entity`, its text compressed if `request` wants it so.
-    async fn answer_with(&self, entity: Entity, request: &Parts) -> Result<Response<Body>, Problem> {
-        let chosen = match entity.to_pack(request) {
-            Some((packing, text)) => Chosen::Packed(packing, self.packed(&entity.etag, packing, text).await),
-            None => Chosen::Plain,
+    async fn answer_with(
+        &self,
+        entity: Entity,
+        request: &Parts,
+        passed: &mut Passed,
+    ) -> Result<Response<Body>, Problem> {
+        let Some((packing, text)) = entity.to_pack(request) else {
+            return entity.respond(Chosen::Plain, request);
         };
-        entity.respond(chosen, request)
+        let start = Instant::now();
+        let packed = self.packed(&entity.etag, packing, text).await;
+        passed.pack = Some(start.elapsed());
+        entity.respond(Chosen::Packed(packing, packed), request)
     }
 
     /// `text`, which `etag` names, compressed: once while it is kept, however many ask at the same time.

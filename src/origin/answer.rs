@@ -2,12 +2,13 @@
 
 use super::content::Content;
 use super::error::Error;
+use super::stages::Stages;
 use crate::cache::{Cache, Limits, weigh_body};
 use crate::catalog::{self, Asset, AssetFile, Catalog};
 use crate::config::Config;
 use crate::manifest::Manifests;
 use crate::media::{AssetId, ByteRange, MediaKind, TrackName, Version};
-use crate::metrics::{Kept, Metrics};
+use crate::metrics::{Kept, Metrics, Outcome};
 use crate::mux::{self, Piece, Recipe};
 use crate::plan::{self, Planned};
 use crate::route::{Part, Route};
@@ -47,6 +48,14 @@ pub struct Settings {
     pub segment_bytes: u64,
     /// Of manifests.
     pub manifest_bytes: u64,
+}
+
+/// What of which version of which track is asked for.
+#[derive(Debug, Clone, Copy)]
+struct Sought<'a> {
+    version: Version,
+    name: &'a TrackName,
+    part: Part,
 }
 
 /// A segment's bytes: separate chunks.
@@ -93,40 +102,44 @@ impl Origin {
         Self { catalog, segments, manifests, metrics }
     }
 
-    /// Answers `route`.
-    pub async fn reply(&self, route: &Route) -> Result<Reply, Error> {
+    /// Answers `route`, and says in `stages` what it passed on the way.
+    pub async fn reply(&self, route: &Route, stages: &mut Stages) -> Result<Reply, Error> {
         match route {
             Route::Hls(id) => {
-                let manifests = self.manifests(self.catalog.open(id).await?.as_ref()).await?;
+                let asset = stages.opening(self.catalog.open(id)).await?;
+                let manifests = stages.looking(self.manifests(&asset)).await?;
                 Ok(entry("application/vnd.apple.mpegurl", manifests.hls.version, &manifests.hls.text))
             }
             Route::Dash(id) => {
-                let manifests = self.manifests(self.catalog.open(id).await?.as_ref()).await?;
+                let asset = stages.opening(self.catalog.open(id)).await?;
+                let manifests = stages.looking(self.manifests(&asset)).await?;
                 Ok(entry("application/dash+xml", manifests.dash.version, &manifests.dash.text))
             }
             Route::File(id, name) => {
-                let asset = self.catalog.open(id).await?;
+                let asset = stages.opening(self.catalog.open(id)).await?;
                 asset.file(name).map(stored).ok_or(Error::NotFound)
             }
-            Route::Track(id, version, name, part) => self.of_track(id, *version, name, *part).await,
+            Route::Track(id, version, name, part) => {
+                self.of_track(id, Sought { version: *version, name, part: *part }, stages).await
+            }
         }
     }
 
     /// Something of one version of a track: the current one, one that was replaced and whose bytes can still be had,
     /// or, after one more look at the store, one that has just appeared.
-    async fn of_track(&self, id: &AssetId, version: Version, name: &TrackName, part: Part) -> Result<Reply, Error> {
-        let current = self.catalog.open(id).await;
+    async fn of_track(&self, id: &AssetId, sought: Sought<'_>, stages: &mut Stages) -> Result<Reply, Error> {
+        let current = stages.opening(self.catalog.open(id)).await;
         for asset in self.catalog.versions(id).await {
-            if let Some(reply) = self.of_version(&asset, version, name, part).await? {
+            if let Some(reply) = self.of_version(&asset, sought, stages).await? {
                 return Ok(reply);
             }
         }
         current?;
-        let asset = self.catalog.refresh(id).await?;
-        if let Some(reply) = self.of_version(&asset, version, name, part).await? {
+        let asset = stages.opening(self.catalog.refresh(id)).await?;
+        if let Some(reply) = self.of_version(&asset, sought, stages).await? {
             return Ok(reply);
         }
-        let known = asset.plan.tracks().iter().any(|track| track.name == *name);
+        let known = asset.plan.tracks().iter().any(|track| track.name == *sought.name);
         Err(if known { Error::Gone } else { Error::NotFound })
     }
 
@@ -134,12 +147,11 @@ impl Origin {
     async fn of_version(
         &self,
         asset: &Asset,
-        version: Version,
-        name: &TrackName,
-        part: Part,
+        Sought { version, name, part }: Sought<'_>,
+        stages: &mut Stages,
     ) -> Result<Option<Reply>, Error> {
         if part == Part::Playlist {
-            let manifests = self.manifests(asset).await?;
+            let manifests = stages.looking(self.manifests(asset)).await?;
             let text = manifests.playlist(name, version).cloned();
             return Ok(text.map(|text| Reply {
                 media_type: "application/vnd.apple.mpegurl",
@@ -151,7 +163,9 @@ impl Origin {
         }
         let Some(track) = asset.plan.track(name, version) else { return Ok(None) };
         let (etag, body) = match part {
-            Part::Segment(number) => (format!("{version}-{number}"), self.segment(asset, track, number).await?),
+            Part::Segment(number) => {
+                (format!("{version}-{number}"), stages.looking(self.segment(asset, track, number)).await?)
+            }
             Part::Init | Part::Playlist => (format!("{version}-init"), Arc::from([mux::init(track)])),
         };
         let media_type = match (part, name.kind) {
@@ -163,11 +177,11 @@ impl Origin {
         Ok(Some(Reply { media_type, etag, modified: None, caching: Caching::Immutable, content }))
     }
 
-    async fn segment(&self, asset: &Asset, track: &Planned, number: u32) -> Result<Body, Error> {
+    async fn segment(&self, asset: &Asset, track: &Planned, number: u32) -> Result<(Body, Outcome), Error> {
         let segment = track.segment(number).ok_or(Error::NotFound)?;
         let key = (track.version, number);
         if let Some(body) = self.segments.get(&key, Kept::Segment).await {
-            return Ok(body);
+            return Ok((body, Outcome::Hit));
         }
         let object = asset.file(&track.file).map(|file| file.object.clone()).ok_or(Error::NotFound)?;
         let recipe = mux::segment(track, number, segment);
@@ -176,18 +190,18 @@ impl Origin {
             let _making = making;
             made(recipe, &object).await
         };
-        let (body, _) = self.segments.get_or_make(key, Kept::Segment, make).await?;
+        let looked = self.segments.get_or_make(key, Kept::Segment, make).await?;
         self.metrics.cached(Kept::Segment, self.segments.bytes());
-        Ok(body)
+        Ok(looked)
     }
 
-    async fn manifests(&self, asset: &Asset) -> Result<Arc<Manifests>, Error> {
+    async fn manifests(&self, asset: &Asset) -> Result<(Arc<Manifests>, Outcome), Error> {
         let key = (asset.id.clone(), asset.plan.fingerprint());
         let (id, plan) = (asset.id.clone(), Arc::clone(&asset.plan));
         let make = async move { Ok(Arc::new(Manifests::new(&id, &plan))) };
-        let (manifests, _) = self.manifests.get_or_make(key, Kept::Manifest, make).await?;
+        let looked = self.manifests.get_or_make(key, Kept::Manifest, make).await?;
         self.metrics.cached(Kept::Manifest, self.manifests.bytes());
-        Ok(manifests)
+        Ok(looked)
     }
 
     /// Whether the store can be listed now.

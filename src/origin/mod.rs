@@ -4,7 +4,9 @@ mod answer;
 mod content;
 mod error;
 mod gallery;
+mod stages;
 
 pub use answer::{Caching, Origin, Reply, Settings, catalog};
 pub use content::Content;
 pub use error::Error;
+pub use stages::Stages;

@@ -15,3 +15,4 @@ mod site;
 mod sites;
 #[path = "../support/mod.rs"]
 mod support;
+mod timing;
