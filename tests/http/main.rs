@@ -8,6 +8,7 @@ mod conditions;
 mod errors;
 mod gallery;
 mod private;
+mod proxies;
 mod ranges;
 mod served;
 mod shapes;

@@ -53,7 +53,7 @@ pub(crate) static FILE: LazyLock<String> = LazyLock::new(|| {
     let json = server.get("/~gallery/assets.json?limit=200", "").json();
     let assets = json["assets"].as_array().unwrap();
     let natural = assets.iter().find(|asset| asset["id"] == "natural").unwrap();
-    natural["files"][0].as_str().unwrap().to_owned()
+    beside("/~gallery/assets.json", natural["files"][0].as_str().unwrap())
 });
 
 /// A whole segment.
