@@ -40,6 +40,22 @@ fn no_spelling_climbs_out_of_the_store() {
         "/~gallery/%2e%2e/config.toml",
         "/~gallery//etc/passwd",
         "//etc/passwd",
+        "/vod/%c0%ae%c0%ae/index.mpd",
+        "/vod/%e0%80%ae%e0%80%ae/index.mpd",
+        "/vod/%u002e%u002e/index.mpd",
+        "/vod/\u{ff0e}\u{ff0e}/index.mpd",
+        "/vod/..\\..\\etc/index.mpd",
+        "/vod/natural/files/.%2e/.%2e/natural/360p.mp4",
+        "/vod/natural/files/..;/360p.mp4",
+        "/vod/natural/files/..%00/360p.mp4",
+        "/vod/natural/files/%2fetc%2fpasswd",
+        "/vod/natural/./index.mpd",
+        "/vod//natural/index.mpd",
+        "/vod/natural%2findex.mpd",
+        "/vod/natural/index.mpd/",
+        "/vod/natural/index.mpd%00",
+        "/vod/natural/index.mpd%0d%0aX:%20y",
+        "/VOD/natural/index.mpd",
     ] {
         assert_problem(&server.get(path, ""), 404);
     }
@@ -85,6 +101,7 @@ fn other_methods_are_405_and_say_which_are_not() {
 fn a_path_of_5_kib_is_414() {
     let server = shared();
     assert_problem(&server.get(&format!("/vod/{}/index.mpd", "a".repeat(5_000)), ""), 414);
+    assert_problem(&server.get(&format!("/vod/{}/index.mpd", "%61".repeat(5_000)), ""), 414);
 }
 
 #[test]

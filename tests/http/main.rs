@@ -10,6 +10,7 @@ mod gallery;
 mod private;
 mod proxies;
 mod ranges;
+mod replicas;
 mod served;
 mod shapes;
 mod site;

@@ -39,6 +39,16 @@ fn past_the_end_is_416_with_the_length() {
 }
 
 #[test]
+fn a_failed_condition_goes_before_a_range_that_cannot_be_had() {
+    let server = shared();
+    let status = |headers: &str| server.get(&URLS.segment, &format!("Range: bytes=999999999-\n{headers}")).status;
+    assert_eq!(status(""), 416);
+    assert_eq!(status("If-None-Match: *"), 304);
+    assert_eq!(status("If-Match: \"x\""), 412);
+    assert_eq!(status("If-Range: \"x\""), 200);
+}
+
+#[test]
 fn malformed_ranges_and_other_units_are_ignored() {
     let server = shared();
     for value in ["bytes=", "bytes=-", "bytes=5-4", "bytes=a-b", "bytes", "lines=0-1", "bytes=0-1,x", "bytes=0 -1"] {

@@ -19,8 +19,8 @@ fn two_gets_are_equal() {
 #[test]
 fn head_says_what_get_says() {
     let server = shared();
-    for headers in ["", "Accept-Encoding: gzip", "If-None-Match: *", "If-Match: \"x\""] {
-        for path in [URLS.entry, &URLS.init, &URLS.segment, "/", "/vod/missing/index.mpd", "/~gallery/app.js"] {
+    for headers in ["", "Accept-Encoding: gzip", "Accept-Encoding: br", "If-None-Match: *", "If-Match: \"x\""] {
+        for path in [URLS.entry, &URLS.init, &URLS.segment, "/", "/vod/missing/index.mpd", "/~gallery/app.js", &FILE] {
             let (get, head) = (server.get(path, headers), server.ask("HEAD", path, headers));
             assert_eq!((get.status, lasting(&get)), (head.status, lasting(&head)), "{path} {headers}");
         }
