@@ -98,6 +98,8 @@ pub struct Http {
     /// Unsent bytes that the kernel holds for each connection (`TCP_NOTSENT_LOWAT`); 16KiB to 1GiB.
     #[serde(deserialize_with = "unsent")]
     pub unsent: Size,
+    /// Whether answers say in `Server-Timing` what they waited for, in milliseconds.
+    pub server_timing: bool,
 }
 
 /// `[log]`: what is logged, to standard error.
@@ -316,6 +318,7 @@ impl Default for Http {
             drain: Duration::from_secs(10),
             manifest_max_age: Duration::from_secs(2),
             unsent: Size(512 << 10),
+            server_timing: true,
         }
     }
 }
@@ -498,6 +501,10 @@ mod tests {
         assert_eq!(
             error("[log]\nlevel = \"loud\""),
             "c.toml:2: log.level: unknown variant `loud`, expected one of `error`, `warn`, `info`, `debug`, `trace`"
+        );
+        assert_eq!(
+            error("[http]\nserver_timing = \"off\""),
+            "c.toml:2: http.server_timing: invalid type: string \"off\", expected a boolean"
         );
         assert!(!error("[http\nx").contains('\n'));
     }

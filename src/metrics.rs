@@ -27,6 +27,20 @@ pub enum Outcome {
     Shed,
 }
 
+impl Outcome {
+    /// The word for it, in metrics and in `Server-Timing`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Hit => "hit",
+            Self::Made => "made",
+            Self::Joined => "joined",
+            Self::TooLarge => "too_large",
+            Self::Shed => "shed",
+        }
+    }
+}
+
 /// What a cache keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kept {
@@ -38,6 +52,26 @@ pub enum Kept {
     Index,
     /// Layouts of transport streams.
     Transport,
+}
+
+/// How a text is compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Packing {
+    /// RFC 1952.
+    Gzip,
+    /// RFC 7932.
+    Brotli,
+}
+
+impl Packing {
+    /// The word for it in `Accept-Encoding` and `Content-Encoding`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Gzip => "gzip",
+            Self::Brotli => "br",
+        }
+    }
 }
 
 /// What a request asks for.
@@ -80,6 +114,8 @@ pub struct Metrics {
     connections: Gauge,
     making: Gauge,
     moov_reads: Counter,
+    gzipped: Counter,
+    brotlied: Counter,
 }
 
 impl Default for Metrics {
@@ -102,6 +138,8 @@ impl Metrics {
         let [sent, moov_reads] = [Counter::default(), Counter::default()];
         registry.register_with_unit("sent", "Sent on the public listener, heads included", Unit::Bytes, sent.clone());
         registry.register("moov_reads", "Movie headers read from the store", moov_reads.clone());
+        let packed = Labelled::<1, Counter>::default();
+        registry.register("compressions", "Texts compressed, each kept for later requests", packed.clone());
         let [connections, making] = [Gauge::default(), Gauge::default()];
         registry.register("connections", "Open connections on the public listener", connections.clone());
         registry.register("bodies_making", "Bodies being made", making.clone());
@@ -118,6 +156,8 @@ impl Metrics {
             connections,
             making,
             moov_reads,
+            gzipped: packed.get_or_create_owned(&[("coding", Packing::Gzip.as_str())]),
+            brotlied: packed.get_or_create_owned(&[("coding", Packing::Brotli.as_str())]),
         }
     }
 
@@ -144,6 +184,14 @@ impl Metrics {
     /// A movie header was read from the store.
     pub fn moov_read(&self) {
         self.moov_reads.inc();
+    }
+
+    /// A text was compressed.
+    pub fn packed(&self, packing: Packing) {
+        match packing {
+            Packing::Gzip => self.gzipped.inc(),
+            Packing::Brotli => self.brotlied.inc(),
+        };
     }
 
     /// A connection is open as long as what is returned lives.
@@ -224,8 +272,14 @@ struct PerOutcome {
 
 impl PerOutcome {
     fn new(counter: impl Fn(&'static str) -> Counter) -> Self {
-        let [hit, made, joined] = [counter("hit"), counter("made"), counter("joined")];
-        Self { hit, made, joined, too_large: counter("too_large"), shed: counter("shed") }
+        let counter = |outcome: Outcome| counter(outcome.as_str());
+        Self {
+            hit: counter(Outcome::Hit),
+            made: counter(Outcome::Made),
+            joined: counter(Outcome::Joined),
+            too_large: counter(Outcome::TooLarge),
+            shed: counter(Outcome::Shed),
+        }
     }
 
     const fn get(&self, outcome: Outcome) -> &Counter {
@@ -319,7 +373,7 @@ impl PerClass {
 
 #[cfg(test)]
 mod tests {
-    use super::{Asked, Kept, Metrics, Outcome};
+    use super::{Asked, Kept, Metrics, Outcome, Packing};
 
     fn line(metrics: &Metrics, name: &str) -> String {
         let text = metrics.text();
@@ -335,12 +389,15 @@ mod tests {
         metrics.cached(Kept::Index, 7);
         metrics.sent(1_000);
         metrics.moov_read();
+        metrics.packed(Packing::Brotli);
         assert_eq!(line(&metrics, "afflux_cache_lookups_total{kind=\"segment\",outcome=\"too_large\"}"), "1");
         assert_eq!(line(&metrics, "afflux_requests_total{route=\"playlist\",status=\"2xx\"}"), "2");
         assert_eq!(line(&metrics, "afflux_requests_total{route=\"other\",status=\"4xx\"}"), "0");
         assert_eq!(line(&metrics, "afflux_cache_size_bytes{kind=\"index\"}"), "7");
         assert_eq!(line(&metrics, "afflux_sent_bytes_total"), "1000");
         assert_eq!(line(&metrics, "afflux_moov_reads_total"), "1");
+        assert_eq!(line(&metrics, "afflux_compressions_total{coding=\"br\"}"), "1");
+        assert_eq!(line(&metrics, "afflux_compressions_total{coding=\"gzip\"}"), "0");
     }
 
     #[test]

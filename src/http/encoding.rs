@@ -1,5 +1,7 @@
-//! `Accept-Encoding` → identity or gzip (RFC 9110 §12.5.3), and gzip itself.
+//! `Accept-Encoding` → identity, gzip or br (RFC 9110 §12.5.3), and the compression itself.
 
+use crate::metrics::Packing;
+use brotli::enc::BrotliEncoderParams;
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -12,16 +14,16 @@ use std::io::Write;
 pub(super) enum Coding {
     /// As it is.
     Identity,
-    /// RFC 1952.
-    Gzip,
+    /// Compressed.
+    Packed(Packing),
 }
 
 /// What a client accepts of text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Preference {
-    /// The coding it likes best; gzip where it likes both.
+    /// The coding it likes best; of those that it likes as well, br, then gzip.
     pub best: Coding,
-    /// The coding for a range of the text: identity, unless that is refused and gzip is not.
+    /// The coding for a range of the text: identity, unless that is refused and another is not.
     pub ranged: Coding,
 }
 
@@ -33,10 +35,14 @@ impl Preference {
     pub(super) fn of(headers: &HeaderMap) -> Self {
         let quality = |coding| quality_of(headers, coding);
         let star = quality("*");
-        let gzip = quality("gzip").or_else(|| quality("x-gzip")).or(star).unwrap_or(0);
         // Identity is acceptable unless refused by name or by a star, and then liked least unless named.
         let identity = quality("identity").or(star.filter(|star| *star == 0));
-        let best = if gzip > 0 && gzip >= identity.unwrap_or(0) { Coding::Gzip } else { Coding::Identity };
+        let gzip = quality("gzip").or_else(|| quality("x-gzip")).or(star).unwrap_or(0);
+        let br = quality("br").or(star).unwrap_or(0);
+        // What is smaller comes last: the last of the greatest wins.
+        let packed = [(gzip, Packing::Gzip), (br, Packing::Brotli)].into_iter().max_by_key(|(quality, _)| *quality);
+        let liked = packed.filter(|(quality, _)| *quality > 0 && *quality >= identity.unwrap_or(0));
+        let best = liked.map_or(Coding::Identity, |(_, packing)| Coding::Packed(packing));
         // Where nothing is acceptable, identity is sent all the same (RFC 9110 §12.5.3).
         let ranged = if identity == Some(0) { best } else { Coding::Identity };
         Self { best, ranged }
@@ -69,19 +75,41 @@ fn weight(parameter: &str) -> Option<Quality> {
     }
 }
 
+/// How hard br tries, of 11. Measured on the playlist of a two-hour film and on the gallery's players: 5 costs what
+/// gzip at 6 costs (2.5 and 1.8 ms for 46 KB) and gives 7 % less; 9 costs six times that for 1 % more, 11 fifty times.
+const BROTLI_QUALITY: i32 = 5;
+
+/// How hard gzip tries, of 9.
+const GZIP_LEVEL: u32 = 6;
+
 /// `text` compressed. Equal text gives equal bytes: no time and no name is written.
-pub(super) fn gzip(text: &[u8]) -> Bytes {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::new(6));
-    encoder.write_all(text).expect("a Vec takes all bytes");
-    encoder.finish().expect("a Vec takes all bytes").into()
+pub(super) fn pack(packing: Packing, mut text: &[u8]) -> Bytes {
+    match packing {
+        Packing::Gzip => {
+            let mut encoder = GzEncoder::new(Vec::new(), Compression::new(GZIP_LEVEL));
+            encoder.write_all(text).expect("a Vec takes all bytes");
+            encoder.finish().expect("a Vec takes all bytes").into()
+        }
+        Packing::Brotli => {
+            let (size_hint, mut packed) = (text.len(), Vec::new());
+            let settings = BrotliEncoderParams { quality: BROTLI_QUALITY, size_hint, ..BrotliEncoderParams::default() };
+            brotli::BrotliCompress(&mut text, &mut packed, &settings).expect("a slice is read, a Vec takes all bytes");
+            packed.into()
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Coding, Preference, gzip};
+    use super::{Coding, Preference, pack};
+    use crate::metrics::Packing;
     use hyper::HeaderMap;
     use hyper::header::{ACCEPT_ENCODING, HeaderValue};
     use std::io::Read;
+
+    const IDENTITY: Coding = Coding::Identity;
+    const GZIP: Coding = Coding::Packed(Packing::Gzip);
+    const BROTLI: Coding = Coding::Packed(Packing::Brotli);
 
     fn of(value: &'static str) -> (Coding, Coding) {
         let headers: HeaderMap = [(ACCEPT_ENCODING, HeaderValue::from_static(value))].into_iter().collect();
@@ -90,49 +118,67 @@ mod tests {
     }
 
     #[test]
-    fn gzip_is_sent_to_those_who_like_it_at_least_as_well() {
-        for value in
-            ["gzip", "GZIP", "x-gzip", "br, gzip;q=0.001", "*", "gzip;q=1.0,identity;q=1", "gzip, identity;q=1, *;q=0"]
-        {
-            assert_eq!(of(value), (Coding::Gzip, Coding::Identity), "{value}");
+    fn what_is_smaller_is_sent_to_those_who_like_it_as_well() {
+        for value in ["br", "BR", "*", "gzip, br", "gzip;q=0.5, br;q=0.5", "gzip;q=0.1, *;q=0.2", "br, identity;q=1"] {
+            assert_eq!(of(value), (BROTLI, IDENTITY), "{value}");
         }
         for value in [
-            "",
-            "br",
-            "gzip;q=0",
-            "gzip;q=0.000",
-            "gzip;q=0, *",
-            "identity, gzip;q=0.5",
-            "gzip;q=2",
-            "gzip;q=0.0001",
-            "gzip;x=1",
+            "gzip",
+            "GZIP",
+            "x-gzip",
+            "br;q=0.9, gzip",
+            "br;q=0, *",
+            "gzip, br;q=0",
+            "zstd, gzip;q=0.001",
+            "gzip;q=1.0,identity;q=1",
+            "gzip, identity;q=1, *;q=0",
         ] {
-            assert_eq!(of(value), (Coding::Identity, Coding::Identity), "{value}");
+            assert_eq!(of(value), (GZIP, IDENTITY), "{value}");
         }
     }
 
     #[test]
-    fn a_refused_identity_leaves_gzip_even_for_ranges() {
-        for value in ["identity;q=0, *", "gzip, identity;q=0", "gzip, *;q=0"] {
-            assert_eq!(of(value), (Coding::Gzip, Coding::Gzip), "{value}");
+    fn what_is_not_named_or_less_liked_than_identity_is_not_sent() {
+        for value in [
+            "",
+            "zstd",
+            "gzip;q=0",
+            "gzip;q=0.000, br;q=0",
+            "identity, gzip;q=0.5, br;q=0.999",
+            "gzip;q=2",
+            "gzip;q=0.0001",
+            "gzip;x=1",
+        ] {
+            assert_eq!(of(value), (IDENTITY, IDENTITY), "{value}");
+        }
+    }
+
+    #[test]
+    fn a_refused_identity_leaves_the_others_even_for_ranges() {
+        for value in ["identity;q=0, *", "br, gzip, identity;q=0", "br, *;q=0"] {
+            assert_eq!(of(value), (BROTLI, BROTLI), "{value}");
+        }
+        for value in ["gzip, identity;q=0", "gzip, *;q=0"] {
+            assert_eq!(of(value), (GZIP, GZIP), "{value}");
         }
         for value in ["identity;q=0", "*;q=0", "identity;q=0, gzip;q=0"] {
-            assert_eq!(of(value), (Coding::Identity, Coding::Identity), "{value}");
+            assert_eq!(of(value), (IDENTITY, IDENTITY), "{value}");
         }
     }
 
     #[test]
     fn without_the_header_nothing_is_compressed() {
-        assert_eq!(Preference::of(&HeaderMap::new()).best, Coding::Identity);
+        assert_eq!(Preference::of(&HeaderMap::new()).best, IDENTITY);
     }
 
     #[test]
     fn what_is_compressed_is_restored_and_equal_each_time() {
         let text = b"#EXTM3U\n".repeat(100);
-        let packed = gzip(&text);
-        let mut restored = Vec::new();
-        flate2::read::GzDecoder::new(packed.as_ref()).read_to_end(&mut restored).unwrap();
-        assert_eq!(restored, text);
-        assert_eq!(gzip(&text), packed);
+        let [gzip, br] = [Packing::Gzip, Packing::Brotli].map(|packing| pack(packing, &text));
+        let (mut unzipped, mut restored) = (Vec::new(), Vec::new());
+        flate2::read::GzDecoder::new(gzip.as_ref()).read_to_end(&mut unzipped).unwrap();
+        brotli::BrotliDecompress(&mut br.as_ref(), &mut restored).unwrap();
+        assert_eq!((&unzipped, &restored), (&text, &text));
+        assert_eq!((pack(Packing::Gzip, &text), pack(Packing::Brotli, &text)), (gzip, br));
     }
 }

@@ -1,6 +1,5 @@
 //! The gallery's files, carried in the binary: one table of what is served and as what.
 
-use super::encoding::gzip;
 use super::respond::{Entity, etag_of};
 use crate::origin::Content;
 use bytes::Bytes;
@@ -22,14 +21,8 @@ struct Asset {
     path: &'static str,
     media_type: &'static str,
     bytes: &'static [u8],
-    made: OnceLock<Made>,
-}
-
-/// What is made of a file when it is first asked for.
-#[derive(Debug)]
-struct Made {
-    etag: String,
-    gzipped: Bytes,
+    /// Made when it is first asked for.
+    etag: OnceLock<String>,
 }
 
 macro_rules! asset {
@@ -38,7 +31,7 @@ macro_rules! asset {
             path: $path,
             media_type: $media_type,
             bytes: include_bytes!(concat!("gallery/", $file)),
-            made: OnceLock::new(),
+            etag: OnceLock::new(),
         }
     };
 }
@@ -69,13 +62,11 @@ static ASSETS: [Asset; 11] = [
 /// The file at `path`, if it is one of the gallery's.
 pub(super) fn get(path: &str) -> Option<Entity> {
     let asset = ASSETS.iter().find(|asset| asset.path == path)?;
-    let made = asset.made.get_or_init(|| Made { etag: etag_of(asset.bytes), gzipped: gzip(asset.bytes) });
     Some(Entity {
         media_type: asset.media_type,
-        etag: made.etag.clone(),
+        etag: asset.etag.get_or_init(|| etag_of(asset.bytes)).clone(),
         modified: None,
         caching: CACHING,
         content: Content::Text(Bytes::from_static(asset.bytes)),
-        gzipped: Some(made.gzipped.clone()),
     })
 }

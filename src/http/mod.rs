@@ -4,8 +4,9 @@
 //! socket ── server ──┬── public ──┬── request: what is refused before it is understood
 //!  (TCP)   (tasks,   │            ├── cors: what other sites may ask
 //!           drain)   │            ├── gallery: pages that the binary carries
-//!                    │            ├── respond ── conditions, ranges, encoding: 304, 412, 206, 416, gzip
+//!                    │            ├── respond ── conditions, ranges, encoding: 304, 412, 206, 416, gzip, br
 //!                    │            │      └── body: the bytes, chunk by chunk
+//!                    │            ├── timing: what an answer waited for
 //!                    └── private  └── problem: every error, as problem+json
 //! ```
 
@@ -22,6 +23,7 @@ mod request;
 mod respond;
 mod server;
 mod socket;
+mod timing;
 
 pub use problem::status;
 pub use server::{Error, Server};

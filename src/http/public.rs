@@ -2,13 +2,15 @@
 
 use super::body::Body;
 use super::cors;
-use super::encoding::gzip;
+use super::encoding::pack;
 use super::gallery;
 use super::problem::{Problem, status};
 use super::request::refusal;
-use super::respond::{Entity, etag_of};
+use super::respond::{Chosen, Entity, etag_of};
+use super::timing::{Passed, SERVER_TIMING};
+use crate::config::Http;
 use crate::media::AssetId;
-use crate::metrics::{Asked, Metrics};
+use crate::metrics::{Asked, Metrics, Packing};
 use crate::origin::{Caching, Content, Error, Origin, Reply};
 use crate::route::{Part, ProgramPart, Route};
 use bytes::Bytes;
@@ -17,9 +19,10 @@ use hyper::header::{CONTENT_SECURITY_POLICY, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode};
 use moka::future::Cache;
+use moka::policy::EvictionPolicy;
 use percent_encoding::percent_decode_str;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::Instant;
 
 /// Its URL names its bytes.
 const IMMUTABLE: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
@@ -38,17 +41,25 @@ pub(super) struct Public {
     metrics: Arc<Metrics>,
     /// The caching of entry manifests and stored files.
     entry: HeaderValue,
-    /// Texts compressed, by entity tag: a crowd asks for the same few.
-    packed: Cache<String, Bytes>,
+    /// Texts compressed, by entity tag and coding: a crowd asks for the same few.
+    packed: Cache<(String, Packing), Bytes>,
+    /// Whether answers say what they waited for.
+    server_timing: bool,
 }
 
 impl Public {
-    /// Answers from `origin`; entry manifests may be kept for `max_age`.
-    pub(super) fn new(origin: Arc<Origin>, metrics: Arc<Metrics>, max_age: Duration) -> Self {
-        let entry = format!("public, max-age={}", max_age.as_secs());
-        let weigh = |etag: &String, packed: &Bytes| u32::try_from(etag.len() + packed.len()).unwrap_or(u32::MAX);
-        let packed = Cache::builder().max_capacity(PACKED).weigher(weigh).build();
-        Self { origin, metrics, entry: HeaderValue::from_str(&entry).expect("letters and digits"), packed }
+    /// Answers from `origin`, as `settings` say.
+    pub(super) fn new(origin: Arc<Origin>, metrics: Arc<Metrics>, settings: &Http) -> Self {
+        let entry = format!("public, max-age={}", settings.manifest_max_age.as_secs());
+        let entry = HeaderValue::from_str(&entry).expect("letters and digits");
+        let weigh = |(etag, _): &(String, Packing), packed: &Bytes| u32::try_from(etag.len() + packed.len());
+        let packed = Cache::builder()
+            .max_capacity(PACKED)
+            .weigher(move |key, packed| weigh(key, packed).unwrap_or(u32::MAX))
+            // A text that has just become popular stays at once, however full it is.
+            .eviction_policy(EvictionPolicy::lru())
+            .build();
+        Self { origin, metrics, entry, packed, server_timing: settings.server_timing }
     }
 
     /// Where its connections and bytes are counted.
@@ -58,10 +69,14 @@ impl Public {
 
     /// The answer to `request`. Its body is not looked at: there is none.
     pub(super) async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+        let (start, mut passed) = (Instant::now(), Passed::default());
         let (request, _) = request.into_parts();
-        let (asked, answer) = self.answer_to(&request).await;
+        let (asked, answer) = self.answer_to(&request, &mut passed).await;
         let mut response = answer.unwrap_or_else(Problem::response);
         cors::open(response.headers_mut());
+        if self.server_timing {
+            response.headers_mut().insert(SERVER_TIMING, passed.header(start.elapsed()));
+        }
         if request.method == Method::HEAD {
             *response.body_mut() = Body::empty();
         }
@@ -69,7 +84,7 @@ impl Public {
         response
     }
 
-    async fn answer_to(&self, request: &Parts) -> (Asked, Result<Response<Body>, Problem>) {
+    async fn answer_to(&self, request: &Parts, passed: &mut Passed) -> (Asked, Result<Response<Body>, Problem>) {
         let path = request.uri.path();
         if let Some(refusal) = refusal(request) {
             return (Asked::Other, Err(refusal.into()));
@@ -78,17 +93,19 @@ impl Public {
             return (Asked::Preflight, Ok(cors::preflight(&request.headers)));
         }
         if let Some(route) = Route::parse(path) {
-            let reply = self.origin.reply(&route).await.inspect_err(|error| log(path, error));
+            let reply = self.origin.reply(&route, &mut passed.stages).await.inspect_err(|error| log(path, error));
             let answer = match reply {
-                Ok(reply) => self.compressed(self.entity(reply), request).await.respond(request),
+                Ok(reply) => self.answer_with(self.entity(reply), request, passed).await,
                 Err(error) => Err(error.into()),
             };
             return (asked(&route), answer);
         }
-        match self.gallery(path, request.uri.query()).await {
-            Some(entity) => (Asked::Gallery, entity.and_then(|entity| entity.respond(request)).map(guarded)),
-            None => (Asked::Other, Err(Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path"))),
-        }
+        let answer = match self.gallery(path, request.uri.query()).await {
+            Some(Ok(entity)) => self.answer_with(entity, request, passed).await.map(guarded),
+            Some(Err(problem)) => Err(problem),
+            None => return (Asked::Other, Err(Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path"))),
+        };
+        (Asked::Gallery, answer)
     }
 
     fn entity(&self, reply: Reply) -> Entity {
@@ -97,19 +114,32 @@ impl Public {
             Caching::Entry => self.entry.clone(),
         };
         let Reply { media_type, etag, modified, content, .. } = reply;
-        Entity { media_type, etag, modified, caching, content, gzipped: None }
+        Entity { media_type, etag, modified, caching, content }
     }
 
-    /// `entity` with its text compressed, if `request` wants it so: once for each text while it is kept.
-    async fn compressed(&self, mut entity: Entity, request: &Parts) -> Entity {
-        let Some(text) = entity.to_compress(request) else { return entity };
-        let kept = self.packed.get(&entity.etag).await;
-        let packed = kept.clone().unwrap_or_else(|| gzip(text));
-        if kept.is_none() {
-            self.packed.insert(entity.etag.clone(), packed.clone()).await;
-        }
-        entity.gzipped = Some(packed);
-        entity
+    /// The answer with `entity`, its text compressed if `request` wants it so.
+    async fn answer_with(
+        &self,
+        entity: Entity,
+        request: &Parts,
+        passed: &mut Passed,
+    ) -> Result<Response<Body>, Problem> {
+        let Some((packing, text)) = entity.to_pack(request) else {
+            return entity.respond(Chosen::Plain, request);
+        };
+        let start = Instant::now();
+        let packed = self.packed(&entity.etag, packing, text).await;
+        passed.pack = Some(start.elapsed());
+        entity.respond(Chosen::Packed(packing, packed), request)
+    }
+
+    /// `text`, which `etag` names, compressed: once while it is kept, however many ask at the same time.
+    async fn packed(&self, etag: &str, packing: Packing, text: &Bytes) -> Bytes {
+        let make = async {
+            self.metrics.packed(packing);
+            pack(packing, text)
+        };
+        self.packed.get_with((etag.to_owned(), packing), make).await
     }
 
     async fn gallery(&self, path: &str, query: Option<&str>) -> Option<Result<Entity, Problem>> {
@@ -141,7 +171,6 @@ impl Public {
             modified: None,
             caching: gallery::CACHING,
             content: Content::Text(json),
-            gzipped: None,
         })
     }
 }

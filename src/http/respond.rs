@@ -2,10 +2,11 @@
 
 use super::body::{Body, Part};
 use super::conditions::{Validators, Verdict, whole_seconds};
-use super::encoding::{Coding, Preference, gzip};
+use super::encoding::{Coding, Preference};
 use super::problem::Problem;
 use super::ranges::{Wanted, is_range, wanted};
 use crate::media::ByteRange;
+use crate::metrics::Packing;
 use crate::origin::Content;
 use bytes::Bytes;
 use hyper::header::{
@@ -29,17 +30,24 @@ pub(super) struct Entity {
     pub caching: HeaderValue,
     /// Its bytes; text is compressible.
     pub content: Content,
-    /// Its bytes compressed, where they are kept so.
-    pub gzipped: Option<Bytes>,
+}
+
+/// The representation of an entity that a request gets.
+#[derive(Debug, Clone)]
+pub(super) enum Chosen {
+    /// As it is, or ranges of it.
+    Plain,
+    /// Its text compressed: these bytes.
+    Packed(Packing, Bytes),
 }
 
 impl Entity {
-    /// The answer to `request`, which is GET or HEAD.
-    pub(super) fn respond(self, request: &Parts) -> Result<Response<Body>, Problem> {
-        let coding = self.coding(request);
-        let etag = match coding {
-            Coding::Identity => format!("\"{}\"", self.etag),
-            Coding::Gzip => format!("\"{}-gzip\"", self.etag),
+    /// The answer to `request`, which is GET or HEAD: `chosen` as [`Entity::to_pack`] says.
+    pub(super) fn respond(self, chosen: Chosen, request: &Parts) -> Result<Response<Body>, Problem> {
+        // RFC 9110 §8.8.3.3: codings are different bytes and have different strong tags.
+        let etag = match &chosen {
+            Chosen::Plain => format!("\"{}\"", self.etag),
+            Chosen::Packed(packing, _) => format!("\"{}-{}\"", self.etag, packing.as_str()),
         };
         let validators = Validators { etag: &etag, modified: self.modified };
         match validators.judge(&request.headers) {
@@ -55,11 +63,12 @@ impl Entity {
             }
             Verdict::Send => {}
         }
-        let range =
-            range_of(request).filter(|_| coding == Coding::Identity && validators.range_counts(&request.headers));
-        let mut response = match coding {
-            Coding::Gzip => self.compressed(),
-            Coding::Identity => self.plain(range, request.uri.path())?,
+        let mut response = match chosen {
+            Chosen::Packed(packing, packed) => self.packed(packing, packed),
+            Chosen::Plain => {
+                let range = range_of(request).filter(|_| validators.range_counts(&request.headers));
+                self.plain(range, request.uri.path())?
+            }
         };
         // Also where HEAD takes the body away again.
         let length = HeaderValue::from(response.body().len());
@@ -68,19 +77,16 @@ impl Entity {
         Ok(response)
     }
 
-    /// The text that `request` would have compressed, where that is not done yet.
-    pub(super) fn to_compress(&self, request: &Parts) -> Option<&Bytes> {
-        let wanted = self.gzipped.is_none() && self.coding(request) == Coding::Gzip;
-        self.text().filter(|_| wanted)
-    }
-
-    /// Which representation is chosen: a range is always one of the identity, if the client takes that at all.
-    fn coding(&self, request: &Parts) -> Coding {
-        if self.text().is_none() {
-            return Coding::Identity;
-        }
+    /// The text that `request` gets compressed, and how. A range is always one of the identity, if the client takes that
+    /// at all.
+    pub(super) fn to_pack(&self, request: &Parts) -> Option<(Packing, &Bytes)> {
+        let text = self.text()?;
         let preference = Preference::of(&request.headers);
-        if range_of(request).is_some_and(is_range) { preference.ranged } else { preference.best }
+        let coding = if range_of(request).is_some_and(is_range) { preference.ranged } else { preference.best };
+        match coding {
+            Coding::Packed(packing) => Some((packing, text)),
+            Coding::Identity => None,
+        }
     }
 
     /// What can be compressed.
@@ -100,12 +106,10 @@ impl Entity {
         }
     }
 
-    /// 200 with gzip, which has no ranges.
-    fn compressed(&self) -> Response<Body> {
-        let packed = self.gzipped.clone();
-        let packed = packed.unwrap_or_else(|| gzip(self.text().expect("nothing but text is compressed")));
+    /// 200 with compressed text, which has no ranges.
+    fn packed(&self, packing: Packing, packed: Bytes) -> Response<Body> {
         let mut response = Response::new(Body::text(packed));
-        response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static(packing.as_str()));
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(self.media_type));
         response
     }

@@ -73,7 +73,7 @@ impl Server {
     /// Answers from `origin` until `stop` is cancelled, then finishes what is under way, within `http.drain`.
     pub async fn run(self, origin: Arc<Origin>, metrics: Arc<Metrics>, stop: CancellationToken) {
         let private = Private { origin: Arc::clone(&origin), metrics: Arc::clone(&metrics), stop: stop.clone() };
-        let public = Public::new(origin, metrics, self.settings.manifest_max_age);
+        let public = Public::new(origin, metrics, &self.settings);
         // The private listener answers as long as the public one has something under way.
         let drained = CancellationToken::new();
         let private = Listener::new(Desk::Private(private), &self.settings, drained.clone());

@@ -2,12 +2,13 @@
 
 use super::content::Content;
 use super::error::Error;
+use super::stages::Stages;
 use crate::cache::{Cache, Limits, weigh_body};
 use crate::catalog::{self, Asset, AssetFile, Catalog};
 use crate::config::Config;
 use crate::manifest::{Manifests, TsManifests};
 use crate::media::{AssetId, ByteRange, MediaKind, TrackName, Version, u64_from_usize};
-use crate::metrics::{Kept, Metrics};
+use crate::metrics::{Kept, Metrics, Outcome};
 use crate::mux::{self, Piece, Recipe, Transport};
 use crate::plan::{self, Planned};
 use crate::route::{Part, ProgramName, ProgramPart, Route};
@@ -84,9 +85,16 @@ pub(super) enum Container {
     Ts,
 }
 
-/// What of a version of an asset is asked for.
+/// What of which version is asked for.
 #[derive(Debug, Clone, Copy)]
-enum Wanted<'a> {
+struct Sought<'a> {
+    version: Version,
+    what: What<'a>,
+}
+
+/// What of a version.
+#[derive(Debug, Clone, Copy)]
+enum What<'a> {
     Track(&'a TrackName, Part),
     Program(&'a ProgramName, ProgramPart),
 }
@@ -126,35 +134,42 @@ impl Origin {
         Self { catalog, segments, manifests, ts_manifests, transports, metrics }
     }
 
-    /// Answers `route`.
-    pub async fn reply(&self, route: &Route) -> Result<Reply, Error> {
+    /// Answers `route`, and says in `stages` what it passed on the way.
+    pub async fn reply(&self, route: &Route, stages: &mut Stages) -> Result<Reply, Error> {
         match route {
             Route::Hls(id) => {
-                let manifests = self.manifests(self.catalog.open(id).await?.as_ref()).await?;
+                let asset = stages.opening(self.catalog.open(id)).await?;
+                let manifests = stages.looking(self.manifests(&asset)).await?;
                 Ok(entry(PLAYLIST, manifests.hls.version, &manifests.hls.text))
             }
             Route::Dash(id) => {
-                let manifests = self.manifests(self.catalog.open(id).await?.as_ref()).await?;
+                let asset = stages.opening(self.catalog.open(id)).await?;
+                let manifests = stages.looking(self.manifests(&asset)).await?;
                 Ok(entry("application/dash+xml", manifests.dash.version, &manifests.dash.text))
             }
             Route::Ts(id) => {
-                let manifests = self.ts_manifests(self.catalog.open(id).await?.as_ref()).await?;
+                let asset = stages.opening(self.catalog.open(id)).await?;
+                let manifests = stages.looking(self.ts_manifests(&asset)).await?;
                 Ok(entry(PLAYLIST, manifests.entry.version, &manifests.entry.text))
             }
-            Route::File(id, name) => self.of_file(id, name).await,
-            Route::Track(id, version, name, part) => self.of_any(id, *version, Wanted::Track(name, *part)).await,
-            Route::Program(id, version, name, part) => self.of_any(id, *version, Wanted::Program(name, *part)).await,
+            Route::File(id, name) => self.of_file(id, name, stages).await,
+            Route::Track(id, version, name, part) => {
+                self.of_any(id, Sought { version: *version, what: What::Track(name, *part) }, stages).await
+            }
+            Route::Program(id, version, name, part) => {
+                self.of_any(id, Sought { version: *version, what: What::Program(name, *part) }, stages).await
+            }
         }
     }
 
     /// A stored file, as the last look found it; where it was written to since, as one more look does.
-    async fn of_file(&self, id: &AssetId, name: &str) -> Result<Reply, Error> {
-        let asset = self.catalog.open(id).await?;
+    async fn of_file(&self, id: &AssetId, name: &str, stages: &mut Stages) -> Result<Reply, Error> {
+        let asset = stages.opening(self.catalog.open(id)).await?;
         let file = asset.file(name).ok_or(Error::NotFound)?;
         if file.object.verify().await.is_ok() {
             return Ok(stored(file));
         }
-        let asset = self.catalog.refresh(id).await?;
+        let asset = stages.opening(self.catalog.refresh(id)).await?;
         let file = asset.file(name).ok_or(Error::NotFound)?;
         file.object.verify().await?;
         Ok(stored(file))
@@ -163,11 +178,11 @@ impl Origin {
     /// Something of one version of a track or program: the current one, one that was replaced and whose bytes can
     /// still be had, or, after one more look at the store, one that has just appeared. A version whose file was written
     /// over is gone once that look finds another; until then asking again may help.
-    async fn of_any(&self, id: &AssetId, version: Version, wanted: Wanted<'_>) -> Result<Reply, Error> {
-        let current = self.catalog.open(id).await;
+    async fn of_any(&self, id: &AssetId, sought: Sought<'_>, stages: &mut Stages) -> Result<Reply, Error> {
+        let current = stages.opening(self.catalog.open(id)).await;
         let mut known = false;
         for asset in self.catalog.versions(id).await {
-            match self.of_version(&asset, version, wanted).await {
+            match self.of_version(&asset, sought, stages).await {
                 Ok(Some(reply)) => return Ok(reply),
                 Ok(None) => {}
                 Err(Error::Interrupted(_)) => known = true,
@@ -175,41 +190,48 @@ impl Origin {
             }
         }
         current?;
-        let asset = self.catalog.refresh(id).await?;
-        if let Some(reply) = self.of_version(&asset, version, wanted).await? {
+        let asset = stages.opening(self.catalog.refresh(id)).await?;
+        if let Some(reply) = self.of_version(&asset, sought, stages).await? {
             return Ok(reply);
         }
         let has = |name: &TrackName| asset.plan.tracks().iter().any(|track| track.name == *name);
-        let named = match wanted {
-            Wanted::Track(name, _) | Wanted::Program(ProgramName::Alone(name), _) => has(name),
-            Wanted::Program(ProgramName::Muxed(video, audio), _) => has(video) && has(audio),
+        let named = match sought.what {
+            What::Track(name, _) | What::Program(ProgramName::Alone(name), _) => has(name),
+            What::Program(ProgramName::Muxed(video, audio), _) => has(video) && has(audio),
         };
         Err(if known || named { Error::Gone } else { Error::NotFound })
     }
 
     /// `None` when `asset` has no such track or program in that version.
-    async fn of_version(&self, asset: &Asset, version: Version, wanted: Wanted<'_>) -> Result<Option<Reply>, Error> {
-        match wanted {
-            Wanted::Track(name, part) => self.of_track(asset, version, name, part).await,
-            Wanted::Program(name, part) => self.of_program(asset, version, name, part).await,
+    async fn of_version(
+        &self,
+        asset: &Asset,
+        Sought { version, what }: Sought<'_>,
+        stages: &mut Stages,
+    ) -> Result<Option<Reply>, Error> {
+        match what {
+            What::Track(name, part) => self.of_track(asset, (version, name), part, stages).await,
+            What::Program(name, part) => self.of_program(asset, (version, name), part, stages).await,
         }
     }
 
     async fn of_track(
         &self,
         asset: &Asset,
-        version: Version,
-        name: &TrackName,
+        (version, name): (Version, &TrackName),
         part: Part,
+        stages: &mut Stages,
     ) -> Result<Option<Reply>, Error> {
         if part == Part::Playlist {
-            let manifests = self.manifests(asset).await?;
+            let manifests = stages.looking(self.manifests(asset)).await?;
             let text = manifests.playlist(name, version).cloned();
             return Ok(text.map(|text| playlist(version, text)));
         }
         let Some(track) = asset.plan.track(name, version) else { return Ok(None) };
         let (etag, body) = match part {
-            Part::Segment(number) => (format!("{version}-{number}"), self.segment(asset, track, number).await?),
+            Part::Segment(number) => {
+                (format!("{version}-{number}"), stages.looking(self.segment(asset, track, number)).await?)
+            }
             Part::Init | Part::Playlist => (format!("{version}-init"), Arc::from([mux::init(track)])),
         };
         let media_type = match (part, name.kind) {
@@ -221,13 +243,13 @@ impl Origin {
         Ok(Some(Reply { media_type, etag, modified: None, caching: Caching::Immutable, content }))
     }
 
-    async fn segment(&self, asset: &Asset, track: &Planned, number: u32) -> Result<Body, Error> {
+    async fn segment(&self, asset: &Asset, track: &Planned, number: u32) -> Result<(Body, Outcome), Error> {
         let segment = track.segment(number).ok_or(Error::NotFound)?;
         let object = asset.file(&track.file).map(|file| file.object.clone()).ok_or(Error::NotFound)?;
         let made_of = [Some(object.stamp()), None];
         let key = SegmentKey { version: track.version, container: Container::Cmaf, number, made_of };
         if let Some(body) = self.segments.get(&key, Kept::Segment).await {
-            return Ok(body);
+            return Ok((body, Outcome::Hit));
         }
         let recipe = mux::segment(track, number, segment);
         let making = self.metrics.making();
@@ -235,18 +257,18 @@ impl Origin {
             let _making = making;
             made(recipe, &object).await
         };
-        let (body, _) = self.segments.get_or_make(key, Kept::Segment, make).await?;
+        let looked = self.segments.get_or_make(key, Kept::Segment, make).await?;
         self.metrics.cached(Kept::Segment, self.segments.bytes());
-        Ok(body)
+        Ok(looked)
     }
 
-    async fn manifests(&self, asset: &Asset) -> Result<Arc<Manifests>, Error> {
+    async fn manifests(&self, asset: &Asset) -> Result<(Arc<Manifests>, Outcome), Error> {
         let key = (asset.id.clone(), asset.plan.fingerprint());
         let (id, plan) = (asset.id.clone(), Arc::clone(&asset.plan));
         let make = async move { Ok(Arc::new(Manifests::new(&id, &plan))) };
-        let (manifests, _) = self.manifests.get_or_make(key, Kept::Manifest, make).await?;
+        let looked = self.manifests.get_or_make(key, Kept::Manifest, make).await?;
         self.metrics.cached(Kept::Manifest, self.manifests.bytes());
-        Ok(manifests)
+        Ok(looked)
     }
 
     /// Whether the store can be listed now.

@@ -25,6 +25,7 @@ struct Card {
     title: String,
     /// In seconds.
     duration: Option<f64>,
+    /// An address, as `files` and `dash` are: relative to this list's own, so that it is right below any prefix.
     hls: Option<String>,
     dash: Option<String>,
     refused: Option<Refused>,
@@ -99,14 +100,19 @@ fn card(asset: &Asset) -> Card {
         id: id.to_string(),
         title: asset.title.clone(),
         duration: Some(seconds(plan.end())),
-        hls: Some(Route::Hls(id.clone()).to_string()),
-        dash: Some(Route::Dash(id.clone()).to_string()),
+        hls: Some(address(&Route::Hls(id.clone()))),
+        dash: Some(address(&Route::Dash(id.clone()))),
         refused: None,
         video: plan.of_kind(MediaKind::Video).filter_map(|track| video(track, target)).collect(),
         audio: plan.of_kind(MediaKind::Audio).filter_map(|track| audio(track, target)).collect(),
-        files: asset.files.iter().map(|file| Route::File(id.clone(), file.name.clone()).to_string()).collect(),
+        files: asset.files.iter().map(|file| address(&Route::File(id.clone(), file.name.clone()))).collect(),
         lint: notes.chain(findings).collect(),
     }
+}
+
+/// `route` as it is called from `/~gallery/assets.json` (RFC 3986 §4.2).
+fn address(route: &Route) -> String {
+    format!("..{route}")
 }
 
 fn video(track: &Planned, target_duration: u32) -> Option<Video> {

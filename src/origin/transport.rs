@@ -3,10 +3,11 @@
 use super::answer::{Body, Caching, Container, Origin, Reply, SegmentKey, playlist};
 use super::content::Content;
 use super::error::Error;
+use super::stages::Stages;
 use crate::catalog::Asset;
 use crate::manifest::{Lineup, TsManifests};
 use crate::media::{ByteRange, TrackName, Version};
-use crate::metrics::Kept;
+use crate::metrics::{Kept, Outcome};
 use crate::mux::{Chunks, Length, Transport, TsRecipe, Window};
 use crate::plan::{Plan, Planned, Streams};
 use crate::route::{ProgramName, ProgramPart};
@@ -32,21 +33,21 @@ impl Origin {
     pub(super) async fn of_program(
         &self,
         asset: &Asset,
-        version: Version,
-        name: &ProgramName,
+        (version, name): (Version, &ProgramName),
         part: ProgramPart,
+        stages: &mut Stages,
     ) -> Result<Option<Reply>, Error> {
         let Some(streams) = streams(&asset.plan, name) else { return Ok(None) };
         match part {
             ProgramPart::Playlist => {
-                let manifests = self.ts_manifests(asset).await?;
+                let manifests = stages.looking(self.ts_manifests(asset)).await?;
                 Ok(manifests.playlist(name, version).map(|text| playlist(version, text.clone())))
             }
             ProgramPart::Segment(number) => {
                 if streams.version() != version {
                     return Ok(None);
                 }
-                let body = self.ts_segment(asset, streams, (name, number)).await?;
+                let body = stages.looking(self.ts_segment(asset, streams, (name, number))).await?;
                 Ok(Some(Reply {
                     media_type: "video/mp2t",
                     etag: format!("{version}-{number}-ts"),
@@ -59,10 +60,10 @@ impl Origin {
     }
 
     /// The MPEG-TS playlists of `asset`.
-    pub(super) async fn ts_manifests(&self, asset: &Asset) -> Result<Arc<TsManifests>, Error> {
+    pub(super) async fn ts_manifests(&self, asset: &Asset) -> Result<(Arc<TsManifests>, Outcome), Error> {
         let key = (asset.id.clone(), asset.plan.fingerprint());
         if let Some(manifests) = self.ts_manifests.get(&key, Kept::Manifest).await {
-            return Ok(manifests);
+            return Ok((manifests, Outcome::Hit));
         }
         let lineup = Lineup::new(&asset.plan)?;
         let names: Vec<ProgramName> = lineup.names();
@@ -72,8 +73,7 @@ impl Origin {
         }
         let (id, plan) = (asset.id.clone(), Arc::clone(&asset.plan));
         let make = async move { Ok(Arc::new(TsManifests::new(&id, &Lineup::new(&plan)?, &transports))) };
-        let (manifests, _) = self.ts_manifests.get_or_make(key, Kept::Manifest, make).await?;
-        Ok(manifests)
+        self.ts_manifests.get_or_make(key, Kept::Manifest, make).await
     }
 
     /// Where the packets of `streams` fall; they are called `name`.
@@ -94,12 +94,12 @@ impl Origin {
         asset: &Asset,
         streams: Streams<'_>,
         (name, number): (&ProgramName, u32),
-    ) -> Result<Body, Error> {
+    ) -> Result<(Body, Outcome), Error> {
         let sources = Sources { video: object(asset, streams.video()), audio: object(asset, streams.audio()) };
         let made_of = [&sources.video, &sources.audio].map(|object| object.as_ref().map(Object::stamp));
         let key = SegmentKey { version: streams.version(), container: Container::Ts, number, made_of };
         if let Some(body) = self.segments.get(&key, Kept::Segment).await {
-            return Ok(body);
+            return Ok((body, Outcome::Hit));
         }
         let transport = self.transport(asset, streams, name).await?;
         let recipe = transport.recipe(streams, number).ok_or(Error::NotFound)?;
@@ -108,9 +108,9 @@ impl Origin {
             let _making = making;
             made(&recipe, &sources).await
         };
-        let (body, _) = self.segments.get_or_make(key, Kept::Segment, make).await?;
+        let looked = self.segments.get_or_make(key, Kept::Segment, make).await?;
         self.metrics.cached(Kept::Segment, self.segments.bytes());
-        Ok(body)
+        Ok(looked)
     }
 }
 

@@ -100,6 +100,14 @@ impl Server {
         client.send(&format!("GET {path} HTTP/1.1\r\nHost: test\r\n\r\n"));
         client.answer("GET")
     }
+
+    /// Where a counter or gauge stands; `name` with its labels, as `/metrics` prints it.
+    #[must_use]
+    pub(crate) fn metric(&self, name: &str) -> u64 {
+        let metrics = self.private("/metrics");
+        let value = metrics.text().lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok());
+        value.expect(name)
+    }
 }
 
 impl Drop for Server {

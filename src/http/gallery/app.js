@@ -1,6 +1,6 @@
 // The gallery: lists what the server holds and plays it, over HLS or DASH, in one <video>.
 //
-// In: pages of /~gallery/assets.json. Out: cards, and a player. Ids, names and messages come from
+// In: pages of assets.json, which lies beside this file. Out: cards, and a player. Ids, names and messages come from
 // strangers' files, so every one of them reaches the page as text, never as markup.
 //
 // The page runs under a Content-Security-Policy without 'unsafe-inline': widths and heights are
@@ -18,8 +18,10 @@ const FIRST_GUESS = 4e6;
 
 const INVITATION = 'Pick something to play. Its segments are made as you watch.';
 
-const HLS_PLAYER = '/~gallery/vendor/hls.min.js';
-const DASH_PLAYER = '/~gallery/vendor/shaka-player.dash-es2021.js';
+// Addresses are made from this file's own: a proxy may serve all of it below a prefix.
+const ASSETS = new URL('assets.json', import.meta.url).href;
+const HLS_PLAYER = new URL('vendor/hls.min.js', import.meta.url).href;
+const DASH_PLAYER = new URL('vendor/shaka-player.dash-es2021.js', import.meta.url).href;
 
 const $ = (id) => document.getElementById(id);
 const player = $('player');
@@ -117,9 +119,16 @@ const list = { assets: new Map(), cards: new Map(), next: null, total: null, bus
 async function fetchPage(after, limit) {
   const query = new URLSearchParams({ limit: String(limit) });
   if (after !== null) query.set('after', after);
-  const response = await fetch(`/~gallery/assets.json?${query}`, { headers: { accept: 'application/json' } });
-  if (!response.ok) throw new Error(answered(response.status, '/~gallery/assets.json'));
-  return response.json();
+  const response = await fetch(`${ASSETS}?${query}`, { headers: { accept: 'application/json' } });
+  if (!response.ok) throw new Error(answered(response.status, ASSETS));
+  const page = await response.json();
+  return { ...page, assets: page.assets.map(located) };
+}
+
+/** The asset with whole addresses: the list's are relative to itself. */
+function located(asset) {
+  const whole = (address) => (address === null ? null : new URL(address, ASSETS).href);
+  return { ...asset, hls: whole(asset.hls), dash: whole(asset.dash), files: asset.files.map(whole) };
 }
 
 async function loadMore(limit = PAGE) {
@@ -626,8 +635,7 @@ function showStats() {
 
 function showAddresses(asset) {
   const rows = [['HLS', asset.hls], ['DASH', asset.dash], ...asset.files.map((file) => ['MP4', file])];
-  $('addresses').replaceChildren(...rows.filter(([, path]) => path).map(([name, path]) => {
-    const href = new URL(path, location.href).href;
+  $('addresses').replaceChildren(...rows.filter(([, href]) => href).map(([name, href]) => {
     const field = el('input', { type: 'text', readOnly: true, value: href, ariaLabel: `${name} address`, onfocus: () => field.select() });
     const button = el('button', { type: 'button', className: 'quiet', ariaLabel: `Copy ${name} address ${tail(href)}` }, 'Copy');
     button.onclick = async () => {
@@ -656,7 +664,7 @@ const arrivals = {
   folder: null, since: 0, count: 0, bytes: 0, waits: [],
 
   start(asset) {
-    const path = new URL(asset.hls ?? asset.dash ?? '/', location.href).pathname;
+    const path = new URL(asset.hls ?? asset.dash ?? '.', location.href).pathname;
     Object.assign(this, { folder: path.slice(0, path.lastIndexOf('/') + 1), since: performance.now(), count: 0, bytes: 0, waits: [] });
     $('bars').replaceChildren();
     $('arrivals').hidden = true;

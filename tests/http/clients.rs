@@ -1,0 +1,93 @@
+//! Slow and impatient clients.
+
+use crate::site::{FILE, URLS, segment, shared};
+use crate::support::{Client, Server, fixtures};
+use std::time::{Duration, Instant};
+
+#[test]
+fn a_client_that_hangs_up_disturbs_no_one() {
+    let server = shared();
+    for _ in 0..20 {
+        let mut client = server.connect();
+        client.send(&format!("GET {} HTTP/1.1\r\nHost: h\r\n\r\n", URLS.segment));
+        assert_eq!(client.head().status, 200);
+        let _ = client.read(1_000);
+    }
+    assert_eq!(segment().status, 200);
+}
+
+#[test]
+fn a_head_that_does_not_come_is_not_waited_for() {
+    let server = Server::start_with(&fixtures(), "[http]\nheader_timeout = \"500ms\"");
+    let closes = |sent: &str| {
+        let (mut client, start) = (server.connect(), Instant::now());
+        client.send(sent);
+        while let Some(rest) = client.rest().filter(|rest| !rest.is_empty()) {
+            assert!(rest.starts_with(b"HTTP/1.1 "));
+        }
+        let took = start.elapsed();
+        assert!((400..5_000).contains(&took.as_millis()), "{sent:?} took {took:?}");
+    };
+    closes("");
+    closes("GET / HTTP/1.1\r\nHo");
+    // A connection that is kept is not kept for ever.
+    closes("GET /missing HTTP/1.1\r\nHost: h\r\n\r\n");
+}
+
+#[test]
+fn dripping_does_not_extend_the_time_for_a_head() {
+    let server = Server::start_with(&fixtures(), "[http]\nheader_timeout = \"500ms\"");
+    let (mut client, start) = (server.connect(), Instant::now());
+    let stopper = Client::connect(server.private);
+    for byte in "GET / HTTP/1.1\r\nHost: hhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhh".chars() {
+        if std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| client.send(&byte.to_string()))).is_err() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert!(client.rest().is_none_or(|rest| rest.is_empty()));
+    assert!(start.elapsed() < Duration::from_secs(5));
+    drop(stopper);
+}
+
+#[test]
+fn a_client_that_takes_nothing_is_cut_off() {
+    let server = Server::start_with(&fixtures(), "[http]\nwrite_stall = \"500ms\"\nunsent = \"16KiB\"");
+    let mut client = server.connect();
+    // More than the kernel keeps on both sides.
+    let get = format!("GET {} HTTP/1.1\r\nHost: h\r\n\r\n", FILE.as_str());
+    client.send(&get.repeat(40));
+    std::thread::sleep(Duration::from_secs(2));
+    assert_eq!(client.rest(), None, "the connection is reset");
+    assert_eq!(server.get("/", "").status, 200);
+}
+
+#[test]
+fn fifty_slow_clients_do_not_hurt_the_next() {
+    let server = Server::start_with(&fixtures(), "[http]\nunsent = \"16KiB\"");
+    let mut slow: Vec<Client> = (0..50).map(|_| server.connect()).collect();
+    // More than the kernel keeps on both sides: each of them is in the middle of an answer that it does not take.
+    for client in &mut slow {
+        client.send(&format!("GET {} HTTP/1.1\r\nHost: h\r\n\r\n", FILE.as_str()).repeat(40));
+        assert_eq!(client.head().status, 200);
+    }
+    let start = Instant::now();
+    for path in [URLS.entry, &URLS.segment, &FILE] {
+        assert_eq!(server.get(path, "").status, 200);
+    }
+    assert!(start.elapsed() < Duration::from_secs(5));
+    // They lose nothing by being slow.
+    let expected = server.ask("HEAD", &FILE, "").header("content-length").unwrap().parse().unwrap();
+    assert_eq!(slow[49].read(expected).len(), expected);
+}
+
+#[test]
+fn connections_past_the_bound_wait_for_their_turn() {
+    let server = Server::start_with(&fixtures(), "[http]\nconnections = 2");
+    let held = [server.connect(), server.connect()];
+    let mut third = server.connect();
+    third.send("GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+    std::thread::sleep(Duration::from_millis(300));
+    drop(held);
+    assert_eq!(third.answer("GET").status, 200);
+}

@@ -1,0 +1,20 @@
+//! HTTP by the letter, over sockets that hide nothing, against the real binary and the fixtures.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "what panics here fails a test")]
+
+mod clients;
+mod codings;
+mod conditions;
+mod errors;
+mod gallery;
+mod private;
+mod proxies;
+mod ranges;
+mod replicas;
+mod served;
+mod shapes;
+mod site;
+mod sites;
+#[path = "../support/mod.rs"]
+mod support;
+mod timing;

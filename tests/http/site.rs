@@ -1,0 +1,81 @@
+//! What these tests ask of: one server over the fixtures, and the URLs of one asset.
+
+use crate::support::{Answer, Server, fixtures};
+use std::sync::{Arc, LazyLock, Mutex, Weak};
+
+/// One server for all tests that leave it as it is; it ends with the last of those that run.
+pub(crate) fn shared() -> Arc<Server> {
+    static SHARED: Mutex<Weak<Server>> = Mutex::new(Weak::new());
+    let mut shared = SHARED.lock().unwrap();
+    shared.upgrade().unwrap_or_else(|| {
+        let server = Arc::new(Server::start(&fixtures(), &[]));
+        *shared = Arc::downgrade(&server);
+        server
+    })
+}
+
+/// URLs of one asset, as its manifests say them.
+pub(crate) struct Urls {
+    pub entry: &'static str,
+    pub playlist: String,
+    pub init: String,
+    pub segment: String,
+}
+
+/// The URLs of `natural`.
+pub(crate) static URLS: LazyLock<Urls> = LazyLock::new(|| {
+    let server = shared();
+    let entry = "/vod/natural/index.m3u8";
+    let read = |path: &str| server.get(path, "").text().to_owned();
+    let line = |text: &str| text.lines().find(|line| !line.starts_with('#') && !line.is_empty()).unwrap().to_owned();
+    let playlist = beside(entry, &line(&read(entry)));
+    let text = read(&playlist);
+    let map = text.split_once("#EXT-X-MAP:URI=\"").unwrap().1.split_once('"').unwrap().0;
+    Urls { entry, init: beside(&playlist, map), segment: beside(&playlist, &line(&text)), playlist }
+});
+
+/// What a relative reference in `of` names (RFC 3986 §5.2): beside it, each `..` one folder up.
+pub(crate) fn beside(of: &str, reference: &str) -> String {
+    let mut parts: Vec<&str> = of.split('/').collect();
+    parts.pop();
+    for part in reference.split('/') {
+        match part {
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    parts.join("/")
+}
+
+/// A stored file of the asset, as the gallery says it.
+pub(crate) static FILE: LazyLock<String> = LazyLock::new(|| {
+    let server = shared();
+    let json = server.get("/~gallery/assets.json?limit=200", "").json();
+    let assets = json["assets"].as_array().unwrap();
+    let natural = assets.iter().find(|asset| asset["id"] == "natural").unwrap();
+    beside("/~gallery/assets.json", natural["files"][0].as_str().unwrap())
+});
+
+/// A whole segment.
+pub(crate) fn segment() -> Answer {
+    shared().get(&URLS.segment, "")
+}
+
+/// Expects an error that says what it is and may not be kept.
+#[track_caller]
+pub(crate) fn assert_problem(answer: &Answer, status: u16) {
+    assert_eq!(answer.status, status);
+    assert_eq!(answer.header("content-type"), Some("application/problem+json"));
+    assert_eq!(answer.header("cache-control"), Some("no-store"));
+    let json = answer.json();
+    assert_eq!((json["type"].as_str(), json["status"].as_u64()), (Some("about:blank"), Some(u64::from(status))));
+    assert!(json["title"].is_string() && json["detail"].is_string());
+}
+
+/// Headers in order, but for the date and how long this answer took.
+pub(crate) fn lasting(answer: &Answer) -> Vec<(String, String)> {
+    let mut headers = answer.headers.clone();
+    headers.retain(|(name, _)| name != "date" && name != "server-timing");
+    headers.sort();
+    headers
+}
