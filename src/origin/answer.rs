@@ -1,45 +1,20 @@
 //! Route → Reply, on one screen: find the asset, find the version, make what is asked or take what was made.
 
-use super::content::Content;
 use super::error::Error;
+use super::reply::{PLAYLIST, Reply, entry, stored};
 use super::stages::Stages;
 use crate::cache::{Cache, Limits, weigh_body};
-use crate::catalog::{self, Asset, AssetFile, Catalog};
+use crate::catalog::{self, Asset, Catalog};
 use crate::config::Config;
 use crate::manifest::{Manifests, TsManifests};
-use crate::media::{AssetId, ByteRange, MediaKind, TrackName, Version, u64_from_usize};
-use crate::metrics::{Kept, Metrics, Outcome};
-use crate::mux::{self, Piece, Recipe, Transport};
-use crate::plan::{self, Planned};
+use crate::media::{AssetId, TrackName, Version, u64_from_usize};
+use crate::metrics::Metrics;
+use crate::mux::Transport;
+use crate::plan;
 use crate::route::{Part, ProgramName, ProgramPart, Route};
-use crate::store::{self, Object, Stamp, Store};
+use crate::store::{self, Stamp, Store};
 use bytes::Bytes;
 use std::sync::Arc;
-use std::time::SystemTime;
-
-/// What answers a request, before HTTP has its say (ranges, conditions, compression).
-#[derive(Debug, Clone)]
-pub struct Reply {
-    /// Its media type, with parameters where it has any.
-    pub media_type: &'static str,
-    /// What a strong entity tag names it by, without quotes: equal on every replica (RFC 9110 §8.8.3).
-    pub etag: String,
-    /// When the stored object was last modified; only for stored files.
-    pub modified: Option<SystemTime>,
-    /// Who may keep it, and how long.
-    pub caching: Caching,
-    /// Its bytes.
-    pub content: Content,
-}
-
-/// Who may keep an answer, and how long.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Caching {
-    /// Its URL names its bytes: a year, immutable.
-    Immutable,
-    /// An entry manifest or a stored file: seconds, then ask again.
-    Entry,
-}
 
 /// How much an origin keeps in memory, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,7 +34,7 @@ pub struct Origin {
     pub(super) catalog: Catalog,
     pub(super) segments: Cache<SegmentKey, Body, Error>,
     /// By the plan's fingerprint.
-    manifests: Cache<(AssetId, Version), Arc<Manifests>, Error>,
+    pub(super) manifests: Cache<(AssetId, Version), Arc<Manifests>, Error>,
     pub(super) ts_manifests: Cache<(AssetId, Version), Arc<TsManifests>, Error>,
     /// By the program's version.
     pub(super) transports: Cache<Version, Arc<Transport>, Error>,
@@ -215,62 +190,6 @@ impl Origin {
         }
     }
 
-    async fn of_track(
-        &self,
-        asset: &Asset,
-        (version, name): (Version, &TrackName),
-        part: Part,
-        stages: &mut Stages,
-    ) -> Result<Option<Reply>, Error> {
-        if part == Part::Playlist {
-            let manifests = stages.looking(self.manifests(asset)).await?;
-            let text = manifests.playlist(name, version).cloned();
-            return Ok(text.map(|text| playlist(version, text)));
-        }
-        let Some(track) = asset.plan.track(name, version) else { return Ok(None) };
-        let (etag, body) = match part {
-            Part::Segment(number) => {
-                (format!("{version}-{number}"), stages.looking(self.segment(asset, track, number)).await?)
-            }
-            Part::Init | Part::Playlist => (format!("{version}-init"), Arc::from([mux::init(track)])),
-        };
-        let media_type = match (part, name.kind) {
-            (Part::Segment(_), _) => "video/iso.segment",
-            (_, MediaKind::Video) => "video/mp4",
-            (_, MediaKind::Audio) => "audio/mp4",
-        };
-        let content = Content::Media(body);
-        Ok(Some(Reply { media_type, etag, modified: None, caching: Caching::Immutable, content }))
-    }
-
-    async fn segment(&self, asset: &Asset, track: &Planned, number: u32) -> Result<(Body, Outcome), Error> {
-        let segment = track.segment(number).ok_or(Error::NotFound)?;
-        let object = asset.file(&track.file).map(|file| file.object.clone()).ok_or(Error::NotFound)?;
-        let made_of = [Some(object.stamp()), None];
-        let key = SegmentKey { version: track.version, container: Container::Cmaf, number, made_of };
-        if let Some(body) = self.segments.get(&key, Kept::Segment).await {
-            return Ok((body, Outcome::Hit));
-        }
-        let recipe = mux::segment(track, number, segment);
-        let making = self.metrics.making();
-        let make = async move {
-            let _making = making;
-            made(recipe, &object).await
-        };
-        let looked = self.segments.get_or_make(key, Kept::Segment, make).await?;
-        self.metrics.cached(Kept::Segment, self.segments.bytes());
-        Ok(looked)
-    }
-
-    async fn manifests(&self, asset: &Asset) -> Result<(Arc<Manifests>, Outcome), Error> {
-        let key = (asset.id.clone(), asset.plan.fingerprint());
-        let (id, plan) = (asset.id.clone(), Arc::clone(&asset.plan));
-        let make = async move { Ok(Arc::new(Manifests::new(&id, &plan))) };
-        let looked = self.manifests.get_or_make(key, Kept::Manifest, make).await?;
-        self.metrics.cached(Kept::Manifest, self.manifests.bytes());
-        Ok(looked)
-    }
-
     /// Whether the store can be listed now.
     pub async fn ready(&self) -> Result<(), Error> {
         Ok(self.catalog.ready().await?)
@@ -284,62 +203,4 @@ impl Origin {
         self.transports.drained().await;
         self.catalog.drained().await;
     }
-}
-
-/// The media type of HLS playlists (RFC 8216 §4).
-const PLAYLIST: &str = "application/vnd.apple.mpegurl";
-
-/// A media playlist, whose URL names it by what it says.
-pub(super) fn playlist(version: Version, text: Bytes) -> Reply {
-    Reply {
-        media_type: PLAYLIST,
-        etag: version.to_string(),
-        modified: None,
-        caching: Caching::Immutable,
-        content: Content::Text(text),
-    }
-}
-
-fn entry(media_type: &'static str, version: Version, text: &Bytes) -> Reply {
-    let content = Content::Text(text.clone());
-    Reply { media_type, etag: version.to_string(), modified: None, caching: Caching::Entry, content }
-}
-
-/// A stored file, as it is.
-fn stored(file: &AssetFile) -> Reply {
-    let video = file.movie.tracks.iter().any(|track| track.kind.media() == MediaKind::Video);
-    let quicktime = file.name.to_ascii_lowercase().ends_with(".mov");
-    let media_type = match (quicktime, video) {
-        (true, _) => "video/quicktime",
-        (false, true) => "video/mp4",
-        (false, false) => "audio/mp4",
-    };
-    Reply {
-        media_type,
-        etag: file.movie.content.to_string(),
-        modified: file.object.stamp().modified(),
-        caching: Caching::Entry,
-        content: Content::Stored(file.object.clone()),
-    }
-}
-
-/// Bakes a recipe: what is made as it is, what is stored in as few reads as the recipe has runs of it.
-async fn made(recipe: Recipe, object: &Object) -> Result<Body, Error> {
-    let mut chunks: Vec<Bytes> = Vec::new();
-    let mut run: Vec<ByteRange> = Vec::new();
-    for piece in recipe.pieces() {
-        match piece {
-            Piece::Stored(range) => run.push(*range),
-            Piece::Made(bytes) => {
-                if !run.is_empty() {
-                    chunks.extend(object.read_ranges(std::mem::take(&mut run)).await?);
-                }
-                chunks.push(bytes.clone());
-            }
-        }
-    }
-    if !run.is_empty() {
-        chunks.extend(object.read_ranges(run).await?);
-    }
-    Ok(chunks.into())
 }

@@ -1,8 +1,9 @@
 //! MPEG-TS: which tracks a program has, its playlists, its segments.
 
-use super::answer::{Body, Caching, Container, Origin, Reply, SegmentKey, playlist};
+use super::answer::{Body, Container, Origin, SegmentKey};
 use super::content::Content;
 use super::error::Error;
+use super::reply::{Caching, Reply, playlist};
 use super::stages::Stages;
 use crate::catalog::Asset;
 use crate::manifest::{Lineup, TsManifests};

@@ -120,7 +120,7 @@ impl Reel {
 }
 
 /// A sample entry that demuxers accept: `avc1` with an `avcC` of baseline 1.3, `mp4a` with an `esds` of AAC-LC.
-fn entry(kind: &Kind) -> Bytes {
+pub(crate) fn entry(kind: &Kind) -> Bytes {
     let boxed = |kind: &[u8; 4], content: &[u8]| {
         let mut out = (content.len() as u32 + 8).to_be_bytes().to_vec();
         out.extend(kind);

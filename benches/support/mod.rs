@@ -1,0 +1,147 @@
+//! A film of two hours: as tracks, and as the stored file that holds them, of which only the headers are in memory.
+
+use crate::movie::{Reel, audio, video};
+use afflux::demux::{Probe, Step};
+use afflux::media::{ByteRange, Kind, Movie};
+use afflux::plan::{Plan, Settings, Source};
+use std::sync::Arc;
+
+/// Samples in one chunk, as common encoders write them: half a second of either.
+const PER_CHUNK: [usize; 2] = [15, 24];
+
+/// 30 pictures a second with three B-pictures in a row and a keyframe each 2 s; AAC at 48 kHz. 553,500 samples.
+pub(crate) fn reels() -> [Reel; 2] {
+    let mut pictures = video(30, 216_000, |at| at % 60 == 0);
+    for (at, frame) in (0_u32..).zip(&mut pictures.frames) {
+        frame.offset = [1_000, 4_000, 2_000, 0, 0][at as usize % 5];
+        // Sizes spread as an encoder's do: a keyframe is some twenty times a B-picture.
+        let spread = at.wrapping_mul(2_654_435_761) >> 20;
+        frame.size = if frame.sync { 60_000 + spread * 8 } else { 2_000 + spread * 3 };
+    }
+    let mut sound = audio(337_500);
+    for (at, frame) in (0_u32..).zip(&mut sound.frames) {
+        frame.size = 330 + (at.wrapping_mul(2_654_435_761) >> 25);
+    }
+    [pictures.edited(0, 1_000), sound.edited(0, 1_024)]
+}
+
+/// The stored file: its headers, and how long it is.
+#[derive(Debug)]
+pub(crate) struct Stored {
+    headers: Vec<u8>,
+    size: u64,
+}
+
+impl Stored {
+    /// `ftyp`, `moov`, and an `mdat` that is not there.
+    pub(crate) fn new(reels: &[Reel]) -> Self {
+        let sizes = chunk_sizes(reels);
+        let media: u64 = sizes.iter().flatten().sum();
+        let mut headers = boxed(*b"ftyp", b"isom\0\0\0\0isomavc1");
+        // The `moov` is as long whatever offsets it holds.
+        let base = headers.len() + moov(reels, &offsets(&sizes, 0)).len() + 16;
+        headers.extend(moov(reels, &offsets(&sizes, base as u64)));
+        headers.extend([0, 0, 0, 1]);
+        headers.extend(*b"mdat");
+        headers.extend((media + 16).to_be_bytes());
+        Self { size: headers.len() as u64 + media, headers }
+    }
+
+    /// Bytes of its headers.
+    pub(crate) fn headers(&self) -> usize {
+        self.headers.len()
+    }
+
+    /// Parses, checks and builds all that is known of it, as the server does when it is first asked.
+    pub(crate) fn understand(&self) -> Movie {
+        let (mut probe, mut range) = Probe::new(self.size).unwrap();
+        loop {
+            match probe.feed(&self.read(range)).unwrap() {
+                Step::Need(next) => range = next,
+                Step::Done(movie) => return *movie,
+            }
+        }
+    }
+
+    fn read(&self, range: ByteRange) -> bytes::Bytes {
+        let (start, end) = (range.start() as usize, range.end() as usize);
+        let held = self.headers.get(start..end.min(self.headers.len())).unwrap_or_default();
+        let mut bytes = held.to_vec();
+        bytes.resize(end - start, 0);
+        bytes.into()
+    }
+}
+
+/// An asset of one source, cut at 6 s.
+pub(crate) fn planned(movie: Movie) -> Plan {
+    let source = Source { file: "film.mp4".into(), name: None, movie: Arc::new(movie), said: Vec::new() };
+    Plan::new(&[source], 0, Settings { target_millis: 6_000 }).unwrap()
+}
+
+fn chunk_sizes(reels: &[Reel]) -> Vec<Vec<u64>> {
+    let bytes = |frames: &[crate::movie::Frame]| frames.iter().map(|frame| u64::from(frame.size)).sum();
+    reels.iter().zip(PER_CHUNK).map(|(reel, per_chunk)| reel.frames.chunks(per_chunk).map(bytes).collect()).collect()
+}
+
+/// Where each track's chunks stand: one of each in turn.
+fn offsets(sizes: &[Vec<u64>], mut at: u64) -> Vec<Vec<u64>> {
+    let mut offsets = vec![Vec::new(); sizes.len()];
+    for number in 0..sizes.iter().map(Vec::len).max().unwrap_or(0) {
+        for (sizes, offsets) in sizes.iter().zip(&mut offsets) {
+            if let Some(size) = sizes.get(number) {
+                offsets.push(at);
+                at += size;
+            }
+        }
+    }
+    offsets
+}
+
+fn moov(reels: &[Reel], offsets: &[Vec<u64>]) -> Vec<u8> {
+    let mvhd = [vec![0; 12], words(&[1_000, 7_200_000, 0x1_0000]), vec![0; 76]].concat();
+    let traks = (1..).zip(reels).zip(offsets).zip(PER_CHUNK).flat_map(|(((id, reel), offsets), per_chunk)| {
+        let stbl = boxed(*b"stbl", &tables(reel, offsets, per_chunk));
+        trak(id, reel, &stbl)
+    });
+    boxed(*b"moov", &[boxed(*b"mvhd", &mvhd), traks.collect()].concat())
+}
+
+fn trak(id: u32, reel: &Reel, stbl: &[u8]) -> Vec<u8> {
+    let handler = if matches!(reel.kind, Kind::Video(_)) { b"vide" } else { b"soun" };
+    let tkhd = [words(&[7, 0, 0, id, 0, 7_200_000]), vec![0; 60]].concat();
+    let edit = words(&[0, 1, 7_200_000, u32::try_from(reel.edit.media_time.0).unwrap(), 0x1_0000]);
+    let mdhd = words(&[0, 0, 0, reel.timescale, 0, 0x55c4_0000]);
+    let hdlr = [vec![0; 8], handler.to_vec(), vec![0; 13]].concat();
+    let mdia = [boxed(*b"mdhd", &mdhd), boxed(*b"hdlr", &hdlr), boxed(*b"minf", stbl)].concat();
+    let edts = boxed(*b"edts", &boxed(*b"elst", &edit));
+    boxed(*b"trak", &[boxed(*b"tkhd", &tkhd), edts, boxed(*b"mdia", &mdia)].concat())
+}
+
+fn tables(reel: &Reel, offsets: &[u64], per_chunk: usize) -> Vec<u8> {
+    let frames = &reel.frames;
+    let count = frames.len() as u32;
+    let entry = crate::movie::entry(&reel.kind);
+    let table = |kind: [u8; 4], numbers: &[u32]| boxed(kind, &words(&[&[0][..], numbers].concat()));
+    let mut all = boxed(*b"stsd", &[words(&[0, 1]), entry.to_vec()].concat());
+    all.extend(table(*b"stts", &[1, count, frames[0].duration]));
+    all.extend(table(*b"stsc", &[1, 1, per_chunk as u32, 1]));
+    let sizes: Vec<u32> = [0, count].into_iter().chain(frames.iter().map(|frame| frame.size)).collect();
+    all.extend(table(*b"stsz", &sizes));
+    let places: Vec<u8> = offsets.iter().flat_map(|at| at.to_be_bytes()).collect();
+    all.extend(boxed(*b"co64", &[words(&[0, offsets.len() as u32]), places].concat()));
+    if matches!(reel.kind, Kind::Video(_)) {
+        let runs: Vec<u32> = frames.iter().flat_map(|frame| [1, frame.offset.cast_unsigned()]).collect();
+        all.extend(table(*b"ctts", &[&[count][..], &runs].concat()));
+        let sync: Vec<u32> = (1..).zip(frames).filter(|(_, frame)| frame.sync).map(|(number, _)| number).collect();
+        all.extend(table(*b"stss", &[&[sync.len() as u32][..], &sync].concat()));
+    }
+    all
+}
+
+fn words(numbers: &[u32]) -> Vec<u8> {
+    numbers.iter().flat_map(|number| number.to_be_bytes()).collect()
+}
+
+fn boxed(kind: [u8; 4], content: &[u8]) -> Vec<u8> {
+    [&(content.len() as u32 + 8).to_be_bytes()[..], &kind, content].concat()
+}
