@@ -46,6 +46,20 @@ impl Sample {
     }
 }
 
+/// Where a sample stands.
+#[derive(Debug, Clone, Copy)]
+struct Placed {
+    number: u32,
+    position: u64,
+    size: u32,
+}
+
+/// A number that a table of 32-bit numbers holds; 0 past its end.
+#[inline]
+fn narrow(value: Option<u64>) -> u32 {
+    value.and_then(|value| u32::try_from(value).ok()).unwrap_or(0)
+}
+
 /// A contiguous run of samples in the object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Chunk {
@@ -193,31 +207,66 @@ impl SampleIndex {
 
     /// The samples of `range` in decode order. O(log n) to begin, O(1) for each.
     pub fn samples(&self, range: Range<u32>) -> impl Iterator<Item = Sample> + '_ {
+        let start = range.start;
+        let mut decode_time = self.decode_time(start);
+        let mut durations = self.durations.values(u64::from(start));
+        let mut offsets = self.offsets.values(start);
+        let mut syncs = self.sync.from(start);
+        self.placed(range).map(move |Placed { number, position, size }| {
+            let (offset, duration) = (offsets.take_next(), narrow(durations.next()));
+            let sample = Sample { number, decode_time, offset, duration, position, size, sync: syncs.has(number) };
+            decode_time.0 += i64::from(duration);
+            sample
+        })
+    }
+
+    /// Where the samples of `range` stand, in decode order: a run of samples that touch is one range.
+    pub fn ranges(&self, range: Range<u32>) -> impl Iterator<Item = ByteRange> + '_ {
+        let mut placed = self.placed(range);
+        let mut open: Option<ByteRange> = None;
+        std::iter::from_fn(move || {
+            for sample in placed.by_ref() {
+                let Some(next) = ByteRange::new(sample.position, u64::from(sample.size)) else { continue };
+                match open.map(|open| open.joined(next).ok_or(open)) {
+                    Some(Ok(joined)) => open = Some(joined),
+                    Some(Err(done)) => {
+                        open = Some(next);
+                        return Some(done);
+                    }
+                    None => open = Some(next),
+                }
+            }
+            open.take()
+        })
+    }
+
+    /// Where each sample of `range` stands.
+    fn placed(&self, range: Range<u32>) -> impl Iterator<Item = Placed> + '_ {
         let end = range.end.min(self.len);
-        let mut decode_time = self.decode_time(range.start);
         let mut chunk = self.chunk_of(range.start);
         let skipped = chunk.map_or(0, |(_, chunk)| self.bytes_of(chunk.first..range.start));
         let mut position = chunk.map_or(0, |(_, chunk)| chunk.position + skipped);
+        let mut sizes = self.sizes.values(u64::from(range.start));
         (range.start..end).map(move |number| {
-            while let Some((at, _)) = chunk.filter(|(_, chunk)| number >= chunk.first + chunk.samples) {
-                chunk = self.chunk(at + 1).map(|next| (at + 1, next));
+            while let Some((at, here)) = chunk.filter(|(_, chunk)| number >= chunk.first + chunk.samples) {
+                chunk = self.chunk_behind(at, here);
                 position = chunk.map_or(0, |(_, chunk)| chunk.position);
             }
-            let size = self.size(number);
-            let (offset, duration) = (self.offsets.get(number), self.duration(number));
-            let sample = Sample { number, decode_time, offset, duration, position, size, sync: self.is_sync(number) };
-            decode_time.0 += i64::from(duration);
+            let size = narrow(sizes.next());
+            let placed = Placed { number, position, size };
             position += u64::from(size);
-            sample
+            placed
         })
     }
 
     /// The composition times of the samples of `range`, in decode order.
     pub fn composition_times(&self, range: Range<u32>) -> impl Iterator<Item = Ticks> + '_ {
         let mut decode_time = self.decode_time(range.start).0;
-        (range.start..range.end.min(self.len)).map(move |number| {
-            let composition_time = decode_time + i64::from(self.offsets.get(number));
-            decode_time += i64::from(self.duration(number));
+        let mut durations = self.durations.values(u64::from(range.start));
+        let mut offsets = self.offsets.values(range.start);
+        (range.start..range.end.min(self.len)).map(move |_| {
+            let composition_time = decode_time + i64::from(offsets.take_next());
+            decode_time += i64::from(narrow(durations.next()));
             Ticks(composition_time)
         })
     }
@@ -234,6 +283,13 @@ impl SampleIndex {
         let sums = [&self.durations, &self.sizes, &self.chunk_samples].map(Sums::heap_bytes);
         let tables = self.chunk_offsets.heap_bytes() + self.offsets.heap_bytes() + self.sync.heap_bytes();
         sums.iter().sum::<usize>() + tables
+    }
+
+    /// The chunk behind `chunk`, which is number `at`.
+    fn chunk_behind(&self, at: u64, chunk: Chunk) -> Option<(u64, Chunk)> {
+        let next = at + 1;
+        let (samples, position) = (narrow(Some(self.chunk_samples.get(next)?)), self.chunk_offsets.get(next)?);
+        Some((next, Chunk { position, first: chunk.first + chunk.samples, samples }))
     }
 
     fn chunk(&self, at: u64) -> Option<Chunk> {

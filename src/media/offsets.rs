@@ -1,7 +1,8 @@
 //! Composition offsets (`ctts`, ISO/IEC 14496-12 §8.6.1.3) in few bits.
 
-use super::num::{u64_from_usize, usize_from_u32, usize_from_u64};
-use super::packed::Packed;
+use super::num::usize_from_u64;
+use super::packed::{Packed, Values};
+use super::packer::Packer;
 
 /// Composition offsets: none, a few distinct values, or any.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,47 +20,54 @@ pub(super) enum Offsets {
     },
 }
 
-/// Distinct composition offsets up to which a dictionary pays.
-const DICTIONARY_LIMIT: usize = 256;
-
 impl Offsets {
     pub(super) fn new(runs: &[(u32, i32)], len: u32) -> Self {
-        if runs.iter().all(|(_, offset)| *offset == 0) {
+        if clipped(runs, len).all(|(_, offset)| offset == 0) {
             return Self::Zero;
         }
-        let each = || {
-            let each = runs.iter().flat_map(|(count, offset)| std::iter::repeat_n(*offset, usize_from_u32(*count)));
-            each.chain(std::iter::repeat(0)).take(usize_from_u32(len))
+        let (mut dictionary, mut codes) = (Dictionary::default(), Packer::default());
+        for (count, offset) in clipped(runs, len) {
+            let Some(code) = dictionary.code(offset) else { return Self::direct(runs, len) };
+            codes.repeat(u64::from(count), code);
+        }
+        let least = dictionary.values.iter().copied().min().unwrap_or(0);
+        Self::Dictionary { values: dictionary.values, codes: codes.finish(), least }
+    }
+
+    fn direct(runs: &[(u32, i32)], len: u32) -> Self {
+        let least = clipped(runs, len).map(|(_, offset)| offset).min().unwrap_or(0);
+        let distance = |(count, offset): (u32, i32)| (u64::from(count), u64::from(offset.abs_diff(least)));
+        Self::Direct { distances: Packer::of_runs(clipped(runs, len).map(distance)), least }
+    }
+
+    /// The offsets of the samples from `from` on, without end.
+    pub(super) fn values(&self, from: u32) -> OffsetValues<'_> {
+        let packed = match self {
+            Self::Zero => None,
+            Self::Dictionary { codes, .. } => Some(codes.values(u64::from(from))),
+            Self::Direct { distances, .. } => Some(distances.values(u64::from(from))),
         };
-        let least = each().min().unwrap_or(0);
-        let mut values: Vec<i32> = Vec::new();
-        let padding = runs.iter().map(|(count, _)| u64::from(*count)).sum::<u64>() < u64::from(len);
-        for offset in runs.iter().map(|(_, offset)| *offset).chain(padding.then_some(0)) {
-            if let Err(at) = values.binary_search(&offset) {
-                values.insert(at, offset);
-            }
-            if values.len() > DICTIONARY_LIMIT {
-                let distance = |offset: i32| u64::from(offset.abs_diff(least));
-                return Self::Direct { distances: each().map(distance).collect(), least };
+        OffsetValues { offsets: self, packed }
+    }
+
+    fn decoded(&self, packed: u64) -> i32 {
+        match self {
+            Self::Zero => 0,
+            Self::Dictionary { values, .. } => values.get(usize_from_u64(packed)).copied().unwrap_or(0),
+            Self::Direct { least, .. } => {
+                u32::try_from(packed).map_or(0, |distance| least.saturating_add_unsigned(distance))
             }
         }
-        let code = |offset: i32| u64_from_usize(values.partition_point(|value| *value < offset));
-        let codes = each().map(code).collect();
-        Self::Dictionary { values, codes, least }
     }
 
     pub(super) fn get(&self, at: u32) -> i32 {
-        match self {
-            Self::Zero => 0,
-            Self::Dictionary { values, codes, .. } => {
-                let code = codes.get(u64::from(at)).map(usize_from_u64);
-                code.and_then(|code| values.get(code)).copied().unwrap_or(0)
+        let packed = match self {
+            Self::Zero => None,
+            Self::Dictionary { codes: packed, .. } | Self::Direct { distances: packed, .. } => {
+                packed.get(u64::from(at))
             }
-            Self::Direct { distances, least } => {
-                let distance = distances.get(u64::from(at)).and_then(|distance| u32::try_from(distance).ok());
-                distance.map_or(0, |distance| least.saturating_add_unsigned(distance))
-            }
-        }
+        };
+        packed.map_or(0, |packed| self.decoded(packed))
     }
 
     /// The least offset of all; 0 where all are 0.
@@ -76,6 +84,86 @@ impl Offsets {
             Self::Zero => 0,
             Self::Dictionary { values, codes, .. } => values.capacity() * size_of::<i32>() + codes.heap_bytes(),
             Self::Direct { distances, .. } => distances.heap_bytes(),
+        }
+    }
+}
+
+/// `runs` for exactly `len` samples: what is too much is left out, what lacks is 0.
+fn clipped(runs: &[(u32, i32)], len: u32) -> impl Iterator<Item = (u32, i32)> + '_ {
+    let mut left = len;
+    runs.iter().copied().chain([(u32::MAX, 0)]).filter_map(move |(count, offset)| {
+        let taken = count.min(left);
+        left -= taken;
+        (taken > 0).then_some((taken, offset))
+    })
+}
+
+/// Distinct offsets in the order in which they were met.
+#[derive(Debug, Clone)]
+struct Dictionary {
+    values: Vec<i32>,
+    /// Codes by a hash of the offset, to be looked at first: most offsets are met again.
+    likely: [u8; 64],
+}
+
+impl Default for Dictionary {
+    fn default() -> Self {
+        Self { values: Vec::new(), likely: [0; 64] }
+    }
+}
+
+impl Dictionary {
+    /// The code of an offset; `None` when there are too many.
+    #[inline]
+    fn code(&mut self, offset: i32) -> Option<u64> {
+        let slot = usize::try_from(offset.cast_unsigned().wrapping_mul(0x9e37_79b1) >> 26).ok()?;
+        let likely = self.likely.get_mut(slot)?;
+        if self.values.get(usize::from(*likely)) != Some(&offset) {
+            let at = self.values.iter().position(|value| *value == offset).unwrap_or(self.values.len());
+            *likely = u8::try_from(at).ok()?;
+            if at == self.values.len() {
+                self.values.push(offset);
+            }
+        }
+        Some(u64::from(*likely))
+    }
+}
+
+/// Composition offsets, one behind the other.
+#[derive(Debug, Clone)]
+pub(super) struct OffsetValues<'a> {
+    offsets: &'a Offsets,
+    packed: Option<Values<'a>>,
+}
+
+impl OffsetValues<'_> {
+    /// The next sample's; 0 behind the last.
+    #[inline]
+    pub(super) fn take_next(&mut self) -> i32 {
+        let packed = self.packed.as_mut().and_then(Iterator::next);
+        packed.map_or(0, |packed| self.offsets.decoded(packed))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Offsets;
+    use proptest::prelude::{any, prop, prop_assert_eq, prop_oneof, proptest};
+
+    proptest! {
+        #[test]
+        fn offsets_are_read_back_by_place_and_in_order(
+            runs in prop::collection::vec((0_u32..4, prop_oneof![-3_i32..3, any::<i32>()]), 0..600), len in 1_u32..700,
+        ) {
+            let each = runs.iter().flat_map(|(count, offset)| (0..*count).map(|_| *offset));
+            let expected: Vec<i32> = each.chain((0..len).map(|_| 0)).take(usize::try_from(len).unwrap()).collect();
+            let offsets = Offsets::new(&runs, len);
+            prop_assert_eq!((0..len).map(|at| offsets.get(at)).collect::<Vec<_>>(), expected.clone());
+            let mut values = offsets.values(0);
+            prop_assert_eq!((0..len).map(|_| values.take_next()).collect::<Vec<_>>(), expected.clone());
+            let all_zero = expected.iter().all(|offset| *offset == 0);
+            let least = expected.iter().copied().min().unwrap_or(0);
+            prop_assert_eq!((matches!(offsets, Offsets::Zero), offsets.least()), (all_zero, least));
         }
     }
 }

@@ -9,28 +9,75 @@
 //! plain prefix sums 23.
 
 use super::num::{u64_from_usize, usize_from_u64};
+use super::packer::Packer;
 
 /// Values per block.
-const BLOCK: usize = 64;
+pub(super) const BLOCK: usize = 64;
 const BLOCK_U64: u64 = 64;
 
 /// A block's header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Block {
+pub(super) struct Block {
     /// The least value of the block.
-    least: u64,
+    pub(super) least: u64,
     /// Where its bits begin, in 64-bit words: a block's bits are padded to whole words.
-    word: u32,
+    pub(super) word: u32,
     /// Bits per value, 0 to 64.
-    width: u8,
+    pub(super) width: u8,
+}
+
+impl Block {
+    const NONE: Self = Self { least: 0, word: 0, width: 0 };
+}
+
+/// The values of a [`Packed`], one behind the other.
+#[derive(Debug, Clone)]
+pub struct Values<'a> {
+    packed: &'a Packed,
+    /// The block behind the open one.
+    next: usize,
+    block: Block,
+    /// Values of the open block that are still to come.
+    left: u64,
+    /// Where the next value's bits begin, from the block's first word.
+    bit: u64,
+    /// The next value's position.
+    at: u64,
+}
+
+impl Values<'_> {
+    fn open(&mut self) {
+        self.block = self.packed.blocks.get(self.next).copied().unwrap_or(Block::NONE);
+        self.next += 1;
+        (self.left, self.bit) = (BLOCK_U64, 0);
+    }
+}
+
+impl Iterator for Values<'_> {
+    type Item = u64;
+
+    #[inline]
+    fn next(&mut self) -> Option<u64> {
+        if self.at >= self.packed.len {
+            return None;
+        }
+        if self.left == 0 {
+            self.open();
+        }
+        self.at += 1;
+        self.left -= 1;
+        let value = self.packed.bits(&self.block, self.bit);
+        self.bit += u64::from(self.block.width);
+        Some(self.block.least + value)
+    }
 }
 
 /// A sequence of numbers, read by position in O(1). At most 2³² values.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Packed {
-    len: u64,
-    blocks: Vec<Block>,
-    words: Vec<u64>,
+    pub(super) len: u64,
+    pub(super) blocks: Vec<Block>,
+    pub(super) words: Vec<u64>,
 }
 
 impl Packed {
@@ -53,7 +100,7 @@ impl Packed {
             return None;
         }
         let block = self.blocks.get(usize_from_u64(at / BLOCK_U64))?;
-        Some(block.least + self.bits(block, at % BLOCK_U64))
+        Some(block.least + self.bits(block, at % BLOCK_U64 * u64::from(block.width)))
     }
 
     /// The one value that all of `from..to` have; `None` when they differ or the range is empty or too long.
@@ -78,52 +125,24 @@ impl Packed {
         Some(value)
     }
 
+    /// The values from `from` on, in order: O(1) to begin, and less for each than [`Self::get`].
+    #[must_use]
+    pub fn values(&self, from: u64) -> Values<'_> {
+        let (block, inside) = (from / BLOCK_U64, from % BLOCK_U64);
+        let mut values =
+            Values { packed: self, next: usize_from_u64(block), block: Block::NONE, left: 0, bit: 0, at: from };
+        if inside > 0 && from < self.len {
+            values.open();
+            values.left -= inside;
+            values.bit += inside * u64::from(values.block.width);
+        }
+        values
+    }
+
     /// Bytes of memory this takes, its own header aside.
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
         self.blocks.capacity() * size_of::<Block>() + self.words.capacity() * size_of::<u64>()
-    }
-
-    /// `runs` of equal values, each as often as it says. A long run costs a header per block, not a step per value.
-    pub(super) fn from_runs(runs: impl IntoIterator<Item = (u64, u64)>) -> Self {
-        let mut packed = Self::default();
-        let mut block = Vec::with_capacity(BLOCK);
-        for (mut count, value) in runs {
-            while count > 0 {
-                if block.is_empty() && count >= BLOCK_U64 {
-                    packed.push_equal(value);
-                    count -= BLOCK_U64;
-                    continue;
-                }
-                block.push(value);
-                count -= 1;
-                if block.len() == BLOCK {
-                    packed.push_block(&block);
-                    block.clear();
-                }
-            }
-        }
-        packed.finish(&block)
-    }
-
-    fn push_equal(&mut self, value: u64) {
-        let word = self.word();
-        self.blocks.push(Block { least: value, word, width: 0 });
-        self.len += BLOCK_U64;
-    }
-
-    /// Where the next block's bits begin.
-    fn word(&self) -> u32 {
-        u32::try_from(self.words.len()).expect("2³² values of at most 64 bits, bounded by their callers")
-    }
-
-    fn finish(mut self, rest: &[u64]) -> Self {
-        if !rest.is_empty() {
-            self.push_block(rest);
-        }
-        self.blocks.shrink_to_fit();
-        self.words.shrink_to_fit();
-        self
     }
 
     /// What the first `until` values of a block have above its least, summed up; `None` past 64 bits.
@@ -131,60 +150,23 @@ impl Packed {
         if block.width == 0 {
             return Some(0);
         }
-        (0..until).try_fold(0_u64, |sum, at| sum.checked_add(self.bits(block, at)))
+        let width = u64::from(block.width);
+        (0..until).try_fold(0_u64, |sum, at| sum.checked_add(self.bits(block, at * width)))
     }
 
-    fn bits(&self, block: &Block, at: u64) -> u64 {
+    /// What the value whose bits begin at `bit` of a block has above its least.
+    #[inline]
+    fn bits(&self, block: &Block, bit: u64) -> u64 {
         let width = u64::from(block.width);
         if width == 0 {
             return 0;
         }
-        let bit = at * width;
         let word = usize_from_u64(u64::from(block.word) + bit / 64);
         let shift = bit % 64;
         let low = self.words.get(word).map_or(0, |value| value >> shift);
         let high =
             if shift + width > 64 { self.words.get(word + 1).map_or(0, |value| value << (64 - shift)) } else { 0 };
         (low | high) & (u64::MAX >> (64 - width))
-    }
-
-    fn push_block(&mut self, values: &[u64]) {
-        let (least, most) = values.iter().fold((u64::MAX, 0), |(low, high), value| (low.min(*value), high.max(*value)));
-        let width = u8::try_from(64 - (most - least).leading_zeros()).expect("0 to 64");
-        let word = self.word();
-        self.blocks.push(Block { least, word, width });
-        self.len += u64_from_usize(values.len());
-        let (mut filled, mut pending) = (0_u32, 0_u64);
-        for value in values.iter().map(|value| value - least).filter(|_| width > 0) {
-            pending |= value << filled;
-            let used = 64 - filled;
-            filled += u32::from(width);
-            if filled >= 64 {
-                self.words.push(pending);
-                pending = value.checked_shr(used).unwrap_or(0);
-                filled -= 64;
-            }
-        }
-        if filled > 0 {
-            self.words.push(pending);
-        }
-    }
-}
-
-impl FromIterator<u64> for Packed {
-    /// # Panics
-    /// With 2³² words of packed bits or more, 32 GiB: callers bound their count by the bytes of a `moov`.
-    fn from_iter<I: IntoIterator<Item = u64>>(values: I) -> Self {
-        let mut packed = Self::default();
-        let mut block = Vec::with_capacity(BLOCK);
-        for value in values {
-            block.push(value);
-            if block.len() == BLOCK {
-                packed.push_block(&block);
-                block.clear();
-            }
-        }
-        packed.finish(&block)
     }
 }
 
@@ -201,12 +183,21 @@ impl Sums {
     /// `None` when the total does not fit 64 bits.
     #[must_use]
     pub fn new<I: IntoIterator<Item = u64>>(values: I) -> Option<Self> {
-        Self::over(values.into_iter().collect())
+        let (mut bases, mut total, mut packer) = (Vec::new(), 0_u64, Packer::default());
+        for value in values {
+            if packer.at_border() {
+                bases.push(total);
+            }
+            total = total.checked_add(value)?;
+            packer.push(value);
+        }
+        bases.shrink_to_fit();
+        Some(Self { values: packer.finish(), bases, total })
     }
 
     /// `runs` of equal values, each as often as it says; `None` when the total does not fit 64 bits.
     pub(super) fn from_runs(runs: impl IntoIterator<Item = (u64, u64)>) -> Option<Self> {
-        Self::over(Packed::from_runs(runs))
+        Self::over(Packer::of_runs(runs))
     }
 
     fn over(values: Packed) -> Option<Self> {
@@ -238,6 +229,12 @@ impl Sums {
     #[must_use]
     pub fn get(&self, at: u64) -> Option<u64> {
         self.values.get(at)
+    }
+
+    /// The values from `from` on; see [`Packed::values`].
+    #[must_use]
+    pub fn values(&self, from: u64) -> Values<'_> {
+        self.values.values(from)
     }
 
     /// The sum of all values.
@@ -293,8 +290,8 @@ impl Sums {
 #[cfg(test)]
 #[allow(clippy::as_conversions, clippy::cast_possible_truncation, reason = "a test's numbers are small")]
 mod tests {
-    use super::{Packed, Sums};
-    use proptest::prelude::{any, prop, prop_assert_eq, proptest};
+    use super::{Packed, Packer, Sums};
+    use proptest::prelude::{Just, any, prop, prop_assert_eq, prop_oneof, proptest};
 
     proptest! {
         #[test]
@@ -307,9 +304,18 @@ mod tests {
         }
 
         #[test]
+        fn walking_from_anywhere_agrees_with_looking_up(
+            values in prop::collection::vec(prop_oneof![Just(7), 0_u64..9, any::<u64>()], 0..300), from in 0_u64..310,
+        ) {
+            let packed: Packed = values.iter().copied().collect();
+            let expected: Vec<u64> = values.iter().skip(from as usize).copied().collect();
+            prop_assert_eq!(packed.values(from).collect::<Vec<_>>(), expected);
+        }
+
+        #[test]
         fn runs_are_packed_as_their_values_one_by_one(runs in prop::collection::vec((0_u64..200, 0_u64..5), 0..12)) {
             let each = runs.iter().flat_map(|(count, value)| std::iter::repeat_n(*value, *count as usize));
-            prop_assert_eq!(Packed::from_runs(runs.iter().copied()), each.clone().collect::<Packed>());
+            prop_assert_eq!(Packer::of_runs(runs.iter().copied()), each.clone().collect::<Packed>());
             prop_assert_eq!(Sums::from_runs(runs.iter().copied()), Sums::new(each));
         }
 

@@ -2,6 +2,8 @@
 
 use super::num::{u32_from_usize, usize_from_u32};
 use super::tables::Flaw;
+use std::iter::{Copied, Peekable};
+use std::slice;
 
 /// Which samples can be decoded alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,6 +61,17 @@ impl Sync {
         }
     }
 
+    /// Asks of samples in ascending order, from `start` on.
+    pub(super) fn from(&self, start: u32) -> Ascending<'_> {
+        match self {
+            Self::All => Ascending::All,
+            Self::Some(numbers) => {
+                let behind = numbers.partition_point(|sync| *sync < start);
+                Ascending::Some(numbers.get(behind..).unwrap_or_default().iter().copied().peekable())
+            }
+        }
+    }
+
     /// Whether sample `number` is one.
     pub(super) fn has(&self, number: u32, len: u32) -> bool {
         match self {
@@ -72,6 +85,24 @@ impl Sync {
         match self {
             Self::All => 0,
             Self::Some(numbers) => numbers.capacity() * size_of::<u32>(),
+        }
+    }
+}
+
+/// Sync samples, asked for in ascending order.
+#[derive(Debug, Clone)]
+pub(super) enum Ascending<'a> {
+    All,
+    Some(Peekable<Copied<slice::Iter<'a, u32>>>),
+}
+
+impl Ascending<'_> {
+    /// Whether sample `number`, greater than any asked for before, is one.
+    #[inline]
+    pub(super) fn has(&mut self, number: u32) -> bool {
+        match self {
+            Self::All => true,
+            Self::Some(rest) => rest.next_if_eq(&number).is_some(),
         }
     }
 }

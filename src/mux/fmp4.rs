@@ -186,7 +186,5 @@ fn push_media(recipe: &mut Recipe, track: &Planned, samples: Range<u32>) {
     if let Some(frame) = track.timeline.silent_frame() {
         recipe.push_made(Bytes::from(frame.repeat(usize_from_u32(silent))));
     }
-    for sample in track.track().index.samples(stored) {
-        sample.range().into_iter().for_each(|range| recipe.push_stored(range));
-    }
+    track.track().index.ranges(stored).for_each(|range| recipe.push_stored(range));
 }

@@ -33,8 +33,9 @@ pub(crate) const PICTURE: Picture = Picture {
     pixel_aspect: (1, 1),
     matrix: [0x1_0000, 0, 0, 0, 0x1_0000, 0, 0, 0, 0x4000_0000],
 };
-/// A sequence and a picture parameter set behind start codes, as short as they can be told apart.
-pub(crate) const PARAMETER_SETS: &[u8] = &[0, 0, 0, 1, 0x67, 0x42, 0, 0, 0, 1, 0x68];
+/// The parameter sets of [`entry`], behind start codes.
+pub(crate) const PARAMETER_SETS: &[u8] =
+    &[0, 0, 0, 1, 0x67, 0x42, 0xc0, 0x0d, 0xda, 0x05, 0x07, 0xe4, 0, 0, 0, 1, 0x68, 0xce, 0x3c, 0x80];
 pub(crate) const SOUND: Sound = Sound { channels: 2, sample_rate: 48_000 };
 
 /// The byte of every object at `offset`.

@@ -231,7 +231,7 @@ impl Window<'_> {
 
 fn push_stored(reads: &mut Vec<ByteRange>, timeline: &Timeline, samples: Range<u32>) {
     let (_, stored) = timeline.stored_range(samples);
-    for range in timeline.track().index.samples(stored).filter_map(|sample| sample.range()) {
+    for range in timeline.track().index.ranges(stored) {
         match reads.last_mut().and_then(|last| last.joined(range).map(|both| (last, both))) {
             Some((last, both)) => *last = both,
             None => reads.push(range),

@@ -68,11 +68,14 @@ struct Frame {
 fn frames(timeline: &Timeline, range: Range<u32>) -> impl Iterator<Item = Frame> + '_ {
     let scale = timeline.timescale();
     let mut decoded = unedited(timeline, range.start);
+    let mut next = decoded.nearest_at_90k(scale);
     (range.start..).zip(timeline.samples(range)).map(move |(number, sample)| {
-        let dts = decoded.nearest_at_90k(scale);
-        let pts = Ticks(decoded.0 + i64::from(sample.offset)).nearest_at_90k(scale);
+        let dts = next;
+        let presented = |offset| Ticks(decoded.0 + i64::from(offset)).nearest_at_90k(scale);
+        let pts = if sample.offset == 0 { dts } else { presented(sample.offset) };
         decoded.0 += i64::from(sample.duration);
-        let end = decoded.nearest_at_90k(scale);
+        next = decoded.nearest_at_90k(scale);
+        let end = next;
         Frame { number, size: sample.size, sync: sample.sync, times: Times { pts, dts }, end }
     })
 }
