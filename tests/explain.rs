@@ -4,6 +4,7 @@
     clippy::as_conversions,
     clippy::cast_possible_truncation,
     clippy::indexing_slicing,
+    clippy::panic,
     clippy::unwrap_used,
     reason = "a test's numbers are small, and what panics here fails a test"
 )]
@@ -26,9 +27,9 @@ fn explained(url: &str) -> Value {
 }
 
 /// All URLs of an asset's media, as its manifests name them.
-fn media_urls(server: &Server, asset: &str) -> Vec<String> {
+fn media_urls(server: &Server, asset: &str, entry: &str) -> Vec<String> {
     let base = format!("/vod/{asset}");
-    let multivariant = server.get(&format!("{base}/index.m3u8"), "");
+    let multivariant = server.get(&format!("{base}/{entry}"), "");
     let uris = |text: &str| -> Vec<String> {
         let quoted =
             text.lines().filter_map(|line| line.split_once("URI=\"")).map(|(_, rest)| rest.split('"').next().unwrap());
@@ -39,7 +40,7 @@ fn media_urls(server: &Server, asset: &str) -> Vec<String> {
         let playlist = server.get(&format!("{base}/{playlist}"), "");
         uris(playlist.text())
     });
-    media.map(|uri| format!("{base}/{}", uri.strip_prefix("../../").unwrap())).collect()
+    media.map(|uri| format!("{base}/{}", uri.trim_start_matches("../"))).collect()
 }
 
 #[test]
@@ -47,7 +48,7 @@ fn every_segment_is_made_of_the_bytes_that_explain_names() {
     let server = Server::start(&fixtures(), &[]);
     let mut segments = 0;
     for asset in ["late-audio", "starts-inside-gop", "fragmented", "two-languages"] {
-        for url in media_urls(&server, asset) {
+        for url in media_urls(&server, asset, "index.m3u8") {
             let (told, answer) = (explained(&url), server.get(&url, ""));
             assert_eq!((told["size"].as_u64(), answer.status), (Some(answer.body.len() as u64), 200), "{url}");
             assert_eq!(
@@ -72,9 +73,42 @@ fn every_segment_is_made_of_the_bytes_that_explain_names() {
 }
 
 #[test]
+fn what_is_told_of_mpeg_ts_is_what_is_answered() {
+    let server = Server::start(&fixtures(), &[]);
+    let mut segments = 0;
+    for asset in ["late-audio", "two-languages", "audio-only", "barcode"] {
+        for url in media_urls(&server, asset, "ts.m3u8") {
+            let (told, answer) = (explained(&url), server.get(&url, ""));
+            assert_eq!((told["size"].as_u64(), answer.status), (Some(answer.body.len() as u64), 200), "{url}");
+            let etag = format!("\"{}\"", told["etag"].as_str().unwrap());
+            assert_eq!(answer.header("etag"), Some(etag.as_str()), "{url}");
+            // The first packet with payload of each stream has the counter that is told.
+            let counters = [0x100_u16, 0x101].map(|pid| {
+                let is_it = |packet: &&[u8]| {
+                    u16::from(packet[1] & 0x1f) << 8 | u16::from(packet[2]) == pid && packet[3] & 0x10 != 0
+                };
+                answer.body.chunks(188).find(is_it).map(|packet| u64::from(packet[3] & 0xf))
+            });
+            let streams = told["transport"]["streams"].as_array().unwrap();
+            let told_counters: Vec<u64> =
+                streams.iter().map(|stream| stream["continuity_counter"].as_u64().unwrap()).collect();
+            assert_eq!(counters.into_iter().flatten().collect::<Vec<_>>(), told_counters, "{url}");
+            segments += 1;
+        }
+    }
+    assert!(segments >= 14, "only {segments} segments");
+    let first = media_urls(&server, "late-audio", "ts.m3u8").remove(0);
+    let told = explained(&first);
+    let [video, audio] = told["transport"]["streams"].as_array().unwrap().as_slice() else { panic!("{told}") };
+    assert_eq!((&video["filler_frames"], &audio["filler_frames"]), (&0.into(), &70.into()));
+    assert_eq!((&video["pts"]["seconds"], &video["continuity_counter"]), (&10.0.into(), &0.into()));
+}
+
+#[test]
 fn filler_and_times_are_told() {
     let server = Server::start(&fixtures(), &[]);
-    let audio = media_urls(&server, "late-audio").into_iter().find(|url| url.contains("/a2/1.m4s")).unwrap();
+    let audio =
+        media_urls(&server, "late-audio", "index.m3u8").into_iter().find(|url| url.contains("/a2/1.m4s")).unwrap();
     // A URL as a log has it: with a host and a query.
     let told = explained(&format!("http://cdn.example{audio}?CMCD=bl%3D1"));
     let (track, segment) = (&told["track"], &told["segment"]);

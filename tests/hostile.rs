@@ -18,14 +18,14 @@
 #[allow(dead_code, reason = "shared with other tests")]
 mod stored;
 
-use afflux::manifest::Manifests;
-use afflux::media::{AssetId, Movie};
-use afflux::mux::{self, Piece};
-use afflux::plan::Source;
+use afflux::manifest::{Lineup, Manifests, TsManifests};
+use afflux::media::{AssetId, ByteRange, Movie};
+use afflux::mux::{self, Chunks, Length, Piece, Transport};
+use afflux::plan::{Plan, Source};
 use bytes::{Bytes, BytesMut};
 use std::path::PathBuf;
 use std::sync::Arc;
-use stored::{Cost, fixture_assets, plan, understand};
+use stored::{Cost, fixture_assets, plan, slice, understand};
 
 /// Flips per fixture.
 const FLIPS: u32 = 2_000;
@@ -103,10 +103,11 @@ fn try_object(object: &Bytes) {
     let Ok(movie) = understood else { return };
     let heap: usize = movie.tracks.iter().map(|track| track.index.heap_bytes()).sum();
     assert!(heap <= 64 * object.len() + (1 << 16) + (16 << 20), "{heap} bytes of index for {} bytes", object.len());
-    try_movie(movie, object.len() as u64);
+    try_movie(movie, object);
 }
 
-fn try_movie(movie: Movie, size: u64) {
+fn try_movie(movie: Movie, object: &Bytes) {
+    let size = object.len() as u64;
     let samples: u64 = movie.tracks.iter().map(|track| u64::from(track.index.len())).sum();
     if samples > 200_000 {
         return;
@@ -127,4 +128,29 @@ fn try_movie(movie: Movie, size: u64) {
             }
         }
     }
+    try_transport(&plan, object);
+}
+
+/// Lays out and makes the MPEG-TS that the plan has, each segment as long as it was promised.
+fn try_transport(plan: &Plan, object: &Bytes) {
+    let Ok(lineup) = Lineup::new(plan) else { return };
+    let read = |ranges: &[ByteRange]| Chunks::new(ranges.iter().map(|range| slice(object, *range)).collect());
+    let mut transports = Vec::new();
+    for streams in lineup.streams() {
+        let Ok(transport) = Transport::new(streams, plan.settings().target_millis) else { return };
+        for number in [1, 2, transport.program().slices().len() as u32] {
+            let Some(recipe) = transport.recipe(streams, number) else { continue };
+            let whole = recipe.whole();
+            let reads = whole.reads();
+            let made: u64 = whole.bake(read(&reads.video), read(&reads.audio)).iter().map(|c| c.len() as u64).sum();
+            let promised = match recipe.length() {
+                Length::Exact(exact) => exact,
+                Length::AfterMake => made,
+            };
+            assert_eq!((made, made % 188), (promised, 0));
+        }
+        transports.push(Arc::new(transport));
+    }
+    let manifests = TsManifests::new(&AssetId::new("film").unwrap(), &lineup, &transports);
+    assert!(manifests.entry.text.starts_with(b"#EXTM3U"));
 }

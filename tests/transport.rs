@@ -23,7 +23,12 @@ use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop, prop_assert, 
 use std::sync::Arc;
 
 fn video_reel() -> impl Strategy<Value = Reel> {
-    let frame = (prop_oneof![Just(1_000_u32), 1_u32..20_000], 0_i32..6_000, 1_u32..3_000, prop::bool::weighted(0.05))
+    let frame = (
+        prop_oneof![Just(1_000_u32), 1_u32..20_000],
+        prop_oneof![9 => 0_i32..6_000, 1 => 0_i32..90_000],
+        1_u32..3_000,
+        prop::bool::weighted(0.05),
+    )
         .prop_map(|(duration, offset, size, sync)| Frame { duration, offset, size, sync });
     let frames = prop::collection::vec(frame, 1..200);
     (frames, 1_000_u32..200_000, any::<bool>(), 0_i64..3_000).prop_map(|(mut frames, timescale, reorder, delay)| {

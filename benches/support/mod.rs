@@ -4,6 +4,7 @@ use crate::movie::{Reel, audio, video};
 use afflux::demux::{Probe, Step};
 use afflux::media::{ByteRange, Kind, Movie};
 use afflux::plan::{Plan, Settings, Source};
+use bytes::Bytes;
 use std::sync::Arc;
 
 /// Samples in one chunk, as common encoders write them: half a second of either.
@@ -28,7 +29,7 @@ pub(crate) fn reels() -> [Reel; 2] {
 /// The stored file: its headers, and how long it is.
 #[derive(Debug)]
 pub(crate) struct Stored {
-    headers: Vec<u8>,
+    headers: Bytes,
     size: u64,
 }
 
@@ -44,7 +45,7 @@ impl Stored {
         headers.extend([0, 0, 0, 1]);
         headers.extend(*b"mdat");
         headers.extend((media + 16).to_be_bytes());
-        Self { size: headers.len() as u64 + media, headers }
+        Self { size: headers.len() as u64 + media, headers: headers.into() }
     }
 
     /// Bytes of its headers.
@@ -63,10 +64,12 @@ impl Stored {
         }
     }
 
-    fn read(&self, range: ByteRange) -> bytes::Bytes {
+    fn read(&self, range: ByteRange) -> Bytes {
         let (start, end) = (range.start() as usize, range.end() as usize);
-        let held = self.headers.get(start..end.min(self.headers.len())).unwrap_or_default();
-        let mut bytes = held.to_vec();
+        if end <= self.headers.len() {
+            return self.headers.slice(start..end);
+        }
+        let mut bytes = self.headers.get(start..).unwrap_or_default().to_vec();
         bytes.resize(end - start, 0);
         bytes.into()
     }

@@ -180,9 +180,10 @@ fn guarded(mut response: Response<Body>) -> Response<Body> {
     response
 }
 
-/// Errors are logged here, where they are answered, once. What clients ask wrongly is no news.
+/// Errors are logged here, where they are answered, once. What clients ask wrongly is no news, and neither is a file
+/// that is being written: all its viewers are told so, over and over.
 fn log(path: &str, error: &Error) {
-    if status(error).is_server_error() {
+    if status(error).is_server_error() && !matches!(error, Error::Interrupted(_)) {
         tracing::warn!(path, %error, "a request failed");
     } else {
         tracing::debug!(path, %error, "a request was refused");

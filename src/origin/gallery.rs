@@ -4,7 +4,7 @@ use super::answer::Origin;
 use super::error::Error;
 use crate::catalog::{self, Asset};
 use crate::lint;
-use crate::manifest::{FrameRate, Rates};
+use crate::manifest::{FrameRate, Lineup, Rates};
 use crate::media::{AssetId, Kind, MediaKind, Moment};
 use crate::plan::Planned;
 use crate::route::Route;
@@ -28,6 +28,8 @@ struct Card {
     /// An address, as `files` and `dash` are: relative to this list's own, so that it is right below any prefix.
     hls: Option<String>,
     dash: Option<String>,
+    /// HLS of MPEG-TS, where its codecs allow it.
+    ts: Option<String>,
     refused: Option<Refused>,
     video: Vec<Video>,
     audio: Vec<Audio>,
@@ -102,6 +104,7 @@ fn card(asset: &Asset) -> Card {
         duration: Some(seconds(plan.end())),
         hls: Some(address(&Route::Hls(id.clone()))),
         dash: Some(address(&Route::Dash(id.clone()))),
+        ts: Lineup::new(plan).is_ok().then(|| address(&Route::Ts(id.clone()))),
         refused: None,
         video: plan.of_kind(MediaKind::Video).filter_map(|track| video(track, target)).collect(),
         audio: plan.of_kind(MediaKind::Audio).filter_map(|track| audio(track, target)).collect(),

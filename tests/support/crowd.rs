@@ -72,9 +72,10 @@ impl Player {
     fn run(&mut self) -> Count {
         while !self.stop.load(Ordering::Relaxed) {
             let base = format!("/vod/{}/", self.id);
-            match self.number % 5 {
-                0 | 1 => self.hls(&base),
+            match self.number % 6 {
+                0 | 1 => self.hls(&format!("{base}index.m3u8")),
                 2 | 3 => self.dash(&base),
+                4 => self.hls(&format!("{base}ts.m3u8")),
                 _ => self.stored(),
             }
             std::thread::sleep(Duration::from_millis(20));
@@ -82,10 +83,9 @@ impl Player {
         self.count
     }
 
-    fn hls(&mut self, base: &str) {
-        let entry = format!("{base}index.m3u8");
-        let Some(multivariant) = self.text(&entry) else { return };
-        for playlist in uris(&entry, &multivariant) {
+    fn hls(&mut self, entry: &str) {
+        let Some(multivariant) = self.text(entry) else { return };
+        for playlist in uris(entry, &multivariant) {
             let Some(media) = self.text(&playlist) else { return };
             self.media(&uris(&playlist, &media));
         }

@@ -45,7 +45,8 @@ impl Truth {
 
     /// The addresses of segments.
     pub(crate) fn segments(&self) -> Vec<&str> {
-        let is_segment = |url: &&str| url.rsplit_once('.').is_some_and(|(_, extension)| extension == "m4s");
+        let is_segment =
+            |url: &&str| url.rsplit_once('.').is_some_and(|(_, extension)| matches!(extension, "m4s" | "ts"));
         self.versioned().filter(is_segment).collect()
     }
 
@@ -88,13 +89,15 @@ impl Truth {
 /// Every URL of `id`, as its manifests name them, the entries included.
 pub(crate) fn walk(server: &Server, id: &str) -> BTreeSet<String> {
     let base = format!("/vod/{id}/");
-    let (hls, dash) = (format!("{base}index.m3u8"), format!("{base}index.mpd"));
+    let [hls, ts, dash] = ["index.m3u8", "ts.m3u8", "index.mpd"].map(|entry| format!("{base}{entry}"));
     let mut urls: BTreeSet<String> = segments_of_mpd(&base, &text(server, &dash)).into_iter().collect();
-    for playlist in uris(&base, &text(server, &hls)) {
-        urls.extend(uris(&playlist, &text(server, &playlist)));
-        urls.insert(playlist);
+    for entry in [&hls, &ts] {
+        for playlist in uris(&base, &text(server, entry)) {
+            urls.extend(uris(&playlist, &text(server, &playlist)));
+            urls.insert(playlist);
+        }
     }
-    urls.extend([hls, dash]);
+    urls.extend([hls, ts, dash]);
     urls
 }
 

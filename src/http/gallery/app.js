@@ -128,7 +128,7 @@ async function fetchPage(after, limit) {
 /** The asset with whole addresses: the list's are relative to itself. */
 function located(asset) {
   const whole = (address) => (address === null ? null : new URL(address, ASSETS).href);
-  return { ...asset, hls: whole(asset.hls), dash: whole(asset.dash), files: asset.files.map(whole) };
+  return { ...asset, hls: whole(asset.hls), dash: whole(asset.dash), ts: whole(asset.ts), files: asset.files.map(whole) };
 }
 
 async function loadMore(limit = PAGE) {
@@ -634,7 +634,7 @@ function showStats() {
 // Addresses.
 
 function showAddresses(asset) {
-  const rows = [['HLS', asset.hls], ['DASH', asset.dash], ...asset.files.map((file) => ['MP4', file])];
+  const rows = [['HLS', asset.hls], ['DASH', asset.dash], ['TS', asset.ts], ...asset.files.map((file) => ['MP4', file])];
   $('addresses').replaceChildren(...rows.filter(([, href]) => href).map(([name, href]) => {
     const field = el('input', { type: 'text', readOnly: true, value: href, ariaLabel: `${name} address`, onfocus: () => field.select() });
     const button = el('button', { type: 'button', className: 'quiet', ariaLabel: `Copy ${name} address ${tail(href)}` }, 'Copy');

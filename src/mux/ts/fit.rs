@@ -7,6 +7,10 @@ use crate::plan::Planned;
 /// Parameter sets that are repeated before each sync sample, in bytes at most; real ones are below 300.
 pub(super) const PARAMETER_SETS_LIMIT: u64 = 4_096;
 
+/// Bytes of a segment at most. A packet is 188 bytes however small the sample in it is: without a bound, millions of
+/// samples of a byte each would become gigabytes.
+pub(super) const SEGMENT_LIMIT: u64 = 1 << 30;
+
 /// Why a track is not carried.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unfit {
@@ -40,6 +44,16 @@ pub enum Unfit {
         /// Its track_ID.
         track: u32,
         /// How long they are together.
+        bytes: u64,
+    },
+    /// A segment would be too long.
+    #[error("{file}: segment {segment} takes {bytes} bytes as MPEG-TS; at most {SEGMENT_LIMIT} are made")]
+    Segment {
+        /// The file of its first track.
+        file: String,
+        /// Its number.
+        segment: usize,
+        /// How long it would be.
         bytes: u64,
     },
     /// A frame is longer than an ADTS header can say.

@@ -76,7 +76,11 @@ impl Transport {
             if shape.nal_length < START_CODE {
                 continuity.video = 0;
             }
-            counts.push(Count { bytes: packets * u64_from_usize(PACKET), continuity: begin });
+            let bytes = packets * u64_from_usize(PACKET);
+            if bytes > fit::SEGMENT_LIMIT {
+                return Err(Unfit::Segment { file: streams.first().file.clone(), segment: counts.len() + 1, bytes });
+            }
+            counts.push(Count { bytes, continuity: begin });
         }
         Ok(Self { program, counts })
     }
