@@ -94,8 +94,8 @@ fn look(base: &str, file: &Path) -> (Result<Seen, String>, Duration) {
     };
     let seen = match (ask("index.m3u8"), ask("index.mpd")) {
         (Ok(hls), Ok(dash)) => match (hls.status, dash.status) {
-            (200, 200) => plays(&ask),
-            (422, 422) => refused(&hls, &dash, file),
+            (200, 200) => plays(&ask).and_then(|seen| transports(&ask).map(|()| seen)),
+            (422, 422) => refused(&[&hls, &dash, &ask("ts.m3u8").unwrap_or_default()], file),
             statuses => {
                 Err(format!("the manifests are {statuses:?}: {}", hls.text().chars().take(200).collect::<String>()))
             }
@@ -129,15 +129,50 @@ fn plays(ask: &dyn Fn(&str) -> Result<Answer, String>) -> Result<Seen, String> {
     Ok(Seen::Plays(names.join(" ")))
 }
 
+/// Its MPEG-TS: whole packets in every segment, or a problem that says what MPEG-TS carries.
+fn transports(ask: &dyn Fn(&str) -> Result<Answer, String>) -> Result<(), String> {
+    let entry = ask("ts.m3u8")?;
+    if entry.status == 404 && entry.text().contains("MPEG-TS carries") {
+        return Ok(());
+    }
+    let names = |answer: &Answer| -> Vec<String> {
+        let text = answer.text();
+        let quoted = text.lines().filter_map(|line| line.split_once("URI=\"")?.1.split('"').next());
+        let plain = text.lines().filter(|line| !line.starts_with('#'));
+        quoted.chain(plain).map(str::to_owned).collect()
+    };
+    let whole = |uri: &str, answer: &Answer| match answer.status {
+        200 => Ok(()),
+        status => Err(format!("{uri}: {status}")),
+    };
+    whole("ts.m3u8", &entry)?;
+    for playlist in names(&entry) {
+        let media = ask(&playlist)?;
+        whole(&playlist, &media)?;
+        for segment in names(&media) {
+            let segment = presentation::resolve(&playlist, &segment);
+            let answer = ask(&segment)?;
+            whole(&segment, &answer)?;
+            if answer.body.is_empty() || !answer.body.len().is_multiple_of(188) {
+                return Err(format!("{segment}: {} bytes", answer.body.len()));
+            }
+        }
+    }
+    Ok(())
+}
+
 /// RFC 9457: a problem, which names the file and says why.
-fn refused(hls: &Answer, dash: &Answer, file: &Path) -> Result<Seen, String> {
-    for answer in [hls, dash] {
+fn refused(answers: &[&Answer], file: &Path) -> Result<Seen, String> {
+    for answer in answers {
+        if answer.status != 422 {
+            return Err(format!("one manifest is 422, another {}", answer.status));
+        }
         let kind = answer.header("content-type").unwrap_or_default();
         if !kind.starts_with("application/problem+json") {
             return Err(format!("422 as {kind:?}"));
         }
     }
-    let problem: serde_json::Value = serde_json::from_slice(&hls.body).map_err(|error| error.to_string())?;
+    let problem: serde_json::Value = serde_json::from_slice(&answers[0].body).map_err(|error| error.to_string())?;
     let detail = problem.get("detail").and_then(serde_json::Value::as_str).ok_or("a problem without detail")?;
     let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     if !detail.contains(&name) {

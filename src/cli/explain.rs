@@ -2,6 +2,7 @@
 
 use super::args::ExplainArgs;
 use super::program::{self, ProgramTracks, TransportPart};
+use super::progress;
 use crate::catalog::{Asset, Catalog};
 use crate::config::{Config, Overrides};
 use crate::manifest::{Manifests, Text};
@@ -46,7 +47,8 @@ fn explain(args: &ExplainArgs) -> Result<Value, Box<dyn Error>> {
     config.store.settle = Duration::ZERO;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let catalog = origin::catalog(&config, Arc::new(Metrics::new()))?;
-    let asset = runtime.block_on(async { Catalog::open(&catalog, route.asset()).await })?;
+    let asset =
+        runtime.block_on(progress::waiting("reading the asset's headers", Catalog::open(&catalog, route.asset())))?;
     Ok(serde_json::to_value(Explained::new(&asset, &route)?)?)
 }
 

@@ -1,17 +1,20 @@
 //! `afflux inspect PATH`: what a stored file holds, how it would be cut, and what lint says of it. Needs no server.
 
+use super::progress::Progress;
 use super::report::Report;
 use crate::config::Config;
 use crate::demux::{self, Probe, Step};
 use crate::media::{ByteRange, Movie, usize_from_u64};
 use crate::plan::{Plan, Refusal, Settings, Source};
 use bytes::BytesMut;
+use indicatif::ProgressDrawTarget;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// Why a file cannot be inspected.
 #[derive(Debug, thiserror::Error)]
@@ -68,8 +71,11 @@ pub fn run(path: &Path, format: Format) -> ExitCode {
 
 fn understand(path: &Path) -> Result<Movie, Error> {
     let file = File::open(path)?;
-    let (mut probe, mut range) = Probe::new(file.metadata()?.len())?;
+    let size = file.metadata()?.len();
+    let (mut probe, mut range) = Probe::new(size)?;
+    let (began, mut progress) = (Instant::now(), Progress::over(size, ProgressDrawTarget::stderr()));
     loop {
+        progress.at(range.start(), began.elapsed());
         match probe.feed(&read(&file, range)?.freeze())? {
             Step::Need(next) => range = next,
             Step::Done(movie) => return Ok(*movie),

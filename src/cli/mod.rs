@@ -4,6 +4,7 @@ mod args;
 pub mod explain;
 pub mod inspect;
 mod program;
+mod progress;
 mod report;
 pub mod serve;
 
