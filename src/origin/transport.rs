@@ -81,9 +81,14 @@ impl Origin {
     async fn transport(&self, asset: &Asset, of: Streams<'_>, name: &ProgramName) -> Result<Arc<Transport>, Error> {
         let key = of.version();
         let (plan, name) = (Arc::clone(&asset.plan), name.clone());
-        let make = async move {
+        // A walk over all samples: not on a thread that answers requests.
+        let walk = move || {
             let streams = streams(&plan, &name).ok_or(Error::NotFound)?;
             Ok(Arc::new(Transport::new(streams, plan.settings().target_millis)?))
+        };
+        let make = async move {
+            let walked = tokio::task::spawn_blocking(walk).await;
+            walked.unwrap_or_else(|_| Err(Error::Interrupted("laying out MPEG-TS was given up".into())))
         };
         let (transport, _) = self.transports.get_or_make(key, Kept::Transport, make).await?;
         self.metrics.cached(Kept::Transport, self.transports.bytes());

@@ -8,7 +8,6 @@ use super::adts;
 use super::pes::Times;
 use crate::media::{Aac, Family, Ticks};
 use crate::plan::{Planned, Slice, Streams, Timeline};
-use std::iter::Peekable;
 use std::ops::Range;
 
 /// Ticks of 90 kHz between clocks at most: 100 ms.
@@ -98,15 +97,35 @@ pub(super) fn first_decoded(streams: Streams<'_>, slice: &Slice) -> Option<i64> 
 /// The units of `slice`, whose successor's first unit is decoded at `until`; `None` for the last one.
 pub(super) fn units<'a>(streams: Streams<'a>, slice: &Slice, until: Option<i64>) -> impl Iterator<Item = Unit> + 'a {
     let pictures = streams.video().map(|track| frames(&track.timeline, slice.video.clone()));
-    let sounds = streams.audio().map(|track| frames(&track.timeline, slice.audio.clone()));
-    let lasting = streams.audio().map_or(Ratio::NONE, Ratio::of);
+    let sounds = streams.audio().map(|track| Grouped {
+        frames: Feed::new(Some(frames(&track.timeline, slice.audio.clone()))),
+        lasting: Ratio::of(track),
+    });
     Merge {
-        pictures: pictures.into_iter().flatten().peekable(),
-        sounds: Grouped { frames: sounds.into_iter().flatten().peekable(), lasting }.peekable(),
+        pictures: Feed::new(pictures),
+        sounds: Feed::new(sounds),
         clocked: if streams.video().is_some() { Clocked::Pictures } else { Clocked::Sounds },
         until,
         due: None,
         left: CLOCKS_LIMIT,
+    }
+}
+
+/// An iterator, if there is one, whose next item is in sight.
+struct Feed<I: Iterator> {
+    next: Option<I::Item>,
+    rest: Option<I>,
+}
+
+impl<I: Iterator> Feed<I> {
+    fn new(mut rest: Option<I>) -> Self {
+        Self { next: rest.as_mut().and_then(Iterator::next), rest }
+    }
+
+    #[inline]
+    fn take(&mut self) -> Option<I::Item> {
+        let following = self.rest.as_mut().and_then(Iterator::next);
+        std::mem::replace(&mut self.next, following)
     }
 }
 
@@ -120,14 +139,12 @@ struct Ratio {
 }
 
 impl Ratio {
-    const NONE: Self = Self { ticks: 0, frames: 1 };
-
     fn of(track: &Planned) -> Self {
         match track.track().codec.family {
             Family::Aac(Aac { frame_length, sample_rate, .. }) => {
                 Self { ticks: i64::from(frame_length) * 90_000, frames: i64::from(sample_rate.max(1)) }
             }
-            Family::H264 { .. } | Family::H265 { .. } | Family::Other => Self::NONE,
+            Family::H264 { .. } | Family::H265 { .. } | Family::Other => Self { ticks: 0, frames: 1 },
         }
     }
 
@@ -140,7 +157,7 @@ impl Ratio {
 /// Audio frames, as many to a unit as are decoded within [`CLOCK_INTERVAL`], and when a decoder thinks they are: only a
 /// unit's first frame has a time, so one that is off by more than a tick begins a unit.
 struct Grouped<I: Iterator<Item = Frame>> {
-    frames: Peekable<I>,
+    frames: Feed<I>,
     lasting: Ratio,
 }
 
@@ -149,7 +166,7 @@ impl<I: Iterator<Item = Frame>> Iterator for Grouped<I> {
 
     fn next(&mut self) -> Option<Sound> {
         let header = u64::from(adts::HEADER);
-        let first = self.frames.next()?;
+        let first = self.frames.take()?;
         let times = first.times;
         let bytes = u64::from(first.size) + header;
         let mut sound = Sound { first: first.number, frames: 1, bytes, longest: first.size, times };
@@ -162,7 +179,8 @@ impl<I: Iterator<Item = Frame>> Iterator for Grouped<I> {
                 && sound.bytes + u64::from(next.size) + header <= SOUND_LIMIT
                 && sound.frames < FRAMES_LIMIT
         };
-        while let Some(next) = self.frames.next_if(|next| fits(&sound, next)) {
+        while let Some(next) = self.frames.next.filter(|next| fits(&sound, next)) {
+            self.frames.take();
             sound.frames += 1;
             sound.bytes += u64::from(next.size) + header;
             sound.longest = sound.longest.max(next.size);
@@ -179,8 +197,8 @@ enum Clocked {
 }
 
 struct Merge<P: Iterator<Item = Frame>, S: Iterator<Item = Sound>> {
-    pictures: Peekable<P>,
-    sounds: Peekable<S>,
+    pictures: Feed<P>,
+    sounds: Feed<S>,
     clocked: Clocked,
     until: Option<i64>,
     /// When the next clock must be at the latest; `None` before the first.
@@ -212,20 +230,20 @@ impl<P: Iterator<Item = Frame>, S: Iterator<Item = Sound>> Iterator for Merge<P,
     type Item = Unit;
 
     fn next(&mut self) -> Option<Unit> {
-        let picture = self.pictures.peek().map(|frame| frame.times.dts);
-        let sound = self.sounds.peek().map(|sound| sound.times.dts);
+        let picture = self.pictures.next.map(|frame| frame.times.dts);
+        let sound = self.sounds.next.map(|sound| sound.times.dts);
         if let Some(at) = self.clock(picture, sound) {
             self.clocked_at(at);
             self.left = self.left.saturating_sub(1);
             return Some(Unit::Clock(at));
         }
         if picture.is_some_and(|picture| sound.is_none_or(|sound| picture <= sound)) {
-            let Frame { number, size, sync, times, .. } = self.pictures.next()?;
+            let Frame { number, size, sync, times, .. } = self.pictures.take()?;
             self.clocked_at(times.dts);
             self.left = CLOCKS_LIMIT;
             return Some(Unit::Picture(Picture { number, size, sync, times }));
         }
-        let sound = self.sounds.next()?;
+        let sound = self.sounds.take()?;
         if self.clocked == Clocked::Sounds {
             self.clocked_at(sound.times.dts);
             self.left = CLOCKS_LIMIT;
