@@ -7,6 +7,7 @@
 
 use super::boxes::Atom;
 use super::error::Error;
+use crate::media::AAC_RATES;
 use crate::media::Aac;
 use crate::media::usize_from_u32;
 
@@ -92,10 +93,6 @@ pub(super) struct Config {
     pub(super) frame_length: u16,
 }
 
-/// samplingFrequencyIndex (ISO/IEC 14496-3 table 1.18).
-const RATES: [u32; 13] =
-    [96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000, 7_350];
-
 impl Config {
     /// `None` when `specific` ends too early or says a reserved rate.
     pub(super) fn read(specific: &[u8]) -> Option<Self> {
@@ -175,7 +172,7 @@ impl Bits<'_> {
     fn rate(&mut self) -> Option<u32> {
         let rate = match self.read(4)? {
             15 => self.read(24)?,
-            index => *RATES.get(usize_from_u32(index))?,
+            index => *AAC_RATES.get(usize_from_u32(index))?,
         };
         (rate > 0).then_some(rate)
     }

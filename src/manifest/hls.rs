@@ -53,13 +53,18 @@ pub(super) fn media(asset: &AssetId, plan: &Plan, track: &Planned) -> Vec<u8> {
             ..MediaSegment::default()
         }
     });
+    vod(plan.target_duration(), track.is_independent(), segments.collect(), VERSION)
+}
+
+/// A media playlist that is complete and counts from 1.
+pub(super) fn vod(target: u32, independent_segments: bool, segments: Vec<MediaSegment>, version: usize) -> Vec<u8> {
     let playlist = MediaPlaylist {
-        version: Some(VERSION),
-        independent_segments: track.is_independent(),
-        target_duration: u64::from(plan.target_duration()),
+        version: Some(version),
+        independent_segments,
+        target_duration: u64::from(target),
         media_sequence: 1,
         playlist_type: Some(MediaPlaylistType::Vod),
-        segments: segments.collect(),
+        segments,
         end_list: true,
         ..MediaPlaylist::default()
     };

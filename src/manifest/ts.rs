@@ -1,6 +1,6 @@
 //! HLS playlists of MPEG-TS (RFC 8216 §3.2): each H.264 video muxed with the default AAC, other AAC alone.
 
-use super::hls::{codecs, resolution, seconds, thousandths};
+use super::hls::{codecs, resolution, seconds, thousandths, vod};
 use super::names::{self, Group, Rendition};
 use super::rates::{FrameRate, Rates};
 use super::texts::Text;
@@ -9,10 +9,7 @@ use crate::mux::{self, Transport, Unfit};
 use crate::plan::{Opening, Plan, Planned, Streams};
 use crate::route::{ProgramName, ProgramPart, Route};
 use bytes::Bytes;
-use m3u8_rs::{
-    AlternativeMedia, AlternativeMediaType, MasterPlaylist, MediaPlaylist, MediaPlaylistType, MediaSegment,
-    VariantStream,
-};
+use m3u8_rs::{AlternativeMedia, AlternativeMediaType, MasterPlaylist, MediaSegment, VariantStream};
 use std::sync::Arc;
 
 /// `EXT-X-MEDIA` needs 4 (RFC 8216 §7); fractions of seconds need 3.
@@ -161,19 +158,7 @@ fn media(asset: &AssetId, name: &ProgramName, (streams, transport): (Streams<'_>
         duration: seconds(micros),
         ..MediaSegment::default()
     });
-    let playlist = MediaPlaylist {
-        version: Some(VERSION),
-        independent_segments: is_independent(streams),
-        target_duration: u64::from(target),
-        media_sequence: 1,
-        playlist_type: Some(MediaPlaylistType::Vod),
-        segments: segments.collect(),
-        end_list: true,
-        ..MediaPlaylist::default()
-    };
-    let mut text = Vec::new();
-    playlist.write_to(&mut text).expect("memory takes every write");
-    text
+    vod(target, is_independent(streams), segments.collect(), VERSION)
 }
 
 fn multivariant(asset: &AssetId, lineup: &Lineup<'_>, variants: &[Listed<'_>], alternatives: &[Listed<'_>]) -> Vec<u8> {

@@ -35,6 +35,10 @@ pub enum Family {
     Other,
 }
 
+/// Samples per second by samplingFrequencyIndex (ISO/IEC 14496-3 table 1.18).
+pub const AAC_RATES: [u32; 13] =
+    [96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000, 7_350];
+
 /// What an AudioSpecificConfig says (ISO/IEC 14496-3 §1.6.2.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Aac {

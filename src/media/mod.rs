@@ -15,7 +15,7 @@ mod time;
 mod track;
 
 pub use asset::{AssetId, Descriptor, DescriptorError, DescriptorTrack, MediaKind, Rendition, Role, SCHEMA_VERSION};
-pub use codec::{Aac, Codec, Family, Picture, Sound};
+pub use codec::{AAC_RATES, Aac, Codec, Family, Picture, Sound};
 pub use id::{ContentId, Version, VersionError};
 pub use index::{Chunk, Sample, SampleIndex};
 pub use num::{i64_from_u64, partition_point, u32_from_usize, u64_from_usize, usize_from_u32, usize_from_u64};

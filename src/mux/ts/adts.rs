@@ -5,17 +5,13 @@
 //! │ frame length 13 │ buffer fullness 11 │ raw data blocks less one 2 │
 //! ```
 
-use crate::media::{Aac, u32_from_usize};
+use crate::media::{AAC_RATES, Aac, u32_from_usize};
 
 /// Bytes of a header.
 pub(super) const HEADER: u32 = 7;
 
 /// Bytes of a frame at most, its header not counted: 13 bits hold both.
 pub(super) const FRAME_LIMIT: u32 = 0x1fff - HEADER;
-
-/// samplingFrequencyIndex (ISO/IEC 14496-3 table 1.18).
-const RATES: [u32; 13] =
-    [96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000, 7_350];
 
 /// buffer fullness of a variable rate.
 const VARIABLE: u64 = 0x7ff;
@@ -29,7 +25,7 @@ impl Adts {
     /// configurations 1 to 7, and means frames of 1024 samples. SBR is left for the decoder to find.
     pub(super) fn new(aac: Aac) -> Option<Self> {
         let profile = u64::from(aac.core_type).checked_sub(1).filter(|profile| *profile < 4)?;
-        let rate = RATES.iter().position(|rate| *rate == aac.sample_rate)?;
+        let rate = AAC_RATES.iter().position(|rate| *rate == aac.sample_rate)?;
         let channels = Some(u64::from(aac.channel_configuration)).filter(|channels| (1..=7).contains(channels))?;
         // Syncword, ID 0 (MPEG-4), layer 0, protection_absent 1.
         let start = 0xfff1_u64 << 40;

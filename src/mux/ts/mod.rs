@@ -12,6 +12,7 @@
 //! a segment is made before its length is known, and its last picture is spread so that counters begin at 0 again.
 
 mod adts;
+mod chunks;
 mod fit;
 mod packets;
 mod pes;
@@ -19,7 +20,9 @@ mod psi;
 mod segment;
 mod transport;
 mod units;
+mod write;
 
+pub use chunks::Chunks;
 pub use fit::{Unfit, fit};
-pub use segment::{Chunks, Outline, Reads, TsRecipe, Window};
+pub use segment::{Outline, Reads, TsRecipe, Window};
 pub use transport::Transport;

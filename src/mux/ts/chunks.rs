@@ -1,0 +1,60 @@
+//! Stored bytes as the store gives them, taken from the front across the borders of their chunks.
+
+use crate::media::{u64_from_usize, usize_from_u64};
+use bytes::{Buf, Bytes};
+
+/// Stored bytes, taken from the front. Behind their end come zeros.
+#[derive(Debug, Clone, Default)]
+pub struct Chunks {
+    chunks: std::vec::IntoIter<Bytes>,
+    current: Bytes,
+}
+
+impl Chunks {
+    /// All bytes of `chunks`.
+    #[must_use]
+    pub fn new(chunks: Vec<Bytes>) -> Self {
+        Self { chunks: chunks.into_iter(), current: Bytes::new() }
+    }
+
+    /// Passes the next `len` bytes to `each`, part by part.
+    pub(super) fn pass(&mut self, len: u64, mut each: impl FnMut(&[u8])) {
+        let mut left = usize_from_u64(len);
+        while left > 0 {
+            if self.current.is_empty() {
+                self.current = self.chunks.find(|chunk| !chunk.is_empty()).unwrap_or(Bytes::from_static(&[0; 64]));
+            }
+            let (now, _) = self.current.split_at(left.min(self.current.len()));
+            each(now);
+            left -= now.len();
+            let passed = now.len();
+            self.current.advance(passed);
+        }
+    }
+
+    /// Leaves out the next `len` bytes.
+    pub fn skip(&mut self, len: u64) {
+        self.pass(len, |_| {});
+    }
+
+    pub(super) fn take<const N: usize>(&mut self) -> [u8; N] {
+        if let Some(taken) = self.current.first_chunk() {
+            let taken = *taken;
+            self.current.advance(N);
+            return taken;
+        }
+        let (mut taken, mut at) = ([0; N], 0);
+        self.pass(u64_from_usize(N), |part| {
+            for (place, byte) in taken.iter_mut().skip(at).zip(part) {
+                *place = *byte;
+            }
+            at += part.len();
+        });
+        taken
+    }
+
+    /// The next bytes, left where they are.
+    pub(super) fn peek<const N: usize>(&self) -> [u8; N] {
+        self.current.first_chunk().copied().unwrap_or_else(|| self.clone().take())
+    }
+}

@@ -1,0 +1,142 @@
+//! Units → packets: headers, delimiters and parameter sets in front of what is stored.
+
+use super::chunks::Chunks;
+use super::packets::{self, Clock, Packets, Pid};
+use super::pes;
+use super::segment::{Audio, Placed, TsRecipe, Video};
+use super::transport::START_CODE;
+use super::units::{CLOCK_INTERVAL, Picture, Sound, Unit};
+use crate::media::{u64_from_usize, usize_from_u32, usize_from_u64};
+
+/// An access unit delimiter: any slice types (Rec. ITU-T H.264 §7.3.2.4).
+const DELIMITER: [u8; 6] = [0, 0, 0, 1, 9, 0xf0];
+/// nal_unit_type of an access unit delimiter.
+const DELIMITER_TYPE: u8 = 9;
+
+/// Packets of one window, as they are written.
+pub(super) struct Writer<'a> {
+    pub(super) recipe: &'a TsRecipe,
+    pub(super) out: Packets,
+    pub(super) video: Chunks,
+    pub(super) audio: Chunks,
+    /// Packets that the next picture has beyond those that it fills.
+    pub(super) spread: u64,
+}
+
+impl Writer<'_> {
+    pub(super) fn unit(&mut self, placed: Placed) {
+        let recipe = self.recipe;
+        match (placed.unit, &recipe.video, &recipe.audio) {
+            (Unit::Clock(at), ..) => {
+                let pid = if recipe.shape.carried.video { Pid::Video } else { Pid::Audio };
+                self.out.clock(pid, placed.continuity, at.saturating_sub(CLOCK_INTERVAL));
+            }
+            (Unit::Picture(picture), Some(video), _) => {
+                let mut media = std::mem::take(&mut self.video);
+                self.picture(video, (picture, u64::from(picture.size)), placed.continuity, &mut media);
+                self.video = media;
+            }
+            (Unit::Sound(sound), _, Some(audio)) => self.sound(audio, sound, placed.continuity),
+            (Unit::Picture(_) | Unit::Sound(_), ..) => {}
+        }
+    }
+
+    /// A picture whose NAL units and length fields of 4 bytes are the next `size` bytes of `media`.
+    fn picture(&mut self, video: &Video, (picture, size): (Picture, u64), continuity: u8, media: &mut Chunks) {
+        let shape = self.recipe.shape;
+        let bytes = shape.picture_bytes(picture, size);
+        let clock = Clock { at: picture.times.dts.saturating_sub(CLOCK_INTERVAL), random_access: picture.sync };
+        self.out.begin((Pid::Video, continuity), Some(clock), bytes, packets::packets(bytes, true) + self.spread);
+        // Six bytes are for a delimiter: ours, or stuffing where the sample has its own.
+        let [_, _, _, _, first] = if size > 4 { media.peek() } else { [0; 5] };
+        let own = first & 0x1f == DELIMITER_TYPE;
+        let stuffing = if own { u8::try_from(DELIMITER.len()).expect("six") } else { 0 };
+        pes::header(&mut self.out, Pid::Video, (shape.video, picture.times), bytes, stuffing);
+        let mut left = size;
+        if own {
+            left -= self.nal_unit(media, left);
+        } else {
+            self.out.push(&DELIMITER);
+        }
+        if picture.sync {
+            self.out.push(&video.sets);
+        }
+        while left > 0 {
+            left -= self.nal_unit(media, left);
+        }
+    }
+
+    /// Writes the next NAL unit of a sample that has `left` bytes left; how many of them it took. A length that reaches
+    /// past the sample ends with it; what is too short for a length becomes trailing zeros (annex B).
+    fn nal_unit(&mut self, media: &mut Chunks, left: u64) -> u64 {
+        let Some(behind) = left.checked_sub(u64::from(START_CODE)) else {
+            media.skip(left);
+            self.out.push([0; 4].get(..usize_from_u64(left)).unwrap_or_default());
+            return left;
+        };
+        let length = u64::from(u32::from_be_bytes(media.take())).min(behind);
+        self.out.push(if length > 0 { &[0, 0, 0, 1] } else { &[0; 4] });
+        media.pass(length, |part| self.out.push(part));
+        u64::from(START_CODE) + length
+    }
+
+    fn sound(&mut self, audio: &Audio, sound: Sound, continuity: u8) {
+        let shape = self.recipe.shape;
+        let bytes = shape.bytes(Unit::Sound(sound));
+        let clock = Clock { at: sound.times.dts.saturating_sub(CLOCK_INTERVAL), random_access: true };
+        let clock = (!shape.carried.video).then_some(clock);
+        self.out.begin((Pid::Audio, continuity), clock, bytes, packets::packets(bytes, clock.is_some()));
+        pes::header(&mut self.out, Pid::Audio, (shape.audio, sound.times), bytes, 0);
+        let samples = sound.first..sound.first + sound.frames;
+        let (mut silent, _) = audio.timeline.stored_range(samples.clone());
+        for sample in audio.timeline.samples(samples) {
+            self.out.push(&audio.adts.header(sample.size));
+            match audio.timeline.silent_frame().filter(|_| silent > 0) {
+                Some(frame) => self.out.push(frame),
+                None => self.audio.pass(u64::from(sample.size), |part| self.out.push(part)),
+            }
+            silent = silent.saturating_sub(1);
+        }
+    }
+
+    /// All units of a segment whose NAL units grow: counters are counted on the way, and the last picture has as many
+    /// packets as bring the video's counter back to 0.
+    pub(super) fn growing(&mut self, units: &[Placed]) {
+        let last = units.iter().rposition(|placed| matches!(placed.unit, Unit::Picture(_)));
+        let mut written = 0_u64;
+        for (at, placed) in units.iter().enumerate() {
+            let [.., count] = written.to_be_bytes();
+            match (placed.unit, &self.recipe.video) {
+                (Unit::Picture(picture), Some(video)) => {
+                    let media = lengthened(&mut self.video, picture.size, self.recipe.shape.nal_length);
+                    let size = u64_from_usize(media.len());
+                    let fills = packets::packets(self.recipe.shape.picture_bytes(picture, size), true);
+                    self.spread = if last == Some(at) { (written + fills).wrapping_neg() % 16 } else { 0 };
+                    self.picture(video, (picture, size), count, &mut Chunks::new(vec![media.into()]));
+                    written += fills + self.spread;
+                }
+                (Unit::Clock(_), Some(_)) => self.unit(Placed { continuity: count.wrapping_sub(1), ..*placed }),
+                (Unit::Picture(_) | Unit::Sound(_) | Unit::Clock(_), _) => self.unit(*placed),
+            }
+        }
+    }
+}
+
+/// The next sample of `size` bytes, its NAL units behind length fields of 4 bytes instead of `nal_length`.
+fn lengthened(media: &mut Chunks, size: u32, nal_length: u8) -> Vec<u8> {
+    let mut sample = Vec::with_capacity(usize_from_u32(size));
+    media.pass(u64::from(size), |part| sample.extend_from_slice(part));
+    let mut grown = Vec::with_capacity(sample.len() + 64);
+    let mut rest = sample.as_slice();
+    while let Some((field, behind)) = rest.split_at_checked(usize::from(nal_length)) {
+        let length = field.iter().fold(0_usize, |length, byte| length << 8 | usize::from(*byte));
+        let (unit, behind) = behind.split_at(length.min(behind.len()));
+        grown.extend(crate::media::u32_from_usize(unit.len()).to_be_bytes());
+        grown.extend(unit);
+        rest = behind;
+        if rest.is_empty() {
+            break;
+        }
+    }
+    grown
+}
