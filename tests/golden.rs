@@ -20,14 +20,15 @@
 #[allow(dead_code, reason = "shared with other tests")]
 mod stored;
 
-use afflux::manifest::Manifests;
-use afflux::media::AssetId;
-use afflux::mux::{self, Piece};
-use afflux::plan::{PACKAGER_REVISION, Planned};
+use afflux::manifest::{Lineup, Manifests, TsManifests};
+use afflux::media::{AssetId, ByteRange};
+use afflux::mux::{self, Chunks, Piece, Transport};
+use afflux::plan::{PACKAGER_REVISION, Plan, Planned};
 use bytes::Bytes;
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::path::Path;
+use std::sync::Arc;
 use stored::{fixture_assets, fixtures, plan, slice, sources};
 
 #[test]
@@ -51,8 +52,64 @@ fn manifests_and_muxed_bytes_are_as_they_were() {
         wrong.extend(compare(&folder.join(format!("{name}.m3u8")), &text(&manifests.hls.text), |_, _| {}));
         wrong.extend(compare(&folder.join(format!("{name}.mpd")), &text(&manifests.dash.text), |_, _| {}));
         wrong.extend(compare(&folder.join(format!("{name}.boxes")), &muxed, refuse_without_revision));
+        let (entry, packets) = transport(&name, &plan, &objects);
+        wrong.extend(compare(&folder.join(format!("{name}.ts.m3u8")), &entry, |_, _| {}));
+        wrong.extend(compare(&folder.join(format!("{name}.packets")), &packets, refuse_without_revision));
     }
     assert!(wrong.is_empty(), "differ from their goldens (UPDATE_GOLDEN=1 rewrites them):\n{}", wrong.join("\n"));
+}
+
+/// The MPEG-TS entry of a plan, and its programs as text: what they are from, their segments by length and hash, the
+/// first packets of the first one by one.
+fn transport(name: &str, plan: &Plan, objects: &HashMap<String, Bytes>) -> (String, String) {
+    let lineup = Lineup::new(plan).unwrap();
+    let layouts: Vec<Arc<Transport>> =
+        lineup.streams().into_iter().map(|streams| Arc::new(Transport::new(streams, 6_000).unwrap())).collect();
+    let manifests = TsManifests::new(&AssetId::new(name).unwrap(), &lineup, &layouts);
+    let mut out = format!("packager revision {PACKAGER_REVISION}\n");
+    for (streams, layout) in lineup.streams().into_iter().zip(&layouts) {
+        let from =
+            |track: &Planned| format!("{} of {} ({})", track.name.id, track.file, track.timeline.movie().content);
+        let tracks: Vec<String> = streams.tracks().map(from).collect();
+        let count = layout.program().slices().len();
+        writeln!(out, "\nprogram of track {}, {count} segments", tracks.join(" and track ")).unwrap();
+        for number in 1..=count as u32 {
+            let recipe = layout.recipe(streams, number).unwrap();
+            let reads = recipe.whole().reads();
+            let read = |track: Option<&Planned>, ranges: &[ByteRange]| {
+                let parts =
+                    track.map(|track| ranges.iter().map(|range| slice(&objects[&track.file], *range)).collect());
+                Chunks::new(parts.unwrap_or_default())
+            };
+            let made = recipe.whole().bake(read(streams.video(), &reads.video), read(streams.audio(), &reads.audio));
+            let bytes = made.concat();
+            if number == 1 {
+                bytes.chunks(188).take(40).for_each(|packet| dump_packet(packet, &mut out));
+            }
+            let hash = blake3::hash(&bytes).to_hex();
+            writeln!(out, "  segment {number}: {} bytes {}", bytes.len(), hash.get(..16).unwrap()).unwrap();
+        }
+    }
+    (String::from_utf8(manifests.entry.text.to_vec()).unwrap(), out)
+}
+
+/// A packet as a line: PID, counter, whether a unit starts, the adaptation field's length and PCR, the payload's start.
+fn dump_packet(packet: &[u8], out: &mut String) {
+    let pid = u16::from(packet[1] & 0x1f) << 8 | u16::from(packet[2]);
+    let (starts, adapted) = (packet[1] & 0x40 != 0, packet[3] & 0x20 != 0);
+    write!(out, "    {pid:#06x} {:2} {}", packet[3] & 0xf, if starts { "start" } else { "     " }).unwrap();
+    let length = if adapted { 1 + usize::from(packet[4]) } else { 0 };
+    let pcr = (length > 7 && packet[5] & 0x10 != 0)
+        .then(|| packet[6..11].iter().fold(0_u64, |sum, byte| sum << 8 | u64::from(*byte)) >> 7);
+    let payload = packet.get(4 + length..).unwrap_or_default();
+    let head = &payload[..payload.len().min(24)];
+    let hex = head.iter().fold(String::new(), |mut hex, byte| {
+        write!(hex, "{byte:02x}").unwrap();
+        hex
+    });
+    write!(out, " field {length:3} {:9} payload {:3}", pcr.map_or("-".into(), |pcr| pcr.to_string()), payload.len())
+        .unwrap();
+    writeln!(out, " {hex}").unwrap();
 }
 
 /// Compares `text` with the golden at `path`, or rewrites it.
