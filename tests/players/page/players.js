@@ -3,18 +3,20 @@
 //   levels()               [{id, width, height}], ascending
 //   force(id)              shows this level from now on, whatever is buffered
 //   languages() / speak(l) audio languages, and choosing one
-// Any error a player reports, fatal or not, goes to `complain`.
+// A player without a way to choose a level has no force(), one without a way to choose a language no speak().
+// Any error a player reports, fatal or not, goes to `complain`. `opening` is how many seconds there are before the first
+// picture, by where the player puts the zero of its timeline.
 // All buffer as far ahead and behind as there is, so that the whole timeline can be seen buffered at once; `ahead` says
 // how many seconds instead.
 
 export const AHEAD = 600;
 
-function hls(video, url, complain, ahead) {
+function hls({ video, url, complain, ahead, opening }) {
   const player = new Hls({
     maxBufferLength: ahead, maxMaxBufferLength: ahead, maxBufferSize: 1e9, backBufferLength: Infinity, startLevel: 0,
   });
   player.on(Hls.Events.ERROR, (_, data) => {
-    if (starved(data, video)) return;
+    if (starved(data, video) || overOpening(data, video, opening) || again(data, player)) return;
     complain(`hls.js ${data.fatal ? 'fatal ' : ''}${data.type} ${data.details}: ${data.error?.message ?? data.reason ?? ''}`);
   });
   return {
@@ -44,7 +46,22 @@ const PLENTY = 2;
 const starved = (data, video) => !data.fatal && data.details === Hls.ErrorDetails.BUFFER_STALLED_ERROR
   && (data.bufferInfo?.len > PLENTY || data.bufferInfo?.end > video.duration - 0.1);
 
-function dash(video, url, complain, ahead) {
+/**
+ * Where MPEG-TS has no picture at hls.js's zero, it may say so once, and goes this much further than to the first, in seconds.
+ */
+const NUDGE = 0.1;
+
+const overOpening = (data, video, opening) => !data.fatal && data.details === Hls.ErrorDetails.BUFFER_SEEK_OVER_HOLE
+  && opening > 0 && video.currentTime < opening + NUDGE + 0.01;
+
+/**
+ * Once a language is chosen that is not in the variant's segments, hls.js loads segments again whose sound it has dropped,
+ * and finds that their pictures are there already.
+ */
+const again = (data, player) => !data.fatal && data.details === Hls.ErrorDetails.BUFFER_APPEND_NO_PROGRESS
+  && data.parent === 'main' && Boolean(player.audioTracks[player.audioTrack]?.url);
+
+function dash({ video, url, complain, ahead }) {
   const player = dashjs.MediaPlayer().create();
   player.updateSettings({
     streaming: {
@@ -77,7 +94,7 @@ function dash(video, url, complain, ahead) {
  */
 const SLIVER = 0.02;
 
-function shakaPlayer(video, url, complain, ahead) {
+function shakaPlayer({ video, url, complain, ahead, opening }) {
   shaka.polyfill.installAll();
   const player = new shaka.Player();
   player.configure({
@@ -89,11 +106,12 @@ function shakaPlayer(video, url, complain, ahead) {
   });
   player.addEventListener('gapjumped', () => {
     const { buffered } = video;
-    if (buffered.length > 1 || buffered.start(0) > SLIVER) complain(`shaka jumped a gap, to ${video.currentTime}`);
+    if (buffered.length > 1 || buffered.start(0) > opening + SLIVER) complain(`shaka jumped a gap, to ${video.currentTime}`);
   });
   const tracks = () => player.getVariantTracks();
   const language = () => tracks().find((track) => track.active)?.language;
   return {
+    player,
     async load() {
       await player.attach(video);
       await player.load(url);
@@ -107,15 +125,68 @@ function shakaPlayer(video, url, complain, ahead) {
   };
 }
 
+/** No library: the browser's own HLS. It chooses level and language itself. */
+function native({ video, url }) {
+  return {
+    async load() {
+      const known = new Promise((resolve) => video.addEventListener('loadedmetadata', resolve, { once: true }));
+      const failed = new Promise((_, reject) => video.addEventListener('error', () => reject(video.error), { once: true }));
+      video.crossOrigin = 'anonymous';
+      video.src = url;
+      await Promise.race([known, failed]);
+    },
+  };
+}
+
 const bySize = (a, b) => a.width * a.height - b.width * b.height;
 
 /** `fra` and `fr` are one language; players are free to shorten. */
 const sameLanguage = (a, b) => a === b || a === b.slice(0, 2);
 
-/** Which script a player needs, which entry it plays, and how it is made. */
+/**
+ * Shaka, which takes a language up that is not in the variant's segments only when it loads: told to change while such
+ * segments are under way, it goes on taking the sound out of them (its needSplitMuxedContent_ changes with the first
+ * segment of the other), and where they reach to the end, it never asks for the other.
+ */
+function shakaMuxed(scene) {
+  const { player, ...face } = shakaPlayer(scene);
+  return {
+    ...face,
+    async speak(language) {
+      player.configure('preferredAudioLanguage', language);
+      await player.load(scene.url);
+    },
+  };
+}
+
+const HLS_JS = 'hls.js/dist/hls.js';
+const SHAKA = 'shaka-player/dist/shaka-player.compiled-es2021.debug.js';
+
+/**
+ * Which script a player needs, which entry it plays, and how it is made.
+ *
+ * MPEG-TS does not say where its timeline begins, and each player has a zero of its own. `opening` says how long after it
+ * the first picture is shown, `lag` how much later than the sound the picture of the same moment is. Both are told by the
+ * first segment: `reorder` is the first picture's time less its decode time, `early` less that of the first sound.
+ */
 export const PLAYERS = {
-  'hls.js': { script: 'hls.js/dist/hls.js', entry: 'index.m3u8', make: hls },
+  'hls.js': { script: HLS_JS, entry: 'index.m3u8', make: hls },
   'dash.js': { script: 'dashjs/dist/modern/umd/dash.all.debug.js', entry: 'index.mpd', make: dash },
-  'shaka-dash': { script: 'shaka-player/dist/shaka-player.compiled-es2021.debug.js', entry: 'index.mpd', make: shakaPlayer },
-  'shaka-hls': { script: 'shaka-player/dist/shaka-player.compiled-es2021.debug.js', entry: 'index.m3u8', make: shakaPlayer },
+  'shaka-dash': { script: SHAKA, entry: 'index.mpd', make: shakaPlayer },
+  'shaka-hls': { script: SHAKA, entry: 'index.m3u8', make: shakaPlayer },
+  // Each track begins at 0 with its first frame, as if there were no edit: sound is late by its priming.
+  native: { entry: 'index.m3u8', make: native, lag: ({ early = 0 }) => -early },
+  // The lowest of all decode times is 0 (its generateIS).
+  'hls.js-ts': {
+    script: HLS_JS, entry: 'ts.m3u8', make: hls,
+    opening: ({ reorder = 0, early = 0 }) => Math.max(reorder, early),
+  },
+  // The lowest decode time of each track is 0 (its appendBuffer: "compensation"), though tracks need not begin together.
+  'shaka-ts': {
+    script: SHAKA, entry: 'ts.m3u8', make: shakaMuxed,
+    opening: ({ reorder, early }) => reorder ?? early,
+    lag: ({ reorder, early }) => (reorder === undefined ? 0 : reorder - early),
+  },
+  // The picture or sound with the lowest decode time is shown at 0; sound before it is dropped.
+  'native-ts': { entry: 'ts.m3u8', make: native, opening: ({ reorder = 0, early = 0 }) => (early > reorder ? early : 0) },
 };

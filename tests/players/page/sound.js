@@ -43,7 +43,7 @@ function keep(buffer) {
   return buffers.get(buffer);
 }
 
-/** [[from, to]] of what a SourceBuffer holds; null when its MediaSource is gone. */
+/** [[from, to]] of what a SourceBuffer or a <video> holds; null when its MediaSource is gone. */
 export function held(buffer) {
   try {
     return Array.from({ length: buffer.buffered.length }, (_, i) => [buffer.buffered.start(i), buffer.buffered.end(i)]);
@@ -306,7 +306,7 @@ function pitch(pcm, from, rate) {
 }
 
 /** Where beeps begin in PCM: {at: sample, pitch}. */
-function beeps(pcm, rate) {
+export function beeps(pcm, rate) {
   const found = [];
   let quiet = rate; // the run's start counts as silence
   for (let i = 0; i < pcm.length; i++) {
@@ -327,7 +327,8 @@ function beeps(pcm, rate) {
  */
 export async function hear() {
   for (const [buffer, track] of buffers) {
-    if (!track.init || track.samples.length === 0) continue;
+    const ranges = held(buffer);
+    if (!ranges || !track.init || track.samples.length === 0) continue;
     const samples = track.samples.sort((a, b) => a.time - b.time);
     const parts = runs(samples);
     const heard = [];
@@ -341,13 +342,12 @@ export async function hear() {
         heard.push({ time: run[0].time + beep.at / track.init.rate, second: Math.round((beep.pitch - base) / 100), base });
       }
     }
-    const ranges = held(buffer);
     return {
       beeps: heard,
       holes,
       splices,
       meant: [Math.max(samples[0].time, track.windowStart), ending(samples)],
-      said: !ranges?.length ? null : [ranges[0][0], ranges.at(-1)[1]],
+      said: ranges.length === 0 ? null : [ranges[0][0], ranges.at(-1)[1]],
     };
   }
   return null;
