@@ -15,7 +15,7 @@
 mod movie;
 
 use afflux::media::{ByteRange, Edit, Family, Kind, Moment, Movie, Ticks};
-use afflux::mux::{Chunks, Length, Transport, TsRecipe, Window};
+use afflux::mux::{Chunks, Length, Transport, TsRecipe, Unfit, Window};
 use afflux::plan::{Plan, Settings, Source, Streams};
 use bytes::Bytes;
 use movie::{Frame, PICTURE, Reel, SOUND, byte};
@@ -174,4 +174,41 @@ proptest! {
         let borders: Vec<Moment> = program.borders().collect();
         prop_assert!(borders.windows(2).all(|pair| pair[0] < pair[1]), "{:?}", borders);
     }
+}
+
+/// Why a film of one track is not carried, its track changed before it is planned.
+fn refused(reel: &Reel, change: impl Fn(&mut Family)) -> Unfit {
+    let mut movie = (*movie::movie(std::slice::from_ref(reel))).clone();
+    change(&mut movie.tracks[0].codec.family);
+    let source = Source { file: "a.mp4".into(), name: None, movie: Arc::new(movie), said: Vec::new() };
+    let plan = Plan::new(&[source], 0, Settings { target_millis: 6_000 }).unwrap();
+    Transport::new(Streams::alone(&plan.tracks()[0]), 6_000).unwrap_err()
+}
+
+#[test]
+fn what_mpeg_ts_cannot_say_is_refused_by_name() {
+    let (picture, sound) = (movie::video(30, 60, |at| at == 0), movie::audio(100));
+    let (file, track) = (String::from("a.mp4"), 1);
+    let other = refused(&picture, |family| *family = Family::H265 { nal_length: 4 });
+    assert_eq!(other, Unfit::Codec { file: file.clone(), track, codec: "avc1.42c00d".into() });
+    let sets = |bytes: &'static [u8]| {
+        refused(&picture, |family| {
+            *family = Family::H264 { nal_length: 4, parameter_sets: Bytes::from_static(bytes) };
+        })
+    };
+    assert_eq!(sets(&[1; 4_097]), Unfit::ParameterSets { file: file.clone(), track, bytes: 4_097 });
+    assert_eq!(sets(&[]), Unfit::ParameterSets { file: file.clone(), track, bytes: 0 });
+    let short = refused(&sound, |family| {
+        if let Family::Aac(aac) = family {
+            aac.frame_length = 960;
+        }
+    });
+    assert_eq!(short, Unfit::Adts { file: file.clone(), track });
+    let mut long = sound;
+    long.frames[50].size = 8_185;
+    assert_eq!(refused(&long, |_| ()), Unfit::Frame { file: file.clone(), track, bytes: 8_185 });
+    let mut huge = picture;
+    huge.frames[7].size = 1 << 30;
+    let Unfit::Segment { segment: 1, bytes, .. } = refused(&huge, |_| ()) else { panic!("another reason") };
+    assert!(bytes > 1 << 30);
 }

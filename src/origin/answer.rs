@@ -8,7 +8,7 @@ use crate::catalog::{self, Asset, Catalog};
 use crate::config::Config;
 use crate::manifest::{Manifests, TsManifests};
 use crate::media::{AssetId, TrackName, Version, u64_from_usize};
-use crate::metrics::Metrics;
+use crate::metrics::{Kept, Metrics};
 use crate::mux::Transport;
 use crate::plan;
 use crate::route::{Part, ProgramName, ProgramPart, Route};
@@ -21,7 +21,7 @@ use std::sync::Arc;
 pub struct Settings {
     /// Of segments.
     pub segment_bytes: u64,
-    /// Of manifests.
+    /// Of manifests, and of the layouts of transport streams.
     pub manifest_bytes: u64,
 }
 
@@ -100,9 +100,11 @@ impl Origin {
     #[must_use]
     pub fn new(catalog: Catalog, settings: Settings, metrics: Arc<Metrics>) -> Self {
         let segments = Cache::new(Limits::of_bodies(settings.segment_bytes), weigh_body, Arc::clone(&metrics));
-        let manifests = Limits::of_bodies(settings.manifest_bytes);
-        let manifests = Cache::new(manifests, |texts: &Arc<Manifests>| texts.bytes(), Arc::clone(&metrics));
-        let of_ts = Limits::of_bodies(settings.manifest_bytes);
+        // One budget: half for what most players ask, the rest for MPEG-TS, its playlists and its layouts.
+        let (half, quarter) = (settings.manifest_bytes / 2, settings.manifest_bytes / 4);
+        let manifests =
+            Cache::new(Limits::of_bodies(half), |texts: &Arc<Manifests>| texts.bytes(), Arc::clone(&metrics));
+        let of_ts = Limits::of_bodies(quarter);
         let ts_manifests = Cache::new(of_ts, |texts: &Arc<TsManifests>| texts.bytes(), Arc::clone(&metrics));
         let weigh = |transport: &Arc<Transport>| u64_from_usize(transport.heap_bytes());
         let transports = Cache::new(of_ts, weigh, Arc::clone(&metrics));
@@ -188,6 +190,11 @@ impl Origin {
             What::Track(name, part) => self.of_track(asset, (version, name), part, stages).await,
             What::Program(name, part) => self.of_program(asset, (version, name), part, stages).await,
         }
+    }
+
+    /// Tells how much is kept of manifests, MPEG-TS playlists included.
+    pub(super) fn tell_manifests(&self) {
+        self.metrics.cached(Kept::Manifest, self.manifests.bytes() + self.ts_manifests.bytes());
     }
 
     /// Whether the store can be listed now.

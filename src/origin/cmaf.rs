@@ -71,7 +71,7 @@ impl Origin {
         let (id, plan) = (asset.id.clone(), Arc::clone(&asset.plan));
         let make = async move { Ok(Arc::new(Manifests::new(&id, &plan))) };
         let looked = self.manifests.get_or_make(key, Kept::Manifest, make).await?;
-        self.metrics.cached(Kept::Manifest, self.manifests.bytes());
+        self.tell_manifests();
         Ok(looked)
     }
 }

@@ -74,7 +74,9 @@ impl Origin {
         }
         let (id, plan) = (asset.id.clone(), Arc::clone(&asset.plan));
         let make = async move { Ok(Arc::new(TsManifests::new(&id, &Lineup::new(&plan)?, &transports))) };
-        self.ts_manifests.get_or_make(key, Kept::Manifest, make).await
+        let looked = self.ts_manifests.get_or_make(key, Kept::Manifest, make).await?;
+        self.tell_manifests();
+        Ok(looked)
     }
 
     /// Where the packets of `streams` fall; they are called `name`.
