@@ -1,0 +1,10 @@
+//! Counters and their words. A leaf: everyone counts, nobody is asked.
+
+mod counters;
+mod lasting;
+mod per;
+mod words;
+
+pub use counters::{MEDIA_TYPE, Metrics};
+pub use lasting::Lasting;
+pub use words::{Asked, Kept, Outcome, Packing};
