@@ -1,8 +1,8 @@
 //! All counters, by name. All handles are resolved when the registry is made, so that counting is atomic additions.
 
 use super::lasting::Lasting;
-use super::per::{PerAsked, PerClass, PerKept, PerOutcome};
-use super::words::{Asked, Kept, Outcome, Packing};
+use super::per::{PerAsked, PerClass, PerKept, PerOutcome, PerTier};
+use super::words::{Asked, Kept, Outcome, Packing, Tier};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -18,6 +18,7 @@ pub struct Metrics {
     registry: Registry,
     lookups: PerKept<PerOutcome>,
     cached: PerKept<Gauge>,
+    tiers: PerTier<OfTier>,
     requests: PerAsked<PerClass>,
     sent: Counter,
     connections: Gauge,
@@ -42,6 +43,7 @@ impl Metrics {
         registry.register("cache_lookups", "How caches answered", lookups.clone());
         let cached = Labelled::<1, Gauge>::default();
         registry.register_with_unit("cache_size", "What caches hold", Unit::Bytes, cached.clone());
+        let tiers = tiers(&mut registry);
         let requests = Labelled::<2, Counter>::default();
         registry.register("requests", "Requests answered on the public listener", requests.clone());
         let [sent, moov_reads] = [Counter::default(), Counter::default()];
@@ -60,6 +62,7 @@ impl Metrics {
             requests: PerAsked::new(|asked| {
                 PerClass::new(|class| requests.get_or_create_owned(&[("route", asked), ("status", class)]))
             }),
+            tiers,
             registry,
             sent,
             connections,
@@ -77,7 +80,24 @@ impl Metrics {
 
     /// A cache of `kept` now holds so many bytes.
     pub fn cached(&self, kept: Kept, bytes: u64) {
-        self.cached.get(kept).set(i64::try_from(bytes).unwrap_or(i64::MAX));
+        self.cached.get(kept).set(level(bytes));
+    }
+
+    /// A tier of the cache of bodies now holds so much.
+    pub fn tier(&self, tier: Tier, bytes: u64, entries: u64) {
+        let of = self.tiers.get(tier);
+        of.bytes.set(level(bytes));
+        of.entries.set(level(entries));
+    }
+
+    /// A body entered `tier`, new or from the other tier.
+    pub fn admitted(&self, tier: Tier) {
+        self.tiers.get(tier).admitted.inc();
+    }
+
+    /// A body left the cache from `tier`.
+    pub fn evicted(&self, tier: Tier) {
+        self.tiers.get(tier).evicted.inc();
     }
 
     /// A request was answered with `status`, 100 to 599.
@@ -126,6 +146,40 @@ impl Metrics {
 }
 
 type Labelled<const N: usize, M> = Family<[(&'static str, &'static str); N], M>;
+
+/// What is counted of one tier.
+#[derive(Debug)]
+struct OfTier {
+    bytes: Gauge,
+    entries: Gauge,
+    admitted: Counter,
+    evicted: Counter,
+}
+
+fn tiers(registry: &mut Registry) -> PerTier<OfTier> {
+    let [bytes, entries] = [Labelled::<1, Gauge>::default(), Labelled::default()];
+    registry.register_with_unit(
+        "cache_tier_size",
+        "What a tier of the cache of bodies holds",
+        Unit::Bytes,
+        bytes.clone(),
+    );
+    registry.register("cache_tier_entries", "Bodies that a tier of their cache holds", entries.clone());
+    let [admitted, evicted] = [Labelled::<1, Counter>::default(), Labelled::default()];
+    registry.register("cache_admissions", "Bodies that entered a tier of their cache", admitted.clone());
+    registry.register("cache_evictions", "Bodies that left their cache, by the tier they left", evicted.clone());
+    PerTier::new(|tier| OfTier {
+        bytes: bytes.get_or_create_owned(&[("tier", tier)]),
+        entries: entries.get_or_create_owned(&[("tier", tier)]),
+        admitted: admitted.get_or_create_owned(&[("tier", tier)]),
+        evicted: evicted.get_or_create_owned(&[("tier", tier)]),
+    })
+}
+
+/// What a gauge takes.
+fn level(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
 
 #[cfg(test)]
 mod tests {

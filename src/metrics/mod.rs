@@ -7,4 +7,4 @@ mod words;
 
 pub use counters::{MEDIA_TYPE, Metrics};
 pub use lasting::Lasting;
-pub use words::{Asked, Kept, Outcome, Packing};
+pub use words::{Asked, Kept, Outcome, Packing, Tier};

@@ -1,6 +1,6 @@
 //! One handle for each word, found without a lookup.
 
-use super::words::{Asked, Kept, Outcome};
+use super::words::{Asked, Kept, Outcome, Tier};
 use prometheus_client::metrics::counter::Counter;
 
 /// One `T` for each [`Kept`].
@@ -24,6 +24,26 @@ impl<T> PerKept<T> {
             Kept::Manifest => &self.manifest,
             Kept::Index => &self.index,
             Kept::Transport => &self.transport,
+        }
+    }
+}
+
+/// One `T` for each [`Tier`].
+#[derive(Debug)]
+pub(super) struct PerTier<T> {
+    nursery: T,
+    main: T,
+}
+
+impl<T> PerTier<T> {
+    pub(super) fn new(make: impl Fn(&'static str) -> T) -> Self {
+        Self { nursery: make("nursery"), main: make("main") }
+    }
+
+    pub(super) const fn get(&self, tier: Tier) -> &T {
+        match tier {
+            Tier::Nursery => &self.nursery,
+            Tier::Main => &self.main,
         }
     }
 }

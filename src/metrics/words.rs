@@ -42,6 +42,15 @@ pub enum Kept {
     Transport,
 }
 
+/// Where a cache of two tiers keeps something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tier {
+    /// What is new.
+    Nursery,
+    /// What was asked for again.
+    Main,
+}
+
 /// How a text is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Packing {

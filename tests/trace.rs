@@ -1,0 +1,333 @@
+//! The cache of bodies on traces of a video service, beside plain LRU and TinyLFU on the same: a Zipf catalogue, viewers
+//! who walk through titles, a sudden title, scans. Sizes are told, not allocated. `cargo test --test trace -- --nocapture`
+//! prints the figures.
+
+#![allow(
+    clippy::as_conversions,
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::float_arithmetic,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test's numbers are small, and what panics here fails a test"
+)]
+
+use afflux::cache::{Entry, Limits, Tiers};
+use afflux::metrics::Metrics;
+use moka::policy::EvictionPolicy;
+use moka::sync::Cache;
+use std::cmp::Reverse;
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, DefaultHasher};
+use std::sync::Arc;
+
+/// Segments of the catalogue: 4.4 GB.
+const CATALOGUE: u32 = 4_000;
+
+/// A tenth of the catalogue.
+const CAPACITY: u64 = 440_000_000;
+
+/// Keys from here on are not in the catalogue.
+const ELSEWHERE: u32 = 1_000_000;
+
+const REQUESTS: u32 = 80_000;
+
+/// SplitMix64: the same numbers on every machine.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    fn below(&mut self, end: u32) -> u32 {
+        (self.roll() % u64::from(end)) as u32
+    }
+
+    fn share(&mut self) -> f64 {
+        (self.roll() >> 11) as f64 / (1_u64 << 53) as f64
+    }
+}
+
+/// Ranks by popularity.
+struct Zipf(Vec<f64>);
+
+impl Zipf {
+    fn new(ranks: u32, exponent: f64) -> Self {
+        let mut sum = 0.0;
+        let cumulated = (1..=ranks).map(|rank| {
+            sum += f64::from(rank).powf(-exponent);
+            sum
+        });
+        Self(cumulated.collect())
+    }
+
+    fn draw(&self, dice: &mut Dice) -> u32 {
+        let at = dice.share() * self.0.last().unwrap();
+        self.0.partition_point(|sum| *sum < at) as u32
+    }
+
+    /// A segment of the catalogue: neighbours in rank are no neighbours in key, so that size and rank have no relation.
+    fn segment(&self, dice: &mut Dice) -> u32 {
+        (u64::from(self.draw(dice)) * 2_654_435_761 % u64::from(CATALOGUE)) as u32
+    }
+}
+
+/// About 2 MB for even keys, about 200 kB for odd ones.
+fn size(key: u32) -> u64 {
+    let usual = if key.is_multiple_of(2) { 2_000_000 } else { 200_000 };
+    usual * 3 / 4 + Dice(u64::from(key)).roll() % (usual / 2)
+}
+
+type Moka = Cache<u32, u64, BuildHasherDefault<DefaultHasher>>;
+
+enum Policy {
+    Ours(Box<Tiers<u32, u64>>),
+    Moka(Moka),
+}
+
+impl Policy {
+    fn ours() -> Self {
+        let limits = Limits::of_bodies(CAPACITY);
+        Self::Ours(Box::new(Tiers::new(limits, |size| *size, |_| {}, Arc::new(Metrics::new()))))
+    }
+
+    fn moka(policy: EvictionPolicy) -> Self {
+        let builder = Cache::builder().max_capacity(CAPACITY).weigher(|_, size: &u64| *size as u32);
+        Self::Moka(builder.eviction_policy(policy).build_with_hasher(BuildHasherDefault::default()))
+    }
+
+    fn three() -> [(&'static str, Self); 3] {
+        [
+            ("tiers", Self::ours()),
+            ("LRU", Self::moka(EvictionPolicy::lru())),
+            ("TinyLFU", Self::moka(EvictionPolicy::tiny_lfu())),
+        ]
+    }
+
+    /// Whether `key` is a hit; it is made if not, and the bound holds then.
+    fn ask(&self, key: u32) -> bool {
+        self.ask_as(key, Entry::Once)
+    }
+
+    fn ask_as(&self, key: u32, entry: Entry) -> bool {
+        match self {
+            Self::Ours(tiers) => {
+                let hit = tiers.get(&key).is_some();
+                assert!(hit || tiers.insert(key, size(key), entry));
+                assert!(tiers.bytes() <= CAPACITY);
+                hit
+            }
+            Self::Moka(cache) => {
+                let hit = cache.get(&key).is_some();
+                if !hit {
+                    cache.insert(key, size(key));
+                    cache.run_pending_tasks();
+                }
+                hit
+            }
+        }
+    }
+
+    fn contains(&self, key: u32) -> bool {
+        match self {
+            Self::Ours(tiers) => tiers.contains(&key),
+            Self::Moka(cache) => cache.contains_key(&key),
+        }
+    }
+}
+
+/// Hits of all requests, and their bytes of all bytes, once the cache is warm.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Ratio {
+    requests: f64,
+    bytes: f64,
+}
+
+fn ratio(policy: &Policy, mut next: impl FnMut() -> u32) -> Ratio {
+    for _ in 0..REQUESTS / 4 {
+        policy.ask(next());
+    }
+    let (mut hits, mut hit_bytes, mut bytes) = (0_u32, 0, 0);
+    for _ in 0..REQUESTS {
+        let key = next();
+        bytes += size(key);
+        if policy.ask(key) {
+            hits += 1;
+            hit_bytes += size(key);
+        }
+    }
+    Ratio { requests: f64::from(hits) / f64::from(REQUESTS), bytes: hit_bytes as f64 / bytes as f64 }
+}
+
+/// Runs one trace on all policies: ours is the best, by requests and by bytes.
+fn compare<N: FnMut() -> u32>(name: &str, trace: impl Fn() -> N) {
+    let ratios = Policy::three().map(|(policy, cache)| (policy, ratio(&cache, trace())));
+    for (policy, Ratio { requests, bytes }) in ratios {
+        println!("{name}: {policy:>8} hits {:.1} % of requests, {:.1} % of bytes", requests * 100.0, bytes * 100.0);
+    }
+    let [(_, ours), others @ ..] = ratios;
+    for (policy, other) in others {
+        assert!(ours.requests >= other.requests && ours.bytes >= other.bytes, "{name}: {policy} is better");
+    }
+}
+
+#[test]
+fn a_zipf_catalogue_is_hit_as_often_as_by_lru_and_by_tinylfu() {
+    for exponent in [0.7, 0.9, 1.1] {
+        for seed in 1..=3 {
+            compare(&format!("Zipf {exponent}, seed {seed}"), || {
+                let (zipf, mut dice) = (Zipf::new(CATALOGUE, exponent), Dice(seed));
+                move || zipf.segment(&mut dice)
+            });
+        }
+    }
+}
+
+/// 200 viewers, each walking through a title of 40 segments, or leaving it early for another.
+#[test]
+fn viewers_who_walk_through_titles_are_hit_as_often_as_by_lru_and_by_tinylfu() {
+    compare("viewers", || {
+        let (titles, mut dice) = (Zipf::new(CATALOGUE / 40, 0.8), Dice(4));
+        let mut viewers = [(0, 39); 200];
+        move || {
+            let viewer = &mut viewers[dice.below(200) as usize];
+            let ends = viewer.1 == 39 || dice.share() < 0.03;
+            *viewer = if ends { (titles.draw(&mut dice), 0) } else { (viewer.0, viewer.1 + 1) };
+            viewer.0 * 40 + viewer.1
+        }
+    });
+}
+
+/// Requests for one segment of a sudden title.
+#[derive(Default)]
+struct Asked {
+    count: u32,
+    /// Bytes that the cache had made when the last one came.
+    made: u64,
+    /// Of those in a row between which little was made, up to the last.
+    close: u32,
+}
+
+/// What the requests for a sudden title met.
+#[derive(Default)]
+struct Sudden {
+    hits: u32,
+    /// Misses by how many requests for the segment there had been, itself included.
+    misses: [u32; 10],
+    /// Misses of the third and later of requests between which no more than a quarter of the capacity was made.
+    late: u32,
+}
+
+/// Asks for the catalogue, then also for a title that takes 30 % of the requests.
+fn sudden(cache: &Policy, segment: impl Fn(&mut Dice, u32) -> u32) -> Sudden {
+    let (zipf, mut dice, mut made) = (Zipf::new(CATALOGUE, 0.9), Dice(5), 0);
+    let mut ask = |key| {
+        let hit = cache.ask(key);
+        made += if hit { 0 } else { size(key) };
+        (hit, made)
+    };
+    for _ in 0..REQUESTS {
+        ask(zipf.segment(&mut dice));
+    }
+    let (mut seen, mut asked): (_, HashMap<u32, Asked>) = (Sudden::default(), HashMap::new());
+    for at in 0..REQUESTS / 2 {
+        if dice.share() >= 0.3 {
+            ask(zipf.segment(&mut dice));
+            continue;
+        }
+        let key = ELSEWHERE + segment(&mut dice, at);
+        let (hit, made) = ask(key);
+        let of = asked.entry(key).or_default();
+        let close = made - of.made - if hit { 0 } else { size(key) } <= CAPACITY / 4;
+        *of = Asked { count: of.count + 1, made, close: if close { of.close + 1 } else { 1 } };
+        if hit {
+            seen.hits += 1;
+        } else {
+            seen.misses[(of.count as usize).min(9)] += 1;
+            seen.late += u32::from(of.close > 2);
+        }
+    }
+    seen
+}
+
+/// Runs a sudden title on all policies: ours hits most of it, and never late.
+fn compare_sudden(name: &str, segment: impl Fn(&mut Dice, u32) -> u32) -> Sudden {
+    let seen = Policy::three().map(|(policy, cache)| (policy, sudden(&cache, &segment)));
+    for (policy, Sudden { hits, misses, late }) in &seen {
+        println!("{name}: {policy:>8} hits {hits}, misses by request {:?}, {late} of them late", &misses[1..]);
+    }
+    let [(_, ours), others @ ..] = seen;
+    for (policy, other) in others {
+        assert!(ours.hits >= other.hits, "{name}: {policy} is better");
+    }
+    assert_eq!(ours.late, 0);
+    ours
+}
+
+#[test]
+fn a_crowd_that_goes_through_a_sudden_title_together_makes_each_segment_once() {
+    let seen = compare_sudden("a crowd together", |dice, at| at / 400 + dice.below(2));
+    assert_eq!(seen.misses, [0, 101, 0, 0, 0, 0, 0, 0, 0, 0]);
+}
+
+#[test]
+fn a_sudden_title_asked_for_all_over_is_hit_from_the_third_request_on() {
+    let seen = compare_sudden("all over", |dice, _| dice.below(60));
+    assert_eq!(seen.misses[1], 60, "the first of each is made");
+}
+
+/// The most popular segments, by half the capacity.
+fn hot(asked: &HashMap<u32, u32>) -> Vec<u32> {
+    let mut ranked: Vec<u32> = asked.keys().copied().collect();
+    ranked.sort_by_key(|key| (Reverse(asked[key]), *key));
+    let mut bytes = 0;
+    ranked
+        .into_iter()
+        .take_while(|key| {
+            bytes += size(*key);
+            bytes <= CAPACITY / 2
+        })
+        .collect()
+}
+
+/// The part of the hot set that is kept through a scan over as many other segments, each asked for
+/// `times` in a row.
+fn kept_through(cache: &Policy, times: u32, entry: Entry) -> f64 {
+    let (zipf, mut dice, mut asked) = (Zipf::new(CATALOGUE, 0.9), Dice(6), HashMap::new());
+    for _ in 0..REQUESTS {
+        let key = zipf.segment(&mut dice);
+        *asked.entry(key).or_default() += 1;
+        cache.ask(key);
+    }
+    let hot: Vec<u32> = hot(&asked).into_iter().filter(|key| cache.contains(*key)).collect();
+    assert!(hot.len() > 100, "{} are hot", hot.len());
+    for key in 0..CATALOGUE {
+        for _ in 0..times {
+            cache.ask_as(ELSEWHERE + key, entry);
+        }
+    }
+    let kept = hot.iter().filter(|key| cache.contains(**key)).count();
+    kept as f64 / hot.len() as f64
+}
+
+#[test]
+fn a_scan_does_not_throw_out_what_is_popular() {
+    let scans = [
+        ("once", 1, Entry::Once),
+        ("twice", 2, Entry::Once),
+        ("in eight ranges", 8, Entry::Once),
+        ("in four ranges at once", 4, Entry::Wanted),
+    ];
+    for (name, times, entry) in scans {
+        for (policy, cache) in Policy::three() {
+            let kept = kept_through(&cache, times, entry);
+            println!("a scan, each {name}: {policy:>8} keeps {:.1} % of the hot set", kept * 100.0);
+            assert!(policy != "tiers" || kept >= 0.95, "{policy} keeps {kept} of the hot set");
+        }
+    }
+}
