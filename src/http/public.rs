@@ -74,13 +74,15 @@ impl Public {
         let (asked, answer) = self.answer_to(&request, &mut passed).await;
         let mut response = answer.unwrap_or_else(Problem::response);
         cors::open(response.headers_mut());
+        let time = start.elapsed();
         if self.server_timing {
-            response.headers_mut().insert(SERVER_TIMING, passed.header(start.elapsed()));
+            response.headers_mut().insert(SERVER_TIMING, passed.header(time));
         }
         if request.method == Method::HEAD {
             *response.body_mut() = Body::empty();
         }
-        self.metrics.requested(asked, response.status().as_u16());
+        self.metrics.requested(asked, response.status().as_u16(), passed.stages.cache);
+        self.metrics.answered(asked, time);
         response
     }
 

@@ -18,3 +18,24 @@ impl Drop for Lasting {
         self.0.dec();
     }
 }
+
+/// A body that is being made, until it is dropped: one more of them, and the bytes it will have.
+#[derive(Debug)]
+pub struct Making {
+    _body: Lasting,
+    gauge: Gauge,
+    bytes: i64,
+}
+
+impl Making {
+    pub(super) fn new(bodies: &Gauge, gauge: &Gauge, bytes: i64) -> Self {
+        gauge.inc_by(bytes);
+        Self { _body: Lasting::new(bodies), gauge: gauge.clone(), bytes }
+    }
+}
+
+impl Drop for Making {
+    fn drop(&mut self) {
+        self.gauge.dec_by(self.bytes);
+    }
+}

@@ -3,8 +3,9 @@
 mod counters;
 mod lasting;
 mod per;
+mod times;
 mod words;
 
 pub use counters::{MEDIA_TYPE, Metrics};
-pub use lasting::Lasting;
-pub use words::{Asked, Kept, Outcome, Packing, Tier};
+pub use lasting::{Lasting, Making};
+pub use words::{Asked, Kept, Outcome, Packing, Stage, Tier};

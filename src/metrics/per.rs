@@ -1,6 +1,6 @@
 //! One handle for each word, found without a lookup.
 
-use super::words::{Asked, Kept, Outcome, Tier};
+use super::words::{Asked, Kept, Outcome, Stage, Tier};
 use prometheus_client::metrics::counter::Counter;
 
 /// One `T` for each [`Kept`].
@@ -44,6 +44,32 @@ impl<T> PerTier<T> {
         match tier {
             Tier::Nursery => &self.nursery,
             Tier::Main => &self.main,
+        }
+    }
+}
+
+/// One `T` for each [`Stage`].
+#[derive(Debug)]
+pub(super) struct PerStage<T> {
+    index: T,
+    plan: T,
+    read: T,
+    mux: T,
+    wait: T,
+}
+
+impl<T> PerStage<T> {
+    pub(super) fn new(make: impl Fn(&'static str) -> T) -> Self {
+        Self { index: make("index"), plan: make("plan"), read: make("read"), mux: make("mux"), wait: make("wait") }
+    }
+
+    pub(super) const fn get(&self, stage: Stage) -> &T {
+        match stage {
+            Stage::Index => &self.index,
+            Stage::Plan => &self.plan,
+            Stage::Read => &self.read,
+            Stage::Mux => &self.mux,
+            Stage::Wait => &self.wait,
         }
     }
 }

@@ -99,3 +99,18 @@ pub enum Asked {
     /// Nothing that is there.
     Other,
 }
+
+/// What a request for media passes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Reading and parsing a movie header.
+    Index,
+    /// Planning: segments, recipes, layouts, manifests.
+    Plan,
+    /// Reading stored media.
+    Read,
+    /// Making a body of what was read.
+    Mux,
+    /// Waiting for a turn, or for what another makes.
+    Wait,
+}

@@ -55,7 +55,7 @@ impl Origin {
             return Ok((body, Outcome::Hit));
         }
         let recipe = mux::segment(track, number, segment);
-        let making = self.metrics.making();
+        let making = self.metrics.making(recipe.length());
         let make = async move {
             let _making = making;
             made(recipe, &object).await

@@ -111,7 +111,11 @@ impl Origin {
         }
         let transport = self.transport(asset, streams, name).await?;
         let recipe = transport.recipe(streams, number).ok_or(Error::NotFound)?;
-        let making = self.metrics.making();
+        let length = match recipe.length() {
+            Length::Exact(length) => length,
+            Length::AfterMake => 0,
+        };
+        let making = self.metrics.making(length);
         let make = async move {
             let _making = making;
             made(&recipe, &sources).await
