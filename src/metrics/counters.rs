@@ -314,7 +314,7 @@ mod tests {
         metrics.source_read(11);
         metrics.window(64);
         metrics.took(Stage::Mux, Duration::from_millis(2));
-        metrics.answered(Asked::Segment, Duration::from_secs(60));
+        metrics.answered(Asked::Segment, Duration::from_mins(1));
         let expected = [
             ("afflux_cache_tier_size_bytes{tier=\"nursery\"}", "70"),
             ("afflux_cache_tier_size_bytes{tier=\"main\"}", "900"),
