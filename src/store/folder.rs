@@ -3,6 +3,9 @@
 use super::error::Error;
 use super::name::{DEPTH_LIMIT, is_hidden, is_media, is_plain, is_plain_name};
 use super::object::{Object, Stamp};
+use super::shared::Shared;
+use super::spare::Spare;
+use crate::metrics::Metrics;
 use std::collections::BTreeSet;
 use std::fs::{self, DirEntry, Metadata, OpenOptions};
 use std::io;
@@ -30,6 +33,7 @@ const DESCRIPTOR: &str = "asset.json";
 #[derive(Debug, Clone)]
 pub struct Store {
     root: Arc<Root>,
+    pub(super) shared: Arc<Shared>,
 }
 
 #[derive(Debug)]
@@ -66,7 +70,19 @@ impl Store {
         let fail = |error| Error::from_io(&path.to_string_lossy(), error);
         let root = Root { path: path.canonicalize().map_err(fail)?, complaints: Mutex::default() };
         fs::read_dir(&root.path).map_err(fail)?;
-        Ok(Self { root: Arc::new(root) })
+        Ok(Self { root: Arc::new(root), shared: Arc::default() })
+    }
+
+    /// The same store; its objects that are opened from now on count their reads in `metrics`.
+    #[must_use]
+    pub fn with_metrics(self, metrics: Arc<Metrics>) -> Self {
+        Self { shared: Arc::new(self.shared.with_metrics(metrics)), ..self }
+    }
+
+    /// Chunks that its objects are read into: whoever drops the last handle of one may give it here instead.
+    #[must_use]
+    pub fn spare(&self) -> &Arc<Spare> {
+        &self.shared.spare
     }
 
     /// What `folder` holds.
@@ -86,7 +102,8 @@ impl Store {
 
     /// The file at `path`, held open.
     pub async fn open(&self, path: &str) -> Result<Object, Error> {
-        self.in_pool(path, Root::open).await
+        let shared = Arc::clone(&self.shared);
+        self.in_pool(path, move |root, path| root.open(path, shared)).await
     }
 
     async fn in_pool<T: Send + 'static>(
@@ -162,11 +179,11 @@ impl Root {
         if metadata.is_file() { Ok(Stamp::new(&metadata)) } else { Err(Error::NotAFile { path: path.into() }) }
     }
 
-    fn open(&self, path: &str) -> Result<Object, Error> {
+    fn open(&self, path: &str, shared: Arc<Shared>) -> Result<Object, Error> {
         // Opening a device or a pipe has effects of its own: look first. What is opened is looked at again.
         self.stat(path)?;
         let file = OpenOptions::new().read(true).custom_flags(NONBLOCK).open(self.path.join(path));
-        Object::new(path, file.map_err(|error| Error::from_io(path, error))?)
+        Object::new(path, file.map_err(|error| Error::from_io(path, error))?, shared)
     }
 
     /// Files and folders of `folder` that have plain names; links followed, pipes and devices left out.

@@ -7,8 +7,15 @@ mod error;
 mod folder;
 mod name;
 mod object;
+mod reading;
+mod shared;
+mod spare;
+mod system;
+#[cfg(test)]
+mod tests;
 
 pub use error::Error;
 pub use folder::{Listing, Store, Walked};
 pub use name::{is_media, is_plain};
-pub use object::{CHUNK_LIMIT, Object, Stamp};
+pub use object::{Object, Stamp};
+pub use spare::{CHUNK_LIMIT, SPARE_LIMIT, Spare};

@@ -7,18 +7,21 @@
 //! Times are told in ticks: a write in the same tick as the look that opened the file would leave no trace ("racily
 //! clean", as git's index calls it). So a file is opened only once its ctime lies more than a tick back: whatever is
 //! written afterwards gets another. Bytes that such a write left behind before are those that are read.
+//!
+//! What the page cache holds is read on the calling thread, by calls that fail rather than wait, in turns of 256 KiB
+//! between which other tasks run. What it does not hold is read in the blocking pool: the rest of the call in one hop.
 
 use super::error::Error;
+use super::reading::{INLINE_LIMIT, Progress, Reading};
+use super::shared::Shared;
+use super::system::{self, Refused};
 use crate::media::{ByteRange, u64_from_usize, usize_from_u64};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use std::fs::{File, Metadata};
-use std::io;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::MetadataExt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
-
-/// Bytes of one chunk of [`Object::read_ranges`] at most. Each is its own allocation: a slice pins no more.
-pub const CHUNK_LIMIT: u64 = 256 << 10;
 
 /// More than the ticks in which kernels tell the times of files: 10 ms at most.
 const TICK: Duration = Duration::from_millis(20);
@@ -87,6 +90,9 @@ struct Held {
     file: File,
     stamp: Stamp,
     links: Mutex<Links>,
+    shared: Arc<Shared>,
+    /// Whether a read that must not wait is worth trying.
+    able: AtomicBool,
 }
 
 /// How many names the file has, and the change time that goes with it.
@@ -97,14 +103,15 @@ struct Links {
 }
 
 impl Object {
-    pub(super) fn new(path: &str, file: File) -> Result<Self, Error> {
+    pub(super) fn new(path: &str, file: File, shared: Arc<Shared>) -> Result<Self, Error> {
         let metadata = still(path, &file)?;
         if !metadata.is_file() {
             return Err(Error::NotAFile { path: path.into() });
         }
         let stamp = Stamp::new(&metadata);
         let links = Mutex::new(Links { count: metadata.nlink(), changed: stamp.changed });
-        Ok(Self { held: Arc::new(Held { path: path.into(), file, stamp, links }) })
+        let able = AtomicBool::new(shared.is_able(metadata.dev()));
+        Ok(Self { held: Arc::new(Held { path: path.into(), file, stamp, links, shared, able }) })
     }
 
     /// Its path in the store.
@@ -127,78 +134,114 @@ impl Object {
 
     /// Exactly the bytes of `range`, in one piece: for headers, whose length the caller bounds.
     pub async fn read(&self, range: ByteRange) -> Result<Bytes, Error> {
+        self.held.reach(range.end())?;
+        let len = usize_from_u64(range.len());
+        if len > INLINE_LIMIT {
+            return self.in_pool(move |held| held.long(range)).await;
+        }
+        let piece = self.held.shared.spare.take(len);
+        Ok(self.filled(Reading::new(&[range], vec![piece])).await?.pop().unwrap_or_default())
+    }
+
+    /// The bytes of `ranges` one behind the other, as separate chunks of [`CHUNK_LIMIT`](super::CHUNK_LIMIT) bytes
+    /// (the last: fewer). A chunk's borders are not those of the ranges.
+    pub async fn read_ranges(&self, ranges: Vec<ByteRange>) -> Result<Vec<Bytes>, Error> {
+        let mut len = 0_u64;
+        for range in &ranges {
+            self.held.reach(range.end())?;
+            len = len.saturating_add(range.len());
+        }
+        self.filled(Reading::new(&ranges, self.held.shared.spare.take_chunks(len))).await
+    }
+
+    /// Whether its bytes can still be had: an error when it was written to since it was opened. It asks for what the
+    /// system holds in memory of every open file, so it does not wait where the disk is a local one.
+    #[expect(clippy::unused_async, reason = "where the store is not a local disk, this waits")]
+    pub async fn verify(&self) -> Result<(), Error> {
+        self.held.check()
+    }
+
+    /// Reads on this thread while that does not wait, the rest in one hop; then the check that nobody wrote meanwhile.
+    async fn filled(&self, mut reading: Reading) -> Result<Vec<Bytes>, Error> {
+        let mut hint = false;
+        while self.held.able.load(Ordering::Relaxed) {
+            match reading.now(&self.held.file, &self.held.shared.spare, |read| self.held.counted(read)) {
+                Progress::Whole => return self.held.finished(reading),
+                Progress::More => tokio::task::yield_now().await,
+                Progress::Stopped(Refused::Unable) => self.held.waits(),
+                Progress::Stopped(Refused::Cold) => {
+                    hint = true;
+                    break;
+                }
+            }
+        }
         self.in_pool(move |held| {
-            held.reach(range.end())?;
-            let mut bytes = BytesMut::zeroed(usize_from_u64(range.len()));
-            held.fill(&mut bytes, range.start())?;
-            Ok(bytes.freeze())
+            if hint {
+                reading.hint(&held.file);
+            }
+            match reading.wait(&held.file, &held.shared.spare, |read| held.counted(read)) {
+                Ok(true) => held.finished(reading),
+                Ok(false) => Err(held.truncated(reading.end())),
+                Err(error) => Err(Error::from_io(&held.path, error.into())),
+            }
         })
         .await
     }
 
-    /// The bytes of `ranges` one behind the other, as separate chunks of [`CHUNK_LIMIT`] bytes (the last: fewer).
-    /// A chunk's borders are not those of the ranges.
-    pub async fn read_ranges(&self, ranges: Vec<ByteRange>) -> Result<Vec<Bytes>, Error> {
-        self.in_pool(move |held| held.chunks(&ranges)).await
-    }
-
-    /// Whether its bytes can still be had: an error when it was written to since it was opened.
-    pub async fn verify(&self) -> Result<(), Error> {
-        self.in_pool(|_| Ok(())).await
-    }
-
-    /// One hop into the blocking pool, then the check that nobody wrote meanwhile.
+    /// One hop into the blocking pool.
     async fn in_pool<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Held) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         let held = Arc::clone(&self.held);
-        let done = tokio::task::spawn_blocking(move || {
-            let result = work(&held)?;
-            held.check()?;
-            Ok(result)
-        });
+        let done = tokio::task::spawn_blocking(move || work(&held));
         done.await.unwrap_or_else(|_| Err(Error::Abandoned { path: self.held.path.clone() }))
     }
 }
 
 impl Held {
-    fn chunks(&self, ranges: &[ByteRange]) -> Result<Vec<Bytes>, Error> {
-        let mut left = 0_u64;
-        for range in ranges {
-            self.reach(range.end())?;
-            left = left.saturating_add(range.len());
-        }
-        // A gap between ranges is not read: locally a second pread costs less than copying past the gap.
-        let mut rest = joined(ranges).into_iter();
-        let (mut chunks, mut current) = (Vec::new(), rest.next());
-        while left > 0 {
-            let mut chunk = BytesMut::zeroed(usize_from_u64(left.min(CHUNK_LIMIT)));
-            let mut empty: &mut [u8] = &mut chunk;
-            while let Some(range) = current.filter(|_| !empty.is_empty()) {
-                let taken = range.len().min(u64_from_usize(empty.len()));
-                let (now, later) = empty.split_at_mut(usize_from_u64(taken));
-                self.fill(now, range.start())?;
-                empty = later;
-                current = range.slice(taken, u64::MAX - range.end()).or_else(|| rest.next());
+    /// More bytes than are read on a thread that must not wait, in one piece that is not zeroed first.
+    fn long(&self, range: ByteRange) -> Result<Bytes, Error> {
+        let len = usize_from_u64(range.len());
+        let mut bytes = Vec::with_capacity(len);
+        // The allocator may give more room than was asked for: what is read past the range is cut off.
+        while bytes.len() < len {
+            let at = range.start() + u64_from_usize(bytes.len());
+            match system::append(&self.file, &mut bytes, at) {
+                Ok(0) => return Err(self.truncated(range.end())),
+                Ok(read) => self.counted(read),
+                Err(error) => return Err(Error::from_io(&self.path, error.into())),
             }
-            left -= u64_from_usize(chunk.len());
-            chunks.push(chunk.freeze());
         }
-        Ok(chunks)
+        bytes.truncate(len);
+        self.check()?;
+        Ok(bytes.into())
+    }
+
+    /// What was read, once nobody wrote meanwhile.
+    fn finished(&self, reading: Reading) -> Result<Vec<Bytes>, Error> {
+        self.check()?;
+        let end = reading.end();
+        reading.finish(&self.shared.spare).ok_or_else(|| self.truncated(end))
+    }
+
+    /// Each system call that read something passes here.
+    fn counted(&self, read: usize) {
+        self.shared.counted(u64_from_usize(read));
+    }
+
+    /// No read of it can be tried without waiting.
+    fn waits(&self) {
+        self.able.store(false, Ordering::Relaxed);
+        self.shared.waits(self.stamp.place.0);
     }
 
     fn reach(&self, end: u64) -> Result<(), Error> {
-        if end > self.stamp.size { Err(Error::Truncated { path: self.path.clone(), end }) } else { Ok(()) }
+        if end > self.stamp.size { Err(self.truncated(end)) } else { Ok(()) }
     }
 
-    fn fill(&self, bytes: &mut [u8], start: u64) -> Result<(), Error> {
-        self.file.read_exact_at(bytes, start).map_err(|error| match error.kind() {
-            io::ErrorKind::UnexpectedEof => {
-                Error::Truncated { path: self.path.clone(), end: start.saturating_add(u64_from_usize(bytes.len())) }
-            }
-            _ => Error::from_io(&self.path, error),
-        })
+    fn truncated(&self, end: u64) -> Error {
+        Error::Truncated { path: self.path.clone(), end }
     }
 
     /// Whether the file is still the version that was opened. Losing a name (being replaced by rename, or removed)
@@ -232,23 +275,12 @@ fn still(path: &str, file: &File) -> Result<Metadata, Error> {
     Err(Error::Changed { path: path.into() })
 }
 
-/// Neighbours that touch, as one.
-fn joined(ranges: &[ByteRange]) -> Vec<ByteRange> {
-    let mut joined: Vec<ByteRange> = Vec::new();
-    for range in ranges {
-        match joined.last_mut().and_then(|last| last.joined(*range).map(|both| (last, both))) {
-            Some((last, both)) => *last = both,
-            None => joined.push(*range),
-        }
-    }
-    joined
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::{Error, Store};
-    use super::{CHUNK_LIMIT, Object, Stamp, TICK, joined, u64_from_usize};
-    use crate::media::ByteRange;
+    use super::{Object, Stamp, TICK};
+    use crate::media::{ByteRange, u64_from_usize};
+    use crate::store::CHUNK_LIMIT;
     use std::fs;
     use std::path::Path;
 
@@ -259,12 +291,6 @@ mod tests {
     async fn opened(folder: &Path, bytes: &[u8]) -> Object {
         fs::write(folder.join("a.mp4"), bytes).unwrap();
         Store::open_folder(folder).unwrap().open("a.mp4").await.unwrap()
-    }
-
-    #[test]
-    fn only_neighbours_that_touch_are_one() {
-        let ranges = [range(0, 4), range(4, 4), range(9, 1), range(0, 2), range(2, 2)];
-        assert_eq!(joined(&ranges), [range(0, 8), range(9, 1), range(0, 4)]);
     }
 
     #[tokio::test]
@@ -284,7 +310,8 @@ mod tests {
         let ranges = vec![range(500_000, 300_000), range(800_000, 10), range(5, 90), range(0, 300_000)];
         let chunks = object.read_ranges(ranges).await.unwrap();
         let sizes: Vec<u64> = chunks.iter().map(|chunk| u64_from_usize(chunk.len())).collect();
-        assert_eq!(sizes, [CHUNK_LIMIT, CHUNK_LIMIT, 600_100 - 2 * CHUNK_LIMIT]);
+        assert_eq!(sizes[..18], [CHUNK_LIMIT; 18]);
+        assert_eq!(sizes[18..], [600_100 - 18 * CHUNK_LIMIT]);
         let expected = [&bytes[500_000..800_010], &bytes[5..95], &bytes[..300_000]].concat();
         assert!(chunks.concat() == expected);
         assert!(object.read_ranges(vec![]).await.unwrap().is_empty());

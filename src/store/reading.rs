@@ -1,0 +1,265 @@
+//! Ranges of a file → chunks, in as few system calls as the file allows.
+//!
+//! Each range has its place in the chunks; the reads go through the file in its own order, whatever the order of the
+//! ranges is, and put each byte into its place. One call takes what lies one behind the other in the file, and small
+//! gaps between, whose bytes are dropped:
+//! ```text
+//! file    ──│ range 0 │ gap │ range 1      │────────────────│ range 2 │──
+//! vectors   │ chunk 0 │ drop│ chunk 0 │ ch.1│  (next call)   │ chunk 1 │
+//! ```
+//! The chunks may hold bytes of an earlier use; [`Reading::finish`] gives them out only when all were overwritten.
+
+use super::spare::{CHUNK_LIMIT, Spare};
+use super::system::{self, Refused};
+use crate::media::{ByteRange, u64_from_usize, usize_from_u64};
+use bytes::{Bytes, BytesMut};
+use std::fs::File;
+use std::io::IoSliceMut;
+
+/// Bytes that are read on the calling thread at once, at most: some 30 µs when they are in the page cache.
+pub(super) const INLINE_LIMIT: usize = 256 << 10;
+
+/// Bytes between two ranges that are read and dropped, at most, rather than that another call is made.
+const GAP_LIMIT: u64 = 16 << 10;
+
+/// Bytes of gaps in one call, at most.
+const SCRATCH_LIMIT: u64 = 4 * CHUNK_LIMIT;
+
+/// Vectors of one call, at most. Linux takes 1,024.
+const VECTOR_LIMIT: usize = 64;
+
+/// Hints of one reading, at most: far more than a segment has runs.
+const HINT_LIMIT: usize = 64;
+
+/// Bytes of the file that go into one chunk: `len` bytes from `at` go to `from` of the chunk.
+#[derive(Debug, Clone, Copy)]
+struct Slot {
+    at: u64,
+    len: usize,
+    chunk: usize,
+    from: usize,
+}
+
+impl Slot {
+    fn end(self) -> u64 {
+        self.at + u64_from_usize(self.len)
+    }
+}
+
+/// What the next call reads.
+#[derive(Debug, Clone, Copy)]
+struct Batch {
+    slots: usize,
+    gaps: u64,
+}
+
+/// How far a read came that must not wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Progress {
+    /// All bytes are there.
+    Whole,
+    /// As many as one turn may read are there.
+    More,
+    /// The next bytes are not to be had without waiting.
+    Stopped(Refused),
+}
+
+/// A read of many ranges, on its way.
+#[derive(Debug)]
+pub(super) struct Reading {
+    /// In the order of the file.
+    slots: Vec<Slot>,
+    /// Slots that are filled.
+    done: usize,
+    chunks: Vec<BytesMut>,
+    /// Where the bytes of gaps go.
+    scratch: BytesMut,
+}
+
+impl Reading {
+    /// `ranges` one behind the other into `chunks`, which are as long together.
+    pub(super) fn new(ranges: &[ByteRange], chunks: Vec<BytesMut>) -> Self {
+        let mut slots = slots(ranges, &chunks);
+        slots.sort_by_key(|slot| slot.at);
+        Self { slots, done: 0, chunks, scratch: BytesMut::new() }
+    }
+
+    /// One past the last byte of the file that it reads.
+    pub(super) fn end(&self) -> u64 {
+        self.slots.iter().map(|slot| slot.end()).max().unwrap_or(0)
+    }
+
+    /// Reads as much as may be read on a thread that must not wait.
+    pub(super) fn now(&mut self, file: &File, spare: &Spare, count: impl Fn(usize)) -> Progress {
+        let mut left = INLINE_LIMIT;
+        while let Some(batch) = self.batch(left) {
+            let wanted = self.wanted(batch);
+            if wanted > left {
+                return Progress::More;
+            }
+            match self.call(batch, spare, |vectors, at| system::read_now(file, vectors, at)) {
+                Err(refused) => return Progress::Stopped(refused),
+                Ok((read, asked)) => {
+                    count(read);
+                    if read < asked {
+                        return Progress::Stopped(Refused::Cold);
+                    }
+                }
+            }
+            left -= wanted;
+        }
+        Progress::Whole
+    }
+
+    /// Reads all that is left, and waits for it. `Ok(false)`: the file ends before.
+    pub(super) fn wait(&mut self, file: &File, spare: &Spare, count: impl Fn(usize)) -> rustix::io::Result<bool> {
+        while let Some(batch) = self.batch(usize::MAX) {
+            let (read, _) = self.call(batch, spare, |vectors, at| system::read(file, vectors, at))?;
+            if read == 0 {
+                return Ok(false);
+            }
+            count(read);
+        }
+        Ok(true)
+    }
+
+    /// Tells the system what is left to be read.
+    pub(super) fn hint(&self, file: &File) {
+        let mut left = self.slots.iter().skip(self.done);
+        let Some(first) = left.next() else { return };
+        let (mut at, mut end, mut hints) = (first.at, first.end(), 1);
+        for slot in left {
+            if slot.at.saturating_sub(end) > GAP_LIMIT {
+                system::expect(file, at, end - at);
+                (at, hints) = (slot.at, hints + 1);
+                if hints > HINT_LIMIT {
+                    return;
+                }
+                end = at;
+            }
+            end = end.max(slot.end());
+        }
+        system::expect(file, at, end - at);
+    }
+
+    /// The chunks; `None` unless every byte of them was read.
+    pub(super) fn finish(self, spare: &Spare) -> Option<Vec<Bytes>> {
+        spare.keep(self.scratch);
+        (self.done == self.slots.len()).then(|| self.chunks.into_iter().map(BytesMut::freeze).collect())
+    }
+
+    fn wanted(&self, batch: Batch) -> usize {
+        self.slots.iter().skip(self.done).take(batch.slots).map(|slot| slot.len).sum()
+    }
+
+    /// The next slots that one call can fill, at least one and of `limit` bytes if it can be; `None` when all are.
+    fn batch(&self, limit: usize) -> Option<Batch> {
+        let mut left = self.slots.iter().skip(self.done);
+        let first = left.next()?;
+        let (mut batch, mut end) = (Batch { slots: 1, gaps: 0 }, first.end());
+        let (mut vectors, mut wanted) = (1, first.len);
+        for slot in left {
+            // Bytes that are wanted twice begin before the last end: another call.
+            let Some(gap) = slot.at.checked_sub(end).filter(|gap| *gap <= GAP_LIMIT) else { break };
+            vectors += 1 + usize::from(gap > 0);
+            wanted += slot.len;
+            if vectors > VECTOR_LIMIT || wanted > limit || batch.gaps + gap > SCRATCH_LIMIT {
+                break;
+            }
+            batch = Batch { slots: batch.slots + 1, gaps: batch.gaps + gap };
+            end = slot.end();
+        }
+        Some(batch)
+    }
+
+    /// One system call, and what it filled is done: how many bytes were read, gaps included, and how many were asked.
+    fn call<E>(
+        &mut self,
+        batch: Batch,
+        spare: &Spare,
+        read: impl FnOnce(&mut [IoSliceMut<'_>], u64) -> Result<usize, E>,
+    ) -> Result<(usize, usize), E> {
+        self.reserve(batch.gaps, spare);
+        let slots = self.slots.iter().skip(self.done).take(batch.slots);
+        let start = slots.clone().next().map_or(0, |slot| slot.at);
+        let mut places = places(&mut self.chunks, slots.copied().collect());
+        let mut vectors = Vec::with_capacity(VECTOR_LIMIT);
+        let (mut dropped, mut end): (&mut [u8], u64) = (&mut self.scratch, start);
+        for (at, place) in &mut places {
+            if *at > end {
+                let (gap, rest) = dropped.split_at_mut(usize_from_u64(*at - end));
+                vectors.push(IoSliceMut::new(gap));
+                dropped = rest;
+            }
+            end = *at + u64_from_usize(place.len());
+            vectors.push(IoSliceMut::new(place));
+        }
+        let read = read(&mut vectors, start)?;
+        self.advance(batch, start + u64_from_usize(read));
+        Ok((read, usize_from_u64(end - start)))
+    }
+
+    /// Everything of `batch` before `end` is in its place.
+    fn advance(&mut self, batch: Batch, end: u64) {
+        for slot in self.slots.iter_mut().skip(self.done).take(batch.slots) {
+            if slot.end() > end {
+                let read = usize_from_u64(end.saturating_sub(slot.at));
+                (slot.from, slot.len) = (slot.from + read, slot.len - read);
+                slot.at += u64_from_usize(read);
+                return;
+            }
+            self.done += 1;
+        }
+    }
+
+    /// Room for the bytes of `gaps`.
+    fn reserve(&mut self, gaps: u64, spare: &Spare) {
+        if gaps > u64_from_usize(self.scratch.len()) {
+            let larger = spare.take(usize_from_u64(gaps.max(CHUNK_LIMIT)));
+            spare.keep(std::mem::replace(&mut self.scratch, larger));
+        }
+    }
+}
+
+/// Where the bytes of `ranges` go.
+fn slots(ranges: &[ByteRange], chunks: &[BytesMut]) -> Vec<Slot> {
+    let mut slots: Vec<Slot> = Vec::with_capacity(ranges.len() + chunks.len());
+    let mut rest = ranges.iter().copied();
+    let mut current = rest.next();
+    for (chunk, len) in chunks.iter().map(BytesMut::len).enumerate() {
+        let mut from = 0;
+        while let Some(range) = current.filter(|_| from < len) {
+            let taken = range.len().min(u64_from_usize(len - from));
+            let slot = Slot { at: range.start(), len: usize_from_u64(taken), chunk, from };
+            match slots.last_mut().filter(|last| last.chunk == chunk && last.end() == slot.at) {
+                Some(last) => last.len += slot.len,
+                None => slots.push(slot),
+            }
+            from += slot.len;
+            current = range.slice(taken, u64::MAX - range.end()).or_else(|| rest.next());
+        }
+    }
+    slots
+}
+
+/// The memory of `slots`, in the order of the file.
+fn places(chunks: &mut [BytesMut], mut slots: Vec<Slot>) -> Vec<(u64, &mut [u8])> {
+    slots.sort_by_key(|slot| (slot.chunk, slot.from));
+    let mut places = Vec::with_capacity(slots.len());
+    let first = slots.first().map_or(0, |slot| slot.chunk);
+    let mut slots = slots.into_iter().peekable();
+    for (chunk, bytes) in chunks.iter_mut().enumerate().skip(first) {
+        let (mut rest, mut passed): (&mut [u8], usize) = (bytes, 0);
+        while let Some(slot) = slots.next_if(|slot| slot.chunk == chunk) {
+            let (_, from) = rest.split_at_mut(slot.from - passed);
+            let (place, behind) = from.split_at_mut(slot.len);
+            places.push((slot.at, place));
+            (rest, passed) = (behind, slot.from + slot.len);
+        }
+        if slots.peek().is_none() {
+            break;
+        }
+    }
+    places.sort_by_key(|(at, _)| *at);
+    places
+}
