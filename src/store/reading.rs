@@ -19,8 +19,10 @@ use std::io::IoSliceMut;
 /// Bytes that are read on the calling thread at once, at most: some 30 µs when they are in the page cache.
 pub(super) const INLINE_LIMIT: usize = 256 << 10;
 
-/// Bytes between two ranges that are read and dropped, at most, rather than that another call is made.
-const GAP_LIMIT: u64 = 16 << 10;
+/// Bytes between two ranges that are read and dropped, at most, rather than that another call is made. Measured with
+/// ranges of 10 kB in the page cache: a gap of 4 KiB costs 0.26 µs less than a call, one of 8 KiB 0.10 less, one of
+/// 12 KiB 0.06 more, one of 16 KiB 0.21 more.
+const GAP_LIMIT: u64 = 12 << 10;
 
 /// Bytes of gaps in one call, at most.
 const SCRATCH_LIMIT: u64 = 4 * CHUNK_LIMIT;
@@ -72,8 +74,8 @@ pub(super) struct Reading {
     /// Slots that are filled.
     done: usize,
     chunks: Vec<BytesMut>,
-    /// Where the bytes of gaps go.
-    scratch: BytesMut,
+    /// Where the bytes of gaps go: whole chunks.
+    scratch: Vec<BytesMut>,
 }
 
 impl Reading {
@@ -81,7 +83,7 @@ impl Reading {
     pub(super) fn new(ranges: &[ByteRange], chunks: Vec<BytesMut>) -> Self {
         let mut slots = slots(ranges, &chunks);
         slots.sort_by_key(|slot| slot.at);
-        Self { slots, done: 0, chunks, scratch: BytesMut::new() }
+        Self { slots, done: 0, chunks, scratch: Vec::new() }
     }
 
     /// One past the last byte of the file that it reads.
@@ -144,7 +146,7 @@ impl Reading {
 
     /// The chunks; `None` unless every byte of them was read.
     pub(super) fn finish(self, spare: &Spare) -> Option<Vec<Bytes>> {
-        spare.keep(self.scratch);
+        self.scratch.into_iter().for_each(|chunk| spare.keep(chunk));
         (self.done == self.slots.len()).then(|| self.chunks.into_iter().map(BytesMut::freeze).collect())
     }
 
@@ -161,7 +163,7 @@ impl Reading {
         for slot in left {
             // Bytes that are wanted twice begin before the last end: another call.
             let Some(gap) = slot.at.checked_sub(end).filter(|gap| *gap <= GAP_LIMIT) else { break };
-            vectors += 1 + usize::from(gap > 0);
+            vectors += 1 + scratches(batch.gaps, gap);
             wanted += slot.len;
             if vectors > VECTOR_LIMIT || wanted > limit || batch.gaps + gap > SCRATCH_LIMIT {
                 break;
@@ -184,14 +186,19 @@ impl Reading {
         let start = slots.clone().next().map_or(0, |slot| slot.at);
         let mut places = places(&mut self.chunks, slots.copied().collect());
         let mut vectors = Vec::with_capacity(VECTOR_LIMIT);
-        let (mut dropped, mut end): (&mut [u8], u64) = (&mut self.scratch, start);
+        let (mut scratch, mut empty): (_, &mut [u8]) = (self.scratch.iter_mut(), &mut []);
+        let mut end = start;
         for (at, place) in &mut places {
-            if *at > end {
-                let (gap, rest) = dropped.split_at_mut(usize_from_u64(*at - end));
+            while end < *at {
+                if empty.is_empty() {
+                    empty = scratch.next().expect("room for all gaps of the batch was reserved");
+                }
+                let taken = empty.len().min(usize_from_u64(*at - end));
+                let (gap, rest) = empty.split_at_mut(taken);
                 vectors.push(IoSliceMut::new(gap));
-                dropped = rest;
+                (empty, end) = (rest, end + u64_from_usize(taken));
             }
-            end = *at + u64_from_usize(place.len());
+            end += u64_from_usize(place.len());
             vectors.push(IoSliceMut::new(place));
         }
         let read = read(&mut vectors, start)?;
@@ -214,11 +221,17 @@ impl Reading {
 
     /// Room for the bytes of `gaps`.
     fn reserve(&mut self, gaps: u64, spare: &Spare) {
-        if gaps > u64_from_usize(self.scratch.len()) {
-            let larger = spare.take(usize_from_u64(gaps.max(CHUNK_LIMIT)));
-            spare.keep(std::mem::replace(&mut self.scratch, larger));
+        let chunks = usize_from_u64(gaps.div_ceil(CHUNK_LIMIT));
+        while self.scratch.len() < chunks {
+            self.scratch.push(spare.take(usize_from_u64(CHUNK_LIMIT)));
         }
     }
+}
+
+/// Chunks of scratch that a gap lies in, behind the bytes of other gaps.
+fn scratches(before: u64, gap: u64) -> usize {
+    let Some(last) = gap.checked_sub(1) else { return 0 };
+    usize_from_u64((before + last) / CHUNK_LIMIT - before / CHUNK_LIMIT + 1)
 }
 
 /// Where the bytes of `ranges` go.

@@ -111,7 +111,7 @@ fn ranges() -> impl Strategy<Value = Vec<ByteRange>> {
         let mut end = 0;
         let mut ranges = Vec::new();
         for (gap, len) in steps {
-            let start = end + if gap > 18_000 { gap } else { gap % 3_000 };
+            let start = end + if gap > 18_000 { gap } else { gap % 5_000 };
             end = start + len;
             if end <= size {
                 ranges.push(range(start, len));
@@ -306,4 +306,11 @@ async fn chunks_that_are_given_back_are_read_into_again() {
     let again = object.read_ranges(wanted.to_vec()).await.unwrap();
     assert_eq!((places(&again), spare.bytes()), (before, 0));
     assert!(again.concat() == stored.expected(&wanted));
+    again.into_iter().for_each(|chunk| spare.give(chunk));
+    let piece = object.read(range(3, CHUNK_LIMIT)).await.unwrap();
+    assert_eq!(spare.bytes(), 2 * CHUNK_LIMIT);
+    assert!(piece == stored.expected(&[range(3, CHUNK_LIMIT)]));
+    // The bytes of a gap went into the spare chunks, and those are kept again.
+    object.read_ranges(vec![range(0, 100), range(5_000, 100)]).await.unwrap();
+    assert_eq!(spare.bytes(), 2 * CHUNK_LIMIT);
 }
