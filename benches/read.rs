@@ -62,7 +62,9 @@ impl Film {
                     Way::Fresh => drop(object.read_ranges(ranges.clone()).await.unwrap()),
                     Way::Recycled => {
                         let chunks = object.read_ranges(ranges.clone()).await.unwrap();
-                        chunks.into_iter().for_each(|chunk| spare.give(chunk));
+                        for chunk in chunks {
+                            spare.give(chunk);
+                        }
                     }
                 }
             }
@@ -144,7 +146,7 @@ fn ratios(film: &Film, case: &Case) {
         for (way, spent) in ways.iter().zip(&mut spent) {
             let before = cpu();
             film.time(*way, case, READS);
-            spent.push((cpu() - before).as_secs_f64() * 1e6 / READS as f64);
+            spent.push(cpu().saturating_sub(before).as_secs_f64() * 1e6 / READS as f64);
         }
     }
     let [plain, fresh, recycled] = spent.map(median);

@@ -146,7 +146,9 @@ impl Reading {
 
     /// The chunks; `None` unless every byte of them was read.
     pub(super) fn finish(self, spare: &Spare) -> Option<Vec<Bytes>> {
-        self.scratch.into_iter().for_each(|chunk| spare.keep(chunk));
+        for chunk in self.scratch {
+            spare.keep(chunk);
+        }
         (self.done == self.slots.len()).then(|| self.chunks.into_iter().map(BytesMut::freeze).collect())
     }
 
