@@ -17,7 +17,7 @@
 
 use crate::media::{AssetId, MediaKind, TrackName, Version};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 /// All but RFC 3986's unreserved characters is encoded: `$`, which DASH templates use, too.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -124,6 +124,41 @@ impl Route {
     pub fn from_playlist(&self) -> String {
         let up = if matches!(self, Self::Program(_, _, ProgramName::Muxed(..), _)) { "../../../" } else { "../../" };
         format!("{up}{}", Below(self))
+    }
+}
+
+/// The references to segments from the media playlist that lists them: what [`Route::from_playlist`] prints of each,
+/// all but the numbers printed once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Segments {
+    before: String,
+    behind: &'static str,
+}
+
+impl Segments {
+    /// The CMAF segments of a track.
+    #[must_use]
+    pub fn of_track(version: Version, track: &TrackName) -> Self {
+        Self { before: format!("../../~{version}/{}/", Printed(track)), behind: ".m4s" }
+    }
+
+    /// The segments of a transport stream.
+    #[must_use]
+    pub fn of_program(version: Version, name: &ProgramName) -> Self {
+        let before = match name {
+            ProgramName::Alone(track) => format!("../../~{version}/{}/", Printed(track)),
+            ProgramName::Muxed(video, audio) => format!("../../../~{version}/{}/{}/", Printed(video), Printed(audio)),
+        };
+        Self { before, behind: ".ts" }
+    }
+
+    /// The reference to segment `number`, from 1.
+    #[must_use]
+    pub fn reference(&self, number: u32) -> String {
+        let mut reference = String::with_capacity(self.before.len() + 10 + self.behind.len());
+        // Memory takes every write.
+        let _ = write!(reference, "{}{number}{}", self.before, self.behind);
+        reference
     }
 }
 
@@ -252,7 +287,7 @@ fn is_file(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Part, ProgramName, ProgramPart, Route};
+    use super::{Part, ProgramName, ProgramPart, Route, Segments};
     use crate::media::{AssetId, MediaKind, TrackName, Version};
     use proptest::prelude::{Just, Strategy, any, prop_assert_eq, prop_oneof, proptest};
 
@@ -286,6 +321,20 @@ mod tests {
         #[test]
         fn what_is_printed_is_parsed(route in routes()) {
             prop_assert_eq!(Route::parse(&route.to_string()), Some(route));
+        }
+
+        #[test]
+        fn segments_are_listed_as_their_routes_are_printed(route in routes()) {
+            let listed = match &route {
+                Route::Track(_, version, name, Part::Segment(number)) => {
+                    Segments::of_track(*version, name).reference(*number)
+                }
+                Route::Program(_, version, name, ProgramPart::Segment(number)) => {
+                    Segments::of_program(*version, name).reference(*number)
+                }
+                _ => return Ok(()),
+            };
+            prop_assert_eq!(listed, route.from_playlist());
         }
 
         #[test]

@@ -3,6 +3,7 @@
 use super::boxes::Atom;
 use super::error::Error;
 use crate::media::Edit;
+use crate::media::OffsetRuns;
 use crate::media::Span;
 use crate::media::Ticks;
 use crate::media::Timescale;
@@ -130,8 +131,8 @@ impl Entry {
 }
 
 /// The greatest composition offset; 0 where none is positive.
-pub(super) fn greatest_offset(offsets: &[(u32, i32)]) -> i64 {
-    offsets.iter().map(|(_, offset)| i64::from(*offset)).max().unwrap_or(0).max(0)
+pub(super) fn greatest_offset(offsets: &OffsetRuns) -> i64 {
+    i64::from(offsets.iter().map(|(_, offset)| offset).fold(0, i32::max))
 }
 
 /// Shifts an edit of a recording whose first sample is not decoded at 0: `origin` becomes the presentation's start.

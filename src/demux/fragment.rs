@@ -14,7 +14,6 @@ use super::error::FourCc;
 use super::moov::Moov;
 use super::moov::Stored;
 use super::tables::Used;
-use super::tables::sample_count;
 use crate::media::Flaw;
 use crate::media::IndexBuilder;
 use crate::media::SAMPLE_LIMIT;
@@ -69,7 +68,7 @@ impl Run {
     fn begin(stored: &mut Stored, size: u64) -> Result<Self, Flaw> {
         let tables = std::mem::take(&mut stored.tables);
         let mut run = Self::default();
-        if sample_count(&tables.builder.sizes) == 0 {
+        if tables.builder.sizes.count() == 0 {
             return Ok(run);
         }
         run.used = tables.used;

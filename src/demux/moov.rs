@@ -16,6 +16,7 @@ use super::tables::Tables;
 use crate::media::Language;
 use crate::media::Skipped;
 use crate::media::Timescale;
+use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
@@ -65,8 +66,9 @@ enum Found {
 }
 
 impl Moov {
-    /// Reads the whole box.
-    pub(super) fn read(moov: Atom<'_>, dialect: Dialect) -> Result<Self, Error> {
+    /// Reads the whole box, `bytes` that begin at byte `at` of the object. Its long tables stay where they are.
+    pub(super) fn read(bytes: &Bytes, at: u64, dialect: Dialect) -> Result<Self, Error> {
+        let moov = Atom::new(bytes, at)?;
         let timescale = timescale(moov.need(*b"mvhd")?)?;
         let mut this = Self {
             timescale,
@@ -79,7 +81,7 @@ impl Moov {
         for child in moov.children() {
             let child = child?;
             match &child.kind.0 {
-                b"trak" => this.add(child, dialect, (&chapters, &mut ids))?,
+                b"trak" => this.add(child, (bytes, dialect), (&chapters, &mut ids))?,
                 b"mvex" => this.defaults = defaults(child)?,
                 _ => {}
             }
@@ -90,7 +92,7 @@ impl Moov {
     fn add(
         &mut self,
         trak: Atom<'_>,
-        dialect: Dialect,
+        from: (&Bytes, Dialect),
         (chapters, ids): (&BTreeSet<u32>, &mut BTreeSet<u32>),
     ) -> Result<(), Error> {
         let header = TrackHeader::read(trak.need(*b"tkhd")?)?;
@@ -102,7 +104,7 @@ impl Moov {
         if claims > TRACK_LIMIT {
             return Err(Error::Count { kind: trak.kind, at: trak.at, claims, fits: TRACK_LIMIT });
         }
-        match self::trak(trak, header, dialect)? {
+        match self::trak(trak, header, from)? {
             Found::Stored(stored) if chapters.contains(&id) => {
                 let reason = "holds chapters of another track".into();
                 self.skipped.push(Skipped { track: id, handler: stored.handler, reason });
@@ -163,7 +165,7 @@ impl TrackHeader {
     }
 }
 
-fn trak(trak: Atom<'_>, header: TrackHeader, dialect: Dialect) -> Result<Found, Error> {
+fn trak(trak: Atom<'_>, header: TrackHeader, (bytes, dialect): (&Bytes, Dialect)) -> Result<Found, Error> {
     let id = header.id;
     let mdia = trak.need(*b"mdia")?;
     let handler = handler(mdia.need(*b"hdlr")?)?;
@@ -187,7 +189,7 @@ fn trak(trak: Atom<'_>, header: TrackHeader, dialect: Dialect) -> Result<Found, 
         handler,
         language: spoken(mdia, mdhd, dialect)?,
         stsd,
-        tables: Tables::read(stbl, id)?,
+        tables: Tables::read(stbl, id, bytes)?,
         run: None,
         edits: elst.map(|elst| Edits::read(elst, id)).transpose()?,
     })))

@@ -5,7 +5,6 @@ use super::edit::Edits;
 use super::error::Error;
 use super::moov::Moov;
 use super::moov::Stored;
-use super::tables::sample_count;
 use crate::media::ContentId;
 use crate::media::Edit;
 use crate::media::Flaw;
@@ -61,11 +60,11 @@ fn track(stored: Stored, movie: Timescale, size: u64) -> Result<Option<Track>, E
         }
         None => (tables.builder, tables.used),
     };
-    if sample_count(&builder.sizes) == 0 {
+    if builder.sizes.count() == 0 {
         return Ok(None);
     }
     let flawed = |flaw| Error::Track { track: track.id, at, flaw };
-    let samples = sample_count(&builder.sizes);
+    let samples = builder.sizes.count();
     let used = used.ok_or_else(|| flawed(Flaw::Unplaced { placed: 0, samples }))?;
     let described = stsd.describe(track, used)?;
     let (index, end) = built(builder, size).map_err(flawed)?;

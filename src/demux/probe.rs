@@ -187,7 +187,7 @@ impl Probe {
         self.content.moov.update(&bytes);
         // A file without `ftyp` is older than ISO base media.
         let dialect = self.seen.dialect.unwrap_or(Dialect::QuickTime);
-        self.seen.moov = Some(Moov::read(Atom::new(&bytes, place.at)?, dialect)?);
+        self.seen.moov = Some(Moov::read(&bytes, place.at, dialect)?);
         let behind = self.seen.first_media.is_some();
         self.seen.layout = Some(if behind { Layout::MoovLast } else { Layout::MoovFirst });
         Ok(None)

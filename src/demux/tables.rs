@@ -1,4 +1,5 @@
-//! `stbl` → [`IndexBuilder`]: the sample tables of a track, copied once, counts checked against the bytes there are.
+//! `stbl` → [`IndexBuilder`]: the sample tables of a track, the long ones where they are, counts checked against the
+//! bytes there are.
 //!
 //! ISO/IEC 14496-12 §8.6 and §8.7. Whether they agree with each other is `IndexBuilder::build`'s to say.
 
@@ -7,10 +8,11 @@ use super::boxes::Fields;
 use super::error::Error;
 use super::error::FourCc;
 use crate::media::IndexBuilder;
+use crate::media::OffsetRuns;
 use crate::media::SAMPLE_LIMIT;
 use crate::media::Sizes;
-use crate::media::u64_from_usize;
 use crate::media::usize_from_u32;
+use bytes::Bytes;
 
 /// Which sample entry a table or fragment uses, and where it says so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,16 +35,17 @@ pub(super) struct Tables {
 }
 
 impl Tables {
-    /// Reads them. A missing box is an empty table: in fragmented files all of them may be.
-    pub(super) fn read(stbl: Atom<'_>, track: u32) -> Result<Self, Error> {
+    /// Reads them out of `stbl`, which is part of `bytes`. A missing box is an empty table: in fragmented files all of
+    /// them may be.
+    pub(super) fn read(stbl: Atom<'_>, track: u32, bytes: &Bytes) -> Result<Self, Error> {
         let mut builder = IndexBuilder::default();
         let mut used = None;
         for child in stbl.children() {
             let child = child?;
             match &child.kind.0 {
-                b"stts" => builder.durations = pairs(child)?,
-                b"ctts" => builder.offsets = pairs(child)?,
-                b"stsz" => builder.sizes = stsz(child)?,
+                b"stts" => builder.durations = stts(child)?,
+                b"ctts" => builder.offsets = ctts(child, bytes)?,
+                b"stsz" => builder.sizes = stsz(child, bytes)?,
                 b"stz2" => builder.sizes = stz2(child)?,
                 b"stco" => builder.chunk_offsets = stco(child)?,
                 b"co64" => builder.chunk_offsets = co64(child)?,
@@ -55,49 +58,28 @@ impl Tables {
     }
 }
 
-/// How many samples have a size.
-pub(super) fn sample_count(sizes: &Sizes) -> u64 {
-    match sizes {
-        Sizes::Same { count, .. } => u64::from(*count),
-        Sizes::Each(sizes) => u64_from_usize(sizes.len()),
-    }
-}
-
-/// The second half of a run.
-trait Value {
-    fn from_be_bytes(bytes: [u8; 4]) -> Self;
-}
-
-impl Value for u32 {
-    fn from_be_bytes(bytes: [u8; 4]) -> Self {
-        Self::from_be_bytes(bytes)
-    }
-}
-
-/// Offsets above `i32::MAX` are negative even in version 0: so many files mean it, and so everyone reads it.
-impl Value for i32 {
-    fn from_be_bytes(bytes: [u8; 4]) -> Self {
-        Self::from_be_bytes(bytes)
-    }
-}
-
-fn pairs<T: Value>(atom: Atom<'_>) -> Result<Vec<(u32, T)>, Error> {
+fn stts(atom: Atom<'_>) -> Result<Vec<(u32, u32)>, Error> {
     let (_, _, mut fields) = atom.full()?;
     let count = fields.u32()?;
     let entries = fields.table::<8>(count)?.iter();
-    Ok(entries
-        .map(|[a, b, c, d, value @ ..]| (u32::from_be_bytes([*a, *b, *c, *d]), T::from_be_bytes(*value)))
-        .collect())
+    let entry = |[a, b, c, d, delta @ ..]: &[u8; 8]| (u32::from_be_bytes([*a, *b, *c, *d]), u32::from_be_bytes(*delta));
+    Ok(entries.map(entry).collect())
 }
 
-fn stsz(atom: Atom<'_>) -> Result<Sizes, Error> {
+fn ctts(atom: Atom<'_>, bytes: &Bytes) -> Result<OffsetRuns, Error> {
+    let (_, _, mut fields) = atom.full()?;
+    let count = fields.u32()?;
+    Ok(OffsetRuns::Stored(bytes.slice_ref(fields.table::<8>(count)?.as_flattened())))
+}
+
+fn stsz(atom: Atom<'_>, bytes: &Bytes) -> Result<Sizes, Error> {
     let (_, _, mut fields) = atom.full()?;
     let (size, count) = (fields.u32()?, fields.u32()?);
     if size > 0 {
         return Ok(Sizes::Same { size, count });
     }
     let sizes = limited(&fields, count)?.table::<4>(count)?;
-    Ok(Sizes::Each(sizes.iter().map(|size| u32::from_be_bytes(*size)).collect()))
+    Ok(Sizes::Stored(bytes.slice_ref(sizes.as_flattened())))
 }
 
 fn stz2(atom: Atom<'_>) -> Result<Sizes, Error> {
@@ -175,9 +157,11 @@ mod tests {
     use crate::demux::fixture::{atom, full, table, words};
     use crate::demux::{Error, FourCc};
     use crate::media::Sizes;
+    use bytes::Bytes;
 
     fn read(boxes: &[Vec<u8>]) -> Result<Tables, Error> {
-        Tables::read(Atom::new(&atom(b"stbl", &boxes.concat()), 0)?, 1)
+        let stbl = Bytes::from(atom(b"stbl", &boxes.concat()));
+        Tables::read(Atom::new(&stbl, 0)?, 1, &stbl)
     }
 
     fn sizes(stz2: &[u8]) -> Result<Sizes, Error> {
@@ -197,7 +181,8 @@ mod tests {
     fn offsets_are_signed_in_either_version() {
         for version in [0, 1] {
             let ctts = full(b"ctts", (version, 0), &words(&[2, 1, (-7_i32) as u32, 4, 9]));
-            assert_eq!(read(&[ctts]).unwrap().builder.offsets, [(1, -7), (4, 9)]);
+            let offsets = read(&[ctts]).unwrap().builder.offsets;
+            assert_eq!(offsets.iter().collect::<Vec<_>>(), [(1, -7), (4, 9)]);
         }
     }
 

@@ -2,9 +2,10 @@
 //! per Representation, the same segments as HLS.
 
 use super::names::{self, Rendition};
-use super::rates::{FrameRate, Rates};
-use crate::media::{AssetId, Kind, MediaKind, Moment, Role, Ticks, Timescale, i64_from_u64};
-use crate::plan::{Alignment, Opening, Plan, Planned, SHIFT_SECONDS, Segment};
+use super::rates::FrameRate;
+use super::texts::Printer;
+use crate::media::{Kind, MediaKind, Moment, Role, Ticks, Timescale, i64_from_u64};
+use crate::plan::{Alignment, Opening, Planned, SHIFT_SECONDS, Segment};
 use crate::route::{Part, Route, segment_template};
 use dash_mpd_core as mpd;
 use mpd::{AdaptationSet, MPD, Period, Representation, S, SegmentTemplate, SegmentTimeline};
@@ -14,10 +15,11 @@ const PROFILES: &str = "urn:mpeg:dash:profile:isoff-live:2011,urn:mpeg:dash:prof
 const ROLES: &str = "urn:mpeg:dash:role:2011";
 const CHANNELS: &str = "urn:mpeg:dash:23003:3:audio_channel_configuration:2011";
 
-/// The manifest of `plan`.
-pub(super) fn manifest(asset: &AssetId, plan: &Plan) -> String {
+/// The manifest of a plan.
+pub(super) fn manifest(printer: Printer<'_>) -> String {
+    let plan = printer.plan;
     let longest = plan.tracks().iter().filter_map(longest_segment).max().unwrap_or_default();
-    let adaptations = video_sets(asset, plan).into_iter().chain(audio_sets(asset, plan));
+    let adaptations = video_sets(printer).into_iter().chain(audio_sets(printer));
     let numbered =
         (1..).zip(adaptations).map(|(id, set): (u32, AdaptationSet)| AdaptationSet { id: Some(id.to_string()), ..set });
     let mpd = MPD {
@@ -40,9 +42,9 @@ pub(super) fn manifest(asset: &AssetId, plan: &Plan) -> String {
 }
 
 /// Aligned video of one codec is one set; each video that is cut at its own keyframes is a set of its own.
-fn video_sets(asset: &AssetId, plan: &Plan) -> Vec<AdaptationSet> {
+fn video_sets(printer: Printer<'_>) -> Vec<AdaptationSet> {
     let mut sets: Vec<Vec<&Planned>> = Vec::new();
-    for track in plan.of_kind(MediaKind::Video) {
+    for track in printer.plan.of_kind(MediaKind::Video) {
         let joins = |set: &&mut Vec<&Planned>| set.iter().all(|other| switchable(track, other));
         match sets.iter_mut().find(joins) {
             Some(set) => set.push(track),
@@ -55,7 +57,7 @@ fn video_sets(asset: &AssetId, plan: &Plan) -> Vec<AdaptationSet> {
         segmentAlignment: Some(aligned(&tracks)),
         startWithSAP: start_with_sap(&tracks),
         Role: vec![role(tracks.iter().find_map(|track| track.role).unwrap_or(Role::Main))],
-        representations: tracks.iter().map(|track| video(asset, plan, track)).collect(),
+        representations: tracks.iter().map(|track| video(printer, track)).collect(),
         ..AdaptationSet::default()
     };
     sets.into_iter().map(set).collect()
@@ -67,8 +69,8 @@ fn switchable(a: &Planned, b: &Planned) -> bool {
 }
 
 /// One set per audio track that a listener would choose: language, codec, channels, role and label.
-fn audio_sets(asset: &AssetId, plan: &Plan) -> Vec<AdaptationSet> {
-    let groups = names::audio_groups(plan);
+fn audio_sets(printer: Printer<'_>) -> Vec<AdaptationSet> {
+    let groups = names::audio_groups(printer.plan);
     let renditions = groups.iter().flat_map(|group| &group.renditions);
     let set = |rendition: &Rendition<'_>| AdaptationSet {
         contentType: Some("audio".into()),
@@ -78,14 +80,14 @@ fn audio_sets(asset: &AssetId, plan: &Plan) -> Vec<AdaptationSet> {
         startWithSAP: start_with_sap(&[rendition.track]),
         Label: vec![mpd::Label { content: rendition.name.clone(), ..mpd::Label::default() }],
         Role: vec![role(rendition.role)],
-        representations: vec![audio(asset, plan, rendition.track)],
+        representations: vec![audio(printer, rendition.track)],
         ..AdaptationSet::default()
     };
     renditions.map(set).collect()
 }
 
-fn video(asset: &AssetId, plan: &Plan, track: &Planned) -> Representation {
-    let common = representation(asset, plan, track);
+fn video(printer: Printer<'_>, track: &Planned) -> Representation {
+    let common = representation(printer, track);
     let Kind::Video(picture) = track.track().kind else { return common };
     let (horizontal, vertical) = picture.pixel_aspect;
     Representation {
@@ -97,8 +99,8 @@ fn video(asset: &AssetId, plan: &Plan, track: &Planned) -> Representation {
     }
 }
 
-fn audio(asset: &AssetId, plan: &Plan, track: &Planned) -> Representation {
-    let common = representation(asset, plan, track);
+fn audio(printer: Printer<'_>, track: &Planned) -> Representation {
+    let common = representation(printer, track);
     let Kind::Audio(sound) = track.track().kind else { return common };
     Representation {
         audioSamplingRate: Some(sound.sample_rate.to_string()),
@@ -120,12 +122,12 @@ const fn channel_configuration(channels: u16) -> u16 {
     }
 }
 
-fn representation(asset: &AssetId, plan: &Plan, track: &Planned) -> Representation {
-    let route = |part| Route::Track(asset.clone(), track.version, track.name.clone(), part).from_entry();
+fn representation(printer: Printer<'_>, track: &Planned) -> Representation {
+    let route = |part| Route::Track(printer.asset.clone(), track.version, track.name.clone(), part).from_entry();
     let scale = u64::from(track.timeline.timescale().get());
     Representation {
         id: Some(id(track)),
-        bandwidth: Some(Rates::of(track, plan.target_duration()).peak),
+        bandwidth: Some(printer.rates(track).peak),
         codecs: Some(track.track().codec.string.clone()),
         SegmentTemplate: Some(SegmentTemplate {
             timescale: Some(scale),

@@ -1,23 +1,24 @@
 //! HLS playlists (RFC 8216), printed by `m3u8-rs`.
 
 use super::names::{self, Group};
-use super::rates::{FrameRate, Rates};
-use super::texts::Playlist;
+use super::rates::FrameRate;
+use super::texts::Printer;
 use crate::media::{AssetId, Kind, MediaKind, Moment, Ticks};
 use crate::plan::{Plan, Planned};
-use crate::route::{Part, Route};
+use crate::route::{self, Part, Route};
 use m3u8_rs::{
     AlternativeMedia, AlternativeMediaType, Map, MasterPlaylist, MediaPlaylist, MediaPlaylistType, MediaSegment,
     Resolution, VariantStream,
 };
+use std::collections::{BTreeMap, HashMap};
 
 /// `EXT-X-MAP` outside of I-frame playlists needs 6 (RFC 8216 §7); 7 is what fragmented MP4 is written with.
 const VERSION: usize = 7;
 
-/// The multivariant playlist of `plan`: every video with every group of audio, the lowest rate first.
-pub(super) fn multivariant(asset: &AssetId, plan: &Plan, playlists: &[Playlist]) -> Vec<u8> {
+/// The multivariant playlist of a plan: every video with every group of audio, the lowest rate first.
+pub(super) fn multivariant(printer: Printer<'_>) -> Vec<u8> {
+    let plan = printer.plan;
     let groups = names::audio_groups(plan);
-    let printer = Printer { asset, plan, playlists };
     let mut variants: Vec<VariantStream> =
         plan.of_kind(MediaKind::Video).flat_map(|video| printer.variants_of(video, &groups)).collect();
     let video = !variants.is_empty();
@@ -40,20 +41,28 @@ pub(super) fn multivariant(asset: &AssetId, plan: &Plan, playlists: &[Playlist])
 
 /// The media playlist of `track`.
 pub(super) fn media(asset: &AssetId, plan: &Plan, track: &Planned) -> Vec<u8> {
-    let route = |part| Route::Track(asset.clone(), track.version, track.name.clone(), part).from_playlist();
-    let mut map =
-        Some(Map { uri: route(Part::Init), byte_range: None, other_attributes: std::collections::HashMap::new() });
-    let segments = (1..).zip(&track.segments).map(|(number, segment)| {
+    let init = Route::Track(asset.clone(), track.version, track.name.clone(), Part::Init).from_playlist();
+    let spans = track.segments.iter().map(|segment| {
         let end = segment.start.after(segment.span).unwrap_or(segment.start);
-        let (from, to) = (micros(track, segment.start), micros(track, end));
-        MediaSegment {
-            uri: route(Part::Segment(number)),
-            duration: seconds(to.saturating_sub(from)),
-            map: map.take(),
-            ..MediaSegment::default()
-        }
+        micros(track, end).saturating_sub(micros(track, segment.start))
     });
-    vod(plan.target_duration(), track.is_independent(), segments.collect(), VERSION)
+    let mut segments = listed(&route::Segments::of_track(track.version, &track.name), spans);
+    if let Some(first) = segments.first_mut() {
+        first.map = Some(Map { uri: init, byte_range: None, other_attributes: HashMap::new() });
+    }
+    vod(plan.target_duration(), track.is_independent(), segments, VERSION)
+}
+
+/// Segments that last so many microseconds each, the first number 1.
+pub(super) fn listed(names: &route::Segments, spans: impl Iterator<Item = u64>) -> Vec<MediaSegment> {
+    // Few spans differ.
+    let mut known = BTreeMap::new();
+    let segments = (1..).zip(spans).map(|(number, micros)| MediaSegment {
+        uri: names.reference(number),
+        duration: *known.entry(micros).or_insert_with(|| seconds(micros)),
+        ..MediaSegment::default()
+    });
+    segments.collect()
 }
 
 /// A media playlist that is complete and counts from 1.
@@ -71,12 +80,6 @@ pub(super) fn vod(target: u32, independent_segments: bool, segments: Vec<MediaSe
     let mut text = Vec::new();
     playlist.write_to(&mut text).expect("memory takes every write");
     text
-}
-
-struct Printer<'a> {
-    asset: &'a AssetId,
-    plan: &'a Plan,
-    playlists: &'a [Playlist],
 }
 
 impl Printer<'_> {
@@ -135,10 +138,6 @@ impl Printer<'_> {
         group.renditions.iter().map(alternative).collect()
     }
 
-    fn rates(&self, track: &Planned) -> Rates {
-        Rates::of(track, self.plan.target_duration())
-    }
-
     fn uri(&self, track: &Planned) -> String {
         let playlist = self.playlists.iter().find(|playlist| playlist.name == track.name);
         let version = playlist.map_or(track.version, |playlist| playlist.text.version);
@@ -173,7 +172,7 @@ fn micros(track: &Planned, at: Ticks) -> u64 {
 }
 
 /// `EXTINF`, in seconds.
-pub(super) fn seconds(micros: u64) -> f32 {
+fn seconds(micros: u64) -> f32 {
     format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000).parse().expect("digits, a point, digits")
 }
 

@@ -56,6 +56,10 @@ fn peak_from(segments: &[(u64, u64)], target: u64, scale: u32) -> Option<u64> {
 
 /// Bits per second, rounded up; a span of zero counts as one tick.
 fn rate(bytes: u64, span: Span, scale: u32) -> u64 {
+    // Of a segment, 64 bits hold it; 128 take four times as long to divide.
+    if let Some(bits) = bytes.checked_mul(8 * u64::from(scale)) {
+        return bits.div_ceil(span.0.max(1));
+    }
     let bits = u128::from(bytes) * 8 * u128::from(scale);
     u64::try_from(bits.div_ceil(u128::from(span.0.max(1)))).unwrap_or(u64::MAX)
 }

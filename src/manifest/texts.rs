@@ -1,5 +1,6 @@
 //! All manifests of a plan, made together: the multivariant playlist names the media playlists by what they say.
 
+use super::rates::Rates;
 use super::{dash, hls};
 use crate::media::{AssetId, TrackName, Version, u64_from_usize};
 use crate::plan::{Plan, Planned};
@@ -36,6 +37,25 @@ impl Text {
 pub(super) struct Playlist {
     pub(super) name: TrackName,
     pub(super) text: Text,
+    /// The track's own.
+    pub(super) rates: Rates,
+}
+
+/// What the entry manifests are printed from.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Printer<'a> {
+    pub(super) asset: &'a AssetId,
+    pub(super) plan: &'a Plan,
+    /// One for each track.
+    pub(super) playlists: &'a [Playlist],
+}
+
+impl Printer<'_> {
+    /// The rates of `track`, which the plan has.
+    pub(super) fn rates(&self, track: &Planned) -> Rates {
+        let known = self.playlists.iter().find(|playlist| playlist.name == track.name);
+        known.map_or_else(|| Rates::of(track, self.plan.target_duration()), |playlist| playlist.rates)
+    }
 }
 
 impl Manifests {
@@ -45,10 +65,12 @@ impl Manifests {
         let playlist = |track: &Planned| Playlist {
             name: track.name.clone(),
             text: Text::new(hls::media(asset, plan, track).into()),
+            rates: Rates::of(track, plan.target_duration()),
         };
         let playlists: Vec<Playlist> = plan.tracks().iter().map(playlist).collect();
-        let hls = Text::new(hls::multivariant(asset, plan, &playlists).into());
-        Self { hls, dash: Text::new(dash::manifest(asset, plan).into()), playlists }
+        let printer = Printer { asset, plan, playlists: &playlists };
+        let hls = Text::new(hls::multivariant(printer).into());
+        Self { hls, dash: Text::new(dash::manifest(printer).into()), playlists }
     }
 
     /// The media playlist of the track called `name`, in that version.

@@ -1,15 +1,15 @@
 //! HLS playlists of MPEG-TS (RFC 8216 §3.2): each H.264 video muxed with the default AAC, other AAC alone.
 
-use super::hls::{codecs, resolution, seconds, thousandths, vod};
+use super::hls::{codecs, listed, resolution, thousandths, vod};
 use super::names::{self, Group, Rendition};
 use super::rates::{FrameRate, Rates};
 use super::texts::Text;
 use crate::media::{AssetId, MediaKind, Moment, Version, u64_from_usize};
 use crate::mux::{self, Transport, Unfit};
 use crate::plan::{Opening, Plan, Planned, Streams};
-use crate::route::{ProgramName, ProgramPart, Route};
+use crate::route::{self, ProgramName, ProgramPart, Route};
 use bytes::Bytes;
-use m3u8_rs::{AlternativeMedia, AlternativeMediaType, MasterPlaylist, MediaSegment, VariantStream};
+use m3u8_rs::{AlternativeMedia, AlternativeMediaType, MasterPlaylist, VariantStream};
 use std::sync::Arc;
 
 /// `EXT-X-MEDIA` needs 4 (RFC 8216 §7); fractions of seconds need 3.
@@ -79,7 +79,7 @@ impl TsManifests {
             .streams()
             .into_iter()
             .zip(transports)
-            .map(|(streams, transport)| Listed::new(asset, streams, transport, target))
+            .map(|(streams, transport)| Listed::new(streams, transport, target))
             .collect();
         let (variants, alternatives) = listed.split_at(lineup.variants.len().min(listed.len()));
         let entry = multivariant(asset, lineup, variants, alternatives);
@@ -119,9 +119,9 @@ struct Listed<'a> {
 }
 
 impl<'a> Listed<'a> {
-    fn new(asset: &AssetId, streams: Streams<'a>, transport: &Transport, target: u32) -> Self {
+    fn new(streams: Streams<'a>, transport: &Transport, target: u32) -> Self {
         let name = called(streams);
-        let playlist = Text::new(media(asset, &name, (streams, transport), target).into());
+        let playlist = Text::new(media(&name, (streams, transport), target).into());
         Self { name, streams, rates: Rates::of_transport(transport, target), playlist }
     }
 
@@ -151,14 +151,10 @@ fn is_independent(streams: Streams<'_>) -> bool {
     streams.video().is_none_or(|video| video.segments.iter().all(|segment| segment.opening == Opening::Closed))
 }
 
-fn media(asset: &AssetId, name: &ProgramName, (streams, transport): (Streams<'_>, &Transport), target: u32) -> Vec<u8> {
+fn media(name: &ProgramName, (streams, transport): (Streams<'_>, &Transport), target: u32) -> Vec<u8> {
     let version = streams.version();
-    let segments = (1..).zip(spans(transport)).map(|(number, micros)| MediaSegment {
-        uri: Route::Program(asset.clone(), version, name.clone(), ProgramPart::Segment(number)).from_playlist(),
-        duration: seconds(micros),
-        ..MediaSegment::default()
-    });
-    vod(target, is_independent(streams), segments.collect(), VERSION)
+    let segments = listed(&route::Segments::of_program(version, name), spans(transport));
+    vod(target, is_independent(streams), segments, VERSION)
 }
 
 fn multivariant(asset: &AssetId, lineup: &Lineup<'_>, variants: &[Listed<'_>], alternatives: &[Listed<'_>]) -> Vec<u8> {

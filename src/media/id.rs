@@ -81,8 +81,11 @@ fn digit(byte: u8) -> Result<u8, VersionError> {
     }
 }
 
-fn write_hex(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+/// Digits are written at once: a URL is printed for each segment.
+fn write_hex<const N: usize>(bytes: &[u8; N], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let nibble = |nibble: u8| char::from(if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 });
+    let digits: String = bytes.iter().flat_map(|byte| [byte >> 4, byte & 0xf]).map(nibble).collect();
+    f.write_str(&digits)
 }
 
 #[cfg(test)]

@@ -271,10 +271,48 @@ impl SampleIndex {
         })
     }
 
+    /// The least composition time of the samples of `range`; `None` when it is empty.
+    ///
+    /// Decode times ascend, so the walk ends where none that follows can be less: after a few samples, mostly.
+    #[must_use]
+    pub fn least_composition_time(&self, range: Range<u32>) -> Option<Ticks> {
+        let least_offset = i64::from(self.least_offset());
+        let mut decode_time = self.decode_time(range.start).0;
+        let mut durations = self.durations.values(u64::from(range.start));
+        let mut offsets = self.offsets.values(range.start);
+        let mut least: Option<i64> = None;
+        for _ in range.start..range.end.min(self.len) {
+            if least.is_some_and(|least| decode_time + least_offset >= least) {
+                break;
+            }
+            let composition_time = decode_time + i64::from(offsets.take_next());
+            least = Some(least.map_or(composition_time, |least| least.min(composition_time)));
+            decode_time += i64::from(narrow(durations.next()));
+        }
+        least.map(Ticks)
+    }
+
     /// The size of sample `number`, which must exist, in bytes.
     #[must_use]
     pub fn size(&self, number: u32) -> u32 {
         self.sizes.get(u64::from(number)).and_then(|size| u32::try_from(size).ok()).unwrap_or(0)
+    }
+
+    /// Shows `visit` the sizes of the samples of `range`, in decode order: the cheapest way to see all.
+    pub fn each_size(&self, range: Range<u32>, mut visit: impl FnMut(u32)) {
+        self.sizes.each(u64::from(range.start), u64::from(range.end), |size| visit(narrow(Some(size))));
+    }
+
+    /// A size that no sample of `range` exceeds, in bytes; may be a little more than the largest.
+    #[must_use]
+    pub fn greatest_size(&self, range: Range<u32>) -> u32 {
+        u32::try_from(self.sizes.ceiling(u64::from(range.start), u64::from(range.end))).unwrap_or(u32::MAX)
+    }
+
+    /// A duration that no sample of `range` exceeds; may be a little more than the longest.
+    #[must_use]
+    pub fn longest_duration(&self, range: Range<u32>) -> u32 {
+        u32::try_from(self.durations.ceiling(u64::from(range.start), u64::from(range.end))).unwrap_or(u32::MAX)
     }
 
     /// Bytes of memory this takes, its own header aside.
@@ -307,13 +345,13 @@ impl SampleIndex {
 #[cfg(test)]
 #[allow(clippy::as_conversions, clippy::cast_possible_truncation, reason = "a test's numbers are small")]
 mod tests {
-    use crate::media::{Flaw, IndexBuilder, Sizes, Ticks};
+    use crate::media::{Flaw, IndexBuilder, OffsetRuns, Sample, Sizes, Ticks};
     use proptest::prelude::{any, prop, prop_assert_eq, proptest};
 
     fn five() -> IndexBuilder {
         IndexBuilder {
             durations: vec![(5, 10)],
-            offsets: vec![(1, 20), (1, 50), (1, 20), (1, 0), (1, 10)],
+            offsets: OffsetRuns::Each(vec![(1, 20), (1, 50), (1, 20), (1, 0), (1, 10)]),
             sizes: Sizes::Each(vec![100, 10, 10, 10, 10]),
             chunk_offsets: vec![1_000, 40],
             chunk_runs: vec![(1, 3), (2, 2)],
@@ -388,6 +426,11 @@ mod tests {
                 prop_assert_eq!(sample.decode_time, Ticks(time));
                 prop_assert_eq!(index.samples(sample.number..sample.number + 1).next(), Some(*sample));
                 time += i64::from(*duration);
+                for part in [0..sample.number, sample.number..index.len()] {
+                    let within = walked.iter().filter(|s| part.contains(&s.number));
+                    let least = within.map(Sample::composition_time).min();
+                    prop_assert_eq!(index.least_composition_time(part), least);
+                }
             }
             let expected = walked.iter().position(|s| s.decode_time.0 >= at).unwrap_or(table.len());
             prop_assert_eq!(index.first_decoded_at(Ticks(at)), expected as u32);

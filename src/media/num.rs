@@ -44,15 +44,34 @@ pub fn partition_point(range: std::ops::Range<u32>, holds: impl Fn(u32) -> bool)
     low
 }
 
+/// The same as [`partition_point`], with fewer questions where the turn is near the start of `range`.
+#[must_use]
+pub fn near_partition_point(range: std::ops::Range<u32>, holds: impl Fn(u32) -> bool) -> u32 {
+    let (mut low, mut step) = (range.start, 1_u32);
+    // All before `low` hold; what is asked is `step` further each time.
+    loop {
+        let asked = low.saturating_add(step - 1);
+        if asked >= range.end || !holds(asked) {
+            return partition_point(low..asked.min(range.end), holds);
+        }
+        (low, step) = (asked + 1, step.saturating_mul(2));
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::partition_point;
+    use super::{near_partition_point, partition_point};
 
     #[test]
     fn a_partition_point_is_where_the_predicate_turns() {
         for turn in 3..=9 {
             assert_eq!(partition_point(3..9, |at| at < turn), turn);
         }
+        for turn in 3..=90 {
+            assert_eq!(near_partition_point(3..90, |at| at < turn), turn);
+        }
+        assert_eq!(near_partition_point(5..5, |_| true), 5);
+        assert_eq!(near_partition_point(5..u32::MAX, |_| true), u32::MAX);
         assert_eq!(partition_point(5..5, |_| true), 5);
     }
 }

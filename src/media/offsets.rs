@@ -1,8 +1,9 @@
 //! Composition offsets (`ctts`, ISO/IEC 14496-12 §8.6.1.3) in few bits.
 
-use super::num::usize_from_u64;
+use super::num::{usize_from_u32, usize_from_u64};
 use super::packed::{Packed, Values};
 use super::packer::Packer;
+use super::tables::OffsetRuns;
 
 /// Composition offsets: none, a few distinct values, or any.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,12 +22,20 @@ pub(super) enum Offsets {
 }
 
 impl Offsets {
-    pub(super) fn new(runs: &[(u32, i32)], len: u32) -> Self {
-        if clipped(runs, len).all(|(_, offset)| offset == 0) {
+    pub(super) fn new(runs: &OffsetRuns, len: u32) -> Self {
+        match runs {
+            OffsetRuns::Each(runs) => Self::of(runs.iter().copied(), len),
+            OffsetRuns::Stored(runs) => Self::of(runs.as_chunks::<8>().0.iter().copied().map(OffsetRuns::stored), len),
+        }
+    }
+
+    fn of(runs: impl Iterator<Item = (u32, i32)> + Clone, len: u32) -> Self {
+        if clipped(runs.clone(), len).all(|(_, offset)| offset == 0) {
             return Self::Zero;
         }
-        let (mut dictionary, mut codes) = (Dictionary::default(), Packer::default());
-        for (count, offset) in clipped(runs, len) {
+        let mut dictionary = Dictionary::default();
+        let mut codes = Packer::with_room(usize_from_u32(len));
+        for (count, offset) in clipped(runs.clone(), len) {
             let Some(code) = dictionary.code(offset) else { return Self::direct(runs, len) };
             codes.repeat(u64::from(count), code);
         }
@@ -34,8 +43,8 @@ impl Offsets {
         Self::Dictionary { values: dictionary.values, codes: codes.finish(), least }
     }
 
-    fn direct(runs: &[(u32, i32)], len: u32) -> Self {
-        let least = clipped(runs, len).map(|(_, offset)| offset).min().unwrap_or(0);
+    fn direct(runs: impl Iterator<Item = (u32, i32)> + Clone, len: u32) -> Self {
+        let least = clipped(runs.clone(), len).map(|(_, offset)| offset).min().unwrap_or(0);
         let distance = |(count, offset): (u32, i32)| (u64::from(count), u64::from(offset.abs_diff(least)));
         Self::Direct { distances: Packer::of_runs(clipped(runs, len).map(distance)), least }
     }
@@ -89,12 +98,19 @@ impl Offsets {
 }
 
 /// `runs` for exactly `len` samples: what is too much is left out, what lacks is 0.
-fn clipped(runs: &[(u32, i32)], len: u32) -> impl Iterator<Item = (u32, i32)> + '_ {
+fn clipped(runs: impl Iterator<Item = (u32, i32)> + Clone, len: u32) -> impl Iterator<Item = (u32, i32)> + Clone {
     let mut left = len;
-    runs.iter().copied().chain([(u32::MAX, 0)]).filter_map(move |(count, offset)| {
-        let taken = count.min(left);
-        left -= taken;
-        (taken > 0).then_some((taken, offset))
+    let mut runs = runs;
+    std::iter::from_fn(move || {
+        while left > 0 {
+            let (count, offset) = runs.next().unwrap_or((u32::MAX, 0));
+            let taken = count.min(left);
+            left -= taken;
+            if taken > 0 {
+                return Some((taken, offset));
+            }
+        }
+        None
     })
 }
 
@@ -147,7 +163,7 @@ impl OffsetValues<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::Offsets;
+    use super::{OffsetRuns, Offsets};
     use proptest::prelude::{any, prop, prop_assert_eq, prop_oneof, proptest};
 
     proptest! {
@@ -157,7 +173,12 @@ mod tests {
         ) {
             let each = runs.iter().flat_map(|(count, offset)| (0..*count).map(|_| *offset));
             let expected: Vec<i32> = each.chain((0..len).map(|_| 0)).take(usize::try_from(len).unwrap()).collect();
-            let offsets = Offsets::new(&runs, len);
+            let stored: Vec<u8> = runs
+                .iter()
+                .flat_map(|(count, offset)| [count.to_be_bytes(), offset.to_be_bytes()].concat())
+                .collect();
+            let offsets = Offsets::new(&OffsetRuns::Each(runs), len);
+            prop_assert_eq!(&Offsets::new(&OffsetRuns::Stored(stored.into()), len), &offsets);
             prop_assert_eq!((0..len).map(|at| offsets.get(at)).collect::<Vec<_>>(), expected.clone());
             let mut values = offsets.values(0);
             prop_assert_eq!((0..len).map(|_| values.take_next()).collect::<Vec<_>>(), expected.clone());

@@ -10,6 +10,7 @@
 
 use super::num::{u64_from_usize, usize_from_u64};
 use super::packer::Packer;
+use std::ops::Range;
 
 /// Values per block.
 pub(super) const BLOCK: usize = 64;
@@ -139,19 +140,82 @@ impl Packed {
         values
     }
 
+    /// Shows `visit` the values of `from..to`, in order, as far as there are any: less for each than [`Self::values`].
+    pub fn each(&self, from: u64, to: u64, mut visit: impl FnMut(u64)) {
+        let (mut at, to) = (from, to.min(self.len));
+        while at < to {
+            let Some(block) = self.blocks.get(usize_from_u64(at / BLOCK_U64)) else { return };
+            let begins = at / BLOCK_U64 * BLOCK_U64;
+            let ends = to.min(begins + BLOCK_U64);
+            self.unpack(block, at - begins..ends - begins, |rest| visit(block.least + rest));
+            at = ends;
+        }
+    }
+
+    /// A number that none of `from..to` exceeds; 0 where there are none. Looks at block headers alone.
+    #[must_use]
+    pub fn ceiling(&self, from: u64, to: u64) -> u64 {
+        let (from, to) = (from / BLOCK_U64, to.min(self.len).div_ceil(BLOCK_U64));
+        let blocks = self.blocks.get(usize_from_u64(from)..usize_from_u64(to.max(from))).unwrap_or_default();
+        let most = |block: &Block| {
+            let rest = u64::MAX.checked_shr(64 - u32::from(block.width)).unwrap_or(0);
+            block.least.saturating_add(rest)
+        };
+        blocks.iter().map(most).max().unwrap_or(0)
+    }
+
     /// Bytes of memory this takes, its own header aside.
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
         self.blocks.capacity() * size_of::<Block>() + self.words.capacity() * size_of::<u64>()
     }
 
-    /// What the first `until` values of a block have above its least, summed up; `None` past 64 bits.
-    fn rest(&self, block: &Block, until: u64) -> Option<u64> {
-        if block.width == 0 {
-            return Some(0);
+    /// What the values `range` of a block have above its least, summed up. Callers know that it fits 64 bits.
+    fn rest(&self, block: &Block, range: Range<u64>) -> u64 {
+        let mut sum = 0_u64;
+        if block.width > 0 {
+            self.unpack(block, range, |rest| sum = sum.wrapping_add(rest));
         }
-        let width = u64::from(block.width);
-        (0..until).try_fold(0_u64, |sum, at| sum.checked_add(self.bits(block, at * width)))
+        sum
+    }
+
+    /// The same of the first `until` values; `None` past 64 bits.
+    fn rest_checked(&self, block: &Block, until: u64) -> Option<u64> {
+        let mut sum = Some(0_u64);
+        if block.width > 0 {
+            self.unpack(block, 0..until, |rest| sum = sum.and_then(|sum| sum.checked_add(rest)));
+        }
+        sum
+    }
+
+    /// What the values `range` of a block have above its least.
+    #[inline]
+    fn unpack(&self, block: &Block, range: Range<u64>, mut visit: impl FnMut(u64)) {
+        let width = u32::from(block.width);
+        if width == 0 {
+            range.for_each(|_| visit(0));
+            return;
+        }
+        let bit = range.start * u64::from(width);
+        let word = usize_from_u64(u64::from(block.word) + bit / 64);
+        let mut words = self.words.get(word..).unwrap_or_default().iter();
+        let mask = u64::MAX >> (64 - width);
+        let skip = bit % 64;
+        let mut pending = words.next().map_or(0, |word| word >> skip);
+        let mut left = 64 - u32::try_from(skip).expect("below 64");
+        for _ in range {
+            let mut value = pending;
+            if left >= width {
+                pending = pending.checked_shr(width).unwrap_or(0);
+                left -= width;
+            } else {
+                let next = words.next().copied().unwrap_or(0);
+                value |= next.checked_shl(left).unwrap_or(0);
+                pending = next.checked_shr(width - left).unwrap_or(0);
+                left += 64 - width;
+            }
+            visit(value & mask);
+        }
     }
 
     /// What the value whose bits begin at `bit` of a block has above its least.
@@ -195,6 +259,17 @@ impl Sums {
         Some(Self { values: packer.finish(), bases, total })
     }
 
+    /// The `values` of all `entries`; `None` when the total does not fit 64 bits.
+    pub(super) fn of_slice<T>(entries: &[T], value: impl Fn(&T) -> u64) -> Option<Self> {
+        let (mut bases, mut total) = (Vec::with_capacity(entries.len().div_ceil(BLOCK)), Some(0_u64));
+        let mut packer = Packer::with_room(entries.len());
+        packer.push_slice(entries, value, |block| {
+            bases.push(total.unwrap_or(0));
+            total = total.and_then(|sum| block.iter().try_fold(sum, |sum, value| sum.checked_add(*value)));
+        });
+        total.map(|total| Self { values: packer.finish(), bases, total })
+    }
+
     /// `runs` of equal values, each as often as it says; `None` when the total does not fit 64 bits.
     pub(super) fn from_runs(runs: impl IntoIterator<Item = (u64, u64)>) -> Option<Self> {
         Self::over(Packer::of_runs(runs))
@@ -208,7 +283,7 @@ impl Sums {
             let here = left.min(BLOCK_U64);
             left -= here;
             let least = block.least.checked_mul(here)?;
-            total = total.checked_add(least)?.checked_add(values.rest(block, here)?)?;
+            total = total.checked_add(least)?.checked_add(values.rest_checked(block, here)?)?;
         }
         Some(Self { values, bases, total })
     }
@@ -237,6 +312,17 @@ impl Sums {
         self.values.values(from)
     }
 
+    /// A number that none of `from..to` exceeds; see [`Packed::ceiling`].
+    #[must_use]
+    pub fn ceiling(&self, from: u64, to: u64) -> u64 {
+        self.values.ceiling(from, to)
+    }
+
+    /// Shows `visit` the values of `from..to`; see [`Packed::each`].
+    pub fn each(&self, from: u64, to: u64, visit: impl FnMut(u64)) {
+        self.values.each(from, to, visit);
+    }
+
     /// The sum of all values.
     #[must_use]
     pub const fn total(&self) -> u64 {
@@ -254,7 +340,13 @@ impl Sums {
         let Some(header) = self.values.blocks.get(block) else { return base };
         let inside = at % BLOCK_U64;
         // What all values sum up to fits, so this does.
-        base + header.least * inside + self.values.rest(header, inside).unwrap_or(0)
+        match self.bases.get(block + 1) {
+            // The end of the block is nearer.
+            Some(end) if inside > BLOCK_U64 / 2 => {
+                end - header.least * (BLOCK_U64 - inside) - self.values.rest(header, inside..BLOCK_U64)
+            }
+            Some(_) | None => base + header.least * inside + self.values.rest(header, 0..inside),
+        }
     }
 
     /// The position whose value covers `sum`: the last one with `before(position) <= sum`. `None` at or past the total.
@@ -266,6 +358,9 @@ impl Sums {
         let block = self.bases.partition_point(|base| *base <= sum).checked_sub(1)?;
         let mut at = u64_from_usize(block) * BLOCK_U64;
         let mut left = sum - self.bases.get(block)?;
+        if let Some(Block { least: least @ 1.., width: 0, .. }) = self.values.blocks.get(block) {
+            return Some(at + left / least);
+        }
         // A value of zero covers nothing and is stepped over.
         while let Some(value) = self.values.get(at).filter(|value| left >= *value) {
             left -= value;
@@ -291,7 +386,7 @@ impl Sums {
 #[allow(clippy::as_conversions, clippy::cast_possible_truncation, reason = "a test's numbers are small")]
 mod tests {
     use super::{Packed, Packer, Sums};
-    use proptest::prelude::{Just, any, prop, prop_assert_eq, prop_oneof, proptest};
+    use proptest::prelude::{Just, any, prop, prop_assert, prop_assert_eq, prop_oneof, proptest};
 
     proptest! {
         #[test]
@@ -309,7 +404,13 @@ mod tests {
         ) {
             let packed: Packed = values.iter().copied().collect();
             let expected: Vec<u64> = values.iter().skip(from as usize).copied().collect();
-            prop_assert_eq!(packed.values(from).collect::<Vec<_>>(), expected);
+            prop_assert_eq!(packed.values(from).collect::<Vec<_>>(), expected.clone());
+            let (to, mut seen) = (from + values.len() as u64 / 2, Vec::new());
+            packed.each(from, to, |value| seen.push(value));
+            let part = &expected[..(to - from).min(expected.len() as u64) as usize];
+            prop_assert_eq!(&seen, part);
+            let most = packed.ceiling(from, to);
+            prop_assert!(seen.iter().all(|value| *value <= most));
         }
 
         #[test]
@@ -317,6 +418,19 @@ mod tests {
             let each = runs.iter().flat_map(|(count, value)| std::iter::repeat_n(*value, *count as usize));
             prop_assert_eq!(Packer::of_runs(runs.iter().copied()), each.clone().collect::<Packed>());
             prop_assert_eq!(Sums::from_runs(runs.iter().copied()), Sums::new(each));
+        }
+
+        #[test]
+        fn whole_blocks_are_packed_as_their_values_one_by_one(
+            values in prop::collection::vec(any::<u64>(), 0..400), shift in 0_u32..64,
+        ) {
+            let values: Vec<u64> = values.into_iter().map(|value| value >> shift).collect();
+            let mut each = Packer::default();
+            for value in &values {
+                each.push_alone(*value);
+            }
+            prop_assert_eq!(Packer::of_slice(&values, |value| *value), each.finish());
+            prop_assert_eq!(Sums::of_slice(&values, |value| *value), Sums::new(values.iter().copied()));
         }
 
         #[test]

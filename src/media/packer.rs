@@ -26,6 +26,37 @@ impl Packer {
         packer.finish()
     }
 
+    /// The `values` of all `entries`, block by block.
+    pub(super) fn of_slice<T>(entries: &[T], value: impl Fn(&T) -> u64) -> Packed {
+        let mut packer = Self::with_room(entries.len());
+        packer.push_slice(entries, value, |_| {});
+        packer.finish()
+    }
+
+    /// Room for the headers of `values` values.
+    pub(super) fn with_room(values: usize) -> Self {
+        let blocks = Vec::with_capacity(values.div_ceil(BLOCK));
+        Self { packed: Packed { blocks, ..Packed::default() }, ..Self::default() }
+    }
+
+    /// Appends what `entries` hold, at a border, and shows each block's values before.
+    pub(super) fn push_slice<T>(&mut self, entries: &[T], value: impl Fn(&T) -> u64, mut show: impl FnMut(&[u64])) {
+        let (blocks, rest) = entries.as_chunks::<BLOCK>();
+        let mut values = [0; BLOCK];
+        for block in blocks {
+            values.iter_mut().zip(block).for_each(|(to, from)| *to = value(from));
+            show(&values);
+            pack_block(&mut self.packed, &values);
+        }
+        let rest: Vec<u64> = rest.iter().map(value).collect();
+        if !rest.is_empty() {
+            show(&rest);
+        }
+        for value in rest {
+            self.push(value);
+        }
+    }
+
     /// Whether the next value begins a block.
     #[inline]
     pub(super) const fn at_border(&self) -> bool {
@@ -40,17 +71,33 @@ impl Packer {
         }
         self.filled += 1;
         if self.filled == BLOCK {
+            self.filled = 0;
+            pack_block(&mut self.packed, &self.block);
+        }
+    }
+
+    /// The slow twin of [`Self::push`]: a full block is packed value by value, as the last one is.
+    #[cfg(test)]
+    pub(super) fn push_alone(&mut self, value: u64) {
+        if let Some(place) = self.block.get_mut(self.filled) {
+            *place = value;
+        }
+        self.filled += 1;
+        if self.filled == BLOCK {
             self.pack();
         }
     }
 
     /// Appends a value `count` times.
-    pub(super) fn repeat(&mut self, mut count: u64, value: u64) {
+    #[inline]
+    pub(super) fn repeat(&mut self, count: u64, value: u64) {
+        if count == 1 { self.push(value) } else { self.repeat_long(count, value) }
+    }
+
+    fn repeat_long(&mut self, mut count: u64, value: u64) {
         while count > 0 {
             if self.at_border() && count >= u64_from_usize(BLOCK) {
-                let word = self.word();
-                self.packed.blocks.push(Block { least: value, word, width: 0 });
-                self.packed.len += u64_from_usize(BLOCK);
+                begin(&mut self.packed, (value, value), BLOCK);
                 count -= u64_from_usize(BLOCK);
                 continue;
             }
@@ -72,32 +119,68 @@ impl Packer {
         self.packed
     }
 
-    /// Where the next block's bits begin.
-    fn word(&self) -> u32 {
-        u32::try_from(self.packed.words.len()).expect("2³² values of at most 64 bits, bounded by their callers")
-    }
-
+    /// The values of the last block, fewer than it holds.
     fn pack(&mut self) {
-        let word = self.word();
-        let values = self.block.get(..self.filled).unwrap_or_default();
+        let values = self.block.get(..self.filled).unwrap_or_default().to_vec();
         let (least, most) = values.iter().fold((u64::MAX, 0), |(low, high), value| (low.min(*value), high.max(*value)));
-        let width = u8::try_from(64 - (most - least).leading_zeros()).expect("0 to 64");
-        self.packed.blocks.push(Block { least, word, width });
-        self.packed.len += u64_from_usize(values.len());
-        if width > 0 {
-            push_bits(&mut self.packed.words, values.iter().map(|value| value - least), width);
-        }
+        let width = begin(&mut self.packed, (least, most), values.len());
+        push_bits(&mut self.packed.words, values.iter().map(|value| value - least), u32::from(width));
         self.filled = 0;
     }
 }
 
-/// Appends values of `width` bits, 1 to 64, the first in the lowest bits; the last word is padded.
-fn push_bits(words: &mut Vec<u64>, values: impl Iterator<Item = u64>, width: u8) {
+/// Appends a whole block of values.
+fn pack_block(packed: &mut Packed, values: &[u64; BLOCK]) {
+    let (fours, _) = values.as_chunks::<4>();
+    let lanes = fours.iter().fold(([u64::MAX; 4], [0; 4]), |(mut low, mut high), four| {
+        for ((low, high), value) in low.iter_mut().zip(&mut high).zip(four) {
+            (*low, *high) = ((*low).min(*value), (*high).max(*value));
+        }
+        (low, high)
+    });
+    let least = lanes.0.into_iter().min().unwrap_or(0);
+    let width = begin(packed, (least, lanes.1.into_iter().max().unwrap_or(0)), BLOCK);
+    push_block_bits(&mut packed.words, values, least, width);
+}
+
+/// Appends the header of a block of so many values between `least` and `most`; returns the bits of each.
+fn begin(packed: &mut Packed, (least, most): (u64, u64), values: usize) -> u8 {
+    let word = u32::try_from(packed.words.len()).expect("2³² values of at most 64 bits, bounded by their callers");
+    let width = u8::try_from(64 - (most - least).leading_zeros()).expect("0 to 64");
+    packed.blocks.push(Block { least, word, width });
+    packed.len += u64_from_usize(values);
+    width
+}
+
+/// Appends the bits of a whole block: several values at once where they fit 64 bits together.
+fn push_block_bits(words: &mut Vec<u64>, values: &[u64; BLOCK], least: u64, width: u8) {
+    let bits = u32::from(width);
+    let pair = |low: u64, high: u64| (low - least) | ((high - least) << bits);
+    match width {
+        0 => {}
+        1..=16 => {
+            let (fours, _) = values.as_chunks::<4>();
+            let joined = fours.iter().map(|[a, b, c, d]| {
+                let (low, high) = (pair(*a, *b), pair(*c, *d));
+                low | (high << (2 * bits))
+            });
+            push_bits(words, joined, 4 * bits);
+        }
+        17..=32 => {
+            let (twos, _) = values.as_chunks::<2>();
+            push_bits(words, twos.iter().map(|[a, b]| pair(*a, *b)), 2 * bits);
+        }
+        33.. => push_bits(words, values.iter().map(|value| value - least), bits),
+    }
+}
+
+/// Appends values of `width` bits, at most 64, the first in the lowest bits; the last word is padded.
+fn push_bits(words: &mut Vec<u64>, values: impl Iterator<Item = u64>, width: u32) {
     let (mut filled, mut pending) = (0_u32, 0_u64);
     for value in values {
         pending |= value << filled;
         let used = 64 - filled;
-        filled += u32::from(width);
+        filled += width;
         if filled >= 64 {
             words.push(pending);
             pending = value.checked_shr(used).unwrap_or(0);

@@ -2,10 +2,12 @@
 //! the same samples, every byte lies in the object.
 
 use super::index::SampleIndex;
-use super::num::{u32_from_usize, u64_from_usize, usize_from_u64};
+use super::num::{u32_from_usize, u64_from_usize};
 use super::offsets::Offsets;
 use super::packed::Sums;
+use super::packer::Packer;
 use super::sync::Sync;
+use bytes::Bytes;
 
 /// Samples of a track that are indexed at most: 8 days of AAC, 6 of video at 60 Hz. More is refused.
 pub const SAMPLE_LIMIT: u32 = 1 << 25;
@@ -79,7 +81,7 @@ pub struct IndexBuilder {
     /// `stts`: (sample_count, sample_delta).
     pub durations: Vec<(u32, u32)>,
     /// `ctts`: (sample_count, sample_offset); empty where all offsets are zero.
-    pub offsets: Vec<(u32, i32)>,
+    pub offsets: OffsetRuns,
     /// `stsz` or `stz2`.
     pub sizes: Sizes,
     /// `stco` or `co64`.
@@ -102,21 +104,95 @@ pub enum Sizes {
     },
     /// A size per sample.
     Each(Vec<u32>),
+    /// A size per sample, as `stsz` stores them: 32 bits each, big-endian.
+    Stored(Bytes),
 }
 
 impl Sizes {
-    /// The sum of all sizes. Fewer than 2³² of fewer than 2³² bytes: it fits.
-    fn total(&self) -> u64 {
+    /// How many samples have a size.
+    #[must_use]
+    pub fn count(&self) -> u64 {
         match self {
-            Self::Same { size, count } => u64::from(*size) * u64::from(*count),
-            Self::Each(sizes) => sizes.iter().map(|size| u64::from(*size)).sum(),
+            Self::Same { count, .. } => u64::from(*count),
+            Self::Each(sizes) => u64_from_usize(sizes.len()),
+            Self::Stored(sizes) => u64_from_usize(sizes.len() / 4),
         }
+    }
+
+    /// All of them, which must not take more than `size` bytes together.
+    fn packed(self, limit: u64) -> Result<Sums, Flaw> {
+        if let Self::Same { size, count } = self {
+            let total = u64::from(size) * u64::from(count);
+            if total > limit {
+                return Err(Flaw::Oversize { total, size: limit });
+            }
+        }
+        let sums = match self {
+            Self::Same { size, count } => Sums::from_runs([(u64::from(count), u64::from(size))]),
+            Self::Each(sizes) => Sums::of_slice(&sizes, |size| u64::from(*size)),
+            Self::Stored(sizes) => {
+                Sums::of_slice(sizes.as_chunks::<4>().0, |size| u64::from(u32::from_be_bytes(*size)))
+            }
+        };
+        // Fewer than 2³² of fewer than 2³² bytes fit.
+        let sums = sums.ok_or(Flaw::Oversize { total: u64::MAX, size: limit })?;
+        if sums.total() > limit {
+            return Err(Flaw::Oversize { total: sums.total(), size: limit });
+        }
+        Ok(sums)
     }
 }
 
 impl Default for Sizes {
     fn default() -> Self {
         Self::Each(Vec::new())
+    }
+}
+
+/// Runs of samples of one composition offset: (sample_count, sample_offset).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OffsetRuns {
+    /// As they were collected.
+    Each(Vec<(u32, i32)>),
+    /// As `ctts` stores them: 32 bits each number, big-endian.
+    Stored(Bytes),
+}
+
+impl Default for OffsetRuns {
+    fn default() -> Self {
+        Self::Each(Vec::new())
+    }
+}
+
+impl OffsetRuns {
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = (u32, i32)> + Clone + '_ {
+        let (each, stored) = match self {
+            Self::Each(runs) => (runs.as_slice(), &[][..]),
+            Self::Stored(runs) => (&[][..], runs.as_chunks::<8>().0),
+        };
+        each.iter().copied().chain(stored.iter().copied().map(Self::stored))
+    }
+
+    /// One of them, as it is stored. Offsets above `i32::MAX` are negative even in version 0: so many files mean it, and
+    /// so everyone reads it.
+    pub(super) const fn stored([a, b, c, d, offset @ ..]: [u8; 8]) -> (u32, i32) {
+        (u32::from_be_bytes([a, b, c, d]), i32::from_be_bytes(offset))
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.iter().next().is_none()
+    }
+
+    fn push(&mut self, offset: i32) {
+        if let Self::Stored(_) = self {
+            *self = Self::Each(self.iter().collect());
+        }
+        if let Self::Each(runs) = self {
+            push_run(runs, offset);
+        }
     }
 }
 
@@ -141,7 +217,7 @@ impl IndexBuilder {
 
     /// Appends a run of one sample to `offsets`, merging equal neighbours.
     pub fn push_offset(&mut self, offset: i32) {
-        push_run(&mut self.offsets, offset);
+        self.offsets.push(offset);
     }
 
     /// Appends a chunk of `samples` samples at `position`, merging equal neighbours into one `stsc` run.
@@ -160,16 +236,8 @@ impl IndexBuilder {
         if chunk_samples.total() < u64::from(len) {
             return Err(Flaw::Unplaced { placed: chunk_samples.total(), samples: u64::from(len) });
         }
-        let total = self.sizes.total();
-        if total > size {
-            return Err(Flaw::Oversize { total, size });
-        }
-        check_chunks(&self.chunk_offsets, &chunk_samples, &self.sizes, size)?;
-        let sizes = match self.sizes {
-            Sizes::Same { size, count } => Sums::from_runs([(u64::from(count), u64::from(size))]),
-            Sizes::Each(sizes) => Sums::new(sizes.into_iter().map(u64::from)),
-        };
-        let sizes = sizes.ok_or(Flaw::Oversize { total, size })?;
+        let sizes = self.sizes.packed(size)?;
+        check_chunks(&self.chunk_offsets, &chunk_samples, &sizes, size)?;
         let index = SampleIndex {
             len,
             first_decode_time: self.first_decode_time,
@@ -177,7 +245,7 @@ impl IndexBuilder {
             offsets: Offsets::new(&self.offsets, len),
             sizes,
             chunk_samples,
-            chunk_offsets: self.chunk_offsets.into_iter().collect(),
+            chunk_offsets: Packer::of_slice(&self.chunk_offsets, |offset| *offset),
             sync: Sync::new(self.sync, len)?,
             totals,
         };
@@ -186,10 +254,7 @@ impl IndexBuilder {
     }
 
     fn count(&self) -> Result<u32, Flaw> {
-        let samples = match &self.sizes {
-            Sizes::Same { count, .. } => u64::from(*count),
-            Sizes::Each(sizes) => u64_from_usize(sizes.len()),
-        };
+        let samples = self.sizes.count();
         match u32::try_from(samples) {
             Ok(0) => Err(Flaw::Empty),
             Ok(len) if len <= SAMPLE_LIMIT => Ok(len),
@@ -204,7 +269,7 @@ impl IndexBuilder {
         Totals {
             sized: u64::from(len),
             timed: self.durations.iter().map(|(count, _)| u64::from(*count)).sum(),
-            composed: (!self.offsets.is_empty()).then(|| self.offsets.iter().map(|(count, _)| u64::from(*count)).sum()),
+            composed: (!self.offsets.is_empty()).then(|| self.offsets.iter().map(|(count, _)| u64::from(count)).sum()),
             placed: placed.fold(0, |sum: u64, ((first, samples), end)| {
                 let chunks = end.saturating_sub(u64::from(*first));
                 sum.saturating_add(chunks.saturating_mul(u64::from(*samples)))
@@ -231,34 +296,36 @@ fn chunk_samples(runs: &[(u32, u32)], chunks: u64, len: u32) -> Result<Sums, Fla
         next = u64::from(*first_chunk) + 1;
     }
     let ends = runs.iter().skip(1).map(|(first, _)| u64::from(*first) - 1).chain([chunks]);
+    let mut left = u64::from(len);
+    // Of each run: chunks that are full, one that is cut off, and empty ones.
     let counts = runs.iter().zip(ends).flat_map(|((first, samples), end)| {
         let from = (u64::from(*first) - 1).min(chunks);
-        (from..end.min(chunks)).map(|_| u64::from(*samples))
-    });
-    let mut left = u64::from(len);
-    let counts = counts.map(|samples| {
-        let taken = samples.min(left);
+        let (chunks, samples) = (end.min(chunks) - from, u64::from(*samples));
+        let full = left.checked_div(samples).unwrap_or(chunks).min(chunks);
+        left -= full * samples;
+        let cut = u64::from(full < chunks);
+        let taken = left * cut;
         left -= taken;
-        taken
+        [(full, samples), (cut, taken), (chunks - full - cut, 0)]
     });
-    Ok(Sums::new(counts).expect("the sum is at most `len`"))
+    Ok(Sums::from_runs(counts).expect("the sum is at most `len`"))
 }
 
-fn check_chunks(offsets: &[u64], samples: &Sums, sizes: &Sizes, size: u64) -> Result<(), Flaw> {
-    let mut each = match sizes {
-        Sizes::Same { .. } => [].iter(),
-        Sizes::Each(sizes) => sizes.iter(),
-    };
+fn check_chunks(offsets: &[u64], samples: &Sums, sizes: &Sums, size: u64) -> Result<(), Flaw> {
+    let greatest = sizes.ceiling(0, sizes.len());
+    let (mut first, mut counts) = (0, samples.values(0));
     for (chunk, position) in (0_u64..).zip(offsets) {
-        let count = samples.get(chunk).unwrap_or(0);
-        let bytes = match sizes {
-            Sizes::Same { size, .. } => count * u64::from(*size),
-            Sizes::Each(_) => each.by_ref().take(usize_from_u64(count)).map(|size| u64::from(*size)).sum(),
-        };
-        let end = position.saturating_add(bytes);
-        if bytes > 0 && end > size {
-            return Err(Flaw::Outside { chunk, end, size });
+        let count = counts.next().unwrap_or(0);
+        // Most chunks would fit were all their samples as large as the largest.
+        let most = position.saturating_add(count.saturating_mul(greatest));
+        if most > size {
+            let bytes = sizes.before(first + count).saturating_sub(sizes.before(first));
+            let end = position.saturating_add(bytes);
+            if bytes > 0 && end > size {
+                return Err(Flaw::Outside { chunk, end, size });
+            }
         }
+        first += count;
     }
     Ok(())
 }

@@ -142,8 +142,13 @@ impl Moment {
     /// Whole microseconds, rounded down; saturates.
     #[must_use]
     pub fn micros(self) -> i64 {
+        let scale = i64::from(self.timescale.get());
+        // Most times fit 64 bits; 128 take ten times as long to divide.
+        if let Some(scaled) = self.ticks.0.checked_mul(1_000_000) {
+            return scaled.div_euclid(scale);
+        }
         let scaled = i128::from(self.ticks.0) * 1_000_000;
-        i64::try_from(scaled.div_euclid(i128::from(self.timescale.get()))).unwrap_or(i64::MAX)
+        i64::try_from(scaled.div_euclid(i128::from(scale))).unwrap_or(i64::MAX)
     }
 
     fn divided(self, timescale: Timescale) -> (i128, i128) {
@@ -215,6 +220,16 @@ mod tests {
             let scale = Timescale::new(scale).unwrap();
             let nearest = Ticks(ticks).at(scale).nearest_to(Timescale::MPEG_TS).map(|nearest| nearest.0);
             prop_assert_eq!(Some(Ticks(ticks).nearest_at_90k(scale)), nearest);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn microseconds_are_rounded_down(ticks in any::<i64>(), shift in 0_u32..64, scale in 1_u32..) {
+            let (ticks, scale) = (ticks >> shift, Timescale::new(scale).unwrap());
+            let exact = (i128::from(ticks) * 1_000_000).div_euclid(i128::from(scale.get()));
+            let expected = i64::try_from(exact).unwrap_or(i64::MAX);
+            prop_assert_eq!(Ticks(ticks).at(scale).micros(), expected);
         }
     }
 

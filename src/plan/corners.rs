@@ -1,5 +1,7 @@
 //! The corners of planning: each rule of cutting and placing, at its edge.
 
+#![allow(clippy::as_conversions, clippy::cast_possible_truncation, reason = "a test's numbers are small")]
+
 #[path = "../../tests/support/movie.rs"]
 #[allow(
     dead_code,
@@ -13,7 +15,8 @@ mod movie;
 
 use super::{Alignment, Opening, Plan, Planned, Settings, Source};
 use crate::media::{MediaKind, Moment, Ticks};
-use movie::{Reel, audio, source, video};
+use movie::{Frame, Reel, audio, source, video};
+use proptest::prelude::{any, prop, prop_assert, prop_assert_eq, proptest};
 
 const SIX: Settings = Settings { target_millis: 6_000 };
 
@@ -222,4 +225,39 @@ fn a_rung_that_joins_changes_no_version() {
         assert_eq!((&old.name, old.version), (&new.name, new.version));
     }
     assert_ne!(after.tracks()[2].version, after.tracks()[0].version);
+}
+
+proptest! {
+    #[test]
+    fn what_is_looked_up_is_what_a_walk_finds(
+        frames in prop::collection::vec((0_u32..3_000, 0_i32..9_000, 0_u32..9, any::<bool>()), 1..200),
+        (reorders, delay, media_time, at) in (any::<bool>(), 0_i64..2_000, 0_i64..20_000, -1_000_i64..9_000),
+    ) {
+        let frame = |(duration, offset, size, sync)| Frame { duration, offset, size, sync };
+        let mut pictures = Reel { frames: frames.into_iter().map(frame).collect(), ..video(10, 1, |_| true) };
+        let mut sounds = audio(200);
+        for (sound, picture) in sounds.frames.iter_mut().zip(&pictures.frames) {
+            sound.duration = picture.duration;
+        }
+        pictures.frames.iter_mut().filter(|_| !reorders).for_each(|frame| frame.offset = 0);
+        let films = [source(&[pictures.edited(delay, media_time), sounds.edited(delay / 2, media_time / 3)])];
+        let Ok(plan) = Plan::new(&films, 0, SIX) else { return Ok(()) };
+        for Planned { timeline, .. } in plan.tracks() {
+            let presented: Vec<Ticks> = timeline.presented_times(0..timeline.len()).collect();
+            for from in (0..timeline.len()).step_by(7) {
+                let rest = presented.iter().skip(from as usize).copied();
+                prop_assert_eq!(Some(timeline.least_presented(from..timeline.len())), rest.min());
+                let sizes: Vec<u32> = timeline.samples(from..timeline.len()).map(|sample| sample.size).collect();
+                let mut seen = Vec::new();
+                timeline.each_size(from..timeline.len(), |size| seen.push(size));
+                prop_assert_eq!((timeline.size(from), &seen), (sizes[0], &sizes));
+                prop_assert!(sizes.iter().all(|size| *size <= timeline.greatest_size(from..timeline.len())));
+            }
+            let moment = Moment::from_millis(at);
+            if !timeline.reorders() {
+                let first = presented.iter().position(|at| at.at(timeline.timescale()) >= moment);
+                prop_assert_eq!(timeline.first_presented_at(moment), first.map(|first| first as u32));
+            }
+        }
+    }
 }

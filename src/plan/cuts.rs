@@ -5,8 +5,9 @@
 //! a rung by its own keyframe within half a frame of each cut, audio by its first frame not before it.
 
 use super::timeline::Timeline;
-use crate::media::{Moment, Ticks, partition_point};
+use crate::media::{Moment, Ticks, near_partition_point};
 use std::cmp::Ordering;
+use std::ops::Range;
 
 /// The grid of an asset.
 #[derive(Debug, Clone, Copy)]
@@ -46,10 +47,10 @@ pub(super) fn at_keyframes(video: &Timeline, grid: Grid) -> Cuts {
     let (scale, syncs) = (video.timescale(), video.syncs(0..video.len()));
     let sync = |at: u32| video.sync_number(at).map(|number| (number, video.presented(number).at(scale)));
     let last = syncs.checked_sub(1).and_then(sync).map_or(0, |(number, _)| number);
-    let mut k = 1;
+    let (mut k, mut behind) = (1, 0);
     loop {
         let line = grid.line(k);
-        let behind = partition_point(0..syncs, |at| sync(at).is_some_and(|(_, presented)| presented < line));
+        behind = syncs_before(video, behind..syncs, line);
         let (earlier, later) = (behind.checked_sub(1).and_then(sync), sync(behind));
         let nearest = match (earlier, later) {
             (Some(a), Some(b)) if b.1.cmp_distance(a.1, line) == Ordering::Less => b.0,
@@ -67,13 +68,20 @@ pub(super) fn at_keyframes(video: &Timeline, grid: Grid) -> Cuts {
     join_tail(video, cuts, grid)
 }
 
+/// How many of the sync samples of `track` are presented before `moment`: a number in `syncs`.
+fn syncs_before(track: &Timeline, syncs: Range<u32>, moment: Moment) -> u32 {
+    // No presented time reaches the end of numbers.
+    let at = moment.ceil_to(track.timescale()).unwrap_or(Ticks(i64::MAX));
+    near_partition_point(syncs, |sync| track.sync_number(sync).is_some_and(|number| track.presented(number) < at))
+}
+
 /// Cuts `rung` at its own keyframes within half a frame of the reference's `moments`; `None` when it lacks one.
 pub(super) fn at_moments(rung: &Timeline, moments: &[Moment]) -> Option<Cuts> {
     let (scale, syncs) = (rung.timescale(), rung.syncs(0..rung.len()));
     let sync = |at: u32| rung.sync_number(at).map(|number| (number, rung.presented(number).at(scale)));
-    let mut cuts = vec![0];
+    let (mut cuts, mut behind) = (vec![0], 0);
     for moment in moments {
-        let behind = partition_point(0..syncs, |at| sync(at).is_some_and(|(_, presented)| presented < *moment));
+        behind = syncs_before(rung, behind..syncs, *moment);
         let near = [behind.checked_sub(1).and_then(sync), sync(behind)].into_iter().flatten();
         let (number, presented) = near.min_by(|a, b| a.1.cmp_distance(b.1, *moment))?;
         let frame = Ticks(i64::from(rung.duration(number))).at(scale).distance_nanos(Moment::ZERO);

@@ -64,7 +64,7 @@ pub(super) fn between(track: &Timeline, cuts: &[u32]) -> Vec<Segment> {
 
 fn opening(track: &Timeline, samples: Range<u32>) -> (Ticks, Opening) {
     let first = track.presented(samples.start);
-    let least = if track.reorders() { track.presented_times(samples.clone()).min().unwrap_or(first) } else { first };
+    let least = track.least_presented(samples.clone());
     let opening = match (track.is_sync(samples.start), least < first) {
         (true, false) => Opening::Closed,
         (true, true) => Opening::Open,

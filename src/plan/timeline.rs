@@ -48,6 +48,10 @@ pub struct Timeline {
     edit: u64,
     /// Presented time of sample 0 of this timeline.
     start: Ticks,
+    /// How far stored samples are presented behind their composition times; the first one may reach back.
+    ahead: i64,
+    /// Sync samples before the first one that is served.
+    skipped_syncs: u32,
 }
 
 /// Silent frames.
@@ -126,9 +130,12 @@ impl Timeline {
             Kind::Audio(_) => (track.edit.media_time.0 - composition.0 - shift.0).max(0) + lifted,
         };
         let edit = u64::try_from(edit).unwrap_or(0);
-        let whole = Self { movie, at, first, filler: None, reach: 0, bias, edit, start };
+        let skipped_syncs = track.index.sync_before(first);
+        let whole = Self { movie, at, first, filler: None, reach: 0, bias, edit, start, ahead: 0, skipped_syncs };
         let micros = start.at(whole.timescale()).micros();
-        let timeline = if start.at(whole.timescale()) > LATE { whole.filled() } else { whole };
+        let mut timeline = if start.at(whole.timescale()) > LATE { whole.filled() } else { whole };
+        let ahead = timeline.start.0.saturating_sub(composition.0).saturating_add(timeline.filled_span());
+        timeline.ahead = ahead.saturating_add(i64_from_u64(timeline.reach));
         let fits = timeline.written(0).0 >= 0 && timeline.start.0 < 1 << 62 && timeline.reach < 1 << 31;
         fits.then_some(timeline).ok_or_else(|| Refusal::Start {
             file: source.file.clone(),
@@ -258,7 +265,27 @@ impl Timeline {
     /// When sample `number`, which must exist, is presented: by players, after the edit, without `SHIFT`.
     #[must_use]
     pub fn presented(&self, number: u32) -> Ticks {
-        self.composed(self.written(number), self.offset(number))
+        match self.stored(number) {
+            Some(stored) if stored != self.first || self.reach == 0 => {
+                Ticks(self.track().index.composition_time(stored).0 + self.ahead)
+            }
+            Some(_) => self.start,
+            None => self.composed(self.written(number), 0),
+        }
+    }
+
+    /// The least presented time of the samples of `range`, which must not be empty.
+    #[must_use]
+    pub(super) fn least_presented(&self, range: Range<u32>) -> Ticks {
+        let first = self.presented(range.start);
+        if !self.reorders() {
+            return first;
+        }
+        // Only stored samples are composed out of order, and there are no silent frames where they are.
+        let (_, stored) = self.stored_range(range);
+        let reached = u32::from(self.reach > 0 && stored.start == self.first);
+        let rest = self.track().index.least_composition_time(stored.start + reached..stored.end);
+        rest.map_or(first, |least| first.min(Ticks(least.0 + self.ahead)))
     }
 
     /// Presented times of the samples of `range`, in decode order.
@@ -266,8 +293,7 @@ impl Timeline {
         let (frames, stored) = self.stored_range(range.clone());
         let silent = (range.start..range.start + frames).map(|number| self.presented(number));
         // Presented and composition times run in step; only the first sample may reach back.
-        let first = self.track().index.composition_time(self.first).0;
-        let ahead = self.start.0 - first + self.filled_span() + i64_from_u64(self.reach);
+        let ahead = self.ahead;
         let reached = usize::from(self.reach > 0 && stored.start == self.first && !stored.is_empty());
         let stretched = (0..reached).map(|_| self.start);
         let times = self.track().index.composition_times(stored).skip(reached);
@@ -338,7 +364,7 @@ impl Timeline {
         let silent = self.silent_frames();
         let Some(position) = position.checked_sub(silent) else { return Some(position) };
         let index = &self.track().index;
-        let stored = index.sync_sample(index.sync_before(self.first).checked_add(position)?)?;
+        let stored = index.sync_sample(self.skipped_syncs.checked_add(position)?)?;
         Some(silent + (stored - self.first))
     }
 
@@ -348,6 +374,40 @@ impl Timeline {
         let (frames, stored) = self.stored_range(range);
         let index = &self.track().index;
         frames + (index.sync_before(stored.end) - index.sync_before(stored.start))
+    }
+
+    /// The size of sample `number`, which must exist, in bytes.
+    #[must_use]
+    pub fn size(&self, number: u32) -> u32 {
+        self.stored(number).map_or_else(|| self.silent_size(), |stored| self.track().index.size(stored))
+    }
+
+    /// Shows `visit` the sizes of the samples of `range`, in decode order.
+    pub fn each_size(&self, range: Range<u32>, mut visit: impl FnMut(u32)) {
+        let (frames, stored) = self.stored_range(range);
+        (0..frames).for_each(|_| visit(self.silent_size()));
+        self.track().index.each_size(stored, visit);
+    }
+
+    /// A size that no sample of `range` exceeds, in bytes.
+    #[must_use]
+    pub fn greatest_size(&self, range: Range<u32>) -> u32 {
+        let (frames, stored) = self.stored_range(range);
+        let silent = if frames > 0 { self.silent_size() } else { 0 };
+        self.track().index.greatest_size(stored).max(silent)
+    }
+
+    /// A decode duration that no sample of `range` exceeds, the track's last one aside, in ticks.
+    #[must_use]
+    pub fn longest_duration(&self, range: Range<u32>) -> u64 {
+        let (_, stored) = self.stored_range(range);
+        let silent = self.filler.as_ref().map_or(0, |filler| filler.duration);
+        let reach = if stored.start == self.first { self.reach } else { 0 };
+        u64::from(self.track().index.longest_duration(stored).max(silent)) + reach
+    }
+
+    fn silent_size(&self) -> u32 {
+        self.filler.as_ref().map_or(0, |filler| u32_from_usize(filler.frame.len()))
     }
 
     /// The bytes of all samples of `range` together.
@@ -362,8 +422,26 @@ impl Timeline {
     #[must_use]
     pub(super) fn first_presented_at(&self, at: Moment) -> Option<u32> {
         let at = at.ceil_to(self.timescale())?;
-        let number = partition_point(0..self.len(), |number| self.presented(number) < at);
+        let number = self.decoded_from(at).unwrap_or_else(|| self.presented_from(0..self.len(), at));
         (number < self.len()).then_some(number)
+    }
+
+    /// The first of `range` that is presented at or after `at`.
+    fn presented_from(&self, range: Range<u32>, at: Ticks) -> u32 {
+        partition_point(range, |number| self.presented(number) < at)
+    }
+
+    /// The same of all samples, where decode times tell; `None` where they do not.
+    fn decoded_from(&self, at: Ticks) -> Option<u32> {
+        if self.reorders() || self.reach > 0 {
+            return None;
+        }
+        let silent = self.silent_frames();
+        if silent.checked_sub(1).is_some_and(|last| at <= self.presented(last)) {
+            return Some(self.presented_from(0..silent, at));
+        }
+        let stored = self.track().index.first_decoded_at(Ticks(at.0.checked_sub(self.ahead)?));
+        Some(silent + stored.saturating_sub(self.first))
     }
 
     /// When the last sample ends: the greatest presented time plus its duration.
@@ -374,10 +452,6 @@ impl Timeline {
 
     fn composed(&self, written: Ticks, offset: u32) -> Ticks {
         Ticks(written.0 + i64::from(offset) - i64_from_u64(self.edit) - self.shift().0)
-    }
-
-    fn offset(&self, number: u32) -> u32 {
-        self.stored(number).map_or(0, |stored| self.written_offset(self.track().index.composition_offset(stored)))
     }
 
     fn written_offset(&self, offset: i32) -> u32 {

@@ -18,9 +18,8 @@ pub(super) fn of_track(track: &Timeline, reference: ContentId, cuts: &[u32]) -> 
     hash.update(reference.as_bytes());
     hash.update(&track.track().id.to_be_bytes());
     hash.update(&track.written(0).0.to_be_bytes());
-    for cut in cuts {
-        hash.update(&cut.to_be_bytes());
-    }
+    let cuts: Vec<u8> = cuts.iter().flat_map(|cut| cut.to_be_bytes()).collect();
+    hash.update(&cuts);
     truncated(&hash)
 }
 

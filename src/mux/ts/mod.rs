@@ -13,6 +13,7 @@
 
 mod adts;
 mod chunks;
+mod count;
 mod fit;
 mod packets;
 mod pes;

@@ -1,6 +1,6 @@
 //! A transport stream as a whole: how long each of its segments is, and with which continuity counters it begins.
 
-use super::adts;
+use super::count::{Counter, Tally};
 use super::fit::{self, Unfit};
 use super::packets::{self, PACKET};
 use super::pes::Stamps;
@@ -19,7 +19,7 @@ pub(super) const START_CODE: u8 = 4;
 /// NAL units of a sample whose length field is shorter than a start code, as rates assume.
 const ASSUMED_UNITS: u64 = 16;
 
-/// Where the packets of a transport stream fall. Costs a walk over all samples to make, 64 bytes a segment to keep.
+/// Where the packets of a transport stream fall. Costs a look at all sizes to make, 64 bytes a segment to keep.
 #[derive(Debug, Clone)]
 pub struct Transport {
     program: Program,
@@ -58,21 +58,20 @@ impl Transport {
         streams.tracks().try_for_each(fit::fit)?;
         let (program, shape) = (streams.program(target_millis), Shape::of(streams));
         let mut counts = Vec::with_capacity(program.slices().len());
-        let mut continuity = Continuity::default();
+        let (counter, mut continuity) = (Counter::new(streams, shape), Continuity::default());
         let nexts = program.slices().iter().skip(1).map(Some).chain([None]);
         for (slice, next) in program.slices().iter().zip(nexts) {
             let until = next.and_then(|next| units::first_decoded(streams, next));
             let begin = continuity;
-            let mut packets = 2;
-            for unit in units::units(streams, slice, until) {
-                if let Unit::Sound(sound) = unit
-                    && sound.longest > adts::FRAME_LIMIT
-                {
-                    return Err(too_long(streams, sound.longest));
-                }
-                packets += shape.packets(unit);
-                continuity.pass(unit, shape.packets(unit));
+            let tally = counter
+                .tally(slice, until)
+                .unwrap_or_else(|| Tally::of_units(&shape, units::units(streams, slice, until)));
+            if let Some(bytes) = tally.too_long {
+                return Err(too_long(streams, bytes));
             }
+            // PAT and PMT stand before all units.
+            let packets = 2 + tally.packets();
+            continuity.advance(&tally);
             if shape.nal_length < START_CODE {
                 continuity.video = 0;
             }
@@ -121,6 +120,15 @@ fn too_long(streams: Streams<'_>, bytes: u32) -> Unfit {
 }
 
 impl Continuity {
+    /// Goes past a whole segment.
+    fn advance(&mut self, tally: &Tally) {
+        let behind = |counter: u8, packets: u64| {
+            let [.., packets] = packets.to_be_bytes();
+            counter.wrapping_add(packets) & 0xf
+        };
+        (self.video, self.audio) = (behind(self.video, tally.video), behind(self.audio, tally.audio));
+    }
+
     /// Goes past `unit`, which has so many packets.
     pub(super) fn pass(&mut self, unit: Unit, packets: u64) {
         let [.., packets] = packets.to_be_bytes();
@@ -150,9 +158,13 @@ impl Shape {
     pub(super) fn bytes(&self, unit: Unit) -> u64 {
         match unit {
             Unit::Picture(picture) => {
-                let growth = u64::from(START_CODE - self.nal_length.min(START_CODE));
-                let units = (u64::from(picture.size) / (u64::from(self.nal_length) + 1)).min(ASSUMED_UNITS);
-                self.picture_bytes(picture, u64::from(picture.size) + growth * units)
+                let media = u64::from(picture.size);
+                if self.nal_length >= START_CODE {
+                    return self.picture_bytes(picture, media);
+                }
+                let growth = u64::from(START_CODE - self.nal_length);
+                let units = (media / (u64::from(self.nal_length) + 1)).min(ASSUMED_UNITS);
+                self.picture_bytes(picture, media + growth * units)
             }
             Unit::Sound(sound) => self.audio.header() + sound.bytes,
             Unit::Clock(_) => 0,

@@ -14,13 +14,13 @@ use std::ops::Range;
 pub(super) const CLOCK_INTERVAL: i64 = 9_000;
 
 /// Clocks in a row at most: five minutes without a picture. A longer gap has none in its rest.
-const CLOCKS_LIMIT: u32 = 3_000;
+pub(super) const CLOCKS_LIMIT: u32 = 3_000;
 
 /// Bytes of sound in one unit at most, ADTS headers included: PES_packet_length has 16 bits.
-const SOUND_LIMIT: u64 = 56_000;
+pub(super) const SOUND_LIMIT: u64 = 56_000;
 
 /// Frames of sound in one unit at most, for frames that claim to last no time.
-const FRAMES_LIMIT: u32 = 64;
+pub(super) const FRAMES_LIMIT: u32 = 64;
 
 /// What is sent at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,7 +80,7 @@ fn frames(timeline: &Timeline, range: Range<u32>) -> impl Iterator<Item = Frame>
 }
 
 /// When sample `number` is decoded such that it is presented at its presented time plus `SHIFT`.
-fn unedited(timeline: &Timeline, number: u32) -> Ticks {
+pub(super) fn unedited(timeline: &Timeline, number: u32) -> Ticks {
     Ticks(timeline.written(number).0 - crate::media::i64_from_u64(timeline.edit()))
 }
 
@@ -131,7 +131,7 @@ impl<I: Iterator> Feed<I> {
 
 /// How long a frame of sound lasts, whatever its file says: what a decoder adds for each frame behind a unit's first.
 #[derive(Debug, Clone, Copy)]
-struct Ratio {
+pub(super) struct Ratio {
     /// Ticks of 90 kHz.
     ticks: i64,
     /// For so many frames.
@@ -139,7 +139,7 @@ struct Ratio {
 }
 
 impl Ratio {
-    fn of(track: &Planned) -> Self {
+    pub(super) fn of(track: &Planned) -> Self {
         match track.track().codec.family {
             Family::Aac(Aac { frame_length, sample_rate, .. }) => {
                 Self { ticks: i64::from(frame_length) * 90_000, frames: i64::from(sample_rate.max(1)) }
@@ -149,7 +149,7 @@ impl Ratio {
     }
 
     /// How long `frames` last together, in ticks of 90 kHz rounded down.
-    fn lasting(self, frames: u32) -> i64 {
+    pub(super) fn lasting(self, frames: u32) -> i64 {
         self.ticks * i64::from(frames) / self.frames
     }
 }
