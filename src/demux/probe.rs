@@ -1,11 +1,12 @@
 //! Ranges of an object in, a [`Movie`] out: walks the top-level boxes, asking for as little as it takes.
 //!
 //! ```text
-//! ftyp moov mdat          1 read, and 2 for the first and last media bytes
+//! ftyp moov mdat          1 read, and 2 for the first and last media bytes; 2 where the moov is long, and 1
 //! ftyp mdat moov          2 to 3 reads, and 2
 //! ftyp moov moof mdat …   1 read per fragment or per 64 KiB, and 2
 //! ```
-//! Each read brings 64 KiB beyond what is asked for, so that a header and its box, or several small boxes, come in one.
+//! A read that looks for boxes brings 64 KiB, so that a header and its box, or several small boxes, come in one; that of
+//! a long `moov` brings the first media bytes behind it.
 
 use super::boxes::Atom;
 use super::boxes::Header;
@@ -27,6 +28,9 @@ use bytes::Bytes;
 
 /// Bytes of a read that only looks for boxes.
 pub const READ_AHEAD: u64 = 64 * 1024;
+
+/// Bytes that are read along with a long `moov`: the headers of `free` and `mdat`, and the first media bytes.
+const FOLLOWING: u64 = READ_AHEAD + 64;
 
 /// Bytes of a `moov` that is read: 20 million samples or so.
 pub const MOOV_LIMIT: u64 = 256 << 20;
@@ -181,7 +185,7 @@ impl Probe {
 
     fn moov(&mut self, place: Place) -> Result<Option<ByteRange>, Error> {
         let bytes = match self.whole(place, MOOV_LIMIT)? {
-            Sought::Need(need) => return Ok(Some(need)),
+            Sought::Need(_) => return Ok(Some(self.ahead(place.at, place.size.saturating_add(FOLLOWING)))),
             Sought::Found(bytes) => bytes,
         };
         self.content.moov.update(&bytes);
@@ -418,7 +422,11 @@ mod tests {
         let media = atom(b"mdat", &vec![7; 1 << 20]);
         let traks = [Trak::video(MEDIA).print()];
         // The head; the moov behind the media; the first and the last 64 KiB of the media.
-        assert_eq!(drive(&[ftyp(), media, moov(&traks)].concat()).unwrap().1, 4);
+        assert_eq!(drive(&[ftyp(), media.clone(), moov(&traks)].concat()).unwrap().1, 4);
+        // The head; the moov and the first media behind it; the last 64 KiB of the media.
+        let long = |offset| moov(&[Trak { more: atom(b"free", &vec![0; 100_000]), ..Trak::video(offset) }.print()]);
+        let place = u32::try_from(long(0).len()).unwrap() + MEDIA;
+        assert_eq!(drive(&[ftyp(), long(place), media].concat()).unwrap().1, 3);
     }
 
     #[test]
