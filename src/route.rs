@@ -17,6 +17,7 @@
 
 use crate::media::{AssetId, MediaKind, TrackName, Version};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 
 /// All but RFC 3986's unreserved characters is encoded: `$`, which DASH templates use, too.
@@ -73,8 +74,8 @@ impl Route {
     /// thing (`01.m4s`) name nothing.
     #[must_use]
     pub fn parse(path: &str) -> Option<Self> {
-        let decode = |part: &str| percent_decode_str(part).decode_utf8().ok().map(String::from);
-        let parts: Vec<String> = path.strip_prefix("/vod/")?.split('/').map(decode).collect::<Option<_>>()?;
+        let decode = |part| percent_decode_str(part).decode_utf8().ok();
+        let parts: Vec<Cow<'_, str>> = path.strip_prefix("/vod/")?.split('/').map(decode).collect::<Option<_>>()?;
         let at = parts.iter().position(|part| !AssetId::is_part(part))?;
         let (name, rest) = parts.split_at(at);
         let asset = AssetId::new(&name.join("/"))?;
@@ -82,7 +83,7 @@ impl Route {
             [entry] if entry == "index.m3u8" => Some(Self::Hls(asset)),
             [entry] if entry == "index.mpd" => Some(Self::Dash(asset)),
             [entry] if entry == "ts.m3u8" => Some(Self::Ts(asset)),
-            [files, file] if files == "files" && is_file(file) => Some(Self::File(asset, file.clone())),
+            [files, file] if files == "files" && is_file(file) => Some(Self::File(asset, file.clone().into_owned())),
             [version, track, part] => {
                 let (version, track) = (parse_version(version)?, parse_track(track)?);
                 match Part::parse(part) {

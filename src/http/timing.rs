@@ -2,7 +2,9 @@
 //! sent, in their order, in milliseconds. Pure.
 
 use crate::origin::Stages;
+use bytes::Bytes;
 use hyper::header::{HeaderName, HeaderValue};
+use std::fmt::Write;
 use std::time::Duration;
 
 /// The header.
@@ -21,21 +23,31 @@ impl Passed {
     /// `open;dur=0.031, cache;desc="made", make;dur=4.200, pack;dur=1.000, total;dur=5.300`.
     pub(super) fn header(self, total: Duration) -> HeaderValue {
         let Self { stages: Stages { open, cache, make }, pack } = self;
-        let stages = [
-            open.map(|open| lasting("open", open)),
-            cache.map(|outcome| format!("cache;desc=\"{}\"", outcome.as_str())),
-            make.map(|make| lasting("make", make)),
-            pack.map(|pack| lasting("pack", pack)),
-            Some(lasting("total", total)),
-        ];
-        let list: Vec<String> = stages.into_iter().flatten().collect();
-        HeaderValue::from_str(&list.join(", ")).expect("letters, digits and marks of ASCII only")
+        let mut list = String::with_capacity(96);
+        if let Some(open) = open {
+            lasting(&mut list, "open", open);
+        }
+        if let Some(outcome) = cache {
+            list.push_str("cache;desc=\"");
+            list.push_str(outcome.as_str());
+            list.push_str("\", ");
+        }
+        for (name, stage) in [("make", make), ("pack", pack)] {
+            if let Some(stage) = stage {
+                lasting(&mut list, name, stage);
+            }
+        }
+        lasting(&mut list, "total", total);
+        list.truncate(list.len() - 2);
+        HeaderValue::from_maybe_shared(Bytes::from(list)).expect("letters, digits and marks of ASCII only")
     }
 }
 
-fn lasting(name: &str, duration: Duration) -> String {
+/// One stage, and what stands before the next.
+fn lasting(list: &mut String, name: &str, duration: Duration) {
     let micros = duration.as_micros();
-    format!("{name};dur={}.{:03}", micros / 1_000, micros % 1_000)
+    // A String takes all text: it cannot fail.
+    let _ = write!(list, "{name};dur={}.{:03}, ", micros / 1_000, micros % 1_000);
 }
 
 #[cfg(test)]

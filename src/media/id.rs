@@ -83,9 +83,9 @@ fn digit(byte: u8) -> Result<u8, VersionError> {
 
 /// Digits are written at once: a URL is printed for each segment.
 fn write_hex<const N: usize>(bytes: &[u8; N], f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let nibble = |nibble: u8| char::from(if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 });
-    let digits: String = bytes.iter().flat_map(|byte| [byte >> 4, byte & 0xf]).map(nibble).collect();
-    f.write_str(&digits)
+    let nibble = |nibble: u8| if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 };
+    let digits = bytes.map(|byte| [nibble(byte >> 4), nibble(byte & 0xf)]);
+    f.write_str(str::from_utf8(digits.as_flattened()).expect("digits are ASCII"))
 }
 
 #[cfg(test)]

@@ -33,6 +33,7 @@ pub struct Settings {
 pub struct Plan {
     tracks: Vec<Planned>,
     target_duration: u32,
+    fingerprint: Version,
     settings: Settings,
 }
 
@@ -86,7 +87,8 @@ impl Plan {
             }
         }
         let target_duration = tracks.iter().map(Planned::longest_rounded).max().ok_or(Refusal::Nothing)?;
-        Ok(Self { tracks, target_duration, settings })
+        let fingerprint = version::of_manifests(&tracks, target_duration);
+        Ok(Self { tracks, target_duration, fingerprint, settings })
     }
 
     /// The tracks, in the order of their files.
@@ -120,8 +122,8 @@ impl Plan {
 
     /// Names all that manifests say of it: two plans of one asset with one fingerprint have the same manifests.
     #[must_use]
-    pub fn fingerprint(&self) -> Version {
-        version::of_plan(self)
+    pub const fn fingerprint(&self) -> Version {
+        self.fingerprint
     }
 
     /// What it was cut by.

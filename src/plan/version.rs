@@ -1,6 +1,6 @@
 //! The version of a track: everything that its bytes depend on, as one hash.
 
-use super::ladder::Plan;
+use super::ladder::Planned;
 use super::timeline::{SHIFT_SECONDS, Timeline};
 use crate::media::{ContentId, Version};
 
@@ -32,16 +32,16 @@ pub(super) fn of_pair(video: Version, audio: Version) -> Version {
     truncated(&hash)
 }
 
-/// Hashes what the manifests of `plan` depend on beside its tracks' bytes: names, languages, labels, roles.
-pub(super) fn of_plan(plan: &Plan) -> Version {
+/// Hashes what the manifests of a plan depend on beside its tracks' bytes: names, languages, labels, roles.
+pub(super) fn of_manifests(tracks: &[Planned], target_duration: u32) -> Version {
     let mut hash = blake3::Hasher::new();
     hash.update(b"afflux plan");
-    for track in plan.tracks() {
+    for track in tracks {
         // Every field is told apart from its neighbours by how it is quoted.
         let said = (&track.name, track.version, &track.language, &track.label, track.role, track.default);
         hash.update(format!("{said:?}").as_bytes());
     }
-    hash.update(&plan.target_duration().to_be_bytes());
+    hash.update(&target_duration.to_be_bytes());
     truncated(&hash)
 }
 
