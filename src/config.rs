@@ -74,6 +74,12 @@ pub struct Cache {
     pub manifests: Size,
     /// Indexes of opened files.
     pub indexes: Size,
+    /// Segments that are being made; at least 1MiB.
+    #[serde(deserialize_with = "making")]
+    pub making: Size,
+    /// How long a segment may wait for room to be made in; 0s to 1min.
+    #[serde(deserialize_with = "making_wait")]
+    pub making_wait: Duration,
 }
 
 /// `[http]`: how clients are treated.
@@ -98,6 +104,10 @@ pub struct Http {
     /// Unsent bytes that the kernel holds for each connection (`TCP_NOTSENT_LOWAT`); 16KiB to 1GiB.
     #[serde(deserialize_with = "unsent")]
     pub unsent: Size,
+    /// Bytes that all connections together hold to be sent next, beyond the 32 KiB that each may hold in any case.
+    pub frames: Size,
+    /// Bytes a second that a client must take of what is sent to it, once it has kept it waiting for 20 s; 0B asks none.
+    pub minimum_rate: Size,
     /// Whether answers say in `Server-Timing` what they waited for, in milliseconds.
     pub server_timing: bool,
 }
@@ -279,6 +289,16 @@ fn connections<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::E
     if inside { Ok(count) } else { Err(de::Error::custom("1 to 1000000 is allowed")) }
 }
 
+fn making<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Size, D::Error> {
+    let size = Size::deserialize(deserializer)?;
+    let inside = (Size(1 << 20)..=Size(1 << 40)).contains(&size);
+    if inside { Ok(size) } else { Err(de::Error::custom("1MiB to 1024GiB is allowed")) }
+}
+
+fn making_wait<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    time_within(deserializer, (Duration::ZERO, Duration::from_mins(1)), "0s to 1min")
+}
+
 fn unsent<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Size, D::Error> {
     let size = Size::deserialize(deserializer)?;
     let inside = (Size(16 << 10)..=Size(1 << 30)).contains(&size);
@@ -305,7 +325,13 @@ impl Default for Package {
 
 impl Default for Cache {
     fn default() -> Self {
-        Self { segments: Size(512 << 20), manifests: Size(32 << 20), indexes: Size(256 << 20) }
+        Self {
+            segments: Size(512 << 20),
+            manifests: Size(32 << 20),
+            indexes: Size(256 << 20),
+            making: Size(64 << 20),
+            making_wait: Duration::from_secs(5),
+        }
     }
 }
 
@@ -318,6 +344,8 @@ impl Default for Http {
             drain: Duration::from_secs(10),
             manifest_max_age: Duration::from_secs(2),
             unsent: Size(512 << 10),
+            frames: Size(12 << 20),
+            minimum_rate: Size(1 << 10),
             server_timing: true,
         }
     }
@@ -471,7 +499,7 @@ mod tests {
         let error = |text: &str| parse(text).unwrap_err();
         assert_eq!(
             error("[cache]\n\nsegment = \"1MiB\""),
-            "c.toml:3: cache.segment: unknown field `segment`, expected one of `segments`, `manifests`, `indexes`"
+            "c.toml:3: cache.segment: unknown field `segment`, expected one of `segments`, `manifests`, `indexes`, `making`, `making_wait`"
         );
         assert_eq!(
             error("[package]\nsegment_target = \"6\""),

@@ -2,10 +2,9 @@
 //!
 //! The least recently used leave first: what has just become popular is admitted at once, which TinyLFU would not do.
 
+use super::failures::Failures;
 use super::makers::{Lost, Makers, Share};
-use crate::media::u64_from_usize;
 use crate::metrics::{Kept, Metrics, Outcome};
-use bytes::Bytes;
 use moka::policy::EvictionPolicy;
 use std::fmt;
 use std::future::Future;
@@ -29,18 +28,11 @@ impl Limits {
     }
 }
 
-/// What a body weighs: its bytes, and what holding its chunks costs.
-#[must_use]
-pub fn weigh_body(body: &Arc<[Bytes]>) -> u64 {
-    const BODY: u64 = 256;
-    const CHUNK: u64 = 96;
-    body.iter().fold(BODY, |sum, chunk| sum.saturating_add(CHUNK).saturating_add(u64_from_usize(chunk.len())))
-}
-
 /// Values by key, each made once however many ask.
 pub struct Cache<K, V, E> {
     kept: moka::future::Cache<K, V>,
     makers: Makers<K, Result<(V, Outcome), E>>,
+    failures: Failures<K, E>,
     weigh: fn(&V) -> u64,
     limits: Limits,
     metrics: Arc<Metrics>,
@@ -66,17 +58,20 @@ where
             .weigher(move |_: &K, value: &V| u32::try_from(weigh(value)).unwrap_or(u32::MAX))
             .eviction_policy(EvictionPolicy::lru())
             .build();
-        Self { kept, makers: Makers::default(), weigh, limits, metrics }
+        Self { kept, makers: Makers::default(), failures: Failures::new(), weigh, limits, metrics }
     }
 
     /// The value of `key`: kept, being made, or made now by `make` in a task of its own. Errors are shared by those
-    /// who wait and never kept.
+    /// who wait, and remembered for a second: so long nothing is made.
     pub async fn get_or_make<F>(&self, key: K, kept: Kept, make: F) -> Result<(V, Outcome), E>
     where
         F: Future<Output = Result<V, E>> + Send + 'static,
     {
         if let Some(value) = self.get(&key, kept).await {
             return Ok((value, Outcome::Hit));
+        }
+        if let Some(error) = self.failures.recall(&key) {
+            return Err(error);
         }
         let pending = self.makers.start(key.clone(), self.filling(key, kept, make));
         let share = pending.share;
@@ -117,14 +112,20 @@ where
         F: Future<Output = Result<V, E>> + Send + 'static,
     {
         let (kept, metrics) = (self.kept.clone(), Arc::clone(&self.metrics));
-        let (weigh, largest) = (self.weigh, self.limits.largest);
+        let (weigh, largest, failures) = (self.weigh, self.limits.largest, self.failures.clone());
         async move {
             // The maker before may have finished between the caller's look and now.
             if let Some(value) = kept.get(&key).await {
                 metrics.count(label, Outcome::Hit);
                 return Ok((value, Outcome::Hit));
             }
-            let value = make.await?;
+            let value = match make.await {
+                Ok(value) => value,
+                Err(error) => {
+                    failures.remember(key, error.clone());
+                    return Err(error);
+                }
+            };
             if weigh(&value) > largest {
                 metrics.count(label, Outcome::TooLarge);
                 return Ok((value, Outcome::TooLarge));
@@ -139,7 +140,8 @@ where
 
 #[cfg(test)]
 mod tests {
-    use super::{Cache, Limits, Lost, u64_from_usize};
+    use super::{Cache, Limits, Lost};
+    use crate::media::u64_from_usize;
     use crate::metrics::{Kept, Metrics, Outcome};
     use std::future::pending;
     use std::sync::Arc;
@@ -244,12 +246,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_error_is_shared_and_not_kept() {
+    async fn an_error_is_shared_and_remembered_for_a_second() {
         let cache = cache(800);
         let failing = || cache.get_or_make(1, Kept::Manifest, async { Err(Failure::Made(5)) });
         let (first, second) = tokio::join!(failing(), failing());
         assert_eq!((first, second), (Err(Failure::Made(5)), Err(Failure::Made(5))));
         assert!(cache.makers.is_empty());
+        assert_eq!(made(&cache, 1).await, Err(Failure::Made(5)));
+        assert_eq!(made(&cache, 2).await, Ok(Outcome::Made));
+        tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
         assert_eq!(made(&cache, 1).await, Ok(Outcome::Made));
     }
 

@@ -7,11 +7,13 @@ use super::movies::Movies;
 use super::settle::Media;
 use super::shape::{Form, Found, below};
 use crate::media::{AssetId, DescriptorTrack, MediaKind};
+use crate::metrics::{Metrics, Stage};
 use crate::plan::{self, Plan, Source};
 use crate::store::Store;
 use futures_util::stream;
 use futures_util::{StreamExt, TryStreamExt};
 use std::sync::Arc;
+use std::time::Instant;
 
 /// Files of one asset that are opened at a time.
 const AT_ONCE: usize = 4;
@@ -22,6 +24,7 @@ pub(super) struct Builder {
     pub(super) store: Store,
     pub(super) movies: Arc<Movies>,
     pub(super) settings: plan::Settings,
+    pub(super) metrics: Arc<Metrics>,
 }
 
 impl Builder {
@@ -57,7 +60,9 @@ impl Builder {
     async fn plan(&self, found: &Found, files: &[AssetFile]) -> Result<Arc<Plan>, Error> {
         let sources: Vec<Source> = files.iter().map(|file| source(found, file)).collect();
         let (reference, settings) = (reference(found, &sources), self.settings);
+        let start = Instant::now();
         let planned = tokio::task::spawn_blocking(move || Plan::new(&sources, reference, settings)).await;
+        self.metrics.took(Stage::Plan, start.elapsed());
         let planned = planned.map_err(|_| Error::Interrupted("planning was given up".into()))?;
         planned.map(Arc::new).map_err(|refusal| Error::unplayable(at_fault(found), Reason::Plan(refusal)))
     }

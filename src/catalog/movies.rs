@@ -4,10 +4,11 @@ use super::error::{Error, Reason};
 use crate::cache::{Cache, Limits, Lost};
 use crate::demux::{Probe, Step};
 use crate::media::{Movie, u64_from_usize};
-use crate::metrics::{Kept, Metrics};
+use crate::metrics::{Kept, Metrics, Stage};
 use crate::store::{Object, Stamp, Store};
 use bytes::Bytes;
 use std::sync::Arc;
+use std::time::Instant;
 use tokio::sync::Semaphore;
 
 /// Reads of one file's headers at most: a fragmented file needs one or two for each fragment. `demux` bounds what it
@@ -62,7 +63,10 @@ impl Movies {
         let make = async move {
             let _turn = turns.acquire().await.map_err(|_| Lost)?;
             metrics.moov_read();
-            probe(asked).await
+            let start = Instant::now();
+            let read = probe(asked).await;
+            metrics.took(Stage::Index, start.elapsed());
+            read
         };
         let (read, _) = self.kept.get_or_make(key, Kept::Index, make).await?;
         read.map_err(|reason| Error::unplayable(object.path(), reason))

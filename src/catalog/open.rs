@@ -102,10 +102,10 @@ impl Catalog {
     /// The assets of `store`; nothing is read yet.
     #[must_use]
     pub fn new(store: Store, settings: Settings, metrics: Arc<Metrics>) -> Self {
-        let movies = Arc::new(Movies::new(store.clone(), settings.index_bytes / 2, metrics));
+        let movies = Arc::new(Movies::new(store.clone(), settings.index_bytes / 2, Arc::clone(&metrics)));
         let inner = Inner {
             folders: Folders::new(store.clone(), Arc::clone(&movies), settings.settle),
-            builder: Builder { store: store.clone(), movies, settings: settings.plan },
+            builder: Builder { store: store.clone(), movies, settings: settings.plan, metrics },
             kept: kept(settings),
             makers: Makers::default(),
             history: History::default(),
@@ -138,11 +138,11 @@ impl Catalog {
         self.looked(id, FORCED_AGE).await
     }
 
-    /// What is known of `id` without looking: the current version first, then those it replaced, newest first.
-    pub async fn versions(&self, id: &AssetId) -> Vec<Arc<Asset>> {
+    /// The versions of `id` that were replaced and whose bytes can still be had, newest first.
+    #[must_use]
+    pub fn replaced(&self, id: &AssetId) -> Vec<Arc<Asset>> {
         self.inner.history.tidy(Instant::now());
-        let current = self.inner.kept.get(id).await.and_then(|kept| kept.result.ok());
-        current.into_iter().chain(self.inner.history.of(id)).collect()
+        self.inner.history.of(id)
     }
 
     /// Whether the store answers: lists its root.
@@ -156,7 +156,9 @@ impl Catalog {
         self.inner.makers.drained().await;
     }
 
-    pub(super) fn store(&self) -> &Store {
+    /// Where its files are.
+    #[must_use]
+    pub fn store(&self) -> &Store {
         &self.inner.store
     }
 

@@ -5,8 +5,10 @@
 use super::args::ServeArgs;
 use crate::config::{Config, Level};
 use crate::http::Server;
+use crate::media::u64_from_usize;
 use crate::metrics::Metrics;
 use crate::origin::Origin;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::error::Error;
 use std::io::{IsTerminal, Write, stderr, stdout};
 use std::process::{ExitCode, exit};
@@ -21,6 +23,9 @@ const REFUSED: u8 = 2;
 
 /// What a second signal exits with: nothing was finished.
 const KILLED: i32 = 1;
+
+/// Descriptors for files that are held open, listeners, and what else there is.
+const FILES: u64 = 1_024;
 
 /// Serves until a signal. 0: stopped; 2: never started, and one line says why.
 #[must_use]
@@ -37,6 +42,7 @@ pub fn run(args: &ServeArgs) -> ExitCode {
 fn serve(args: &ServeArgs) -> Result<(), Box<dyn Error>> {
     let config = Config::load(args.config.as_deref(), args.overrides())?;
     start_log(config.log.level);
+    allow_descriptors(&config);
     let runtime = Runtime::new()?;
     let served = runtime.block_on(until_stopped(&config));
     // A read that hangs in the kernel must not keep the process.
@@ -75,6 +81,17 @@ async fn stop_on([mut terminate, mut interrupt]: [Signal; 2], stop: Cancellation
     }
     tracing::warn!("stopped at once, by a second signal");
     exit(KILLED);
+}
+
+/// Lets the process have as many descriptors as it may: a connection is one, and so is a file that is held open.
+fn allow_descriptors(config: &Config) {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    let allowed = if setrlimit(Resource::Nofile, raised).is_ok() { limit.maximum } else { limit.current };
+    let wanted = u64_from_usize(config.http.connections).saturating_add(FILES);
+    if let Some(allowed) = allowed.filter(|allowed| *allowed < wanted) {
+        tracing::warn!(allowed, wanted, "fewer descriptors than `http.connections` and files may need (ulimit -n)");
+    }
 }
 
 /// Logs to standard error from `level` on.

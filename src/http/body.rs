@@ -1,9 +1,11 @@
-//! The bytes of an answer: what is in memory goes out as it lies there, what is stored is pulled piece by piece.
+//! The bytes of an answer: what is in memory goes out as it lies there, what is not is pulled piece by piece.
 //!
-//! A frame is a [`Rope`]: several chunks that the socket takes in one vectored write, none copied. A body that is
-//! dropped, because the client hung up, asks for nothing further.
+//! A frame is a [`Rope`]: several chunks that the socket takes in one vectored write, none copied. It is asked for when
+//! the one before has been taken, and its size is what the budget of all connections grants: a slow client holds one
+//! chunk. A body that is dropped, because the client hung up, asks for nothing further.
 
-use crate::media::{ByteRange, u64_from_usize, usize_from_u64};
+use super::frames::{Frames, Grant};
+use crate::media::{ByteRange, u64_from_usize};
 use crate::origin::{Content, Error};
 use bytes::{Buf, Bytes};
 use hyper::body::{Frame, SizeHint};
@@ -12,13 +14,17 @@ use std::fmt;
 use std::io::IoSlice;
 use std::ops::Range;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-/// Bytes that one frame gathers, about; what the kernel takes at once (`http.unsent`).
-const FRAME: usize = 512 << 10;
+/// Bytes that one frame gathers while the budget lasts; what the kernel takes at once (`http.unsent`).
+const FRAME: u64 = 512 << 10;
+
+/// Bytes of a frame that every connection may hold, whatever the budget says: a chunk.
+const LEAST: u64 = 32 << 10;
 
 /// Chunks of one frame at most; hyper writes 64 at once.
-const CHUNKS: usize = 64;
+const CHUNKS: usize = 62;
 
 /// A body of known length.
 pub(super) struct Body {
@@ -26,6 +32,7 @@ pub(super) struct Body {
     /// Bytes not handed out yet.
     left: u64,
     source: Option<Source>,
+    frames: Option<Arc<Frames>>,
 }
 
 /// What a body is made of.
@@ -40,26 +47,26 @@ pub(super) enum Part {
 /// What is left of a part.
 #[derive(Debug)]
 enum Piece {
-    /// In memory, not empty.
+    /// These bytes, at least one.
     Here(Bytes),
-    /// To be read from the source, not empty.
+    /// Those of the source, at least one.
     There(Range<u64>),
 }
 
-/// Where pieces are read from.
+/// Where pieces come from.
 struct Source {
     content: Content,
     /// What was asked for; for the log.
     path: String,
-    reading: Option<Reading>,
+    reading: Option<(Reading, Option<Grant>)>,
 }
 
-type Reading = Pin<Box<dyn Future<Output = Result<Bytes, Error>> + Send>>;
+type Reading = Pin<Box<dyn Future<Output = Result<Vec<Bytes>, Error>> + Send>>;
 
 impl Body {
     /// No bytes.
     pub(super) const fn empty() -> Self {
-        Self { pieces: VecDeque::new(), left: 0, source: None }
+        Self { pieces: VecDeque::new(), left: 0, source: None, frames: None }
     }
 
     /// `text`, all of it.
@@ -73,15 +80,26 @@ impl Body {
     pub(super) fn new(content: Content, parts: impl IntoIterator<Item = Part>, path: &str) -> Self {
         let mut body = Self::empty();
         for part in parts {
-            match part {
-                Part::Bytes(bytes) => body.push(bytes),
-                Part::Range(range) => body.push_range(&content, range),
+            match (part, &content) {
+                (Part::Bytes(bytes), _) => body.push(bytes),
+                (Part::Range(range), Content::Text(_)) => {
+                    content.look(&(range.start()..range.end()), &mut |bytes| body.push(bytes));
+                }
+                (Part::Range(range), Content::Media(_) | Content::Stored(_)) => {
+                    body.pieces.push_back(Piece::There(range.start()..range.end()));
+                    body.left += range.len();
+                }
             }
         }
         if body.pieces.iter().any(|piece| matches!(piece, Piece::There(_))) {
             body.source = Some(Source { content, path: path.into(), reading: None });
         }
         body
+    }
+
+    /// The same, taking its frames from this budget.
+    pub(super) fn budgeted(&mut self, frames: &Arc<Frames>) {
+        self.frames = Some(Arc::clone(frames));
     }
 
     fn push(&mut self, bytes: Bytes) {
@@ -91,28 +109,36 @@ impl Body {
         }
     }
 
-    fn push_range(&mut self, content: &Content, range: ByteRange) {
-        match in_memory(content) {
-            Some(chunks) => self.pieces.extend(slices(chunks, range).map(Piece::Here)),
-            None => self.pieces.push_back(Piece::There(range.start()..range.end())),
-        }
-        self.left += range.len();
-    }
-
     /// Bytes not handed out yet.
     pub(super) const fn len(&self) -> u64 {
         self.left
     }
 
-    /// Takes what is in memory at the front, up to a frame of it.
-    fn gather(&mut self) -> Rope {
+    /// What the next frame may hold.
+    fn grant(&self) -> Option<Grant> {
+        let wanted = self.left.min(FRAME);
+        self.frames.as_ref().filter(|_| wanted > LEAST).and_then(|frames| frames.take(wanted))
+    }
+
+    /// Takes what is in memory at the front: a frame of it, or a chunk where nothing is granted.
+    fn gather(&mut self, grant: Option<&Grant>) -> Rope {
         let mut rope = Rope::default();
-        while rope.left < FRAME && rope.chunks.len() < CHUNKS {
+        let (most, chunks) = if grant.is_some() { (FRAME, CHUNKS) } else { (LEAST, 1) };
+        while rope.chunks.len() < chunks && rope.bytes() < most {
             match self.pieces.pop_front() {
                 Some(Piece::Here(bytes)) => rope.push(bytes),
-                Some(there @ Piece::There(_)) => {
-                    self.pieces.push_front(there);
-                    break;
+                Some(Piece::There(range)) => {
+                    let until = range.end.min(range.start + most - rope.bytes());
+                    let taken = self
+                        .source
+                        .as_ref()
+                        .map_or(0, |source| rope.fetch(&source.content, range.start..until, chunks));
+                    if range.start + taken < range.end {
+                        self.pieces.push_front(Piece::There(range.start + taken..range.end));
+                    }
+                    if taken == 0 {
+                        break;
+                    }
                 }
                 None => break,
             }
@@ -120,60 +146,33 @@ impl Body {
         rope
     }
 
-    fn poll_read(&mut self, range: Range<u64>, cx: &mut Context<'_>) -> Poll<Result<Rope, Error>> {
-        let Some(source) = &mut self.source else {
-            return Poll::Ready(Err(Error::Interrupted("the body has no source".into())));
+    /// Waits for what is not in memory at the front.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<Rope, Error>> {
+        let lost = || Poll::Ready(Err(Error::Interrupted("the body has no source".into())));
+        let grant =
+            if self.source.as_ref().is_some_and(|source| source.reading.is_none()) { self.grant() } else { None };
+        let (Some(source), Some(Piece::There(range))) = (&mut self.source, self.pieces.front_mut()) else {
+            return lost();
         };
-        let read = ready!(source.poll(range.clone(), cx)).and_then(|bytes| {
-            // A source that gives nothing, or more than was asked for, would break the promised length.
-            let fits = (1..=range.end - range.start).contains(&u64_from_usize(bytes.len()));
-            if fits { Ok(bytes) } else { Err(Error::Interrupted("the store gave another length".into())) }
-        });
-        let bytes = read.inspect_err(|error| {
-            tracing::warn!(path = source.path, %error, "an answer is cut short");
-        })?;
-        self.pieces.pop_front();
-        let next = range.start + u64_from_usize(bytes.len());
-        if next < range.end {
-            self.pieces.push_front(Piece::There(next..range.end));
-        }
-        let mut rope = Rope::default();
-        rope.push(bytes);
-        Poll::Ready(Ok(rope))
-    }
-}
-
-impl Source {
-    fn poll(&mut self, range: Range<u64>, cx: &mut Context<'_>) -> Poll<Result<Bytes, Error>> {
-        let reading = self.reading.get_or_insert_with(|| {
-            let content = self.content.clone();
-            Box::pin(async move { content.read(range).await })
+        let (reading, _) = source.reading.get_or_insert_with(|| {
+            let most = if grant.is_some() { FRAME } else { LEAST };
+            let (content, wanted) = (source.content.clone(), range.start..range.end.min(range.start + most));
+            (Box::pin(async move { content.read(wanted).await }), grant)
         });
         let read = ready!(reading.as_mut().poll(cx));
-        self.reading = None;
-        Poll::Ready(read)
+        let (_, grant) = source.reading.take().unzip();
+        let rope = read.map(|chunks| Rope::of(chunks, grant.flatten())).and_then(|rope| {
+            // A source that gives nothing, or more than was asked for, would break the promised length.
+            let fits = (1..=range.end - range.start).contains(&rope.bytes());
+            if fits { Ok(rope) } else { Err(Error::Interrupted("the store gave another length".into())) }
+        });
+        let rope = rope.inspect_err(|error| tracing::warn!(path = source.path, %error, "an answer is cut short"))?;
+        range.start += rope.bytes();
+        if range.start == range.end {
+            self.pieces.pop_front();
+        }
+        Poll::Ready(Ok(rope))
     }
-}
-
-/// The chunks of what is in memory; `None` of what is read while it is sent.
-fn in_memory(content: &Content) -> Option<&[Bytes]> {
-    match content {
-        Content::Text(bytes) => Some(std::slice::from_ref(bytes)),
-        Content::Media(chunks) => Some(chunks),
-        Content::Stored(_) => None,
-    }
-}
-
-/// `range` of what `chunks` are in a row, uncopied.
-fn slices(chunks: &[Bytes], range: ByteRange) -> impl Iterator<Item = Bytes> {
-    let mut start = 0;
-    chunks.iter().filter_map(move |chunk| {
-        let end = start + u64_from_usize(chunk.len());
-        let (from, to) = (range.start().max(start), range.end().min(end));
-        let slice = (from < to).then(|| chunk.slice(usize_from_u64(from - start)..usize_from_u64(to - start)));
-        start = end;
-        slice
-    })
 }
 
 impl hyper::body::Body for Body {
@@ -181,18 +180,25 @@ impl hyper::body::Body for Body {
     type Error = Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Rope>, Error>>> {
-        let rope = match self.pieces.front() {
-            None => return Poll::Ready(None),
-            Some(Piece::Here(_)) => self.gather(),
-            Some(Piece::There(range)) => {
-                let range = range.clone();
-                match ready!(self.poll_read(range, cx)) {
-                    Ok(rope) => rope,
-                    Err(error) => return Poll::Ready(Some(Err(error))),
-                }
+        if self.pieces.is_empty() {
+            return Poll::Ready(None);
+        }
+        let reading = self.source.as_ref().is_some_and(|source| source.reading.is_some());
+        let mut grant = if reading { None } else { self.grant() };
+        let mut rope = if reading { Rope::default() } else { self.gather(grant.as_ref()) };
+        if rope.chunks.is_empty() {
+            drop(grant);
+            rope = match ready!(self.poll_read(cx)) {
+                Ok(rope) => rope,
+                Err(error) => return Poll::Ready(Some(Err(error))),
+            };
+        } else {
+            if let Some(grant) = &mut grant {
+                grant.shrink(rope.bytes());
             }
-        };
-        self.left -= u64_from_usize(rope.left);
+            rope.grant = grant;
+        }
+        self.left -= rope.bytes();
         Poll::Ready(Some(Ok(Frame::data(rope))))
     }
 
@@ -216,12 +222,38 @@ impl fmt::Debug for Body {
 pub(super) struct Rope {
     chunks: VecDeque<Bytes>,
     left: usize,
+    /// What of the budget it holds until it is sent.
+    grant: Option<Grant>,
 }
 
 impl Rope {
+    fn of(chunks: Vec<Bytes>, mut grant: Option<Grant>) -> Self {
+        let mut rope = Self::default();
+        chunks.into_iter().filter(|chunk| !chunk.is_empty()).for_each(|chunk| rope.push(chunk));
+        if let Some(grant) = &mut grant {
+            grant.shrink(rope.bytes());
+        }
+        Self { grant, ..rope }
+    }
+
+    /// Appends what is in memory of `range`, until it has so many chunks; how many bytes.
+    fn fetch(&mut self, content: &Content, range: Range<u64>, chunks: usize) -> u64 {
+        let before = self.bytes();
+        content.look(&range, &mut |bytes| {
+            if self.chunks.len() < chunks {
+                self.push(bytes);
+            }
+        });
+        self.bytes() - before
+    }
+
     fn push(&mut self, bytes: Bytes) {
         self.left += bytes.len();
         self.chunks.push_back(bytes);
+    }
+
+    fn bytes(&self) -> u64 {
+        u64_from_usize(self.left)
     }
 }
 
@@ -255,9 +287,10 @@ impl Buf for Rope {
 
 #[cfg(test)]
 mod tests {
-    use super::{Body, Part, Piece, Rope, Source, slices};
+    use super::super::frames::Frames;
+    use super::{Body, Part, Rope};
     use crate::media::ByteRange;
-    use crate::origin::Content;
+    use crate::origin::{Content, Media};
     use bytes::{Buf, Bytes};
     use http_body_util::BodyExt;
     use proptest::prelude::{prop_assert_eq, proptest};
@@ -268,16 +301,6 @@ mod tests {
     }
 
     proptest! {
-        #[test]
-        fn slices_of_chunks_are_slices_of_the_whole(len in 1_usize..200, size in 1_usize..50, a in 0_usize..200, b in 0_usize..200) {
-            let whole: Vec<u8> = (0..=255).cycle().take(len).collect();
-            let (start, end) = (a.min(b) % len, (a.max(b) % len) + 1);
-            if let Some(range) = end.checked_sub(start).and_then(|count| ByteRange::new(u64::try_from(start).unwrap(), u64::try_from(count).unwrap())) {
-                let got: Vec<u8> = slices(&chunked(&whole, size), range).flatten().collect();
-                prop_assert_eq!(got, &whole[start..end]);
-            }
-        }
-
         #[test]
         fn a_rope_advances_like_one_buffer(len in 1_usize..200, size in 1_usize..50, steps in proptest::collection::vec(1_usize..60, 1..20)) {
             let whole: Vec<u8> = (0..=255).cycle().take(len).collect();
@@ -300,28 +323,43 @@ mod tests {
         }
     }
 
+    fn patterned(count: u8, size: usize) -> Vec<Bytes> {
+        (0..count).map(|n| Bytes::from(vec![n; size])).collect()
+    }
+
+    fn range(start: u64, end: u64) -> ByteRange {
+        ByteRange::new(start, end - start).unwrap()
+    }
+
     #[tokio::test]
     async fn a_body_is_as_long_as_it_says() {
-        let chunks: Vec<Bytes> = (0..100_u8).map(|n| Bytes::from(vec![n; 10_000])).collect();
-        let parts = [Part::Bytes(Bytes::from_static(b"head")), Part::Range(ByteRange::new(5_000, 900_000).unwrap())];
-        let body = Body::new(Content::Media(chunks.clone().into()), parts, "");
+        let chunks = patterned(100, 10_000);
+        let parts = [Part::Bytes(Bytes::from_static(b"head")), Part::Range(range(5_000, 905_000))];
+        let body = Body::new(Content::Media(Media::of(chunks.clone())), parts, "");
         assert_eq!(body.len(), 900_004);
         let got = body.collect().await.unwrap().to_bytes();
-        let whole = chunks.concat();
-        assert_eq!(got, [b"head", &whole[5_000..905_000]].concat());
-    }
-
-    /// A body whose content is read piece by piece.
-    fn pulled(chunks: &[Bytes], range: std::ops::Range<u64>) -> Body {
-        let content = Content::Media(chunks.to_vec().into());
-        let source = Some(Source { content, path: "/x".into(), reading: None });
-        Body { left: range.end - range.start, pieces: [Piece::There(range)].into(), source }
+        assert_eq!(got, [b"head", &chunks.concat()[5_000..905_000]].concat());
     }
 
     #[tokio::test]
-    async fn what_is_read_while_it_is_sent_is_the_same() {
-        let chunks: Vec<Bytes> = (0..10_u8).map(|n| Bytes::from(vec![n; 100_000])).collect();
-        let got = pulled(&chunks, 5_000..905_000).collect().await.unwrap().to_bytes();
-        assert!(got == chunks.concat()[5_000..905_000]);
+    async fn frames_are_large_while_the_budget_lasts_and_a_chunk_each_when_it_is_used_up() {
+        let chunks = patterned(60, 32 << 10);
+        let frames = Frames::new(600 << 10);
+        let body = || {
+            let mut body =
+                Body::new(Content::Media(Media::of(chunks.clone())), [Part::Range(range(100, 60 << 15))], "");
+            body.budgeted(&frames);
+            body
+        };
+        let (mut one, mut other) = (body(), body());
+        let first = one.frame().await.unwrap().unwrap().into_data().unwrap();
+        assert_eq!(first.remaining(), 512 << 10);
+        let second = other.frame().await.unwrap().unwrap().into_data().unwrap();
+        assert_eq!(second.remaining(), (32 << 10) - 100);
+        drop(first);
+        let third = other.frame().await.unwrap().unwrap().into_data().unwrap();
+        assert_eq!(third.remaining(), 512 << 10);
+        let rest = one.collect().await.unwrap().to_bytes();
+        assert!(rest == chunks.concat()[100 + (512 << 10)..]);
     }
 }

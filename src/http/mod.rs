@@ -5,7 +5,7 @@
 //!  (TCP)   (tasks,   │            ├── cors: what other sites may ask
 //!           drain)   │            ├── gallery: pages that the binary carries
 //!                    │            ├── respond ── conditions, ranges, encoding: 304, 412, 206, 416, gzip, br
-//!                    │            │      └── body: the bytes, chunk by chunk
+//!                    │            │      └── body: the bytes, chunk by chunk, out of one budget (frames)
 //!                    │            ├── timing: what an answer waited for
 //!                    └── private  └── problem: every error, as problem+json
 //! ```
@@ -14,6 +14,7 @@ mod body;
 mod conditions;
 mod cors;
 mod encoding;
+mod frames;
 mod gallery;
 mod private;
 mod problem;

@@ -15,7 +15,7 @@ pub const fn status(error: &origin::Error) -> StatusCode {
         origin::Error::Gone => StatusCode::GONE,
         origin::Error::Unplayable(_) => StatusCode::UNPROCESSABLE_ENTITY,
         origin::Error::Storage(_) => StatusCode::BAD_GATEWAY,
-        origin::Error::Interrupted(_) => StatusCode::SERVICE_UNAVAILABLE,
+        origin::Error::Busy(_) | origin::Error::Interrupted(_) => StatusCode::SERVICE_UNAVAILABLE,
     }
 }
 
@@ -96,6 +96,7 @@ mod tests {
         assert_eq!(answer(Error::Unplayable(String::new())), (422, false));
         assert_eq!(answer(Error::Storage(String::new())), (502, false));
         assert_eq!(answer(Error::Interrupted(String::new())), (503, true));
+        assert_eq!(answer(Error::Busy(String::new())), (503, true));
     }
 
     #[tokio::test]

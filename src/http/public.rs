@@ -3,15 +3,16 @@
 use super::body::Body;
 use super::cors;
 use super::encoding::pack;
+use super::frames::Frames;
 use super::gallery;
 use super::problem::{Problem, status};
 use super::request::refusal;
-use super::respond::{Chosen, Entity, etag_of};
+use super::respond::{Chosen, Entity, etag_of, span};
 use super::timing::{Passed, SERVER_TIMING};
 use crate::config::Http;
 use crate::media::AssetId;
 use crate::metrics::{Asked, Metrics, Packing};
-use crate::origin::{Caching, Content, Error, Origin, Reply};
+use crate::origin::{Caching, Content, Error, Origin, Reply, Wish};
 use crate::route::{Part, ProgramPart, Route};
 use bytes::Bytes;
 use hyper::body::Incoming;
@@ -45,6 +46,8 @@ pub(super) struct Public {
     packed: Cache<(String, Packing), Bytes>,
     /// Whether answers say what they waited for.
     server_timing: bool,
+    /// What all answers hold to be sent next.
+    frames: Arc<Frames>,
 }
 
 impl Public {
@@ -59,7 +62,8 @@ impl Public {
             // A text that has just become popular stays at once, however full it is.
             .eviction_policy(EvictionPolicy::lru())
             .build();
-        Self { origin, metrics, entry, packed, server_timing: settings.server_timing }
+        let frames = Frames::new(settings.frames.bytes());
+        Self { origin, metrics, entry, packed, server_timing: settings.server_timing, frames }
     }
 
     /// Where its connections and bytes are counted.
@@ -81,6 +85,7 @@ impl Public {
         if request.method == Method::HEAD {
             *response.body_mut() = Body::empty();
         }
+        response.body_mut().budgeted(&self.frames);
         self.metrics.requested(asked, response.status().as_u16(), passed.stages.cache);
         self.metrics.answered(asked, time);
         response
@@ -95,7 +100,12 @@ impl Public {
             return (Asked::Preflight, Ok(cors::preflight(&request.headers)));
         }
         if let Some(route) = Route::parse(path) {
-            let reply = self.origin.reply(&route, &mut passed.stages).await.inspect_err(|error| log(path, error));
+            let wish = |length| span(request, length);
+            let reply = self
+                .origin
+                .reply(&route, Wish::new(&wish), &mut passed.stages)
+                .await
+                .inspect_err(|error| log(path, error));
             let answer = match reply {
                 Ok(reply) => self.answer_with(self.entity(reply), request, passed).await,
                 Err(error) => Err(error.into()),

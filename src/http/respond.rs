@@ -15,7 +15,11 @@ use hyper::header::{
 };
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method, Response, StatusCode};
+use std::ops::Range;
 use std::time::SystemTime;
+
+/// Headers of an answer, about.
+const HEADERS: usize = 20;
 
 /// What answers a request.
 #[derive(Debug, Clone)]
@@ -117,7 +121,7 @@ impl Entity {
     /// 200, 206 or 416 with the bytes as they are.
     fn plain(&self, range: Option<&str>, path: &str) -> Result<Response<Body>, Problem> {
         let length = self.content.len();
-        let mut headers = HeaderMap::new();
+        let mut headers = HeaderMap::with_capacity(HEADERS);
         headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.media_type));
         let (status, parts) = match range.map_or(Wanted::Whole, |range| wanted(range, length)) {
@@ -164,6 +168,22 @@ fn range_of(request: &Parts) -> Option<&str> {
     let mut values = request.headers.get_all(RANGE).iter();
     let only = values.next().filter(|_| request.method == Method::GET && values.next().is_none());
     only.and_then(|value| value.to_str().ok())
+}
+
+/// The span of what `request` will be sent of `length` bytes, as far as its method and its ranges say.
+pub(super) fn span(request: &Parts, length: u64) -> Option<Range<u64>> {
+    if request.method == Method::HEAD {
+        return None;
+    }
+    match range_of(request).map_or(Wanted::Whole, |range| wanted(range, length)) {
+        Wanted::Whole => Some(0..length),
+        Wanted::One(range) => Some(range.start()..range.end()),
+        Wanted::Several(ranges) => {
+            let starts = ranges.iter().map(|range| range.start()).min()?;
+            Some(starts..ranges.iter().map(|range| range.end()).max()?)
+        }
+        Wanted::Nothing => None,
+    }
 }
 
 fn content_range(range: ByteRange, length: u64) -> String {

@@ -3,7 +3,7 @@
 use super::body::Body;
 use super::private::Private;
 use super::public::Public;
-use super::socket::{Watched, listen, prepare};
+use super::socket::{Limits, Watched, listen, prepare};
 use crate::config::{Config, Http};
 use crate::metrics::Metrics;
 use crate::origin::Origin;
@@ -172,7 +172,8 @@ impl Listener {
     async fn serve(self: Arc<Self>, stream: TcpStream, slot: OwnedSemaphorePermit) {
         let _open = self.desk.metrics().map(|metrics| metrics.connection());
         prepare(&stream, u32::try_from(self.settings.unsent.bytes()).unwrap_or(u32::MAX));
-        let watched = Watched::new(stream, self.settings.write_stall, self.desk.metrics().cloned());
+        let limits = Limits { stall: self.settings.write_stall, rate: self.settings.minimum_rate.bytes() };
+        let watched = Watched::new(stream, limits, self.desk.metrics().cloned());
         let listener = Arc::clone(&self);
         let service = service_fn(move |request| {
             let listener = Arc::clone(&listener);

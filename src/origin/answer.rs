@@ -1,9 +1,10 @@
 //! Route → Reply, on one screen: find the asset, find the version, make what is asked or take what was made.
 
+use super::content::Wish;
 use super::error::Error;
 use super::reply::{PLAYLIST, Reply, entry, stored};
 use super::stages::Stages;
-use crate::cache::{Cache, Limits, weigh_body};
+use crate::cache::{Bodies, Cache, Governor, Limits};
 use crate::catalog::{self, Asset, Catalog};
 use crate::config::Config;
 use crate::manifest::{Manifests, TsManifests};
@@ -13,8 +14,8 @@ use crate::mux::Transport;
 use crate::plan;
 use crate::route::{Part, ProgramName, ProgramPart, Route};
 use crate::store::{self, Stamp, Store};
-use bytes::Bytes;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// How much an origin keeps in memory, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,16 +24,22 @@ pub struct Settings {
     pub segment_bytes: u64,
     /// Of manifests, and of the layouts of transport streams.
     pub manifest_bytes: u64,
+    /// Of segments that are being made.
+    pub making_bytes: u64,
+    /// How long a segment may wait for room to be made in.
+    pub making_wait: Duration,
 }
 
-/// A segment's bytes: separate chunks.
-pub(super) type Body = Arc<[Bytes]>;
+/// Segments of which a small range was asked for lately: how many are remembered, and how long.
+const RANGED: u64 = 4_096;
+const RANGED_AGE: Duration = Duration::from_secs(30);
 
 /// Answers routes.
 #[derive(Debug)]
 pub struct Origin {
     pub(super) catalog: Catalog,
-    pub(super) segments: Cache<SegmentKey, Body, Error>,
+    pub(super) segments: Bodies<SegmentKey, Error>,
+    pub(super) ranged: moka::sync::Cache<SegmentKey, ()>,
     /// By the plan's fingerprint.
     pub(super) manifests: Cache<(AssetId, Version), Arc<Manifests>, Error>,
     pub(super) ts_manifests: Cache<(AssetId, Version), Arc<TsManifests>, Error>,
@@ -65,6 +72,7 @@ pub(super) enum Container {
 struct Sought<'a> {
     version: Version,
     what: What<'a>,
+    wish: Wish<'a>,
 }
 
 /// What of a version.
@@ -76,7 +84,7 @@ enum What<'a> {
 
 /// The assets of the folder that `config` names; an error when it cannot be read.
 pub fn catalog(config: &Config, metrics: Arc<Metrics>) -> Result<Catalog, store::Error> {
-    let store = Store::open_folder(&config.store.media)?;
+    let store = Store::open_folder(&config.store.media)?.with_metrics(Arc::clone(&metrics));
     let target_millis = u32::try_from(config.package.segment_target.as_millis()).unwrap_or(u32::MAX);
     let settings = catalog::Settings {
         refresh: config.store.refresh,
@@ -91,15 +99,23 @@ impl Origin {
     /// An origin over the folder that `config` names; an error when it cannot be read.
     pub fn open(config: &Config, metrics: Arc<Metrics>) -> Result<Arc<Self>, store::Error> {
         let catalog = catalog(config, Arc::clone(&metrics))?;
-        let settings =
-            Settings { segment_bytes: config.cache.segments.bytes(), manifest_bytes: config.cache.manifests.bytes() };
+        let settings = Settings {
+            segment_bytes: config.cache.segments.bytes(),
+            manifest_bytes: config.cache.manifests.bytes(),
+            making_bytes: config.cache.making.bytes(),
+            making_wait: config.cache.making_wait,
+        };
         Ok(Arc::new(Self::new(catalog, settings, metrics)))
     }
 
     /// An origin over the assets of `catalog`.
     #[must_use]
     pub fn new(catalog: Catalog, settings: Settings, metrics: Arc<Metrics>) -> Self {
-        let segments = Cache::new(Limits::of_bodies(settings.segment_bytes), weigh_body, Arc::clone(&metrics));
+        let governor = Governor::new(settings.making_bytes, settings.making_wait);
+        let limits = Limits::of_bodies(settings.segment_bytes);
+        let spare = Arc::clone(catalog.store().spare());
+        let segments = Bodies::new(limits, governor, move |chunk| spare.give(chunk), Arc::clone(&metrics));
+        let ranged = moka::sync::Cache::builder().max_capacity(RANGED).time_to_live(RANGED_AGE).build();
         // One budget: half for what most players ask, the rest for MPEG-TS, its playlists and its layouts.
         let (half, quarter) = (settings.manifest_bytes / 2, settings.manifest_bytes / 4);
         let manifests =
@@ -108,11 +124,11 @@ impl Origin {
         let ts_manifests = Cache::new(of_ts, |texts: &Arc<TsManifests>| texts.bytes(), Arc::clone(&metrics));
         let weigh = |transport: &Arc<Transport>| u64_from_usize(transport.heap_bytes());
         let transports = Cache::new(of_ts, weigh, Arc::clone(&metrics));
-        Self { catalog, segments, manifests, ts_manifests, transports, metrics }
+        Self { catalog, segments, ranged, manifests, ts_manifests, transports, metrics }
     }
 
-    /// Answers `route`, and says in `stages` what it passed on the way.
-    pub async fn reply(&self, route: &Route, stages: &mut Stages) -> Result<Reply, Error> {
+    /// Answers `route` for who has this `wish`, and says in `stages` what it passed on the way.
+    pub async fn reply(self: &Arc<Self>, route: &Route, wish: Wish<'_>, stages: &mut Stages) -> Result<Reply, Error> {
         match route {
             Route::Hls(id) => {
                 let asset = stages.opening(self.catalog.open(id)).await?;
@@ -131,10 +147,10 @@ impl Origin {
             }
             Route::File(id, name) => self.of_file(id, name, stages).await,
             Route::Track(id, version, name, part) => {
-                self.of_any(id, Sought { version: *version, what: What::Track(name, *part) }, stages).await
+                self.of_any(id, Sought { version: *version, what: What::Track(name, *part), wish }, stages).await
             }
             Route::Program(id, version, name, part) => {
-                self.of_any(id, Sought { version: *version, what: What::Program(name, *part) }, stages).await
+                self.of_any(id, Sought { version: *version, what: What::Program(name, *part), wish }, stages).await
             }
         }
     }
@@ -155,10 +171,11 @@ impl Origin {
     /// Something of one version of a track or program: the current one, one that was replaced and whose bytes can
     /// still be had, or, after one more look at the store, one that has just appeared. A version whose file was written
     /// over is gone once that look finds another; until then asking again may help.
-    async fn of_any(&self, id: &AssetId, sought: Sought<'_>, stages: &mut Stages) -> Result<Reply, Error> {
+    async fn of_any(self: &Arc<Self>, id: &AssetId, sought: Sought<'_>, stages: &mut Stages) -> Result<Reply, Error> {
         let current = stages.opening(self.catalog.open(id)).await;
         let mut known = false;
-        for asset in self.catalog.versions(id).await {
+        let replaced = std::iter::once_with(|| self.catalog.replaced(id)).flatten();
+        for asset in current.iter().map(Arc::clone).chain(replaced) {
             match self.of_version(&asset, sought, stages).await {
                 Ok(Some(reply)) => return Ok(reply),
                 Ok(None) => {}
@@ -181,14 +198,14 @@ impl Origin {
 
     /// `None` when `asset` has no such track or program in that version.
     async fn of_version(
-        &self,
-        asset: &Asset,
-        Sought { version, what }: Sought<'_>,
+        self: &Arc<Self>,
+        asset: &Arc<Asset>,
+        Sought { version, what, wish }: Sought<'_>,
         stages: &mut Stages,
     ) -> Result<Option<Reply>, Error> {
         match what {
-            What::Track(name, part) => self.of_track(asset, (version, name), part, stages).await,
-            What::Program(name, part) => self.of_program(asset, (version, name), part, stages).await,
+            What::Track(name, part) => self.of_track(asset, (version, name, part), (wish, stages)).await,
+            What::Program(name, part) => self.of_program(asset, (version, name, part), (wish, stages)).await,
         }
     }
 

@@ -1,21 +1,48 @@
 //! The bytes of a reply, with a length known at once.
 
 use super::error::Error;
+use super::media::Media;
+use crate::cache::Look;
 use crate::media::{ByteRange, u64_from_usize, usize_from_u64};
-use crate::store::{CHUNK_LIMIT, Object};
+use crate::store::Object;
 use bytes::Bytes;
+use std::fmt;
 use std::ops::Range;
-use std::sync::Arc;
 
 /// The bytes of a reply, with a length known at once.
 #[derive(Debug, Clone)]
 pub enum Content {
     /// In memory, complete; text is compressible.
     Text(Bytes),
-    /// In memory, complete: separate chunks of at most 256 KiB.
-    Media(Arc<[Bytes]>),
+    /// A segment: in memory, growing, or made as it is sent.
+    Media(Media),
     /// A stored object, read as it is asked for.
     Stored(Object),
+}
+
+/// Which bytes of an answer will be sent, given how many there are: nothing need be made for others.
+#[derive(Clone, Copy)]
+pub struct Wish<'a>(&'a (dyn Fn(u64) -> Option<Range<u64>> + Sync));
+
+impl<'a> Wish<'a> {
+    /// `of` tells the span of the bytes that will be sent of so many; `None` for none.
+    #[must_use]
+    pub const fn new(of: &'a (dyn Fn(u64) -> Option<Range<u64>> + Sync)) -> Self {
+        Self(of)
+    }
+
+    /// The span of those bytes, not empty and within `length`.
+    pub(super) fn of(&self, length: u64) -> Option<Range<u64>> {
+        let span = (self.0)(length)?;
+        let span = span.start..span.end.min(length);
+        (span.start < span.end).then_some(span)
+    }
+}
+
+impl fmt::Debug for Wish<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Wish").finish_non_exhaustive()
+    }
 }
 
 impl Content {
@@ -24,7 +51,7 @@ impl Content {
     pub fn len(&self) -> u64 {
         match self {
             Self::Text(text) => u64_from_usize(text.len()),
-            Self::Media(chunks) => chunks.iter().map(|chunk| u64_from_usize(chunk.len())).sum(),
+            Self::Media(media) => media.len(),
             Self::Stored(object) => object.size(),
         }
     }
@@ -35,61 +62,59 @@ impl Content {
         self.len() == 0
     }
 
-    /// The next bytes of `range`, at least one and at most 256 KiB; none where it is empty or begins at the end.
-    pub async fn read(&self, range: Range<u64>) -> Result<Bytes, Error> {
+    /// Hands over what is in memory of `range`, from its start on; how many bytes. 0: they have to be waited for.
+    pub fn look(&self, range: &Range<u64>, each: &mut impl FnMut(Bytes)) -> u64 {
         match self {
-            Self::Text(text) => Ok(slice(text, 0, &range)),
-            Self::Media(chunks) => Ok(find(chunks, &range)),
+            Self::Text(text) => {
+                let slice = slice(text, range);
+                let len = u64_from_usize(slice.len());
+                each(slice);
+                len
+            }
+            Self::Media(media) => match media.look(range, each) {
+                Look::Here(len) => len,
+                Look::Growing | Look::Released | Look::Failed(_) => 0,
+            },
+            Self::Stored(_) => 0,
+        }
+    }
+
+    /// The next bytes of `range`, at least one; none where it is empty or begins at the end. What has to be read or made
+    /// is what `range` has, so its length bounds the memory.
+    pub async fn read(&self, range: Range<u64>) -> Result<Vec<Bytes>, Error> {
+        match self {
+            Self::Text(text) => Ok(vec![slice(text, &range)]),
+            Self::Media(media) => media.read(range).await,
             Self::Stored(object) => {
-                let wanted = range.end.min(object.size()).saturating_sub(range.start).min(CHUNK_LIMIT);
-                let Some(wanted) = ByteRange::new(range.start, wanted) else { return Ok(Bytes::new()) };
-                Ok(object.read(wanted).await?)
+                let wanted = range.end.min(object.size()).saturating_sub(range.start);
+                let Some(wanted) = ByteRange::new(range.start, wanted) else { return Ok(Vec::new()) };
+                Ok(object.read_ranges(vec![wanted]).await?)
             }
         }
     }
 }
 
-fn find(chunks: &[Bytes], range: &Range<u64>) -> Bytes {
-    let mut start = 0;
-    for chunk in chunks {
-        let end = start + u64_from_usize(chunk.len());
-        if range.start < end {
-            return slice(chunk, start, range);
-        }
-        start = end;
-    }
-    Bytes::new()
-}
-
-/// What of `range` lies in `chunk`, which begins at `start`.
-fn slice(chunk: &Bytes, start: u64, range: &Range<u64>) -> Bytes {
-    let len = u64_from_usize(chunk.len());
-    let from = range.start.saturating_sub(start).min(len);
-    let to = range.end.saturating_sub(start).min(len);
-    chunk.slice(usize_from_u64(from)..usize_from_u64(to.max(from)))
+/// What of `range` lies in `text`.
+fn slice(text: &Bytes, range: &Range<u64>) -> Bytes {
+    let len = u64_from_usize(text.len());
+    let (from, to) = (range.start.min(len), range.end.min(len));
+    text.slice(usize_from_u64(from)..usize_from_u64(to.max(from)))
 }
 
 #[cfg(test)]
 #[allow(clippy::as_conversions, clippy::cast_possible_truncation, reason = "a test's numbers are small")]
 mod tests {
+    use super::super::media::Media;
     use super::Content;
     use bytes::Bytes;
 
     #[tokio::test]
-    async fn pulling_a_range_gives_its_bytes_chunk_by_chunk() {
+    async fn pulling_a_range_gives_its_bytes() {
         let chunks = ["abc", "defg", "h"].map(|chunk| Bytes::from_static(chunk.as_bytes()));
-        let content = Content::Media(chunks.into());
+        let content = Content::Media(Media::of(chunks.into()));
         assert_eq!(content.len(), 8);
         for (from, to) in [(0, 8), (2, 5), (3, 7), (7, 8), (4, 4), (8, 9)] {
-            let (mut at, mut pulled) = (from, Vec::new());
-            while at < to {
-                let next = content.read(at..to).await.unwrap();
-                if next.is_empty() {
-                    break;
-                }
-                at += next.len() as u64;
-                pulled.extend(next);
-            }
+            let pulled = content.read(from..to).await.unwrap().concat();
             let whole = b"abcdefgh";
             assert_eq!(pulled, &whole[from as usize..(to as usize).min(8)], "{from}..{to}");
         }

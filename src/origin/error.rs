@@ -1,6 +1,6 @@
 //! Why there is no reply.
 
-use crate::cache::Lost;
+use crate::cache::{Lost, Shed};
 use crate::catalog;
 use crate::mux::Unfit;
 use crate::store;
@@ -24,6 +24,9 @@ pub enum Error {
     /// The store did not answer as it should.
     #[error("the store failed: {0}")]
     Storage(String),
+    /// Too much is being made already; asking again in a moment may help.
+    #[error("busy: {0} (`cache.making`, `cache.making_wait`)")]
+    Busy(String),
     /// The stored file changed while it was read, or the work was given up.
     #[error("interrupted: {0}")]
     Interrupted(String),
@@ -56,6 +59,12 @@ impl From<store::Error> for Error {
 impl From<Lost> for Error {
     fn from(lost: Lost) -> Self {
         Self::Interrupted(lost.to_string())
+    }
+}
+
+impl From<Shed> for Error {
+    fn from(shed: Shed) -> Self {
+        Self::Busy(shed.to_string())
     }
 }
 

@@ -5,13 +5,17 @@ mod cmaf;
 mod content;
 mod error;
 mod gallery;
+mod media;
 mod reply;
+mod segment;
+mod source;
 mod stages;
 mod transport;
 
 pub use answer::{Origin, Settings, catalog};
-pub use content::Content;
+pub use content::{Content, Wish};
 pub use error::Error;
+pub use media::Media;
 pub use reply::{Caching, Reply};
 pub use stages::Stages;
 pub use transport::streams;

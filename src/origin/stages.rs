@@ -1,5 +1,6 @@
 //! What a request passed on its way to an answer, and how long it waited there: what `Server-Timing` tells.
 
+use super::error::Error;
 use crate::metrics::Outcome;
 use std::future::Future;
 use std::time::{Duration, Instant};
@@ -36,6 +37,18 @@ impl Stages {
             self.make = Some(self.make.unwrap_or_default() + start.elapsed());
         }
         looked.map(|(value, _)| value)
+    }
+
+    /// A cache was asked from `start` on, and answered so.
+    pub(super) fn looked<T>(&mut self, result: &Result<T, Error>, outcome: Outcome, start: Instant) {
+        self.cache = match result {
+            Ok(_) => Some(outcome),
+            Err(Error::Busy(_)) => Some(Outcome::Shed),
+            Err(_) => None,
+        };
+        if self.cache != Some(Outcome::Hit) {
+            self.make = Some(self.make.unwrap_or_default() + start.elapsed());
+        }
     }
 }
 

@@ -19,7 +19,7 @@ pub(super) const PAYLOAD: u8 = 0x10;
 const ADAPTATION: u8 = 0x20;
 
 /// Bytes of a chunk of packets at most; a chunk is one allocation.
-const CHUNK: usize = 256 << 10;
+const CHUNK: usize = 32 << 10;
 
 /// The packet identifiers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -96,6 +96,22 @@ impl TsRecipe {
         Length::Exact(self.packets * PACKET_U64)
     }
 
+    /// Bytes of the whole segment, assumed where its length is known after it is made only.
+    #[must_use]
+    pub const fn assumed(&self) -> u64 {
+        self.packets * PACKET_U64
+    }
+
+    /// Where a step that begins at byte `from` ends: about `bytes` further, where a unit does, so that no unit is made
+    /// twice; behind the first unit at least.
+    #[must_use]
+    pub fn step(&self, from: u64, bytes: u64) -> u64 {
+        let starts = |at: usize| self.units.get(at).map_or(self.assumed(), |unit| unit.packet * PACKET_U64);
+        let behind = self.units.partition_point(|unit| unit.packet * PACKET_U64 <= from.saturating_add(bytes));
+        let last = starts(behind.saturating_sub(1));
+        if behind < self.units.len() && last > from { last } else { starts(behind) }
+    }
+
     /// The first packet, the number of packets and the times of each track's units in the segment, video first.
     #[must_use]
     pub fn outline(&self) -> Vec<Outline> {
@@ -205,7 +221,7 @@ impl Window<'_> {
         reads
     }
 
-    /// Its bytes, in chunks of at most 256 KiB, made from what [`Self::reads`] asks for.
+    /// Its bytes, in chunks of at most 32 KiB, made from what [`Self::reads`] asks for.
     #[must_use]
     pub fn bake(&self, video: Chunks, audio: Chunks) -> Vec<Bytes> {
         let promised = self.recipe.packets * PACKET_U64;

@@ -1,0 +1,463 @@
+//! Bodies by key: kept, or being made by one maker in a task that no reader owns.
+//!
+//! ```text
+//! make ─► kept? being made? failed lately? ─no─► Body, growing ◄──── readers follow
+//!                                                  ▲ push
+//!          governor: room for its bytes ─► fill ───┘ ─► complete ─► the cache ─► room is free again
+//!                └─ none for too long: Shed                                └─ evicted: its chunks are dropped at once
+//! ```
+
+use super::body::Body;
+use super::failures::Failures;
+use super::governor::{Governor, Shed};
+use super::kept::Limits;
+use super::makers::Lost;
+use super::shelves::Entry;
+use super::tiers::Tiers;
+use crate::metrics::{Kept, Metrics, Outcome, Stage};
+use bytes::Bytes;
+use std::collections::HashMap;
+use std::fmt;
+use std::future::Future;
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+use tokio_util::task::TaskTracker;
+
+type Making<K, E> = Mutex<HashMap<K, Arc<Body<E>>>>;
+
+/// Bodies by key.
+pub struct Bodies<K, E> {
+    inner: Arc<Inner<K, E>>,
+}
+
+struct Inner<K, E> {
+    kept: Tiers<K, Arc<Body<E>>>,
+    making: Making<K, E>,
+    failures: Failures<K, E>,
+    governor: Governor,
+    largest: u64,
+    tasks: TaskTracker,
+    metrics: Arc<Metrics>,
+}
+
+/// What a maker fills its body through.
+#[derive(Debug)]
+pub struct Filler<E> {
+    body: Arc<Body<E>>,
+}
+
+/// What a maker is told of its body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Size {
+    /// Its length in bytes where that is known.
+    pub length: Option<u64>,
+    /// Bytes that it is about to have, for the governor.
+    pub about: u64,
+}
+
+impl<E: Clone> Filler<E> {
+    /// Appends what was made; readers see it at once.
+    pub fn push(&self, chunks: Vec<Bytes>) {
+        self.body.push(chunks);
+    }
+}
+
+impl<K, E> Clone for Bodies<K, E> {
+    fn clone(&self) -> Self {
+        Self { inner: Arc::clone(&self.inner) }
+    }
+}
+
+impl<K, E> fmt::Debug for Bodies<K, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bodies").field("governor", &self.inner.governor).finish_non_exhaustive()
+    }
+}
+
+impl<K, E> Bodies<K, E>
+where
+    K: Clone + Eq + Hash + Send + Sync + 'static,
+    E: Clone + From<Lost> + From<Shed> + Send + Sync + 'static,
+{
+    /// No bodies; `limits` bound those that are kept, `governor` those that are being made. `recycle` gets the chunks of
+    /// a body that is no longer kept.
+    pub fn new(
+        limits: Limits,
+        governor: Governor,
+        recycle: impl Fn(Bytes) + Send + Sync + 'static,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        let release = move |body: Arc<Body<E>>| body.release().into_iter().for_each(&recycle);
+        let kept = Tiers::new(limits, |body: &Arc<Body<E>>| body.weight(), release, Arc::clone(&metrics));
+        let inner = Inner {
+            kept,
+            making: Mutex::default(),
+            failures: Failures::new(),
+            governor,
+            largest: limits.largest,
+            tasks: TaskTracker::new(),
+            metrics,
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// The body of `key` if it is kept, which is a hit, or being made, which is joined.
+    pub fn get(&self, key: &K) -> Option<(Arc<Body<E>>, Outcome)> {
+        let inner = &*self.inner;
+        if let Some(body) = inner.kept.get(key) {
+            inner.metrics.count(Kept::Segment, Outcome::Hit);
+            return Some((body, Outcome::Hit));
+        }
+        let body = inner.making().get(key).map(Arc::clone)?;
+        inner.joined(&body);
+        Some((body, Outcome::Joined))
+    }
+
+    /// Whether a body of so many bytes would be kept; a larger one is better made window by window.
+    #[must_use]
+    pub fn keeps(&self, bytes: u64) -> bool {
+        bytes <= self.inner.largest
+    }
+
+    /// The body of `key`: kept, being made, or made from now on by `fill` in a task of its own. Must be called inside a
+    /// runtime. The error is that of a maker who failed within the last second.
+    pub fn make<F>(&self, key: K, size: Size, fill: impl FnOnce(Filler<E>) -> F) -> Result<(Arc<Body<E>>, Outcome), E>
+    where
+        F: Future<Output = Result<(), E>> + Send + 'static,
+    {
+        let inner = &self.inner;
+        if let Some(error) = inner.failures.recall(&key) {
+            return Err(error);
+        }
+        let mut making = inner.making();
+        if let Some(body) = making.get(&key) {
+            inner.joined(body);
+            return Ok((Arc::clone(body), Outcome::Joined));
+        }
+        // Whoever made it meanwhile has kept it before it left the list.
+        if let Some(body) = inner.kept.get(&key) {
+            inner.metrics.count(Kept::Segment, Outcome::Hit);
+            return Ok((body, Outcome::Hit));
+        }
+        let body = Arc::new(Body::growing(size.length));
+        making.insert(key.clone(), Arc::clone(&body));
+        drop(making);
+        let maker = Maker { inner: Arc::clone(inner), key, body: Arc::clone(&body) };
+        let filling = fill(Filler { body: Arc::clone(&body) });
+        inner.tasks.spawn(maker.run(size.about, filling));
+        Ok((body, Outcome::Made))
+    }
+
+    /// Room for bytes that are made beside the bodies.
+    #[must_use]
+    pub fn governor(&self) -> &Governor {
+        &self.inner.governor
+    }
+
+    /// Bytes kept.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.inner.kept.bytes()
+    }
+
+    /// Waits until nothing is being made; the caller bounds the wait.
+    pub async fn drained(&self) {
+        self.inner.tasks.close();
+        self.inner.tasks.wait().await;
+    }
+}
+
+impl<K, E> Inner<K, E>
+where
+    K: Clone + Eq + Hash + Send + Sync + 'static,
+    E: Clone + Send + Sync + 'static,
+{
+    fn making(&self) -> std::sync::MutexGuard<'_, HashMap<K, Arc<Body<E>>>> {
+        self.making.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn joined(&self, body: &Body<E>) {
+        body.join();
+        self.metrics.count(Kept::Segment, Outcome::Joined);
+    }
+}
+
+/// One body's maker. Dropped, panic or not, it leaves the key free, and readers who wait hear of it.
+struct Maker<K, E>
+where
+    K: Clone + Eq + Hash + Send + Sync + 'static,
+    E: Clone + From<Lost> + From<Shed> + Send + Sync + 'static,
+{
+    inner: Arc<Inner<K, E>>,
+    key: K,
+    body: Arc<Body<E>>,
+}
+
+impl<K, E> Maker<K, E>
+where
+    K: Clone + Eq + Hash + Send + Sync + 'static,
+    E: Clone + From<Lost> + From<Shed> + Send + Sync + 'static,
+{
+    async fn run(self, about: u64, fill: impl Future<Output = Result<(), E>> + Send) {
+        let start = Instant::now();
+        let turn = self.inner.governor.enter(about).await;
+        self.inner.metrics.took(Stage::Wait, start.elapsed());
+        let _turn = match turn {
+            Ok(turn) => turn,
+            Err(shed) => {
+                self.inner.metrics.count(Kept::Segment, Outcome::Shed);
+                return self.body.fail(shed.into());
+            }
+        };
+        let _making = self.inner.metrics.making(about);
+        match fill.await {
+            Ok(()) => self.keep(),
+            Err(error) => {
+                self.inner.failures.remember(self.key.clone(), error.clone());
+                self.body.fail(error);
+            }
+        }
+        // In this order: out of the list once it is kept, and room for others after that.
+        drop(self);
+    }
+
+    fn keep(&self) {
+        let Self { inner, key, body } = self;
+        if !body.finish() {
+            return body.fail(Lost.into());
+        }
+        let entry = if body.is_joined() { Entry::Wanted } else { Entry::Once };
+        let kept = inner.kept.insert(key.clone(), Arc::clone(body), entry);
+        inner.metrics.count(Kept::Segment, if kept { Outcome::Made } else { Outcome::TooLarge });
+        inner.metrics.cached(Kept::Segment, inner.kept.bytes());
+    }
+}
+
+impl<K, E> Drop for Maker<K, E>
+where
+    K: Clone + Eq + Hash + Send + Sync + 'static,
+    E: Clone + From<Lost> + From<Shed> + Send + Sync + 'static,
+{
+    fn drop(&mut self) {
+        self.inner.making().remove(&self.key);
+        // Does nothing to one that is complete or has failed.
+        self.body.fail(Lost.into());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Bodies, Filler, Size};
+    use crate::cache::{Body, Governor, Limits, Look, Lost, Shed};
+    use crate::metrics::{Metrics, Outcome};
+    use bytes::Bytes;
+    use std::future::{pending, ready};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::{Arc, Mutex};
+    use std::time::Duration;
+    use tokio::sync::oneshot;
+    use tokio::task::yield_now;
+
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    enum Failure {
+        Lost,
+        Shed,
+        Made(u32),
+    }
+
+    impl From<Lost> for Failure {
+        fn from(_: Lost) -> Self {
+            Self::Lost
+        }
+    }
+
+    impl From<Shed> for Failure {
+        fn from(_: Shed) -> Self {
+            Self::Shed
+        }
+    }
+
+    type Test = Bodies<u32, Failure>;
+
+    /// Keeps `capacity` bytes and makes 64 KiB at once; the chunks that come back go into the list.
+    fn bodies(capacity: u64) -> (Test, Arc<Mutex<Vec<Bytes>>>) {
+        let back = Arc::new(Mutex::new(Vec::new()));
+        let recycle = {
+            let back = Arc::clone(&back);
+            move |chunk| back.lock().unwrap().push(chunk)
+        };
+        let governor = Governor::new(64 << 10, Duration::from_millis(50));
+        (Bodies::new(Limits { capacity, largest: capacity }, governor, recycle, Arc::new(Metrics::new())), back)
+    }
+
+    fn size(length: u64) -> Size {
+        Size { length: Some(length), about: length }
+    }
+
+    fn chunk(byte: u8, len: usize) -> Vec<Bytes> {
+        vec![vec![byte; len].into()]
+    }
+
+    /// Makes eight bytes at once.
+    async fn eight(filler: Filler<Failure>) -> Result<(), Failure> {
+        filler.push(chunk(8, 8));
+        Ok(())
+    }
+
+    async fn read(body: &Body<Failure>) -> Result<Vec<u8>, Failure> {
+        body.made().await?;
+        let mut bytes = Vec::new();
+        body.look(&(0..u64::MAX), |chunk| bytes.extend(chunk));
+        Ok(bytes)
+    }
+
+    #[tokio::test]
+    async fn a_thousand_joiners_are_one_make_and_follow_it_as_it_grows() {
+        let (bodies, _) = bodies(1 << 20);
+        let makes = Arc::new(AtomicUsize::new(0));
+        let (open, gate) = oneshot::channel::<()>();
+        let mut gate = Some(gate);
+        let mut asked = Vec::new();
+        for _ in 0..1_000 {
+            let (makes, gate) = (Arc::clone(&makes), gate.take());
+            let fill = |filler: Filler<Failure>| async move {
+                makes.fetch_add(1, Ordering::Relaxed);
+                filler.push(chunk(1, 3));
+                gate.unwrap().await.unwrap();
+                filler.push(chunk(2, 3));
+                Ok(())
+            };
+            asked.push(bodies.make(7, size(6), fill).unwrap());
+        }
+        for (body, _) in &asked {
+            body.reached(2).await;
+            assert_eq!(body.look(&(0..6), |_| ()), Look::Here(3));
+        }
+        open.send(()).unwrap();
+        let joined = asked.iter().filter(|(_, outcome)| *outcome == Outcome::Joined).count();
+        for (body, _) in asked {
+            assert_eq!(read(&body).await.unwrap(), [1, 1, 1, 2, 2, 2]);
+        }
+        assert_eq!((makes.load(Ordering::Relaxed), joined), (1, 999));
+        bodies.drained().await;
+        assert_eq!(bodies.get(&7).unwrap().1, Outcome::Hit);
+    }
+
+    #[tokio::test]
+    async fn a_leader_that_hangs_up_at_any_stage_takes_nothing_with_it() {
+        for stage in 0..4_u8 {
+            let (bodies, _) = bodies(1 << 20);
+            let (open, gate) = oneshot::channel::<()>();
+            let fill = |filler: Filler<Failure>| async move {
+                filler.push(chunk(1, 4));
+                gate.await.unwrap();
+                filler.push(chunk(2, 4));
+                Ok(())
+            };
+            let (leader, outcome) = bodies.make(1, size(8), fill).unwrap();
+            assert_eq!(outcome, Outcome::Made);
+            if stage >= 1 {
+                leader.reached(0).await;
+            }
+            let (waiter, joined) = bodies.get(&1).unwrap();
+            assert_eq!(joined, Outcome::Joined);
+            if stage == 2 {
+                let gone = tokio::spawn(async move { leader.made().await });
+                yield_now().await;
+                gone.abort();
+                assert!(gone.await.unwrap_err().is_cancelled());
+            } else if stage < 2 {
+                drop(leader);
+            }
+            open.send(()).unwrap();
+            assert_eq!(read(&waiter).await.unwrap(), [1, 1, 1, 1, 2, 2, 2, 2], "{stage}");
+            bodies.drained().await;
+            assert_eq!(bodies.get(&1).unwrap().1, Outcome::Hit);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_maker_that_fails_fails_all_leaves_nothing_and_is_not_tried_again_at_once() {
+        let (bodies, _) = bodies(1 << 20);
+        let (open, gate) = oneshot::channel::<()>();
+        let fill = |filler: Filler<Failure>| async move {
+            filler.push(chunk(1, 4));
+            gate.await.unwrap();
+            Err(Failure::Made(5))
+        };
+        let (leader, _) = bodies.make(1, size(8), fill).unwrap();
+        leader.reached(0).await;
+        let waiters: Vec<_> = (0..10).map(|_| bodies.get(&1).unwrap().0).collect();
+        open.send(()).unwrap();
+        for waiter in waiters.iter().chain([&leader]) {
+            assert_eq!(read(waiter).await, Err(Failure::Made(5)));
+            assert_eq!(waiter.look(&(0..8), |_| ()), Look::Failed(Failure::Made(5)));
+        }
+        bodies.drained().await;
+        assert!(bodies.get(&1).is_none());
+        assert_eq!((bodies.bytes(), bodies.governor().left()), (0, 64 << 10));
+        assert_eq!(bodies.make(1, size(8), eight).unwrap_err(), Failure::Made(5));
+        tokio::time::sleep(Duration::from_millis(1_100)).await;
+        assert_eq!(bodies.make(1, size(8), eight).unwrap().1, Outcome::Made);
+    }
+
+    #[tokio::test]
+    async fn a_maker_that_panics_or_makes_another_length_loses_all_and_the_next_call_makes_again() {
+        let (bodies, _) = bodies(1 << 20);
+        let panics = |_| async { panic!("the maker is meant to panic") };
+        let short = |filler: Filler<Failure>| async move {
+            filler.push(chunk(1, 7));
+            Ok(())
+        };
+        let (first, _) = bodies.make(1, size(8), panics).unwrap();
+        assert_eq!(first.made().await, Err(Failure::Lost));
+        let (second, _) = bodies.make(1, size(8), short).unwrap();
+        assert_eq!(second.made().await, Err(Failure::Lost));
+        let (third, outcome) = bodies.make(1, size(8), eight).unwrap();
+        assert_eq!((third.made().await, outcome), (Ok(()), Outcome::Made));
+        bodies.drained().await;
+        assert_eq!(bodies.governor().left(), 64 << 10);
+    }
+
+    #[tokio::test]
+    async fn what_finds_no_room_is_shed_and_what_is_kept_is_never_behind_it() {
+        let (bodies, _) = bodies(1 << 20);
+        let (kept, _) = bodies.make(1, size(8), eight).unwrap();
+        assert_eq!(kept.made().await, Ok(()));
+        let (slow, _) = bodies.make(2, size(64 << 10), |_| pending()).unwrap();
+        yield_now().await;
+        assert_eq!(bodies.governor().left(), 0);
+        let (shed, _) = bodies.make(3, size(8), eight).unwrap();
+        assert_eq!(bodies.get(&1).unwrap().1, Outcome::Hit);
+        assert_eq!(shed.made().await, Err(Failure::Shed));
+        yield_now().await;
+        // It is not remembered: the next one waits its turn again.
+        assert_eq!(bodies.make(3, size(8), eight).unwrap().1, Outcome::Made);
+        assert_eq!(slow.look(&(0..1), |_| ()), Look::Growing);
+    }
+
+    #[tokio::test]
+    async fn a_body_that_is_evicted_gives_its_chunks_back_at_once_whoever_reads_it() {
+        let (bodies, back) = bodies(40 << 10);
+        let mut first = None;
+        for key in 0..20_u32 {
+            let fill = |filler: Filler<Failure>| {
+                filler.push(chunk(1, 4 << 10));
+                filler.push(chunk(2, 4 << 10));
+                ready(Ok(()))
+            };
+            let (body, _) = bodies.make(key, size(8 << 10), fill).unwrap();
+            assert_eq!(body.made().await, Ok(()));
+            first.get_or_insert(body);
+            // The maker's task keeps it before it ends.
+            while bodies.get(&key).is_none_or(|(_, outcome)| outcome != Outcome::Hit) {
+                yield_now().await;
+            }
+            assert!(bodies.bytes() <= 40 << 10);
+        }
+        assert_eq!(first.unwrap().look(&(0..1), |_| ()), Look::Released);
+        assert!(back.lock().unwrap().len() >= 2 * 15);
+        assert!(back.lock().unwrap().iter().all(Bytes::is_unique));
+    }
+}

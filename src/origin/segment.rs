@@ -1,0 +1,218 @@
+//! Segments of either container: kept, being made, made now, or made window by window for one reader.
+//!
+//! ```text
+//! kept ─► Hit        being made ─► Joined        nothing will be sent (HEAD) ─► its length alone
+//! too large to be kept ─► TooLarge: window by window, each reader its own
+//! a small range, asked for once ─► that window alone
+//! else ─► Made: by a task of its own, answered as soon as the first bytes that are asked for exist
+//! ```
+
+use super::answer::{Container, Origin, SegmentKey};
+use super::content::Wish;
+use super::error::Error;
+use super::media::Media;
+use super::source::{Objects, Source};
+use super::stages::Stages;
+use crate::cache::{Body, Size};
+use crate::catalog::Asset;
+use crate::metrics::{Kept, Outcome};
+use crate::mux;
+use crate::plan::{Planned, Streams};
+use crate::store::Object;
+use bytes::Bytes;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// A range is small where it is at most this many bytes, and at most a quarter of the segment.
+const SMALL: u64 = 1 << 20;
+
+/// Bytes that are made before a range is answered with them.
+const AT_ONCE: u64 = 32 << 10;
+
+/// One segment of an asset.
+#[derive(Debug, Clone)]
+pub(super) struct Segment {
+    pub(super) asset: Arc<Asset>,
+    pub(super) of: Of,
+    pub(super) number: u32,
+}
+
+/// What a segment is made of: tracks, as the plan counts them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Of {
+    /// CMAF of a track.
+    Track(usize),
+    /// MPEG-TS of a track, or of two.
+    Program(usize, Option<usize>),
+}
+
+impl Segment {
+    /// The tracks that it is made of.
+    fn tracks(&self) -> [Option<&Planned>; 2] {
+        let tracks = self.asset.plan.tracks();
+        match self.of {
+            Of::Track(at) | Of::Program(at, None) => [tracks.get(at), None],
+            Of::Program(first, Some(second)) => [tracks.get(first), tracks.get(second)],
+        }
+    }
+
+    fn object(&self, track: Option<&Planned>) -> Option<&Object> {
+        track.and_then(|track| self.asset.file(&track.file)).map(|file| &file.object)
+    }
+
+    fn streams(&self) -> Result<Streams<'_>, Error> {
+        match self.tracks() {
+            [Some(track), None] => Ok(Streams::alone(track)),
+            [Some(video), Some(audio)] => Streams::muxed(video, audio).ok_or(Error::NotFound),
+            [None, _] => Err(Error::NotFound),
+        }
+    }
+
+    /// What its bytes are kept by.
+    fn key(&self) -> Result<SegmentKey, Error> {
+        let made_of = self.tracks().map(|track| self.object(track).map(Object::stamp));
+        let (version, container) = match self.of {
+            Of::Track(_) => (self.streams()?.first().version, Container::Cmaf),
+            Of::Program(..) => (self.streams()?.version(), Container::Ts),
+        };
+        Ok(SegmentKey { version, container, number: self.number, made_of })
+    }
+}
+
+impl Origin {
+    /// The bytes of `segment`, of which `wish` says what will be sent.
+    pub(super) async fn media(
+        self: &Arc<Self>,
+        segment: Segment,
+        wish: Wish<'_>,
+        stages: &mut Stages,
+    ) -> Result<Media, Error> {
+        let key = segment.key()?;
+        let start = Instant::now();
+        if let Some((body, outcome)) = self.segments.get(&key) {
+            let followed = self.followed(&segment, (body, outcome), wish).await;
+            stages.looked(&followed, outcome, start);
+            return followed;
+        }
+        let source = self.source(&segment).await?;
+        let (length, about) = (source.length(), source.about());
+        let Some(wanted) = wish.of(length.unwrap_or(about)) else {
+            return match length {
+                Some(length) => Ok(Media::new(length, Arc::clone(self), segment)),
+                // What is not known before it is made has to be made to be told.
+                None => self.made(segment, key, source, wish, stages).await,
+            };
+        };
+        if let Some(length) = length {
+            let (many, small) = (!self.segments.keeps(length), wanted.end - wanted.start);
+            if many || (small <= SMALL.min(length / 4) && self.asked_once(&key)) {
+                let outcome = if many { Outcome::TooLarge } else { Outcome::Made };
+                self.metrics.count(Kept::Segment, outcome);
+                let media = self.windowed(segment, source, (length, wanted)).await;
+                stages.looked(&media, outcome, start);
+                return media;
+            }
+        }
+        self.made(segment, key, source, wish, stages).await
+    }
+
+    /// Whether no small range of that segment was asked for lately. The second one is worth the whole.
+    fn asked_once(&self, key: &SegmentKey) -> bool {
+        let fresh = self.ranged.entry(*key).or_insert(());
+        fresh.is_fresh()
+    }
+
+    async fn made(
+        self: &Arc<Self>,
+        segment: Segment,
+        key: SegmentKey,
+        source: Source,
+        wish: Wish<'_>,
+        stages: &mut Stages,
+    ) -> Result<Media, Error> {
+        let start = Instant::now();
+        let size = Size { length: source.length(), about: source.about() };
+        let metrics = Arc::clone(&self.metrics);
+        let made = self.segments.make(key, size, |filler| async move { source.fill(filler, &metrics).await });
+        let (body, outcome) = match made {
+            Ok(made) => made,
+            Err(error) => {
+                let failed = Err(error);
+                stages.looked(&failed, Outcome::Made, start);
+                return failed;
+            }
+        };
+        let followed = self.followed(&segment, (body, outcome), wish).await;
+        stages.looked(&followed, outcome, start);
+        followed
+    }
+
+    /// A body that others may be reading too, once the first byte that is asked for is there.
+    async fn followed(
+        self: &Arc<Self>,
+        segment: &Segment,
+        (body, outcome): (Arc<Body<Error>>, Outcome),
+        wish: Wish<'_>,
+    ) -> Result<Media, Error> {
+        if outcome != Outcome::Hit {
+            match body.length().map(|length| wish.of(length)) {
+                Some(Some(wanted)) => body.reached(wanted.start).await,
+                Some(None) => {}
+                None => body.made().await?,
+            }
+            if let Some(error) = body.failure() {
+                return Err(error);
+            }
+        }
+        let length = body.length().ok_or_else(|| Error::Interrupted("made of no length".into()))?;
+        Ok(Media::new(length, Arc::clone(self), segment.clone()).following(body))
+    }
+
+    /// Bytes that are made for one reader; the first few now, so that what fails fails in time to be told.
+    async fn windowed(
+        self: &Arc<Self>,
+        segment: Segment,
+        source: Source,
+        (length, wanted): (u64, Range<u64>),
+    ) -> Result<Media, Error> {
+        let now = wanted.start..wanted.end.min(wanted.start + AT_ONCE);
+        let chunks = self.window_of(&source, now.clone()).await?;
+        Ok(Media::new(length, Arc::clone(self), segment).with(now.start, chunks))
+    }
+
+    /// Bytes `range` of `segment`, made anew.
+    pub(super) async fn window(&self, segment: &Segment, range: Range<u64>) -> Result<Vec<Bytes>, Error> {
+        let source = self.source(segment).await?;
+        self.window_of(&source, range).await
+    }
+
+    async fn window_of(&self, source: &Source, range: Range<u64>) -> Result<Vec<Bytes>, Error> {
+        let bytes = range.end - range.start;
+        let _turn = self.segments.governor().enter(bytes).await?;
+        self.metrics.window(bytes);
+        source.window(range, &self.metrics).await
+    }
+
+    /// How `segment` is made.
+    async fn source(&self, segment: &Segment) -> Result<Source, Error> {
+        match (segment.of, segment.tracks()) {
+            (Of::Track(_), [Some(track), _]) => {
+                let planned = track.segment(segment.number).ok_or(Error::NotFound)?;
+                let object = segment.object(Some(track)).ok_or(Error::NotFound)?;
+                Ok(Source::Cmaf(mux::segment(track, segment.number, planned), object.clone()))
+            }
+            (Of::Program(first, second), _) => {
+                let streams = segment.streams()?;
+                let transport = self.transport(&segment.asset, (first, second)).await?;
+                let recipe = transport.recipe(streams, segment.number).ok_or(Error::NotFound)?;
+                let object = |track| segment.object(track).cloned();
+                Ok(Source::Ts(
+                    Box::new(recipe),
+                    Objects { video: object(streams.video()), audio: object(streams.audio()) },
+                ))
+            }
+            (Of::Track(_), [None, _]) => Err(Error::NotFound),
+        }
+    }
+}

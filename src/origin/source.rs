@@ -1,0 +1,190 @@
+//! How any bytes of one segment are made: its recipe, and where its stored bytes stand.
+
+use super::error::Error;
+use crate::cache::Filler;
+use crate::media::{ByteRange, usize_from_u64};
+use crate::metrics::{Metrics, Stage};
+use crate::mux::{Chunks, Length, Piece, Reads, Recipe, TsRecipe, Window};
+use crate::store::Object;
+use bytes::Bytes;
+use std::ops::Range;
+use std::time::Instant;
+
+/// Bytes that a maker makes before it lets its readers have them.
+const STEP: u64 = 256 << 10;
+
+/// How any bytes of one segment are made.
+#[derive(Debug)]
+pub(super) enum Source {
+    /// CMAF: mostly the stored bytes as they are.
+    Cmaf(Recipe, Object),
+    /// MPEG-TS: packets made of stored bytes.
+    Ts(Box<TsRecipe>, Objects),
+}
+
+/// Where the bytes of a program stand.
+#[derive(Debug, Clone)]
+pub(super) struct Objects {
+    pub(super) video: Option<Object>,
+    pub(super) audio: Option<Object>,
+}
+
+impl Source {
+    /// The length of the segment; `None` where it is known after it is made only.
+    pub(super) const fn length(&self) -> Option<u64> {
+        match self {
+            Self::Cmaf(recipe, _) => Some(recipe.length()),
+            Self::Ts(recipe, _) => match recipe.length() {
+                Length::Exact(length) => Some(length),
+                Length::AfterMake => None,
+            },
+        }
+    }
+
+    /// The same, assumed where it is not known.
+    pub(super) const fn about(&self) -> u64 {
+        match self {
+            Self::Cmaf(recipe, _) => recipe.length(),
+            Self::Ts(recipe, _) => recipe.assumed(),
+        }
+    }
+
+    /// Makes the whole segment, step by step; readers follow.
+    pub(super) async fn fill(self, filler: Filler<Error>, metrics: &Metrics) -> Result<(), Error> {
+        let Some(length) = self.length() else {
+            filler.push(self.window(0..u64::MAX, metrics).await?);
+            return Ok(());
+        };
+        let mut at = 0;
+        while at < length {
+            let end = match &self {
+                Self::Cmaf(..) => length.min(at + STEP),
+                Self::Ts(recipe, _) => recipe.step(at, STEP),
+            };
+            filler.push(self.window(at..end, metrics).await?);
+            at = end;
+            if at < length {
+                // Readers send what there is while it is fresh.
+                tokio::task::yield_now().await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Bytes `range` of the segment, as far as it reaches. Only the stored bytes that they are made of are read.
+    pub(super) async fn window(&self, range: Range<u64>, metrics: &Metrics) -> Result<Vec<Bytes>, Error> {
+        match self {
+            Self::Cmaf(recipe, object) => {
+                let start = Instant::now();
+                let made = gathered(recipe.window(range), object).await;
+                metrics.took(Stage::Read, start.elapsed());
+                made
+            }
+            Self::Ts(recipe, objects) if self.length().is_some() => {
+                baked(&recipe.window(range), objects, metrics).await
+            }
+            Self::Ts(recipe, objects) => {
+                let whole = baked(&recipe.whole(), objects, metrics).await?;
+                Ok(if range == (0..u64::MAX) { whole } else { slice(whole, range) })
+            }
+        }
+    }
+}
+
+/// What is made as it is, what is stored in as few reads as there are runs of it.
+async fn gathered(pieces: Vec<Piece>, object: &Object) -> Result<Vec<Bytes>, Error> {
+    let (mut chunks, mut run): (Vec<Bytes>, Vec<ByteRange>) = (Vec::new(), Vec::new());
+    for piece in pieces {
+        match piece {
+            Piece::Stored(range) => run.push(range),
+            Piece::Made(bytes) => {
+                if !run.is_empty() {
+                    chunks.extend(object.read_ranges(std::mem::take(&mut run)).await?);
+                }
+                chunks.push(bytes);
+            }
+        }
+    }
+    if !run.is_empty() {
+        chunks.extend(object.read_ranges(run).await?);
+    }
+    Ok(chunks)
+}
+
+/// Reads what a window needs, and makes it.
+async fn baked(window: &Window<'_>, objects: &Objects, metrics: &Metrics) -> Result<Vec<Bytes>, Error> {
+    let start = Instant::now();
+    let reads = window.reads();
+    let [video, audio] = match (&objects.video, &objects.audio) {
+        (Some(video), Some(audio)) if video.stamp() == audio.stamp() => together(video, reads).await?,
+        (video, audio) => [read(video.as_ref(), reads.video).await?, read(audio.as_ref(), reads.audio).await?],
+    };
+    let read = Instant::now();
+    metrics.took(Stage::Read, read - start);
+    let made = window.bake(Chunks::new(video), Chunks::new(audio));
+    metrics.took(Stage::Mux, read.elapsed());
+    Ok(made)
+}
+
+async fn read(object: Option<&Object>, ranges: Vec<ByteRange>) -> Result<Vec<Bytes>, Error> {
+    match object {
+        Some(object) if !ranges.is_empty() => Ok(object.read_ranges(ranges).await?),
+        Some(_) | None => Ok(Vec::new()),
+    }
+}
+
+/// Reads both tracks of one file in the order in which their samples lie in it, so that what is interleaved is one
+/// read. Where that is not the order in which they are needed, one track after the other.
+async fn together(object: &Object, reads: Reads) -> Result<[Vec<Bytes>; 2], Error> {
+    let Reads { video, audio } = reads;
+    if ![&video, &audio].into_iter().all(|ranges| ranges.is_sorted_by(|one, next| one.end() <= next.start())) {
+        return Ok([read(Some(object), video).await?, read(Some(object), audio).await?]);
+    }
+    let of = |track: usize| move |range: &ByteRange| (*range, track);
+    let mut both: Vec<(ByteRange, usize)> = video.iter().map(of(0)).chain(audio.iter().map(of(1))).collect();
+    both.sort_unstable_by_key(|(range, _)| range.start());
+    let chunks = read(Some(object), both.iter().map(|(range, _)| *range).collect()).await?;
+    Ok(dealt(chunks, &both))
+}
+
+/// What is read of `ranges`, dealt out to their tracks.
+fn dealt(chunks: Vec<Bytes>, ranges: &[(ByteRange, usize)]) -> [Vec<Bytes>; 2] {
+    let (mut tracks, mut chunks, mut chunk) = ([Vec::new(), Vec::new()], chunks.into_iter(), Bytes::new());
+    for (range, track) in ranges {
+        let mut left = usize_from_u64(range.len());
+        while left > 0 {
+            if chunk.is_empty() {
+                let Some(next) = chunks.next() else { return tracks };
+                chunk = next;
+            }
+            let now = chunk.split_to(left.min(chunk.len()));
+            left -= now.len();
+            tracks.get_mut(*track).into_iter().for_each(|track| track.push(now.clone()));
+        }
+    }
+    tracks
+}
+
+/// Bytes `range` of what `chunks` are in a row.
+fn slice(chunks: Vec<Bytes>, range: Range<u64>) -> Vec<Bytes> {
+    let body: crate::cache::Body<Error> = crate::cache::Body::complete(chunks);
+    let mut slices = Vec::new();
+    body.look(&range, |chunk| slices.push(chunk));
+    slices
+}
+
+#[cfg(test)]
+mod tests {
+    use super::dealt;
+    use crate::media::ByteRange;
+    use bytes::Bytes;
+
+    #[test]
+    fn what_is_read_together_is_dealt_out_to_its_track() {
+        let chunks = ["aab", "bba", "aa", "b"].map(|chunk| Bytes::from_static(chunk.as_bytes()));
+        let range = |start, len| ByteRange::new(start, len).unwrap();
+        let ranges = [(range(0, 2), 0), (range(2, 3), 1), (range(9, 3), 0), (range(20, 1), 1)];
+        let [video, audio] = dealt(chunks.into(), &ranges).map(|chunks| chunks.concat());
+        assert_eq!((video.as_slice(), audio.as_slice()), (&b"aaaaa"[..], &b"bbbb"[..]));
+    }
+}
