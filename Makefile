@@ -33,6 +33,7 @@ lint:
 	cargo deny --config .deny.toml check licenses bans sources
 
 bench:
+	bash benches/setup.sh
 	cargo bench
 
 # cargo-fuzz wants nightly flags; RUSTC_BOOTSTRAP lets the stable compiler take them.

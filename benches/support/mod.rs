@@ -36,12 +36,17 @@ pub(crate) struct Stored {
 impl Stored {
     /// `ftyp`, `moov`, and an `mdat` that is not there.
     pub(crate) fn new(reels: &[Reel]) -> Self {
-        let sizes = chunk_sizes(reels);
+        Self::chunked(reels, PER_CHUNK)
+    }
+
+    /// The same with so many samples in each chunk of the first track and of the second.
+    pub(crate) fn chunked(reels: &[Reel], per_chunk: [usize; 2]) -> Self {
+        let sizes = chunk_sizes(reels, per_chunk);
         let media: u64 = sizes.iter().flatten().sum();
         let mut headers = boxed(*b"ftyp", b"isom\0\0\0\0isomavc1");
         // The `moov` is as long whatever offsets it holds.
-        let base = headers.len() + moov(reels, &offsets(&sizes, 0)).len() + 16;
-        headers.extend(moov(reels, &offsets(&sizes, base as u64)));
+        let base = headers.len() + moov(reels, &offsets(&sizes, 0), per_chunk).len() + 16;
+        headers.extend(moov(reels, &offsets(&sizes, base as u64), per_chunk));
         headers.extend([0, 0, 0, 1]);
         headers.extend(*b"mdat");
         headers.extend((media + 16).to_be_bytes());
@@ -51,6 +56,16 @@ impl Stored {
     /// Bytes of its headers.
     pub(crate) fn headers(&self) -> usize {
         self.headers.len()
+    }
+
+    /// Its headers: what stands before the media.
+    pub(crate) fn start(&self) -> &Bytes {
+        &self.headers
+    }
+
+    /// Bytes of the whole file.
+    pub(crate) fn size(&self) -> u64 {
+        self.size
     }
 
     /// Parses, checks and builds all that is known of it, as the server does when it is first asked.
@@ -81,38 +96,44 @@ pub(crate) fn planned(movie: Movie) -> Plan {
     Plan::new(&[source], 0, Settings { target_millis: 6_000 }).unwrap()
 }
 
-fn chunk_sizes(reels: &[Reel]) -> Vec<Vec<u64>> {
+fn chunk_sizes(reels: &[Reel], per_chunk: [usize; 2]) -> Vec<Vec<u64>> {
     let bytes = |frames: &[crate::movie::Frame]| frames.iter().map(|frame| u64::from(frame.size)).sum();
-    reels.iter().zip(PER_CHUNK).map(|(reel, per_chunk)| reel.frames.chunks(per_chunk).map(bytes).collect()).collect()
+    reels.iter().zip(per_chunk).map(|(reel, per_chunk)| reel.frames.chunks(per_chunk).map(bytes).collect()).collect()
 }
 
-/// Where each track's chunks stand: one of each in turn.
+/// Where each track's chunks stand: spread evenly, as all tracks are as long in time.
 fn offsets(sizes: &[Vec<u64>], mut at: u64) -> Vec<Vec<u64>> {
     let mut offsets = vec![Vec::new(); sizes.len()];
-    for number in 0..sizes.iter().map(Vec::len).max().unwrap_or(0) {
-        for (sizes, offsets) in sizes.iter().zip(&mut offsets) {
-            if let Some(size) = sizes.get(number) {
-                offsets.push(at);
-                at += size;
-            }
-        }
+    let number = |track: usize, number: usize| (number as f64 / sizes[track].len() as f64, track, number);
+    let mut chunks: Vec<(f64, usize, usize)> =
+        (0..sizes.len()).flat_map(|track| (0..sizes[track].len()).map(move |at| number(track, at))).collect();
+    chunks.sort_by(|a, b| a.partial_cmp(b).unwrap());
+    for (_, track, number) in chunks {
+        offsets[track].push(at);
+        at += sizes[track][number];
     }
     offsets
 }
 
-fn moov(reels: &[Reel], offsets: &[Vec<u64>]) -> Vec<u8> {
-    let mvhd = [vec![0; 12], words(&[1_000, 7_200_000, 0x1_0000]), vec![0; 76]].concat();
-    let traks = (1..).zip(reels).zip(offsets).zip(PER_CHUNK).flat_map(|(((id, reel), offsets), per_chunk)| {
+fn moov(reels: &[Reel], offsets: &[Vec<u64>], per_chunk: [usize; 2]) -> Vec<u8> {
+    let mvhd = [vec![0; 12], words(&[1_000, millis(&reels[0]), 0x1_0000]), vec![0; 76]].concat();
+    let traks = (1..).zip(reels).zip(offsets).zip(per_chunk).flat_map(|(((id, reel), offsets), per_chunk)| {
         let stbl = boxed(*b"stbl", &tables(reel, offsets, per_chunk));
         trak(id, reel, &stbl)
     });
     boxed(*b"moov", &[boxed(*b"mvhd", &mvhd), traks.collect()].concat())
 }
 
+/// How long a track is.
+fn millis(reel: &Reel) -> u32 {
+    let ticks: u64 = reel.frames.iter().map(|frame| u64::from(frame.duration)).sum();
+    (ticks * 1_000 / u64::from(reel.timescale)) as u32
+}
+
 fn trak(id: u32, reel: &Reel, stbl: &[u8]) -> Vec<u8> {
     let handler = if matches!(reel.kind, Kind::Video(_)) { b"vide" } else { b"soun" };
-    let tkhd = [words(&[7, 0, 0, id, 0, 7_200_000]), vec![0; 60]].concat();
-    let edit = words(&[0, 1, 7_200_000, u32::try_from(reel.edit.media_time.0).unwrap(), 0x1_0000]);
+    let tkhd = [words(&[7, 0, 0, id, 0, millis(reel)]), vec![0; 60]].concat();
+    let edit = words(&[0, 1, millis(reel), u32::try_from(reel.edit.media_time.0).unwrap(), 0x1_0000]);
     let mdhd = words(&[0, 0, 0, reel.timescale, 0, 0x55c4_0000]);
     let hdlr = [vec![0; 8], handler.to_vec(), vec![0; 13]].concat();
     let mdia = [boxed(*b"mdhd", &mdhd), boxed(*b"hdlr", &hdlr), boxed(*b"minf", stbl)].concat();

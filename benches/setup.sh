@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# Installs what `cargo bench --bench spike` compares with and needs, on a bare Debian 12 with Rust: as root, or with
+# sudo. What is there already is left alone, so a machine that is set up needs no network. No server is started.
+set -euo pipefail
+
+# Runs a command as root.
+as_root() {
+    if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+# command: the Debian package that brings it.
+wanted=(
+    "nginx:nginx-light"  # serves the same bytes
+    "taskset:util-linux" # keeps servers on their core
+)
+missing=()
+for pair in "${wanted[@]}"; do
+    # Debian's nginx stands where only root looks.
+    PATH="$PATH:/usr/sbin" command -v "${pair%%:*}" >/dev/null || missing+=("${pair#*:}")
+done
+if [ "${#missing[@]}" -gt 0 ]; then
+    echo "setup: installing ${missing[*]}"
+    # Packages ask this file whether their servers may start: 101 says no. One that stands there already is kept.
+    policy=/usr/sbin/policy-rc.d
+    if [ ! -e "$policy" ]; then
+        trap 'as_root rm -f "$policy"' EXIT
+        printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
+        as_root chmod 755 "$policy"
+    fi
+    as_root apt-get update -qq
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
+fi
+echo "setup: done"

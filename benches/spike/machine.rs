@@ -1,0 +1,67 @@
+//! The machine: who runs on which core, how many descriptors there may be, and a line that describes it.
+
+use crate::nginx;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+use std::fs;
+use std::process::Command;
+
+/// Descriptors that a thousand clients and their server need at most.
+const DESCRIPTORS: u64 = 16_384;
+
+/// Which core serves and which asks.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Cores {
+    pub(crate) server: usize,
+    pub(crate) client: usize,
+}
+
+impl Cores {
+    /// Takes two of the cores that this process may use, and stays on the client's from here on. With one core alone
+    /// both share it, and figures of latency say little.
+    pub(crate) fn take() -> Self {
+        let allowed = sched_getaffinity(None).unwrap();
+        let cores: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|core| allowed.is_set(*core)).collect();
+        let cores = Self { server: *cores.last().unwrap(), client: cores[0] };
+        let mut own = CpuSet::new();
+        own.set(cores.client);
+        sched_setaffinity(None, &own).unwrap();
+        cores
+    }
+}
+
+/// Allows as many open descriptors as the system lets; what is started inherits it.
+pub(crate) fn raise_descriptors() {
+    let limits = getrlimit(Resource::Nofile);
+    let most = limits.maximum.unwrap_or(DESCRIPTORS).max(limits.current.unwrap_or(0));
+    let wanted = most.min(DESCRIPTORS.max(limits.current.unwrap_or(DESCRIPTORS)));
+    setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum: limits.maximum }).unwrap();
+    if wanted < DESCRIPTORS {
+        println!("only {wanted} descriptors are allowed: scenes of 1,000 clients may fail");
+    }
+}
+
+/// What figures are worth nothing without: processor, cores, memory, kernel, nginx.
+pub(crate) fn describe(cores: Cores) -> String {
+    let field = |file: &str, name: &str| {
+        let text = fs::read_to_string(file).unwrap_or_default();
+        let line = text.lines().find(|line| line.starts_with(name)).unwrap_or_default().to_owned();
+        line.split(':').nth(1).unwrap_or("unknown").trim().to_owned()
+    };
+    let count = std::thread::available_parallelism().map_or(1, usize::from);
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let nginx = Command::new(nginx::program())
+        .arg("-v")
+        .output()
+        .map(|output| String::from_utf8_lossy(&output.stderr).into_owned());
+    let nginx = nginx.unwrap_or_default().trim().replace("nginx version: ", "");
+    format!(
+        "{} ({}), {count} core for the client (core {}), 1 for the server (core {}); Linux {}; {nginx}; Afflux {}.",
+        field("/proc/cpuinfo", "model name"),
+        field("/proc/meminfo", "MemTotal"),
+        cores.client,
+        cores.server,
+        kernel.trim(),
+        env!("CARGO_PKG_VERSION"),
+    )
+}

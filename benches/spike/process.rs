@@ -1,0 +1,78 @@
+//! What the kernel says of a server: its processor time, memory and reads, and the memory of all sockets.
+
+use std::fs;
+
+/// Ticks of the kernel's accounts in a second: Linux says 100 to user space on every architecture that matters here.
+const TICKS: f64 = 100.0;
+
+/// Bytes of a page, as `/proc/net/sockstat` counts.
+const PAGE: u64 = 4_096;
+
+/// A server's process.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Process(pub(crate) u32);
+
+impl Process {
+    /// Seconds of processor time so far: user and system, all threads, those that ended too.
+    pub(crate) fn seconds(self) -> f64 {
+        let stat = self.read("stat");
+        // proc(5): after the name in parentheses, utime and stime are the 12th and 13th field.
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+        let ticks: f64 = fields[11..13].iter().map(|field| field.parse::<f64>().unwrap()).sum();
+        ticks / TICKS
+    }
+
+    /// Bytes of memory held.
+    pub(crate) fn memory(self) -> u64 {
+        kibibytes(&self.read("status"), "VmRSS:")
+    }
+
+    /// Bytes of memory held at most since it began, or since [`Process::forget_peak`].
+    pub(crate) fn peak(self) -> u64 {
+        kibibytes(&self.read("status"), "VmHWM:")
+    }
+
+    /// The peak is what is held now.
+    pub(crate) fn forget_peak(self) {
+        // proc(5): 5 resets VmHWM. Where it may not be written, peaks are since the beginning.
+        let _ = fs::write(format!("/proc/{}/clear_refs", self.0), "5");
+    }
+
+    /// Bytes read from files so far, from the page cache too.
+    pub(crate) fn bytes_read(self) -> u64 {
+        let io = self.read("io");
+        io.lines().find_map(|line| line.strip_prefix("rchar: ")).map_or(0, |bytes| bytes.trim().parse().unwrap())
+    }
+
+    /// The processes that it started.
+    pub(crate) fn children(self) -> Vec<Self> {
+        let parent = |pid: u32| {
+            let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+            stat.rsplit(')').next()?.split_whitespace().nth(1)?.parse::<u32>().ok()
+        };
+        let pids = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+        pids.filter(|pid| parent(*pid) == Some(self.0)).map(Self).collect()
+    }
+
+    fn read(self, file: &str) -> String {
+        fs::read_to_string(format!("/proc/{}/{file}", self.0)).expect("a server that ended has failed")
+    }
+}
+
+/// Seconds of processor time that this program took.
+pub(crate) fn own_seconds() -> f64 {
+    Process(std::process::id()).seconds()
+}
+
+/// Bytes that the kernel holds for all TCP sockets of the machine, both sides of each.
+pub(crate) fn socket_memory() -> u64 {
+    let text = fs::read_to_string("/proc/net/sockstat").unwrap();
+    let line = text.lines().find(|line| line.starts_with("TCP:")).unwrap_or_default();
+    let pages = line.split_whitespace().skip_while(|word| *word != "mem").nth(1);
+    pages.map_or(0, |pages| pages.parse::<u64>().unwrap()) * PAGE
+}
+
+fn kibibytes(status: &str, name: &str) -> u64 {
+    let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap_or(0) << 10
+}

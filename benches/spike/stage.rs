@@ -1,0 +1,128 @@
+//! Where a scene plays: a folder of its own that goes when the scene is over, the films in it, the servers beside it.
+
+use crate::film::{Film, warm};
+use crate::load::Tally;
+use crate::machine::Cores;
+use crate::nginx::Nginx;
+use crate::origin::Afflux;
+use std::cell::RefCell;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// All settings, each with what it is unless said otherwise. Where a key is not there yet, it is left out.
+const DOCUMENTED: &str = include_str!("../../config.toml");
+
+/// How thoroughly to measure, where, and what went wrong.
+#[derive(Debug)]
+pub(crate) struct Bench {
+    pub(crate) cores: Cores,
+    quick: bool,
+    wrong: RefCell<Vec<String>>,
+}
+
+impl Bench {
+    pub(crate) const fn new(cores: Cores, quick: bool) -> Self {
+        Self { cores, quick, wrong: RefCell::new(Vec::new()) }
+    }
+
+    /// Windows of each lane.
+    pub(crate) const fn rounds(&self) -> usize {
+        if self.quick { 3 } else { 9 }
+    }
+
+    /// How long one window is.
+    pub(crate) const fn window(&self) -> Duration {
+        Duration::from_millis(if self.quick { 500 } else { 1_500 })
+    }
+
+    /// `full`, or in a hurry a fifth of it.
+    pub(crate) fn time(&self, full: Duration) -> Duration {
+        if self.quick { full / 5 } else { full }
+    }
+
+    /// Notes what must not be: it makes the whole bench fail.
+    pub(crate) fn wrong(&self, scene: &str, what: impl AsRef<str>) {
+        let what = format!("{scene}: {}", what.as_ref());
+        println!("WRONG: {what}");
+        self.wrong.borrow_mut().push(what);
+    }
+
+    /// Notes the mistakes of a tally.
+    pub(crate) fn check(&self, scene: &str, tally: &Tally) {
+        if tally.errors > 0 {
+            self.wrong(scene, format!("{} errors, such as {:?}", tally.errors, tally.told));
+        }
+    }
+
+    /// Whether all was right.
+    pub(crate) fn right(&self) -> bool {
+        self.wrong.borrow().is_empty()
+    }
+}
+
+/// A folder with films.
+#[derive(Debug)]
+pub(crate) struct Stage {
+    folder: TempDir,
+}
+
+impl Stage {
+    /// An empty one, on disk where temporary files are: what is read is in the page cache.
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::Builder::new().prefix("afflux-spike-").tempdir().unwrap();
+        fs::create_dir(folder.path().join("media")).unwrap();
+        fs::create_dir(folder.path().join("files")).unwrap();
+        Self { folder }
+    }
+
+    /// Adds a film. Says the bytes of its headers.
+    pub(crate) fn film(&self, name: &str, film: &Film) -> usize {
+        let path = self.media().join(format!("{name}.mp4"));
+        let headers = film.write(&path);
+        warm(&path);
+        headers
+    }
+
+    pub(crate) fn media(&self) -> PathBuf {
+        self.folder.path().join("media")
+    }
+
+    /// What nginx serves.
+    pub(crate) fn files(&self) -> PathBuf {
+        self.folder.path().join("files")
+    }
+
+    pub(crate) fn afflux(&self, bench: &Bench, settings: &Settings) -> Afflux {
+        Afflux::start(&self.media(), bench.cores.server, &settings.toml())
+    }
+
+    pub(crate) fn nginx(&self, bench: &Bench, origin: &Afflux) -> Nginx {
+        Nginx::start(&self.path().join("nginx"), &self.files(), bench.cores.server, origin.address())
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+/// What a scene sets; all else is as it comes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Settings {
+    /// Memory for segments.
+    pub(crate) segments: &'static str,
+    /// What segments aim at.
+    pub(crate) target: &'static str,
+}
+
+impl Settings {
+    fn toml(&self) -> String {
+        let Self { segments, target } = self;
+        let making = if DOCUMENTED.contains("\n# making = ") { "making = \"64MiB\"" } else { "" };
+        format!(
+            "[store]\nsettle = \"0s\"\n[package]\nsegment_target = \"{target}\"\n\
+             [cache]\nsegments = \"{segments}\"\n{making}\n"
+        )
+    }
+}
