@@ -19,8 +19,18 @@
     reason = "a bench's numbers are small, what panics here fails it, and each bench uses its part of the film"
 )]
 
+#[path = "spike/catalogue.rs"]
+mod catalogue;
+#[path = "spike/chance.rs"]
+mod chance;
 #[path = "spike/client.rs"]
 mod client;
+#[path = "spike/cold.rs"]
+mod cold;
+#[path = "spike/crowd.rs"]
+mod crowd;
+#[path = "spike/drawing.rs"]
+mod drawing;
 #[path = "spike/film.rs"]
 mod film;
 #[path = "spike/floors.rs"]
@@ -35,29 +45,36 @@ mod measure;
 mod movie;
 #[path = "spike/nginx.rs"]
 mod nginx;
+#[path = "spike/open.rs"]
+mod open;
 #[path = "spike/origin.rs"]
 mod origin;
 #[path = "spike/process.rs"]
 mod process;
+#[path = "spike/scenes.rs"]
+mod scenes;
 #[path = "spike/stage.rs"]
 mod stage;
+#[path = "spike/step.rs"]
+mod step;
 mod support;
 #[path = "spike/table.rs"]
 mod table;
 #[path = "spike/title.rs"]
 mod title;
 
+use film::Film;
 use machine::Cores;
-use stage::Bench;
+use stage::{Bench, Stage};
 use std::process::ExitCode;
 
-/// What can be asked for.
-const SECTIONS: [&str; 1] = ["floors"];
+/// What can be asked for, in the order in which it runs.
+const SECTIONS: [&str; 7] = ["floors", "cold", "ends", "herd", "slow", "scenes", "step"];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let (flags, sections): (Vec<String>, Vec<String>) = arguments.into_iter().partition(|word| word.starts_with("--"));
-    if let Some(unknown) = sections.iter().find(|section| !SECTIONS.contains(&name(section).0)) {
+    if let Some(unknown) = sections.iter().find(|section| !SECTIONS.contains(&parts(section).0)) {
         eprintln!("spike: no section is called {unknown}; there are {SECTIONS:?}");
         return ExitCode::FAILURE;
     }
@@ -67,17 +84,37 @@ fn main() -> ExitCode {
     let bench = Bench::new(cores, flags.iter().any(|flag| flag == "--quick"));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let all = SECTIONS.map(String::from).to_vec();
-    for section in if sections.is_empty() { &all } else { &sections } {
-        let (section, only) = name(section);
-        match section {
-            "floors" => runtime.block_on(floors::run(&bench, only)),
-            _ => unreachable!("all sections are known"),
-        }
-    }
+    runtime.block_on(run(&bench, if sections.is_empty() { &all } else { &sections }));
     if bench.right() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
+async fn run(bench: &Bench, sections: &[String]) {
+    // The film of two hours is written once.
+    let mut long = None;
+    for section in sections {
+        let (section, only) = parts(section);
+        match section {
+            "floors" => floors::run(bench, only).await,
+            "scenes" => scenes::run(bench).await,
+            "step" => step::run(bench).await,
+            _ => {
+                let (stage, headers) = long.get_or_insert_with(|| {
+                    let stage = Stage::new();
+                    let headers = stage.film("film", &Film::long());
+                    (stage, headers)
+                });
+                match section {
+                    "cold" => cold::first_bytes(bench, stage, *headers).await,
+                    "ends" => cold::costs(bench, stage).await,
+                    "herd" => crowd::herds(bench, stage).await,
+                    _ => crowd::slow_readers(bench, stage).await,
+                }
+            }
+        }
+    }
+}
+
 /// `section:only` in its parts.
-fn name(argument: &str) -> (&str, &str) {
+fn parts(argument: &str) -> (&str, &str) {
     argument.split_once(':').unwrap_or((argument, ""))
 }

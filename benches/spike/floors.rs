@@ -38,9 +38,9 @@ struct Case {
 
 const CMAF: &str = "index.m3u8";
 const TS: &str = "ts.m3u8";
-const KEPT: Settings = Settings { segments: "512MiB", target: "6s" };
-const MISSED: Settings = Settings { segments: "64MiB", target: "6s" };
-const SHORT: Settings = Settings { segments: "64MiB", target: "2s" };
+const KEPT: Settings = Settings { segments: "512MiB", manifests: "32MiB", target: "6s" };
+const MISSED: Settings = Settings { segments: "64MiB", manifests: "32MiB", target: "6s" };
+const SHORT: Settings = Settings { segments: "64MiB", manifests: "32MiB", target: "2s" };
 
 fn cases() -> Vec<Case> {
     let case =
@@ -126,7 +126,7 @@ async fn measure(bench: &Bench, case: &Case, tables: &mut Tables) {
             "copying" => (nginx.process(), nginx.copying),
             _ => (nginx.process(), nginx.proxy),
         };
-        Lane { name, process, address, walk: Walk::new(&paths), connections }
+        Lane { name, process, address, walk: Walk::whole(&paths), connections }
     };
     let mut few = vec![lane("Afflux", FEW), lane("sendfile", FEW), lane("copying", FEW)];
     if case.what != What::Miss {

@@ -1,6 +1,7 @@
 //! Closed-loop load: so many connections, each asking for the next thing as soon as it has the last.
 
 use crate::client::{Connection, request};
+use std::fmt::Display;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,39 +11,57 @@ use tokio::task::JoinSet;
 /// Mistakes that are kept to be told.
 const TOLD: usize = 5;
 
+/// A request, and the status that its answer has.
+#[derive(Debug, Clone)]
+pub(crate) struct Wish {
+    pub(crate) request: Vec<u8>,
+    pub(crate) status: u16,
+}
+
+impl Wish {
+    /// All of it.
+    pub(crate) fn whole(path: &str) -> Self {
+        Self { request: request(path, ""), status: 200 }
+    }
+
+    /// Some bytes of it, as a `Range` header says which.
+    pub(crate) fn range(path: &str, range: &str) -> Self {
+        Self { request: request(path, &format!("Range: bytes={range}\r\n")), status: 206 }
+    }
+
+    /// Says what was got instead.
+    pub(crate) fn unlike(&self, got: &impl Display) -> String {
+        let line = self.request.split(|byte| *byte == b'\r').next().unwrap_or_default();
+        format!("{got} for {}", String::from_utf8_lossy(line))
+    }
+}
+
 /// What is asked for, in turn and over again.
 #[derive(Debug)]
 pub(crate) struct Walk {
-    requests: Vec<Vec<u8>>,
-    status: u16,
+    wishes: Vec<Wish>,
     next: AtomicUsize,
 }
 
 impl Walk {
-    /// GETs of whole bodies.
-    pub(crate) fn new(paths: &[String]) -> Arc<Self> {
-        Self::of(paths.iter().map(|path| request(path, "")).collect(), 200)
+    pub(crate) fn new(wishes: Vec<Wish>) -> Arc<Self> {
+        assert!(!wishes.is_empty(), "something is asked for");
+        Arc::new(Self { wishes, next: AtomicUsize::new(0) })
     }
 
-    /// GETs of one range of each.
+    /// All bytes of each path.
+    pub(crate) fn whole(paths: &[String]) -> Arc<Self> {
+        Self::new(paths.iter().map(|path| Wish::whole(path)).collect())
+    }
+
+    /// One range of each path.
     pub(crate) fn ranges(paths: &[String], range: &str) -> Arc<Self> {
-        let headers = format!("Range: bytes={range}\r\n");
-        Self::of(paths.iter().map(|path| request(path, &headers)).collect(), 206)
+        Self::new(paths.iter().map(|path| Wish::range(path, range)).collect())
     }
 
-    fn of(requests: Vec<Vec<u8>>, status: u16) -> Arc<Self> {
-        assert!(!requests.is_empty(), "something is asked for");
-        Arc::new(Self { requests, status, next: AtomicUsize::new(0) })
-    }
-
-    /// The next request.
-    pub(crate) fn next(&self) -> &[u8] {
-        &self.requests[self.next.fetch_add(1, Ordering::Relaxed) % self.requests.len()]
-    }
-
-    /// The status that its answers have.
-    pub(crate) const fn status(&self) -> u16 {
-        self.status
+    /// The next.
+    pub(crate) fn next(&self) -> &Wish {
+        &self.wishes[self.next.fetch_add(1, Ordering::Relaxed) % self.wishes.len()]
     }
 }
 
@@ -126,16 +145,24 @@ pub(crate) async fn closed(connections: Vec<Connection>, walk: &Arc<Walk>, durat
 async fn walker(mut connection: Connection, walk: Arc<Walk>, end: Instant) -> Tally {
     let mut tally = Tally::default();
     while Instant::now() < end {
-        let request = walk.next();
+        let wish = walk.next();
         let asked = Instant::now();
-        match connection.get(request).await {
-            Ok(answer) if answer.status == walk.status() => tally.add(answer.length, asked.elapsed()),
-            Ok(answer) => tally.wrong(format!("{} for {}", answer.status, String::from_utf8_lossy(request))),
-            Err(error) => {
-                tally.wrong(format!("{error} for {}", String::from_utf8_lossy(request)));
-                break;
-            }
+        if !ask(&mut connection, wish, asked, &mut tally).await {
+            break;
         }
     }
     tally
+}
+
+/// Asks once, with a latency that counts from `since`. Says whether the connection can go on.
+pub(crate) async fn ask(connection: &mut Connection, wish: &Wish, since: Instant, tally: &mut Tally) -> bool {
+    match connection.get(&wish.request).await {
+        Ok(answer) if answer.status == wish.status => tally.add(answer.length, since.elapsed()),
+        Ok(answer) => tally.wrong(wish.unlike(&answer.status)),
+        Err(error) => {
+            tally.wrong(wish.unlike(&error));
+            return false;
+        }
+    }
+    true
 }

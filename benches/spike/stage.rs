@@ -27,6 +27,11 @@ impl Bench {
         Self { cores, quick, wrong: RefCell::new(Vec::new()) }
     }
 
+    /// Whether to hurry.
+    pub(crate) const fn quick(&self) -> bool {
+        self.quick
+    }
+
     /// Windows of each lane.
     pub(crate) const fn rounds(&self) -> usize {
         if self.quick { 3 } else { 9 }
@@ -112,17 +117,19 @@ impl Stage {
 pub(crate) struct Settings {
     /// Memory for segments.
     pub(crate) segments: &'static str,
+    /// Memory for manifests.
+    pub(crate) manifests: &'static str,
     /// What segments aim at.
     pub(crate) target: &'static str,
 }
 
 impl Settings {
     fn toml(&self) -> String {
-        let Self { segments, target } = self;
+        let Self { segments, manifests, target } = self;
         let making = if DOCUMENTED.contains("\n# making = ") { "making = \"64MiB\"" } else { "" };
         format!(
             "[store]\nsettle = \"0s\"\n[package]\nsegment_target = \"{target}\"\n\
-             [cache]\nsegments = \"{segments}\"\n{making}\n"
+             [cache]\nsegments = \"{segments}\"\nmanifests = \"{manifests}\"\n{making}\n"
         )
     }
 }

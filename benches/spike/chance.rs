@@ -1,0 +1,47 @@
+//! Numbers that look random and are the same in every run.
+
+/// A generator of such numbers (xorshift64*).
+#[derive(Debug, Clone)]
+pub(crate) struct Chance(u64);
+
+impl Chance {
+    pub(crate) const fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
+    }
+
+    /// From 0 up to 1, which it never is.
+    pub(crate) fn unit(&mut self) -> f64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    /// One of so many.
+    pub(crate) fn below(&mut self, count: usize) -> usize {
+        (self.unit() * count as f64) as usize
+    }
+
+    /// One of `all`.
+    pub(crate) fn of<'a, T: AsRef<str>>(&mut self, all: &'a [T]) -> &'a str {
+        all[self.below(all.len())].as_ref()
+    }
+
+    /// Seconds until the next of arrivals that come at `rate` a second and do not know of each other.
+    pub(crate) fn pause(&mut self, rate: f64) -> f64 {
+        -(1.0 - self.unit()).ln() / rate
+    }
+
+    /// One of so many, the one at `n` as often as 1 ÷ (n + 1) says.
+    pub(crate) fn zipf(&mut self, count: usize) -> usize {
+        let total: f64 = (1..=count).map(|rank| 1.0 / rank as f64).sum();
+        let mut left = self.unit() * total;
+        (1..count)
+            .find(|rank| {
+                left -= 1.0 / *rank as f64;
+                left < 0.0
+            })
+            .unwrap_or(count)
+            - 1
+    }
+}
