@@ -67,6 +67,7 @@ use film::Film;
 use machine::Cores;
 use stage::{Bench, Stage};
 use std::process::ExitCode;
+use std::time::Instant;
 
 /// What can be asked for, in the order in which it runs.
 const SECTIONS: [&str; 7] = ["floors", "cold", "ends", "herd", "slow", "scenes", "step"];
@@ -92,7 +93,7 @@ async fn run(bench: &Bench, sections: &[String]) {
     // The film of two hours is written once.
     let mut long = None;
     for section in sections {
-        let (section, only) = parts(section);
+        let (began, (section, only)) = (Instant::now(), parts(section));
         match section {
             "floors" => floors::run(bench, only).await,
             "scenes" => scenes::run(bench).await,
@@ -111,6 +112,7 @@ async fn run(bench: &Bench, sections: &[String]) {
                 }
             }
         }
+        println!("{section} took {:.0} s", began.elapsed().as_secs_f64());
     }
 }
 

@@ -12,9 +12,11 @@ use crate::title::Title;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, sleep_until};
+use tokio_util::sync::CancellationToken;
 
 const KEPT: Settings = Settings { segments: "512MiB", manifests: "32MiB", target: "6s" };
 const SMALL: Settings = Settings { segments: "64MiB", manifests: "32MiB", target: "6s" };
@@ -31,6 +33,9 @@ const SIP_EVERY: Duration = Duration::from_millis(250);
 
 /// What a slow reader's side of the kernel holds.
 const NARROW: u32 = 32 << 10;
+
+/// How long the last of them may wait for its answer to begin.
+const SERVED_WITHIN: Duration = Duration::from_secs(30);
 
 /// Slow readers that come in a second.
 const ARRIVALS: u32 = 100;
@@ -58,6 +63,7 @@ pub(crate) async fn herds(bench: &Bench, stage: &Stage) {
     ]);
     for (clients, entry) in [(200, "index.m3u8"), (1_000, "index.m3u8"), (200, "ts.m3u8"), (1_000, "ts.m3u8")] {
         herd(bench, stage, (clients, entry), &mut table).await;
+        println!("herd of {clients} for {entry} done");
     }
     table.print("Herds on one cold film of two hours");
 }
@@ -208,22 +214,26 @@ async fn slow(bench: &Bench, afflux: &Afflux, title: &Title, readers: usize) -> 
     // The segment that was asked for is in the cache, and counts as that.
     let idle = process.memory() - afflux.metrics().await.sum("afflux_cache_size_bytes{kind=\"segment\"}");
     process.forget_peak();
-    let coming = Duration::from_secs(1) * u32::try_from(readers).unwrap() / ARRIVALS;
-    let end = Instant::now() + coming + bench.time(Duration::from_secs(20)).max(Duration::from_secs(5));
-    let mut crowd = JoinSet::new();
-    let mut slow = Slow { idle, held: 0, peak: 0, sockets: 0 };
+    let (mut crowd, reading, enough) = (JoinSet::new(), Arc::new(AtomicUsize::new(0)), CancellationToken::new());
     for path in title.segments.iter().skip(1).cycle().take(readers) {
-        crowd.spawn(sip(afflux.address(), request(path, ""), end));
+        crowd.spawn(sip(afflux.address(), request(path, ""), Arc::clone(&reading), enough.clone()));
         sleep(Duration::from_secs(1) / ARRIVALS).await;
+    }
+    let began = Instant::now();
+    while reading.load(Ordering::Relaxed) < readers && began.elapsed() < SERVED_WITHIN {
+        sleep(Duration::from_millis(100)).await;
     }
     // The last ones are given time until they read as slowly as the others.
     sleep(Duration::from_secs(2)).await;
-    while Instant::now() < end {
+    let mut slow = Slow { idle, held: 0, peak: 0, sockets: 0 };
+    let watched = Instant::now();
+    while watched.elapsed() < bench.time(Duration::from_secs(15)) {
         slow.held = slow.held.max(process.memory());
         slow.sockets = slow.sockets.max(socket_memory().saturating_sub(sockets));
         sleep(Duration::from_millis(100)).await;
     }
     slow.peak = process.peak();
+    enough.cancel();
     while let Some(read) = crowd.join_next().await {
         if let Err(error) = read.unwrap() {
             bench.wrong("slow readers", error.to_string());
@@ -232,15 +242,21 @@ async fn slow(bench: &Bench, afflux: &Afflux, title: &Title, readers: usize) -> 
     slow
 }
 
-/// Reads a little now and then, until `end` or the end of the body.
-async fn sip(address: SocketAddr, request: Vec<u8>, end: Instant) -> std::io::Result<()> {
+/// Reads a little now and then, until it is `enough` or the body ends.
+async fn sip(
+    address: SocketAddr,
+    request: Vec<u8>,
+    reading: Arc<AtomicUsize>,
+    enough: CancellationToken,
+) -> std::io::Result<()> {
     let mut connection = Connection::narrow(address, NARROW).await?;
     let (answer, here) = connection.ask(&request).await?;
     if answer.status != 200 {
         return Err(std::io::Error::other(format!("{} for a slow reader", answer.status)));
     }
+    reading.fetch_add(1, Ordering::Relaxed);
     let mut left = answer.length - here.len() as u64;
-    while left > 0 && Instant::now() < end {
+    while left > 0 && !enough.is_cancelled() {
         sleep(SIP_EVERY).await;
         left -= connection.discard_some(left.min(SIP)).await?;
     }

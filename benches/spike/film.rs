@@ -41,10 +41,10 @@ impl Film {
         Self { seconds, pictures, per_chunk: [15, 24], media: Media::Written, seed: 0 }
     }
 
-    /// Two hours whose MPEG-TS segments of 6 s have 4.8 MB, a chunk for each sample as streams that are written as
-    /// they come have it. Media in holes: the file claims 5.7 GB and takes a sixth of that.
+    /// Two hours whose MPEG-TS segments of 6 s have 4.8 MB, in chunks as small as streams have that are written as they
+    /// come: headers of 7 MB. Media in holes: the file claims 5.7 GB and takes a sixth of that.
     pub(crate) const fn long() -> Self {
-        Self { seconds: 7_200, pictures: 4_560_000, per_chunk: [1, 1], media: Media::Holes, seed: 0 }
+        Self { seconds: 7_200, pictures: 4_560_000, per_chunk: [1, 2], media: Media::Holes, seed: 0 }
     }
 
     /// Writes it. Says the bytes of its headers.
