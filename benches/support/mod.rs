@@ -42,11 +42,20 @@ impl Stored {
     /// The same with so many samples in each chunk of the first track and of the second.
     pub(crate) fn chunked(reels: &[Reel], per_chunk: [usize; 2]) -> Self {
         let sizes = chunk_sizes(reels, per_chunk);
-        let media: u64 = sizes.iter().flatten().sum();
+        Self::placed(reels, per_chunk, sizes.iter().flatten().sum(), |base| offsets(&sizes, base))
+    }
+
+    /// The same with `media` bytes of `mdat`, and each track's chunks where `offsets` says, told where the media begin.
+    pub(crate) fn placed(
+        reels: &[Reel],
+        per_chunk: [usize; 2],
+        media: u64,
+        offsets: impl Fn(u64) -> Vec<Vec<u64>>,
+    ) -> Self {
         let mut headers = boxed(*b"ftyp", b"isom\0\0\0\0isomavc1");
         // The `moov` is as long whatever offsets it holds.
-        let base = headers.len() + moov(reels, &offsets(&sizes, 0), per_chunk).len() + 16;
-        headers.extend(moov(reels, &offsets(&sizes, base as u64), per_chunk));
+        let base = headers.len() + moov(reels, &offsets(0), per_chunk).len() + 16;
+        headers.extend(moov(reels, &offsets(base as u64), per_chunk));
         headers.extend([0, 0, 0, 1]);
         headers.extend(*b"mdat");
         headers.extend((media + 16).to_be_bytes());
