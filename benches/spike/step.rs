@@ -86,22 +86,17 @@ fn rows(name: &str, phases: &[Phase], points: &[Point], errors: u64, table: &mut
     }
 }
 
-/// Seconds from the end of the step until no slice's p99 is above twice that of all before the step.
+/// Seconds from the end of the step until the median of a slice is at most twice what it was before the step.
 fn recovered(phases: &[Phase], points: &[Point]) -> String {
     let step = phases[0].lasts.as_secs_f64();
     let end = step + phases[1].lasts.as_secs_f64();
-    let usual = quantile(&sorted(points.iter().filter(|point| point.due < step)), 990);
-    let late = points.iter().filter(|point| point.due >= end && point.waited > 2.0 * usual);
-    let slices = slices(late.copied().collect::<Vec<_>>().as_slice());
-    // One late request is chance; a slice of which a hundredth is late is not.
-    let count = |slice: f64| points.iter().filter(|point| in_slice(point, slice)).count();
-    let bad = slices.iter().filter(|(slice, late)| late.len() * 100 > count(*slice)).filter(|(_, late)| late.len() > 1);
-    let last = bad.map(|(slice, _)| slice + SLICE - end).fold(0.0, f64::max);
-    format!("{last:.2}")
-}
-
-fn in_slice(point: &Point, slice: f64) -> bool {
-    (slice..slice + SLICE).contains(&point.due)
+    let usual = quantile(&sorted(points.iter().filter(|point| point.due < step)), 500);
+    let after: Vec<Point> = points.iter().filter(|point| point.due >= end).copied().collect();
+    let calm = slices(&after).into_iter().find_map(|(slice, mut waits)| {
+        waits.sort_by(f64::total_cmp);
+        (quantile(&waits, 500) <= 2.0 * usual).then_some((slice - end).max(0.0))
+    });
+    calm.map_or_else(|| "not".into(), |after| format!("{after:.2}"))
 }
 
 /// Waits by the slice in which they were due.
