@@ -206,6 +206,7 @@ impl SampleIndex {
     }
 
     /// The samples of `range` in decode order. O(log n) to begin, O(1) for each.
+    #[inline]
     pub fn samples(&self, range: Range<u32>) -> impl Iterator<Item = Sample> + '_ {
         let start = range.start;
         let mut decode_time = self.decode_time(start);

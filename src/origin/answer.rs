@@ -14,6 +14,7 @@ use crate::mux::Transport;
 use crate::plan;
 use crate::route::{Part, ProgramName, ProgramPart, Route};
 use crate::store::{self, Stamp, Store};
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,7 +50,7 @@ pub struct Origin {
 }
 
 /// What a segment's bytes are kept by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct SegmentKey {
     /// Of the track or program, which it names too.
     pub(super) version: Version,
@@ -60,8 +61,17 @@ pub(super) struct SegmentKey {
     pub(super) made_of: [Option<Stamp>; 2],
 }
 
+impl Hash for SegmentKey {
+    /// The version is a hash already, and with the number it tells nearly all keys apart.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let [version @ .., _, _, _, _] = *self.version.as_bytes();
+        state.write_u64(u64::from_be_bytes(version));
+        state.write_u32(self.number);
+    }
+}
+
 /// What a segment is packaged as.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Container {
     Cmaf,
     Ts,

@@ -10,8 +10,10 @@ use bytes::Bytes;
 use std::ops::Range;
 use std::time::Instant;
 
-/// Bytes that a maker makes before it lets its readers have them.
-const STEP: u64 = 256 << 10;
+/// Bytes that a maker makes before it lets its readers have them: few at first, so that they need not wait, then more,
+/// so that fewer writes wake them.
+const FIRST_STEP: u64 = 256 << 10;
+const STEP: u64 = 1 << 20;
 
 /// How any bytes of one segment are made.
 #[derive(Debug)]
@@ -57,9 +59,10 @@ impl Source {
         };
         let mut at = 0;
         while at < length {
+            let step = if at == 0 { FIRST_STEP } else { STEP };
             let end = match &self {
-                Self::Cmaf(..) => length.min(at + STEP),
-                Self::Ts(recipe, _) => recipe.step(at, STEP),
+                Self::Cmaf(..) => length.min(at + step),
+                Self::Ts(recipe, _) => recipe.step(at, step),
             };
             filler.push(self.window(at..end, metrics).await?);
             at = end;
@@ -111,17 +114,34 @@ async fn gathered(pieces: Vec<Piece>, object: &Object) -> Result<Vec<Bytes>, Err
     Ok(chunks)
 }
 
+/// Stored bytes of the video and of the audio track, and the chunks that they lie in.
+struct Stored {
+    tracks: [Vec<Bytes>; 2],
+    whole: Vec<Bytes>,
+}
+
+impl Stored {
+    fn of(tracks: [Vec<Bytes>; 2]) -> Self {
+        Self { whole: tracks.concat(), tracks }
+    }
+}
+
 /// Reads what a window needs, and makes it.
 async fn baked(window: &Window<'_>, objects: &Objects, metrics: &Metrics) -> Result<Vec<Bytes>, Error> {
     let start = Instant::now();
     let reads = window.reads();
-    let [video, audio] = match (&objects.video, &objects.audio) {
+    let Stored { tracks: [video, audio], whole } = match (&objects.video, &objects.audio) {
         (Some(video), Some(audio)) if video.stamp() == audio.stamp() => together(video, reads).await?,
-        (video, audio) => [read(video.as_ref(), reads.video).await?, read(audio.as_ref(), reads.audio).await?],
+        (video, audio) => {
+            Stored::of([read(video.as_ref(), reads.video).await?, read(audio.as_ref(), reads.audio).await?])
+        }
     };
     let read = Instant::now();
     metrics.took(Stage::Read, read - start);
     let made = window.bake(Chunks::new(video), Chunks::new(audio));
+    if let Some(object) = objects.video.as_ref().or(objects.audio.as_ref()) {
+        object.give_back(whole);
+    }
     metrics.took(Stage::Mux, read.elapsed());
     Ok(made)
 }
@@ -135,16 +155,16 @@ async fn read(object: Option<&Object>, ranges: Vec<ByteRange>) -> Result<Vec<Byt
 
 /// Reads both tracks of one file in the order in which their samples lie in it, so that what is interleaved is one
 /// read. Where that is not the order in which they are needed, one track after the other.
-async fn together(object: &Object, reads: Reads) -> Result<[Vec<Bytes>; 2], Error> {
+async fn together(object: &Object, reads: Reads) -> Result<Stored, Error> {
     let Reads { video, audio } = reads;
     if ![&video, &audio].into_iter().all(|ranges| ranges.is_sorted_by(|one, next| one.end() <= next.start())) {
-        return Ok([read(Some(object), video).await?, read(Some(object), audio).await?]);
+        return Ok(Stored::of([read(Some(object), video).await?, read(Some(object), audio).await?]));
     }
     let of = |track: usize| move |range: &ByteRange| (*range, track);
     let mut both: Vec<(ByteRange, usize)> = video.iter().map(of(0)).chain(audio.iter().map(of(1))).collect();
     both.sort_unstable_by_key(|(range, _)| range.start());
     let chunks = read(Some(object), both.iter().map(|(range, _)| *range).collect()).await?;
-    Ok(dealt(chunks, &both))
+    Ok(Stored { tracks: dealt(chunks.clone(), &both), whole: chunks })
 }
 
 /// What is read of `ranges`, dealt out to their tracks.

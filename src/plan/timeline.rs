@@ -306,6 +306,7 @@ impl Timeline {
     }
 
     /// The samples of `range`, in decode order.
+    #[inline]
     pub fn samples(&self, range: Range<u32>) -> impl Iterator<Item = Served> + '_ {
         let (frames, stored) = self.stored_range(range);
         let silent = self.filler.iter().flat_map(move |filler| {

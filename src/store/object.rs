@@ -154,6 +154,11 @@ impl Object {
         self.filled(Reading::new(&ranges, self.held.shared.spare.take_chunks(len))).await
     }
 
+    /// Gives chunks back that were read and are no longer needed: others will be read into them.
+    pub fn give_back(&self, chunks: Vec<Bytes>) {
+        chunks.into_iter().for_each(|chunk| self.held.shared.spare.give(chunk));
+    }
+
     /// Whether its bytes can still be had: an error when it was written to since it was opened. It asks for what the
     /// system holds in memory of every open file, so it does not wait where the disk is a local one.
     #[expect(clippy::unused_async, reason = "where the store is not a local disk, this waits")]
