@@ -79,10 +79,10 @@ impl Film {
         let millis = self.segments * 6_000;
         let movie = [vec![0; 12], words(&[1_000, millis, 0x1_0000]), vec![0; 76]].concat();
         let tkhd = [words(&[7, 0, 0, 1, 0, millis]), vec![0; 60]].concat();
-        let media = words(&[0, 0, 0, 25_000, 0, 0x55c4_0000]);
+        let clock = words(&[0, 0, 0, 25_000, 0, 0x55c4_0000]);
         let hdlr = [vec![0; 8], b"vide".to_vec(), vec![0; 13]].concat();
         let stbl = boxed(*b"stbl", &self.tables(base));
-        let mdia = [boxed(*b"mdhd", &media), boxed(*b"hdlr", &hdlr), boxed(*b"minf", &stbl)].concat();
+        let mdia = [boxed(*b"mdhd", &clock), boxed(*b"hdlr", &hdlr), boxed(*b"minf", &stbl)].concat();
         let trak = [boxed(*b"tkhd", &tkhd), boxed(*b"mdia", &mdia)].concat();
         boxed(*b"moov", &[boxed(*b"mvhd", &movie), boxed(*b"trak", &trak)].concat())
     }
@@ -145,7 +145,8 @@ pub(crate) fn listed(base: &str, text: &str) -> Vec<String> {
     text.lines().filter(|line| !line.starts_with('#') && !line.is_empty()).map(|name| beside(base, name)).collect()
 }
 
-fn beside(base: &str, name: &str) -> String {
+/// The address that `name` is in what stands at `base`.
+pub(crate) fn beside(base: &str, name: &str) -> String {
     let mut parts: Vec<&str> = base.split('/').collect();
     parts.pop();
     for part in name.split('/') {
