@@ -16,6 +16,7 @@ wanted=(
     "xmllint:libxml2-utils" # validates MPDs
     "node:nodejs"          # drives the players
     "npm:npm"
+    "strace:strace"        # counts system calls
 )
 missing=()
 for pair in "${wanted[@]}"; do
