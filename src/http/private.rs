@@ -3,6 +3,7 @@
 use super::body::Body;
 use super::problem::Problem;
 use super::request::refusal;
+use crate::media::u64_from_usize;
 use crate::metrics::{MEDIA_TYPE, Metrics};
 use crate::origin::Origin;
 use bytes::Bytes;
@@ -11,6 +12,7 @@ use hyper::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode};
 use std::sync::Arc;
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 /// What answers on the private listener.
@@ -40,7 +42,10 @@ impl Private {
         match request.uri.path() {
             "/healthz" => Ok(text("ok\n".into(), "text/plain")),
             "/readyz" => self.ready().await,
-            "/metrics" => Ok(text(self.metrics.text(), MEDIA_TYPE)),
+            "/metrics" => {
+                self.metrics.tasks(u64_from_usize(Handle::current().metrics().num_alive_tasks()));
+                Ok(text(self.metrics.text(), MEDIA_TYPE))
+            }
             _ => Err(Problem::new(StatusCode::NOT_FOUND, "here are /healthz, /readyz and /metrics")),
         }
     }

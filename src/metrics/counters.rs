@@ -23,6 +23,7 @@ pub struct Metrics {
     making: Work,
     sent: Counter,
     connections: Gauge,
+    tasks: Gauge,
     gzipped: Counter,
     brotlied: Counter,
 }
@@ -43,11 +44,12 @@ impl Metrics {
         let making = Work::new(&mut registry);
         let sent = bytes(&mut registry, "sent", "Sent on the public listener, heads included");
         let connections = plain(&mut registry, "connections", "Open connections on the public listener");
+        let tasks = plain(&mut registry, "tasks", "Tasks of the runtime: connections, makers and what they wait for");
         let packed: Labelled<1, Counter> =
             plain(&mut registry, "compressions", "Texts compressed, each kept for later requests");
         let packed = |packing: Packing| packed.get_or_create_owned(&[("coding", packing.as_str())]);
         let (gzipped, brotlied) = (packed(Packing::Gzip), packed(Packing::Brotli));
-        Self { registry, answers, caches, making, sent, connections, gzipped, brotlied }
+        Self { registry, answers, caches, making, sent, connections, tasks, gzipped, brotlied }
     }
 
     /// A cache of `kept` answered so.
@@ -131,6 +133,11 @@ impl Metrics {
     #[must_use]
     pub fn connection(&self) -> Lasting {
         Lasting::new(&self.connections)
+    }
+
+    /// So many tasks are there.
+    pub fn tasks(&self, count: u64) {
+        self.tasks.set(level(count));
     }
 
     /// A body of so many bytes is being made as long as what is returned lives; 0 where its length is not known yet.
