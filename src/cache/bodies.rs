@@ -210,6 +210,8 @@ where
                 return self.body.fail(shed.into());
             }
         };
+        // What is kept and what is being made fit into the cache's bound together; it would leave for it anyway.
+        self.inner.kept.make_way(self.inner.governor.taken());
         let _making = self.inner.metrics.making(about);
         match fill.await {
             Ok(()) => self.keep(),

@@ -50,6 +50,12 @@ impl Governor {
         room.map_err(|_| shed)?.map(|room| Turn { _room: room }).map_err(|_| shed)
     }
 
+    /// Bytes for which room is taken.
+    #[must_use]
+    pub fn taken(&self) -> u64 {
+        (u64::from(self.units) * UNIT).saturating_sub(self.left())
+    }
+
     /// Bytes for which there is room now.
     #[must_use]
     pub fn left(&self) -> u64 {

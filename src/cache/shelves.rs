@@ -196,6 +196,13 @@ impl<K: Clone + Eq + Hash, V: Clone> Shelves<K, V> {
         change
     }
 
+    /// Lets leave whose turn it is until `bytes` more would fit, or nothing is left.
+    pub(super) fn make_way(&mut self, bytes: u64) -> Change<V> {
+        let mut change = Change { entered: Tier::Nursery, moved: 0, left: Vec::new() };
+        self.make_room(bytes, &mut change);
+        change
+    }
+
     fn make_room(&mut self, bytes: u64, change: &mut Change<V>) {
         let mut looks = LOOKS;
         while self.bytes().saturating_add(bytes) > self.capacity {

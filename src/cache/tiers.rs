@@ -5,7 +5,7 @@
 //! leaves is released by the call that made it leave.
 
 use super::kept::Limits;
-use super::shelves::{Entry, Shelves};
+use super::shelves::{Change, Entry, Shelves};
 use crate::media::u64_from_usize;
 use crate::metrics::{Metrics, Tier};
 use std::fmt;
@@ -65,12 +65,24 @@ where
         }
         let mut shelves = self.shelves();
         let change = shelves.insert(key, value, bytes, entry);
+        self.metrics.admitted(change.entered);
+        self.changed(shelves, change);
+        true
+    }
+
+    /// Lets leave whose turn it is until `bytes` more would fit, or nothing is left: they are about to be made.
+    pub fn make_way(&self, bytes: u64) {
+        let mut shelves = self.shelves();
+        let change = shelves.make_way(bytes);
+        self.changed(shelves, change);
+    }
+
+    fn changed(&self, shelves: MutexGuard<'_, Shelves<K, V>>, change: Change<V>) {
         for tier in [Tier::Nursery, Tier::Main] {
             let (bytes, entries) = shelves.size(tier);
             self.metrics.tier(tier, bytes, u64_from_usize(entries));
         }
         drop(shelves);
-        self.metrics.admitted(change.entered);
         for _ in 0..change.moved {
             self.metrics.admitted(Tier::Main);
         }
@@ -78,7 +90,6 @@ where
             self.metrics.evicted(tier);
             (self.release)(value);
         }
-        true
     }
 
     /// Bytes kept, both tiers together.
@@ -262,6 +273,22 @@ mod tests {
             assert!(tiers.contains(&hot));
         }
         assert_eq!(misses.into_inner(), 0, "of {}", looks.into_inner());
+    }
+
+    #[test]
+    fn way_is_made_for_what_is_about_to_be_made_and_what_leaves_for_it_is_released() {
+        let tiers = tiers(100, 100, &Arc::new(Metrics::new()));
+        let bodies: Vec<_> = (0..10).map(|_| body(10)).collect();
+        for (key, body) in (0..).zip(&bodies) {
+            assert!(tiers.insert(key, Arc::clone(body), Entry::Once));
+        }
+        tiers.make_way(25);
+        assert_eq!(tiers.bytes(), 70);
+        tiers.make_way(30);
+        assert_eq!((tiers.bytes(), bodies.iter().map(|body| released(body)).sum::<u32>()), (70, 3));
+        // More than there could ever be: all leave.
+        tiers.make_way(u64::MAX);
+        assert_eq!((tiers.bytes(), bodies.iter().map(|body| released(body)).sum::<u32>()), (0, 10));
     }
 
     #[test]
