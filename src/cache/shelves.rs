@@ -196,7 +196,7 @@ impl<K: Clone + Eq + Hash, V: Clone> Shelves<K, V> {
         change
     }
 
-    /// Lets leave whose turn it is until `bytes` more would fit, or nothing is left.
+    /// Lets leave whose turn it is until `bytes` more would fit.
     pub(super) fn make_way(&mut self, bytes: u64) -> Change<V> {
         let mut change = Change { entered: Tier::Nursery, moved: 0, left: Vec::new() };
         self.make_room(bytes, &mut change);

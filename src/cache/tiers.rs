@@ -70,10 +70,11 @@ where
         true
     }
 
-    /// Lets leave whose turn it is until `bytes` more would fit, or nothing is left: they are about to be made.
+    /// Lets leave whose turn it is until `bytes` more would fit, or half of the capacity: they are about to be made, and
+    /// what leaves is what they are made in.
     pub fn make_way(&self, bytes: u64) {
         let mut shelves = self.shelves();
-        let change = shelves.make_way(bytes);
+        let change = shelves.make_way(bytes.min(self.limits.capacity / 2));
         self.changed(shelves, change);
     }
 
