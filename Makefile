@@ -1,13 +1,15 @@
 # What a person or CI does with the project. `make` alone says what there is.
 
-.PHONY: help setup run test lint bench fuzz
+.PHONY: help setup run test soak lint bench fuzz
 
 MEDIA ?= fixtures/media
 FUZZ_SECONDS ?= 60
+SOAK_MINUTES ?= 15
 
 help:
 	@echo "make run     build and serve $(MEDIA); prints where it plays"
 	@echo "make test    set up what tests need, then every test, players included"
+	@echo "make soak    a mixed crowd for SOAK_MINUTES=$(SOAK_MINUTES): nothing grows"
 	@echo "make lint    format, clippy, docs, licences"
 	@echo "make bench   what we claim, measured"
 	@echo "make fuzz    each fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS)"
@@ -24,6 +26,9 @@ run:
 test: setup
 	cargo test --all-features
 	bash tests/players.sh
+
+soak:
+	SOAK_MINUTES=$(SOAK_MINUTES) cargo test --release --test soak -- --ignored --nocapture
 
 lint:
 	cargo fmt --check
