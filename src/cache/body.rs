@@ -223,6 +223,7 @@ impl<E> fmt::Debug for Body<E> {
 #[cfg(test)]
 mod tests {
     use super::{Body, Look};
+    use crate::media::u64_from_usize;
     use bytes::Bytes;
     use proptest::prelude::{prop, prop_assert_eq, proptest};
     use std::sync::Arc;
@@ -250,10 +251,10 @@ mod tests {
             let expected = &whole[at(start)..at(start + len)];
             let (look, bytes) = looked(&body, start..start + len);
             prop_assert_eq!(&bytes, expected);
-            let none = if expected.is_empty() { Look::Growing } else { Look::Here(bytes.len() as u64) };
+            let none = if expected.is_empty() { Look::Growing } else { Look::Here(u64_from_usize(bytes.len())) };
             prop_assert_eq!(look, none);
             prop_assert_eq!(body.finish(), true);
-            prop_assert_eq!(looked(&body, start..start + len), (Look::Here(bytes.len() as u64), bytes));
+            prop_assert_eq!(looked(&body, start..start + len), (Look::Here(u64_from_usize(bytes.len())), bytes));
         }
     }
 

@@ -193,9 +193,9 @@ fn guarded(mut response: Response<Body>) -> Response<Body> {
 }
 
 /// Errors are logged here, where they are answered, once. What clients ask wrongly is no news, and neither is a file
-/// that is being written: all its viewers are told so, over and over.
+/// that is being written, or that there is no room: all its viewers are told so, over and over, and are counted.
 fn log(path: &str, error: &Error) {
-    if status(error).is_server_error() && !matches!(error, Error::Interrupted(_)) {
+    if status(error).is_server_error() && !matches!(error, Error::Busy(_) | Error::Interrupted(_)) {
         tracing::warn!(path, %error, "a request failed");
     } else {
         tracing::debug!(path, %error, "a request was refused");

@@ -16,6 +16,7 @@ use crate::route::{Part, ProgramName, ProgramPart, Route};
 use crate::store::{self, Stamp, Store};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 /// How much an origin keeps in memory, in bytes.
@@ -31,7 +32,7 @@ pub struct Settings {
     pub making_wait: Duration,
 }
 
-/// Segments of which a small range was asked for lately: how many are remembered, and how long.
+/// Segments of which ranges were asked for lately: how many are remembered, and how long.
 const RANGED: u64 = 4_096;
 const RANGED_AGE: Duration = Duration::from_secs(30);
 
@@ -40,7 +41,8 @@ const RANGED_AGE: Duration = Duration::from_secs(30);
 pub struct Origin {
     pub(super) catalog: Catalog,
     pub(super) segments: Bodies<SegmentKey, Error>,
-    pub(super) ranged: moka::sync::Cache<SegmentKey, ()>,
+    /// Bytes of them that were asked for lately as small ranges.
+    pub(super) ranged: moka::sync::Cache<SegmentKey, Arc<AtomicU64>>,
     /// By the plan's fingerprint.
     pub(super) manifests: Cache<(AssetId, Version), Arc<Manifests>, Error>,
     pub(super) ts_manifests: Cache<(AssetId, Version), Arc<TsManifests>, Error>,

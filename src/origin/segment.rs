@@ -3,7 +3,7 @@
 //! ```text
 //! kept ─► Hit        being made ─► Joined        nothing will be sent (HEAD) ─► its length alone
 //! too large to be kept ─► TooLarge: window by window, each reader its own
-//! a small range, asked for once ─► that window alone
+//! a small range, and little was asked for before ─► that window alone
 //! else ─► Made: by a task of its own, answered as soon as the first bytes that are asked for exist
 //! ```
 
@@ -22,9 +22,10 @@ use crate::store::Object;
 use bytes::Bytes;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-/// A range is small where it is at most this many bytes, and at most a quarter of the segment.
+/// Ranges are small where together they are at most this many bytes, and at most a quarter of the segment.
 const SMALL: u64 = 1 << 20;
 
 /// Bytes that are made before a range is answered with them.
@@ -105,8 +106,8 @@ impl Origin {
             };
         };
         if let Some(length) = length {
-            let (many, small) = (!self.segments.keeps(length), wanted.end - wanted.start);
-            if many || (small <= SMALL.min(length / 4) && self.asked_once(&key)) {
+            let many = !self.segments.keeps(length);
+            if many || self.is_small(key, wanted.end - wanted.start, length) {
                 let outcome = if many { Outcome::TooLarge } else { Outcome::Made };
                 self.metrics.count(Kept::Segment, outcome);
                 let media = self.windowed(segment, source, (length, wanted)).await;
@@ -117,10 +118,11 @@ impl Origin {
         self.made(segment, key, source, wish, stages).await
     }
 
-    /// Whether no small range of that segment was asked for lately. The second one is worth the whole.
-    fn asked_once(&self, key: &SegmentKey) -> bool {
-        let fresh = self.ranged.entry(*key).or_insert(());
-        fresh.is_fresh()
+    /// Whether a range of so many bytes, with those that were asked for lately of the same segment, is a small part of
+    /// its `length`. What is asked for in many parts is worth the whole.
+    fn is_small(&self, key: SegmentKey, bytes: u64, length: u64) -> bool {
+        let asked = self.ranged.get_with(key, Arc::default);
+        asked.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes) <= SMALL.min(length / 4)
     }
 
     async fn made(

@@ -156,7 +156,9 @@ impl Object {
 
     /// Gives chunks back that were read and are no longer needed: others will be read into them.
     pub fn give_back(&self, chunks: Vec<Bytes>) {
-        chunks.into_iter().for_each(|chunk| self.held.shared.spare.give(chunk));
+        for chunk in chunks {
+            self.held.shared.spare.give(chunk);
+        }
     }
 
     /// Whether its bytes can still be had: an error when it was written to since it was opened. It asks for what the
