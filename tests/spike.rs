@@ -218,6 +218,18 @@ fn a_small_range_of_a_cold_segment_reads_what_it_needs_and_many_make_it_whole() 
     assert_eq!(server.metric(READ_BYTES) - before - read, 4_800_000);
 }
 
+#[test]
+fn what_is_not_sent_is_not_made() {
+    let (server, _house) = served(Film::large(3), "");
+    let path = Names::of(&server, "film", "index.m3u8").segments.swap_remove(1);
+    let before = server.metric(READ_BYTES);
+    let head = server.ask("HEAD", &path, "");
+    assert_eq!((head.status, server.metric(MADE), server.metric(READ_BYTES)), (200, 0, before));
+    let whole = server.get(&path, "");
+    assert_eq!(head.header("content-length"), whole.header("content-length"));
+    assert_eq!(server.metric(MADE), 1);
+}
+
 /// The parts of an answer to several ranges.
 fn parts(answer: &Answer) -> Vec<&[u8]> {
     let boundary = answer.header("content-type").unwrap().split_once("boundary=").unwrap().1.trim_matches('"');

@@ -16,7 +16,7 @@ pub struct Media {
     /// What all share.
     body: Option<Arc<Body<Error>>>,
     /// What was made for this reader: from this byte on.
-    own: Option<(u64, Arc<[Bytes]>)>,
+    own: Option<(u64, Arc<Body<Error>>)>,
     /// How what is not there any more is made again.
     remake: Option<Remake>,
 }
@@ -47,7 +47,7 @@ impl Media {
 
     /// The same, with the bytes from `start` on at hand.
     pub(super) fn with(self, start: u64, chunks: Vec<Bytes>) -> Self {
-        Self { own: Some((start, chunks.into())), ..self }
+        Self { own: Some((start, Arc::new(Body::complete(chunks)))), ..self }
     }
 
     /// Its length in bytes.
@@ -64,13 +64,11 @@ impl Media {
 
     /// Hands over what is in memory of `range`, from its start on.
     pub(super) fn look(&self, range: &Range<u64>, each: &mut impl FnMut(Bytes)) -> Look<Error> {
-        if let Some((start, chunks)) = &self.own
+        if let Some((start, own)) = &self.own
             && *start <= range.start
+            && let Look::Here(taken @ 1..) = own.look(&(range.start - start..range.end - start), &mut *each)
         {
-            let taken = taken(chunks, range.start - start..range.end - start, each);
-            if taken > 0 {
-                return Look::Here(taken);
-            }
+            return Look::Here(taken);
         }
         self.body.as_ref().map_or(Look::Released, |body| body.look(range, each))
     }
@@ -94,20 +92,4 @@ impl Media {
             }
         }
     }
-}
-
-/// Hands over `range` of what `chunks` are in a row, as far as they reach; how much that is.
-fn taken(chunks: &[Bytes], range: Range<u64>, each: &mut impl FnMut(Bytes)) -> u64 {
-    let (mut start, mut taken) = (0, 0);
-    for chunk in chunks {
-        let end = start + u64_from_usize(chunk.len());
-        let (from, to) = (range.start.max(start), range.end.min(end));
-        if from < to {
-            let within = [from - start, to - start].map(crate::media::usize_from_u64);
-            each(chunk.slice(within[0]..within[1]));
-            taken += to - from;
-        }
-        start = end;
-    }
-    taken
 }

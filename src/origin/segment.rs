@@ -109,9 +109,9 @@ impl Origin {
             let many = !self.segments.keeps(length);
             if many || self.is_small(key, wanted.end - wanted.start, length) {
                 let outcome = if many { Outcome::TooLarge } else { Outcome::Made };
-                self.metrics.count(Kept::Segment, outcome);
                 let media = self.windowed(segment, source, (length, wanted)).await;
                 stages.looked(&media, outcome, start);
+                stages.cache.iter().for_each(|outcome| self.metrics.count(Kept::Segment, *outcome));
                 return media;
             }
         }
@@ -121,8 +121,9 @@ impl Origin {
     /// Whether a range of so many bytes, with those that were asked for lately of the same segment, is a small part of
     /// its `length`. What is asked for in many parts is worth the whole.
     fn is_small(&self, key: SegmentKey, bytes: u64, length: u64) -> bool {
-        let asked = self.ranged.get_with(key, Arc::default);
-        asked.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes) <= SMALL.min(length / 4)
+        let most = SMALL.min(length / 4);
+        let asked = || self.ranged.get_with(key, Arc::default).fetch_add(bytes, Ordering::Relaxed);
+        bytes <= most && asked().saturating_add(bytes) <= most
     }
 
     async fn made(
