@@ -90,8 +90,8 @@ fn no_allocation_is_large_however_large_the_segment_is() {
     let (server, names, _house) = served(30, 4_800_000);
     let transport = Names::of(&server, "film", "ts.m3u8");
     let calls = counted(&server, &names.playlist, &[&names.segments[..], &transport.segments].concat());
-    // Read in windows of 256 KiB.
-    assert!(calls.reads() >= 2 * 30 * 18, "{:?}", calls.table());
+    // Read in steps of 1 MiB.
+    assert!(calls.reads() >= 2 * 30 * 5, "{:?}", calls.table());
     assert!(calls.largest() > 0, "{:?}", calls.table());
     assert!(calls.largest() < 1 << 20, "{} bytes at once", calls.largest());
 }

@@ -14,12 +14,15 @@ use super::kept::Limits;
 use super::makers::Lost;
 use super::shelves::Entry;
 use super::tiers::Tiers;
+use super::work::Work;
 use crate::metrics::{Kept, Metrics, Outcome, Stage};
 use bytes::Bytes;
+use futures_util::FutureExt;
 use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
 use std::hash::Hash;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 use tokio_util::task::TaskTracker;
@@ -60,6 +63,11 @@ impl<E: Clone> Filler<E> {
     /// Appends what was made; readers see it at once.
     pub fn push(&self, chunks: Vec<Bytes>) {
         self.body.push(chunks);
+    }
+
+    /// The end of a step: readers take what there is while it is fresh.
+    pub async fn between(&self) {
+        self.body.between().await;
     }
 }
 
@@ -145,7 +153,11 @@ where
         drop(making);
         let maker = Maker { inner: Arc::clone(inner), key, body: Arc::clone(&body) };
         let filling = fill(Filler { body: Arc::clone(&body) });
-        inner.tasks.spawn(maker.run(size.about, filling));
+        // A panic drops the maker, who tells the readers; it is theirs no more than the work is.
+        let making = AssertUnwindSafe(maker.run(size.about, filling)).catch_unwind();
+        body.made_by(Work::new(making.map(drop)));
+        let made = Arc::clone(&body);
+        inner.tasks.spawn(async move { made.stand_by().await });
         Ok((body, Outcome::Made))
     }
 
@@ -254,6 +266,7 @@ mod tests {
     use crate::cache::{Body, Governor, Limits, Look, Lost, Shed};
     use crate::metrics::{Metrics, Outcome};
     use bytes::Bytes;
+    use futures_util::FutureExt;
     use std::future::{pending, ready};
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::{Arc, Mutex};
@@ -428,7 +441,7 @@ mod tests {
         let (kept, _) = bodies.make(1, size(8), eight).unwrap();
         assert_eq!(kept.made().await, Ok(()));
         let (slow, _) = bodies.make(2, size(64 << 10), |_| pending()).unwrap();
-        yield_now().await;
+        assert_eq!(slow.reached(0).now_or_never(), None);
         assert_eq!(bodies.governor().left(), 0);
         let (shed, _) = bodies.make(3, size(8), eight).unwrap();
         assert_eq!(bodies.get(&1).unwrap().1, Outcome::Hit);

@@ -6,6 +6,7 @@
 //! ```
 //! A reader takes references to the chunks that it is about to send and no more, so a slow one never holds the body.
 
+use super::work::{Left, Work};
 use crate::media::{u64_from_usize, usize_from_u64};
 use bytes::Bytes;
 use std::fmt;
@@ -22,6 +23,8 @@ pub struct Body<E> {
     /// Told whenever there is more, or never will be.
     grown: Notify,
     joined: AtomicBool,
+    /// What makes it; of a complete one, nothing.
+    work: OnceLock<Box<Work>>,
 }
 
 struct State<E> {
@@ -57,7 +60,33 @@ impl<E: Clone> Body<E> {
         let state = State { chunks: Vec::new(), ends: Vec::new(), phase: Phase::Growing };
         let known = OnceLock::new();
         length.map(|length| known.set(length));
-        Self { length: known, state: Mutex::new(state), grown: Notify::new(), joined: AtomicBool::new(false) }
+        Self {
+            length: known,
+            state: Mutex::new(state),
+            grown: Notify::new(),
+            joined: AtomicBool::new(false),
+            work: OnceLock::new(),
+        }
+    }
+
+    /// Gives it what makes it, once. [`Self::stand_by`] must be awaited by somebody who does not go away.
+    pub(super) fn made_by(&self, work: Work) {
+        // A second one would be let go.
+        let _ = self.work.set(Box::new(work));
+    }
+
+    /// Sees to it that it is made.
+    pub(super) async fn stand_by(&self) {
+        if let Some(work) = self.work.get() {
+            work.guard().await;
+        }
+    }
+
+    /// The end of a step of its maker, who calls this: readers take what there is.
+    pub(super) async fn between(&self) {
+        if let Some(work) = self.work.get() {
+            work.between().await;
+        }
     }
 
     /// A body of all its bytes.
@@ -131,7 +160,11 @@ impl<E: Clone> Body<E> {
             if enough(&self.state()) {
                 return;
             }
-            grown.await;
+            match self.work.get().map_or(Left::Waiting, |work| work.turn()) {
+                // There is more; or there will never be.
+                Left::Between | Left::Done => {}
+                Left::Waiting | Left::Busy => grown.await,
+            }
         }
     }
 

@@ -9,6 +9,7 @@ mod kept;
 mod makers;
 mod shelves;
 mod tiers;
+mod work;
 
 pub use bodies::{Bodies, Filler, Size};
 pub use body::{Body, Look};

@@ -11,8 +11,8 @@ use std::ops::Range;
 use std::time::Instant;
 
 /// Bytes that a maker makes before it lets its readers have them: few at first, so that they need not wait, then more,
-/// so that fewer writes wake them.
-const FIRST_STEP: u64 = 256 << 10;
+/// because fewer writes wake them less often.
+const FIRST_STEP: u64 = 512 << 10;
 const STEP: u64 = 1 << 20;
 
 /// How any bytes of one segment are made.
@@ -67,8 +67,7 @@ impl Source {
             filler.push(self.window(at..end, metrics).await?);
             at = end;
             if at < length {
-                // Readers send what there is while it is fresh.
-                tokio::task::yield_now().await;
+                filler.between().await;
             }
         }
         Ok(())

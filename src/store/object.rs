@@ -8,11 +8,11 @@
 //! clean", as git's index calls it). So a file is opened only once its ctime lies more than a tick back: whatever is
 //! written afterwards gets another. Bytes that such a write left behind before are those that are read.
 //!
-//! What the page cache holds is read on the calling thread, by calls that fail rather than wait, in turns of 256 KiB
+//! What the page cache holds is read on the calling thread, by calls that fail rather than wait, in turns of 1.25 MiB
 //! between which other tasks run. What it does not hold is read in the blocking pool: the rest of the call in one hop.
 
 use super::error::Error;
-use super::reading::{INLINE_LIMIT, Progress, Reading};
+use super::reading::{Progress, Reading};
 use super::shared::Shared;
 use super::system::{self, Refused};
 use crate::media::{ByteRange, u64_from_usize, usize_from_u64};
@@ -25,6 +25,9 @@ use std::time::{Duration, SystemTime};
 
 /// More than the ticks in which kernels tell the times of files: 10 ms at most.
 const TICK: Duration = Duration::from_millis(20);
+
+/// Bytes that are read in one piece on the calling thread, at most.
+const PIECE_LIMIT: usize = 256 << 10;
 
 /// Looks at a file that is being opened, a tick apart, before it counts as one that is being written to.
 const LOOKS: u32 = 4;
@@ -136,7 +139,7 @@ impl Object {
     pub async fn read(&self, range: ByteRange) -> Result<Bytes, Error> {
         self.held.reach(range.end())?;
         let len = usize_from_u64(range.len());
-        if len > INLINE_LIMIT {
+        if len > PIECE_LIMIT {
             return self.in_pool(move |held| held.long(range)).await;
         }
         let piece = self.held.shared.spare.take(len);

@@ -181,8 +181,7 @@ async fn a_segment_is_one_read_even_with_gaps() {
     object.read(range(0, 256 << 10)).await.unwrap();
     assert_eq!(stored.reads().0, 3);
     object.read_ranges(vec![range(0, 600 << 10)]).await.unwrap();
-    let turns = if stored.store.shared.is_able(stored.device()) { 3 } else { 1 };
-    assert_eq!(stored.reads().0, 3 + turns);
+    assert_eq!(stored.reads().0, 4);
 }
 
 #[tokio::test]
