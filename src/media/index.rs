@@ -191,7 +191,10 @@ impl SampleIndex {
         else {
             return 0;
         };
-        let Some(covering) = self.durations.find(since) else { return self.len };
+        let Some(covering) = self.durations.find(since) else {
+            // Samples of duration 0 at the end begin where everything ends.
+            return if since == self.durations.total() { self.earliest_at(self.len, since) } else { self.len };
+        };
         let number = u32::try_from(covering).unwrap_or(self.len);
         if self.durations.before(covering) == since { self.earliest_at(number, since) } else { number + 1 }
     }
@@ -400,6 +403,12 @@ mod tests {
         let index = IndexBuilder { durations: vec![(1, 7), (1, 9)], ..five() }.build(2_000).unwrap();
         assert_eq!(index.samples(0..5).map(|s| s.duration).collect::<Vec<_>>(), [7, 9, 9, 9, 9]);
         assert_eq!((index.totals().timed, index.totals().sized), (2, 5));
+    }
+
+    #[test]
+    fn a_last_sample_of_duration_0_is_found_at_the_end() {
+        let index = IndexBuilder { durations: vec![(3, 7), (2, 0)], ..five() }.build(2_000).unwrap();
+        assert_eq!([14, 15, 21, 22].map(|at| index.first_decoded_at(Ticks(at))), [2, 3, 3, 5]);
     }
 
     proptest! {
