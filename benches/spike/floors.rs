@@ -38,9 +38,9 @@ struct Case {
 
 const CMAF: &str = "index.m3u8";
 const TS: &str = "ts.m3u8";
-const KEPT: Settings = Settings { segments: "512MiB", manifests: "32MiB", target: "6s" };
-const MISSED: Settings = Settings { segments: "64MiB", manifests: "32MiB", target: "6s" };
-const SHORT: Settings = Settings { segments: "64MiB", manifests: "32MiB", target: "2s" };
+const KEPT: Settings = Settings { segments: "512MiB", manifests: "32MiB", making: "64MiB", target: "6s" };
+const MISSED: Settings = Settings { segments: "64MiB", manifests: "32MiB", making: "64MiB", target: "6s" };
+const SHORT: Settings = Settings { segments: "64MiB", manifests: "32MiB", making: "64MiB", target: "2s" };
 
 fn cases() -> Vec<Case> {
     let case =

@@ -11,9 +11,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// All settings, each with what it is unless said otherwise. Where a key is not there yet, it is left out.
-const DOCUMENTED: &str = include_str!("../../config.toml");
-
 /// How thoroughly to measure, where, and what went wrong.
 #[derive(Debug)]
 pub(crate) struct Bench {
@@ -119,17 +116,18 @@ pub(crate) struct Settings {
     pub(crate) segments: &'static str,
     /// Memory for manifests.
     pub(crate) manifests: &'static str,
+    /// Bytes that are being made at once.
+    pub(crate) making: &'static str,
     /// What segments aim at.
     pub(crate) target: &'static str,
 }
 
 impl Settings {
     fn toml(&self) -> String {
-        let Self { segments, manifests, target } = self;
-        let making = if DOCUMENTED.contains("\n# making = ") { "making = \"64MiB\"" } else { "" };
+        let Self { segments, manifests, making, target } = self;
         format!(
             "[store]\nsettle = \"0s\"\n[package]\nsegment_target = \"{target}\"\n\
-             [cache]\nsegments = \"{segments}\"\nmanifests = \"{manifests}\"\n{making}\n"
+             [cache]\nsegments = \"{segments}\"\nmanifests = \"{manifests}\"\nmaking = \"{making}\"\n"
         )
     }
 }

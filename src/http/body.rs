@@ -1,8 +1,9 @@
 //! The bytes of an answer: what is in memory goes out as it lies there, what is not is pulled piece by piece.
 //!
 //! A frame is a [`Rope`]: several chunks that the socket takes in one vectored write, none copied. It is asked for when
-//! the one before has been taken, and its size is what the budget of all connections grants: a slow client holds one
-//! chunk. A body that is dropped, because the client hung up, asks for nothing further.
+//! the one before has been taken, and its size is what the budget of all connections grants: a slow client holds little.
+//! Where nothing is granted, that little is copied: a part of a chunk would hold the whole of it.
+//! A body that is dropped, because the client hung up, asks for nothing further.
 
 use super::frames::{Frames, Grant};
 use crate::media::{ByteRange, u64_from_usize};
@@ -20,7 +21,7 @@ use std::task::{Context, Poll, ready};
 /// Bytes that one frame gathers while the budget lasts; what the kernel takes at once (`http.unsent`).
 const FRAME: u64 = 512 << 10;
 
-/// Bytes of a frame that every connection may hold, whatever the budget says: a chunk.
+/// Bytes of a frame that every connection may hold, whatever the budget says.
 const LEAST: u64 = 32 << 10;
 
 /// Chunks of one frame at most; hyper writes 64 at once.
@@ -58,7 +59,23 @@ struct Source {
     content: Content,
     /// What was asked for; for the log.
     path: String,
-    reading: Option<(Reading, Option<Grant>)>,
+    reading: Option<(Reading, Room)>,
+}
+
+/// What one frame may hold.
+#[derive(Debug)]
+struct Room {
+    grant: Option<Grant>,
+    /// Bytes.
+    most: u64,
+    /// Whether the budget has nothing for it.
+    scarce: bool,
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self { grant: None, most: LEAST, scarce: true }
+    }
 }
 
 type Reading = Pin<Box<dyn Future<Output = Result<Vec<Bytes>, Error>> + Send>>;
@@ -115,16 +132,18 @@ impl Body {
     }
 
     /// What the next frame may hold.
-    fn grant(&self) -> Option<Grant> {
+    fn grant(&self) -> Room {
         let wanted = self.left.min(FRAME);
-        self.frames.as_ref().filter(|_| wanted > LEAST).and_then(|frames| frames.take(wanted))
+        let grant = self.frames.as_ref().filter(|_| wanted > LEAST).and_then(|frames| frames.take(wanted, 2 * LEAST));
+        let most = grant.as_ref().map_or(LEAST, Grant::bytes);
+        Room { scarce: grant.is_none() && wanted > LEAST, grant, most }
     }
 
-    /// Takes what is in memory at the front: a frame of it, or a chunk where nothing is granted.
-    fn gather(&mut self, grant: Option<&Grant>) -> Rope {
+    /// Takes what is in memory at the front, as far as there is room for it.
+    fn gather(&mut self, room: &Room) -> Rope {
         let mut rope = Rope::default();
-        let (most, chunks) = if grant.is_some() { (FRAME, CHUNKS) } else { (LEAST, 1) };
-        while rope.chunks.len() < chunks && rope.bytes() < most {
+        let most = room.most;
+        while rope.chunks.len() < CHUNKS && rope.bytes() < most {
             match self.pieces.pop_front() {
                 Some(Piece::Here(bytes)) => rope.push(bytes),
                 Some(Piece::There(range)) => {
@@ -132,7 +151,7 @@ impl Body {
                     let taken = self
                         .source
                         .as_ref()
-                        .map_or(0, |source| rope.fetch(&source.content, range.start..until, chunks));
+                        .map_or(0, |source| rope.fetch(&source.content, range.start..until, room.scarce));
                     if range.start + taken < range.end {
                         self.pieces.push_front(Piece::There(range.start + taken..range.end));
                     }
@@ -149,19 +168,18 @@ impl Body {
     /// Waits for what is not in memory at the front.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<Rope, Error>> {
         let lost = || Poll::Ready(Err(Error::Interrupted("the body has no source".into())));
-        let grant =
-            if self.source.as_ref().is_some_and(|source| source.reading.is_none()) { self.grant() } else { None };
+        let room = self.source.as_ref().is_some_and(|source| source.reading.is_none()).then(|| self.grant());
         let (Some(source), Some(Piece::There(range))) = (&mut self.source, self.pieces.front_mut()) else {
             return lost();
         };
         let (reading, _) = source.reading.get_or_insert_with(|| {
-            let most = if grant.is_some() { FRAME } else { LEAST };
-            let (content, wanted) = (source.content.clone(), range.start..range.end.min(range.start + most));
-            (Box::pin(async move { content.read(wanted).await }), grant)
+            let room = room.unwrap_or_default();
+            let (content, wanted) = (source.content.clone(), range.start..range.end.min(range.start + room.most));
+            (Box::pin(async move { content.read(wanted).await }), room)
         });
         let read = ready!(reading.as_mut().poll(cx));
-        let (_, grant) = source.reading.take().unzip();
-        let rope = read.map(|chunks| Rope::of(chunks, grant.flatten())).and_then(|rope| {
+        let room = source.reading.take().map(|(_, room)| room).unwrap_or_default();
+        let rope = read.map(|chunks| Rope::of(chunks, room)).and_then(|rope| {
             // A source that gives nothing, or more than was asked for, would break the promised length.
             let fits = (1..=range.end - range.start).contains(&rope.bytes());
             if fits { Ok(rope) } else { Err(Error::Interrupted("the store gave another length".into())) }
@@ -184,19 +202,19 @@ impl hyper::body::Body for Body {
             return Poll::Ready(None);
         }
         let reading = self.source.as_ref().is_some_and(|source| source.reading.is_some());
-        let mut grant = if reading { None } else { self.grant() };
-        let mut rope = if reading { Rope::default() } else { self.gather(grant.as_ref()) };
+        let mut rope = if reading {
+            Rope::default()
+        } else {
+            let room = self.grant();
+            self.gather(&room).granted(room)
+        };
         if rope.chunks.is_empty() {
-            drop(grant);
+            // What it was granted is given back first.
+            drop(rope);
             rope = match ready!(self.poll_read(cx)) {
                 Ok(rope) => rope,
                 Err(error) => return Poll::Ready(Some(Err(error))),
             };
-        } else {
-            if let Some(grant) = &mut grant {
-                grant.shrink(rope.bytes());
-            }
-            rope.grant = grant;
         }
         self.left -= rope.bytes();
         Poll::Ready(Some(Ok(Frame::data(rope))))
@@ -223,25 +241,32 @@ pub(super) struct Rope {
     chunks: VecDeque<Bytes>,
     left: usize,
     /// What of the budget it holds until it is sent.
-    grant: Option<Grant>,
+    _grant: Option<Grant>,
 }
 
 impl Rope {
-    fn of(chunks: Vec<Bytes>, mut grant: Option<Grant>) -> Self {
+    fn of(chunks: Vec<Bytes>, room: Room) -> Self {
         let mut rope = Self::default();
-        chunks.into_iter().filter(|chunk| !chunk.is_empty()).for_each(|chunk| rope.push(chunk));
-        if let Some(grant) = &mut grant {
-            grant.shrink(rope.bytes());
-        }
-        Self { grant, ..rope }
+        let full = chunks.into_iter().filter(|chunk| !chunk.is_empty());
+        full.for_each(|chunk| rope.push(if room.scarce { alone(chunk) } else { chunk }));
+        rope.granted(room)
     }
 
-    /// Appends what is in memory of `range`, until it has so many chunks; how many bytes.
-    fn fetch(&mut self, content: &Content, range: Range<u64>, chunks: usize) -> u64 {
+    /// The same, holding of the grant what it needs.
+    fn granted(self, room: Room) -> Self {
+        let mut grant = room.grant;
+        if let Some(grant) = &mut grant {
+            grant.shrink(self.bytes());
+        }
+        Self { _grant: grant, ..self }
+    }
+
+    /// Appends what is in memory of `range`, until it has as many chunks as one may; how many bytes.
+    fn fetch(&mut self, content: &Content, range: Range<u64>, scarce: bool) -> u64 {
         let before = self.bytes();
         content.look(&range, &mut |bytes| {
-            if self.chunks.len() < chunks {
-                self.push(bytes);
+            if self.chunks.len() < CHUNKS {
+                self.push(if scarce { alone(bytes) } else { bytes });
             }
         });
         self.bytes() - before
@@ -255,6 +280,11 @@ impl Rope {
     fn bytes(&self) -> u64 {
         u64_from_usize(self.left)
     }
+}
+
+/// The same bytes, holding no others in memory.
+fn alone(bytes: Bytes) -> Bytes {
+    if bytes.is_unique() { bytes } else { Bytes::copy_from_slice(&bytes) }
 }
 
 impl Buf for Rope {
@@ -342,24 +372,38 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn frames_are_large_while_the_budget_lasts_and_a_chunk_each_when_it_is_used_up() {
+    async fn frames_are_large_while_the_budget_lasts_and_little_each_when_it_is_used_up() {
         let chunks = patterned(60, 32 << 10);
-        let frames = Frames::new(600 << 10);
-        let body = || {
+        let frames = Frames::new(8 << 20);
+        let body = |frames| {
             let mut body =
                 Body::new(Content::Media(Media::of(chunks.clone())), [Part::Range(range(100, 60 << 15))], "");
-            body.budgeted(&frames);
+            body.budgeted(frames);
             body
         };
-        let (mut one, mut other) = (body(), body());
+        let (mut one, mut other) = (body(&frames), body(&frames));
         let first = one.frame().await.unwrap().unwrap().into_data().unwrap();
         assert_eq!(first.remaining(), 512 << 10);
         let second = other.frame().await.unwrap().unwrap().into_data().unwrap();
-        assert_eq!(second.remaining(), (32 << 10) - 100);
-        drop(first);
+        assert_eq!(second.remaining(), 480 << 10);
+        drop((first, second));
         let third = other.frame().await.unwrap().unwrap().into_data().unwrap();
         assert_eq!(third.remaining(), 512 << 10);
         let rest = one.collect().await.unwrap().to_bytes();
         assert!(rest == chunks.concat()[100 + (512 << 10)..]);
+        let frame = body(&Frames::new(0)).frame().await.unwrap().unwrap().into_data().unwrap();
+        assert_eq!(frame.remaining(), 32 << 10);
+    }
+
+    #[tokio::test]
+    async fn where_nothing_is_granted_a_frame_holds_no_chunk() {
+        let chunk = Bytes::from(vec![5; 128 << 10]);
+        let mut body =
+            Body::new(Content::Media(Media::of(vec![chunk.clone()])), [Part::Range(range(9, (128 << 10) - 9))], "");
+        body.budgeted(&Frames::new(0));
+        let frame = body.frame().await.unwrap().unwrap().into_data().unwrap();
+        drop(body);
+        assert!(chunk.is_unique());
+        assert_eq!(frame.chunk(), vec![5; 32 << 10]);
     }
 }

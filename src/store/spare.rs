@@ -3,46 +3,62 @@
 //! A chunk from here costs neither an allocation nor a page fault nor zeroing. Its old bytes are still in it: whoever
 //! takes one writes it to its whole length before anyone else sees it.
 
-use crate::media::usize_from_u64;
+use crate::media::{u64_from_usize, usize_from_u64};
 use bytes::{Bytes, BytesMut};
 use std::sync::{Mutex, PoisonError};
 
 /// Bytes of one chunk of [`Object::read_ranges`](super::Object::read_ranges) at most. Each is its own allocation: a
 /// slice pins no more. The same figure serves what is made.
-pub const CHUNK_LIMIT: u64 = 32 << 10;
+pub const CHUNK_LIMIT: u64 = LEAST << (CLASSES - 1);
+
+/// Bytes of the smallest chunk that is kept.
+const LEAST: u64 = 4 << 10;
+
+/// Sizes that are kept, each twice the one before.
+const CLASSES: usize = 5;
 
 /// Bytes that are kept at most, part of what the program needs beside its caches.
 pub const SPARE_LIMIT: u64 = 8 << 20;
 
-/// Whole chunks, at most [`SPARE_LIMIT`] bytes of them. Shared by all objects of a store.
+/// Chunks of a few sizes, at most [`SPARE_LIMIT`] bytes of them. Shared by all objects of a store.
 #[derive(Debug, Default)]
 pub struct Spare {
-    /// Each [`CHUNK_LIMIT`] bytes long. The last is taken first: it is the likeliest to be in the processor's cache.
-    chunks: Mutex<Vec<BytesMut>>,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    /// By size, each as long as its size says. The last is taken first: it is the likeliest to be in the processor's
+    /// cache.
+    chunks: [Vec<BytesMut>; CLASSES],
+    bytes: u64,
+}
+
+impl Kept {
+    fn take(&mut self, len: usize) -> Option<BytesMut> {
+        let chunk = self.chunks.get_mut(class(len)?)?.pop()?;
+        self.bytes -= u64_from_usize(len);
+        Some(chunk)
+    }
 }
 
 impl Spare {
     /// `len` bytes to be overwritten: zeros, or those of an earlier use.
     #[must_use]
     pub fn take(&self, len: usize) -> BytesMut {
-        let kept = if len == whole() { self.locked(Vec::pop) } else { None };
-        kept.unwrap_or_else(|| BytesMut::zeroed(len))
+        self.locked(|kept| kept.take(len)).unwrap_or_else(|| BytesMut::zeroed(len))
     }
 
-    /// `len` bytes to be overwritten, as chunks of [`CHUNK_LIMIT`] bytes (the last: fewer).
+    /// `len` bytes to be overwritten, in chunks whose sizes are kept (the last: fewer bytes than the smallest size).
     pub(super) fn take_chunks(&self, len: u64) -> Vec<BytesMut> {
-        let (count, tail) = (usize_from_u64(len / CHUNK_LIMIT), usize_from_u64(len % CHUNK_LIMIT));
-        let mut chunks = self.locked(|kept| kept.split_off(kept.len().saturating_sub(count)));
-        chunks.reserve_exact(count - chunks.len() + usize::from(tail > 0));
-        chunks.resize_with(count, || BytesMut::zeroed(whole()));
-        if tail > 0 {
-            chunks.push(BytesMut::zeroed(tail));
-        }
-        chunks
+        let sizes = sizes(len);
+        let mut chunks = Vec::with_capacity(sizes.len());
+        self.locked(|kept| chunks.extend(sizes.iter().map(|size| kept.take(*size).ok_or(*size))));
+        chunks.into_iter().map(|chunk| chunk.unwrap_or_else(BytesMut::zeroed)).collect()
     }
 
-    /// Keeps `chunk` for a later use, if it is a whole chunk that nobody else holds and there is room for it; else it
-    /// is let go.
+    /// Keeps `chunk` for a later use, if its size is one that is kept, nobody else holds it and there is room for it;
+    /// else it is let go.
     pub fn give(&self, chunk: Bytes) {
         if let Ok(chunk) = chunk.try_into_mut() {
             self.keep(chunk);
@@ -51,16 +67,16 @@ impl Spare {
 
     /// The same for a chunk that was never handed out.
     pub(super) fn keep(&self, mut chunk: BytesMut) {
-        if chunk.capacity() != whole() {
-            return;
-        }
-        chunk.resize(whole(), 0);
-        let refused = self.locked(|kept| {
-            if kept.len() < usize_from_u64(SPARE_LIMIT / CHUNK_LIMIT) {
-                kept.push(chunk);
-                return None;
+        let len = chunk.capacity();
+        let Some(class) = class(len) else { return };
+        chunk.resize(len, 0);
+        let refused = self.locked(|kept| match kept.chunks.get_mut(class) {
+            Some(same) if kept.bytes + u64_from_usize(len) <= SPARE_LIMIT => {
+                kept.bytes += u64_from_usize(len);
+                same.push(chunk);
+                None
             }
-            Some(chunk)
+            Some(_) | None => Some(chunk),
         });
         // Freed here, after the lock.
         drop(refused);
@@ -69,36 +85,52 @@ impl Spare {
     /// How many bytes it keeps.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        CHUNK_LIMIT * self.locked(|kept| kept.len()).try_into().unwrap_or(0)
+        self.locked(|kept| kept.bytes)
     }
 
-    fn locked<T>(&self, work: impl FnOnce(&mut Vec<BytesMut>) -> T) -> T {
-        work(&mut self.chunks.lock().unwrap_or_else(PoisonError::into_inner))
+    fn locked<T>(&self, work: impl FnOnce(&mut Kept) -> T) -> T {
+        work(&mut self.kept.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-/// Bytes of a whole chunk.
-fn whole() -> usize {
-    usize_from_u64(CHUNK_LIMIT)
+/// Which of the sizes that are kept `len` is.
+fn class(len: usize) -> Option<usize> {
+    (0..CLASSES).find(|class| LEAST << class == u64_from_usize(len))
+}
+
+/// The sizes of the chunks of `len` bytes: each the largest that is kept and not too large, then what is left.
+fn sizes(len: u64) -> Vec<usize> {
+    let mut sizes = vec![usize_from_u64(CHUNK_LIMIT); usize_from_u64(len / CHUNK_LIMIT)];
+    let rest = len % CHUNK_LIMIT;
+    let smaller = (0..CLASSES).rev().map(|class| LEAST << class).filter(|size| rest & size != 0);
+    sizes.extend(smaller.chain([rest % LEAST]).filter(|size| *size > 0).map(usize_from_u64));
+    sizes
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{CHUNK_LIMIT, SPARE_LIMIT, Spare, whole};
+    use super::{CHUNK_LIMIT, LEAST, SPARE_LIMIT, Spare, sizes};
+    use crate::media::usize_from_u64;
     use bytes::{Bytes, BytesMut};
 
+    fn whole() -> usize {
+        usize_from_u64(CHUNK_LIMIT)
+    }
+
     #[test]
-    fn a_whole_chunk_that_nobody_holds_comes_back() {
+    fn a_chunk_that_nobody_holds_comes_back() {
         let spare = Spare::default();
-        let chunk = Bytes::from(vec![7; whole()]);
-        let place = chunk.as_ptr();
-        drop(chunk.clone());
-        spare.give(chunk);
-        assert_eq!(spare.bytes(), CHUNK_LIMIT);
-        assert_eq!(spare.take(5), [0; 5][..]);
-        let again = spare.take(whole());
-        assert_eq!((again.as_ptr(), again.len(), spare.bytes()), (place, whole(), 0));
-        assert_eq!(spare.take(whole()), vec![0; whole()]);
+        for size in [whole(), whole() / 2, usize_from_u64(LEAST)] {
+            let chunk = Bytes::from(vec![7; size]);
+            let place = chunk.as_ptr();
+            drop(chunk.clone());
+            spare.give(chunk);
+            assert_eq!(usize_from_u64(spare.bytes()), size);
+            assert_eq!(spare.take(5), [0; 5][..]);
+            let again = spare.take(size);
+            assert_eq!((again.as_ptr(), again.len(), spare.bytes()), (place, size, 0));
+            assert_eq!(spare.take(size), vec![0; size]);
+        }
     }
 
     #[test]
@@ -125,20 +157,29 @@ mod tests {
     #[test]
     fn no_more_is_kept_than_the_limit() {
         let spare = Spare::default();
+        spare.give(Bytes::from(vec![7; whole() / 2]));
         for _ in 0..=SPARE_LIMIT / CHUNK_LIMIT {
             spare.give(Bytes::from(vec![7; whole()]));
         }
-        assert_eq!(spare.bytes(), SPARE_LIMIT);
+        assert_eq!(spare.bytes(), SPARE_LIMIT - CHUNK_LIMIT / 2);
     }
 
     #[test]
-    fn chunks_are_whole_but_for_the_last() {
+    fn chunks_are_of_the_sizes_that_are_kept_but_for_the_last() {
+        let least = usize_from_u64(LEAST);
+        let cases = [
+            (0, vec![]),
+            (5, vec![5]),
+            (2 * CHUNK_LIMIT, vec![whole(); 2]),
+            (CHUNK_LIMIT - 1, vec![whole() / 2, whole() / 4, whole() / 8, whole() / 16, least - 1]),
+            (CHUNK_LIMIT + 3 * LEAST + 1, vec![whole(), 2 * least, least, 1]),
+        ];
+        for (len, expected) in cases {
+            assert_eq!(sizes(len), expected);
+        }
         let spare = Spare::default();
         spare.give(Bytes::from(vec![7; whole()]));
-        for (len, expected) in [(0, vec![]), (5, vec![5]), (2 * CHUNK_LIMIT, vec![whole(); 2]), (1, vec![1])] {
-            let sizes: Vec<usize> = spare.take_chunks(len).iter().map(BytesMut::len).collect();
-            assert_eq!(sizes, expected);
-        }
-        assert_eq!(spare.bytes(), 0);
+        let taken: Vec<usize> = spare.take_chunks(CHUNK_LIMIT + LEAST).iter().map(BytesMut::len).collect();
+        assert_eq!((taken, spare.bytes()), (vec![whole(), least], 0));
     }
 }
