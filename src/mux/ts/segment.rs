@@ -206,19 +206,23 @@ impl Window<'_> {
     /// The stored bytes that it is made of.
     #[must_use]
     pub fn reads(&self) -> Reads {
-        let mut reads = Reads::default();
-        for placed in self.units {
-            match (placed.unit, &self.recipe.video, &self.recipe.audio) {
-                (Unit::Picture(picture), Some(video), _) => {
-                    push_stored(&mut reads.video, &video.timeline, picture.number..picture.number + 1);
-                }
-                (Unit::Sound(sound), _, Some(audio)) => {
-                    push_stored(&mut reads.audio, &audio.timeline, sound.first..sound.first + sound.frames);
-                }
-                _ => {}
-            }
+        let stored = |timeline: &Timeline, samples: Range<u32>| {
+            let (_, stored) = timeline.stored_range(samples);
+            timeline.track().index.ranges(stored).collect()
+        };
+        let (video, audio) = (self.recipe.video.as_ref(), self.recipe.audio.as_ref());
+        Reads {
+            video: video.map(|video| stored(&video.timeline, self.samples(Unit::pictures))).unwrap_or_default(),
+            audio: audio.map(|audio| stored(&audio.timeline, self.samples(Unit::sounds))).unwrap_or_default(),
         }
-        reads
+    }
+
+    /// The samples of one track: its units hold them one behind the other.
+    fn samples(&self, of: impl Fn(Unit) -> Option<Range<u32>>) -> Range<u32> {
+        let mut units = self.units.iter().filter_map(|placed| of(placed.unit));
+        let first = units.next().unwrap_or_default();
+        let last = units.next_back().unwrap_or_else(|| first.clone());
+        first.start..last.end
     }
 
     /// Its bytes, in chunks of at most 32 KiB, made from what [`Self::reads`] asks for.
@@ -241,16 +245,6 @@ impl Window<'_> {
             self.units.iter().for_each(|placed| writer.unit(*placed));
         }
         cut(writer.out.finish(), self.skip, self.take)
-    }
-}
-
-fn push_stored(reads: &mut Vec<ByteRange>, timeline: &Timeline, samples: Range<u32>) {
-    let (_, stored) = timeline.stored_range(samples);
-    for range in timeline.track().index.ranges(stored) {
-        match reads.last_mut().and_then(|last| last.joined(range).map(|both| (last, both))) {
-            Some((last, both)) => *last = both,
-            None => reads.push(range),
-        }
     }
 }
 

@@ -33,6 +33,24 @@ pub(super) enum Unit {
     Clock(i64),
 }
 
+impl Unit {
+    /// The samples of the video track that it holds.
+    pub(super) fn pictures(self) -> Option<Range<u32>> {
+        match self {
+            Self::Picture(picture) => Some(picture.number..picture.number + 1),
+            Self::Sound(_) | Self::Clock(_) => None,
+        }
+    }
+
+    /// The samples of the audio track that it holds.
+    pub(super) fn sounds(self) -> Option<Range<u32>> {
+        match self {
+            Self::Sound(sound) => Some(sound.first..sound.first + sound.frames),
+            Self::Picture(_) | Self::Clock(_) => None,
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Picture {
     pub(super) number: u32,

@@ -89,14 +89,14 @@ impl Writer<'_> {
         pes::header(&mut self.out, Pid::Audio, (shape.audio, sound.times), bytes, 0);
         let samples = sound.first..sound.first + sound.frames;
         let (mut silent, _) = audio.timeline.stored_range(samples.clone());
-        for sample in audio.timeline.samples(samples) {
-            self.out.push(&audio.adts.header(sample.size));
+        audio.timeline.each_size(samples, |size| {
+            self.out.push(&audio.adts.header(size));
             match audio.timeline.silent_frame().filter(|_| silent > 0) {
                 Some(frame) => self.out.push(frame),
-                None => self.audio.pass(u64::from(sample.size), |part| self.out.push(part)),
+                None => self.audio.pass(u64::from(size), |part| self.out.push(part)),
             }
             silent = silent.saturating_sub(1);
-        }
+        });
     }
 
     /// All units of a segment whose NAL units grow: counters are counted on the way, and the last picture has as many
