@@ -22,7 +22,7 @@ mod support;
 use afflux::media::MediaKind;
 use afflux::mux::{self, Chunks, Piece, Transport, TsRecipe};
 use afflux::plan::{Plan, Streams};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use criterion::{Criterion, Throughput};
 use std::hint::black_box;
 use std::process::Command;
@@ -88,7 +88,7 @@ fn stored(recipe: &TsRecipe) -> (Vec<Bytes>, Vec<Bytes>) {
 }
 
 fn bake(recipe: &TsRecipe, video: &[Bytes], audio: &[Bytes]) -> Vec<Bytes> {
-    recipe.whole().bake(Chunks::new(video.to_vec()), Chunks::new(audio.to_vec()))
+    recipe.whole().bake(Chunks::new(video.to_vec()), Chunks::new(audio.to_vec()), BytesMut::with_capacity)
 }
 
 fn timed(criterion: &mut Criterion, film: &Film) {

@@ -24,7 +24,7 @@ use afflux::manifest::{Lineup, Manifests, TsManifests};
 use afflux::media::{AssetId, ByteRange};
 use afflux::mux::{self, Chunks, Piece, Transport};
 use afflux::plan::{PACKAGER_REVISION, Plan, Planned};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -81,7 +81,8 @@ fn transport(name: &str, plan: &Plan, objects: &HashMap<String, Bytes>) -> (Stri
                     track.map(|track| ranges.iter().map(|range| slice(&objects[&track.file], *range)).collect());
                 Chunks::new(parts.unwrap_or_default())
             };
-            let made = recipe.whole().bake(read(streams.video(), &reads.video), read(streams.audio(), &reads.audio));
+            let (video, audio) = (read(streams.video(), &reads.video), read(streams.audio(), &reads.audio));
+            let made = recipe.whole().bake(video, audio, BytesMut::with_capacity);
             let bytes = made.concat();
             if number == 1 {
                 bytes.chunks(188).take(40).for_each(|packet| dump_packet(packet, &mut out));

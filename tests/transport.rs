@@ -15,9 +15,9 @@
 mod movie;
 
 use afflux::media::{ByteRange, Edit, Family, Kind, Moment, Movie, Ticks};
-use afflux::mux::{Chunks, Length, Transport, TsRecipe, Unfit, Window};
+use afflux::mux::{CHUNK, Chunks, Length, Transport, TsRecipe, Unfit, Window};
 use afflux::plan::{Plan, Settings, Source, Streams};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use movie::{Frame, PICTURE, Reel, SOUND, byte};
 use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop, prop_assert, prop_assert_eq, prop_oneof, proptest};
 use std::sync::Arc;
@@ -68,8 +68,10 @@ fn stored(ranges: &[ByteRange]) -> Chunks {
 
 fn bake(window: &Window<'_>) -> Vec<u8> {
     let reads = window.reads();
-    let chunks = window.bake(stored(&reads.video), stored(&reads.audio));
-    assert!(chunks.iter().all(|chunk| chunk.len() <= 256 << 10));
+    // Memory that was used before.
+    let room = |bytes| BytesMut::from(vec![0xa5; bytes].as_slice());
+    let chunks = window.bake(stored(&reads.video), stored(&reads.audio), room);
+    assert!(chunks.iter().all(|chunk| chunk.len() <= CHUNK));
     chunks.concat()
 }
 

@@ -6,7 +6,7 @@ use crate::media::{ByteRange, usize_from_u64};
 use crate::metrics::{Metrics, Stage};
 use crate::mux::{Chunks, Length, Piece, Reads, Recipe, TsRecipe, Window};
 use crate::store::Object;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use std::ops::Range;
 use std::time::Instant;
 
@@ -137,7 +137,7 @@ async fn baked(window: &Window<'_>, objects: &Objects, metrics: &Metrics) -> Res
     };
     let read = Instant::now();
     metrics.took(Stage::Read, read - start);
-    let made = window.bake(Chunks::new(video), Chunks::new(audio));
+    let made = window.bake(Chunks::new(video), Chunks::new(audio), BytesMut::with_capacity);
     if let Some(object) = objects.video.as_ref().or(objects.audio.as_ref()) {
         object.give_back(whole);
     }

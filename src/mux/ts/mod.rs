@@ -25,5 +25,6 @@ mod write;
 
 pub use chunks::Chunks;
 pub use fit::{Unfit, fit};
+pub use packets::CHUNK;
 pub use segment::{Outline, Reads, TsRecipe, Window};
 pub use transport::Transport;

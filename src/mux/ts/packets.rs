@@ -5,7 +5,8 @@
 //! adaptation field   │ length u8 │ flags u8 │ PCR 6? │ 0xff … │
 //! ```
 
-use bytes::Bytes;
+use crate::media::usize_from_u64;
+use bytes::{BufMut, Bytes, BytesMut};
 
 /// Bytes of a packet.
 pub(super) const PACKET: usize = 188;
@@ -19,7 +20,7 @@ pub(super) const PAYLOAD: u8 = 0x10;
 const ADAPTATION: u8 = 0x20;
 
 /// Bytes of a chunk of packets at most; a chunk is one allocation.
-const CHUNK: usize = 32 << 10;
+pub const CHUNK: usize = 32 << 10;
 
 /// The packet identifiers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,10 +67,13 @@ const BODY_U64: u64 = 184;
 const CLOCK_U64: u64 = 8;
 
 /// Packets, as they are written.
-#[derive(Debug)]
-pub(super) struct Packets {
+pub(super) struct Packets<'a> {
     chunks: Vec<Bytes>,
-    current: Vec<u8>,
+    current: BytesMut,
+    /// Gives memory for so many bytes, at most [`CHUNK`].
+    room: &'a mut dyn FnMut(usize) -> BytesMut,
+    /// Bytes to come that there is no memory for yet, as far as that is known.
+    expected: usize,
     unit: Unit,
 }
 
@@ -88,28 +92,29 @@ struct Unit {
     room: usize,
 }
 
-impl Packets {
-    /// Room for `bytes`, in chunks.
-    pub(super) fn new(bytes: usize) -> Self {
+impl<'a> Packets<'a> {
+    /// About `bytes` bytes, in chunks of the memory that `room` gives.
+    pub(super) fn new(bytes: usize, room: &'a mut dyn FnMut(usize) -> BytesMut) -> Self {
         let unit = Unit { pid: Pid::Pat, continuity: 0, clock: None, start: false, bytes: 0, packets: 0, room: 0 };
-        Self { chunks: Vec::with_capacity(bytes / CHUNK + 1), current: Vec::with_capacity(bytes.min(CHUNK)), unit }
+        Self { chunks: Vec::with_capacity(bytes / CHUNK + 1), current: BytesMut::new(), room, expected: bytes, unit }
     }
 
-    /// Where tables are written.
-    pub(super) fn tables(&mut self) -> &mut Vec<u8> {
+    /// Where a table's packet is written.
+    pub(super) fn table(&mut self) -> &mut BytesMut {
+        self.make_room();
         &mut self.current
     }
 
     /// A packet with nothing but a PCR; `continuity` is that of the packet before it (§2.4.3.3).
     pub(super) fn clock(&mut self, pid: Pid, continuity: u8, at: i64) {
         self.make_room();
-        self.current.extend(pid.header(false, ADAPTATION, continuity));
+        self.current.extend_from_slice(&pid.header(false, ADAPTATION, continuity));
         adaptation(&mut self.current, BODY, Some(Clock { at, random_access: false }));
     }
 
     /// Begins a unit of `bytes` bytes in `packets` packets: at least as many as they fill, at most one a byte.
     pub(super) fn begin(&mut self, (pid, continuity): (Pid, u8), clock: Option<Clock>, bytes: u64, packets: u64) {
-        let [bytes, packets] = [bytes, packets].map(crate::media::usize_from_u64);
+        let [bytes, packets] = [bytes, packets].map(usize_from_u64);
         self.unit = Unit { pid, continuity, clock, start: true, bytes, packets, room: 0 };
     }
 
@@ -117,6 +122,10 @@ impl Packets {
     pub(super) fn push(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             if self.unit.room == 0 {
+                bytes = self.push_full(bytes);
+                if bytes.is_empty() {
+                    return;
+                }
                 self.open();
             }
             let (now, later) = bytes.split_at(bytes.len().min(self.unit.room));
@@ -130,9 +139,34 @@ impl Packets {
     /// All packets, in chunks.
     pub(super) fn finish(mut self) -> Vec<Bytes> {
         if !self.current.is_empty() {
-            self.chunks.push(self.current.into());
+            self.chunks.push(self.current.freeze());
         }
         self.chunks
+    }
+
+    /// Writes the packets that `bytes` fills with payload alone, while none is open; what it leaves of `bytes`.
+    fn push_full<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
+        let unit = &mut self.unit;
+        // Every packet to come has a byte at least: what the unit has beyond that fills one packet after the other.
+        let full = if unit.start { 0 } else { unit.bytes.saturating_sub(unit.packets) / (BODY - 1) };
+        let (payloads, _) = bytes.as_chunks::<BODY>();
+        let mut payloads = payloads.get(..full).unwrap_or(payloads);
+        let (_, rest) = bytes.split_at(payloads.len() * BODY);
+        unit.packets -= payloads.len();
+        unit.bytes -= payloads.len() * BODY;
+        let (header, mut continuity) = (u32::from_be_bytes(unit.pid.header(false, PAYLOAD, 0)), unit.continuity);
+        while !payloads.is_empty() {
+            let room = self.make_room();
+            let (now, later) = payloads.split_at(room.min(payloads.len()));
+            for payload in now {
+                self.current.extend_from_slice(&(header | u32::from(continuity & 0xf)).to_be_bytes());
+                self.current.extend_from_slice(payload);
+                continuity = continuity.wrapping_add(1);
+            }
+            payloads = later;
+        }
+        self.unit.continuity = continuity;
+        rest
     }
 
     /// Begins the unit's next packet: as full as the packets behind it allow, each of which has a byte at least.
@@ -144,7 +178,7 @@ impl Packets {
         let payload = most.min(unit.bytes - unit.packets.min(unit.bytes - 1));
         let rest = BODY - payload;
         let control = if rest == 0 { PAYLOAD } else { PAYLOAD | ADAPTATION };
-        self.current.extend(unit.pid.header(unit.start, control, unit.continuity));
+        self.current.extend_from_slice(&unit.pid.header(unit.start, control, unit.continuity));
         if rest > 0 {
             adaptation(&mut self.current, rest, unit.clock.take());
         }
@@ -153,36 +187,124 @@ impl Packets {
         unit.room = payload;
     }
 
-    fn make_room(&mut self) {
-        if self.current.len() + PACKET > CHUNK {
-            let full = std::mem::replace(&mut self.current, Vec::with_capacity(CHUNK));
-            self.chunks.push(full.into());
+    /// Makes room for a packet; for how many there is room now.
+    fn make_room(&mut self) -> usize {
+        let room = |chunk: &BytesMut| chunk.capacity().min(CHUNK).saturating_sub(chunk.len()) / PACKET;
+        if room(&self.current) == 0 {
+            let bytes = if self.expected == 0 { CHUNK } else { self.expected.min(CHUNK) };
+            self.expected = self.expected.saturating_sub(CHUNK / PACKET * PACKET);
+            let mut empty = (self.room)(bytes);
+            empty.clear();
+            let full = std::mem::replace(&mut self.current, empty);
+            if !full.is_empty() {
+                self.chunks.push(full.freeze());
+            }
         }
+        room(&self.current).max(1)
     }
 }
 
 /// An adaptation field of `bytes` bytes, 1 to 184: at least 8 with a PCR.
-fn adaptation(out: &mut Vec<u8>, bytes: usize, clock: Option<Clock>) {
+fn adaptation(out: &mut BytesMut, bytes: usize, clock: Option<Clock>) {
     let end = out.len() + bytes;
-    out.push(u8::try_from(bytes - 1).expect("at most 183"));
+    out.put_u8(u8::try_from(bytes - 1).expect("at most 183"));
     if bytes > 1 {
         let random_access = if clock.is_some_and(|clock| clock.random_access) { 0x40 } else { 0 };
-        out.push(random_access | if clock.is_some() { 0x10 } else { 0 });
+        out.put_u8(random_access | if clock.is_some() { 0x10 } else { 0 });
     }
     if let Some(clock) = clock {
         // 33 bits of 90 kHz, 6 reserved, 9 of 27 MHz that are always 0.
         let base = clock.at.rem_euclid(1 << 33).unsigned_abs();
         let [_, _, pcr @ ..] = (base << 15 | 0x3f << 9).to_be_bytes();
-        out.extend(pcr);
+        out.extend_from_slice(&pcr);
     }
     out.resize(end, 0xff);
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Clock, Packets, Pid, packets};
+    use super::{BODY, CHUNK, CLOCK, Clock, PACKET, Packets, Pid, adaptation, packets};
     use crate::media::u64_from_usize;
-    use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
+    use bytes::{Bytes, BytesMut};
+    use proptest::prelude::{Strategy, any, prop, prop_assert, prop_assert_eq, prop_oneof, proptest};
+
+    /// The clock of a unit that has one.
+    const AT: Clock = Clock { at: -1, random_access: true };
+
+    fn unit(bytes: usize) -> Vec<u8> {
+        (0..bytes).map(|at| at.to_le_bytes()[0]).collect()
+    }
+
+    /// The packets of `unit` one by one, each as full as those behind it allow: what the fast way must agree with.
+    fn defined(unit: &[u8], clock: Option<Clock>, continuity: u8, count: u8) -> Vec<u8> {
+        let (mut out, mut rest) = (BytesMut::new(), unit);
+        for number in 0..count {
+            let clock = clock.filter(|_| number == 0);
+            let most = BODY - if clock.is_some() { CLOCK } else { 0 };
+            let (payload, later) = rest.split_at(most.min(rest.len() - usize::from(count - number - 1)));
+            let control = if payload.len() == BODY { 0x10 } else { 0x30 };
+            out.extend_from_slice(&Pid::Video.header(number == 0, control, continuity.wrapping_add(number)));
+            if payload.len() < BODY {
+                adaptation(&mut out, BODY - payload.len(), clock);
+            }
+            out.extend_from_slice(payload);
+            rest = later;
+        }
+        out.into()
+    }
+
+    /// The same as it is written of `parts`, in chunks of `room` bytes.
+    fn made<'a>(
+        parts: impl Iterator<Item = &'a [u8]> + Clone,
+        clock: Option<Clock>,
+        head: [u8; 2],
+        room: usize,
+    ) -> Vec<Bytes> {
+        let [continuity, count] = head;
+        let mut room = |_: usize| BytesMut::zeroed(room);
+        let mut written = Packets::new(0, &mut room);
+        let bytes = parts.clone().map(<[u8]>::len).sum();
+        written.begin((Pid::Video, continuity), clock, u64_from_usize(bytes), count.into());
+        parts.for_each(|part| written.push(part));
+        written.finish()
+    }
+
+    fn fills(bytes: usize, clock: Option<Clock>) -> u8 {
+        u8::try_from(packets(u64_from_usize(bytes), clock.is_some())).unwrap()
+    }
+
+    #[test]
+    fn a_part_may_end_anywhere_in_a_packet() {
+        let lengths = [3 * BODY - CLOCK, 3 * BODY].into_iter().flat_map(|bytes| [bytes - 1, bytes, bytes + 1]);
+        for (bytes, clock, more) in lengths.flat_map(|bytes| [(bytes, None, 0), (bytes, Some(AT), 0), (bytes, None, 2)])
+        {
+            let (unit, count) = (unit(bytes), fills(bytes, clock) + more);
+            let expected = defined(&unit, clock, 14, count);
+            for cut in 0..=bytes {
+                let (one, two) = unit.split_at(cut);
+                let parts = [one, two].into_iter();
+                assert_eq!(made(parts, clock, [14, count], CHUNK).concat(), expected, "{bytes} bytes cut at {cut}");
+            }
+        }
+    }
+
+    #[test]
+    fn memory_is_asked_for_as_it_is_needed() {
+        let mut asked = Vec::new();
+        let mut room = |bytes| {
+            asked.push(bytes);
+            BytesMut::with_capacity(bytes)
+        };
+        let full = CHUNK / PACKET * PACKET;
+        let bytes = 2 * CHUNK / PACKET * BODY + BODY;
+        let count = packets(u64_from_usize(bytes), false);
+        let mut written = Packets::new(bytes / BODY * PACKET, &mut room);
+        written.begin((Pid::Video, 0), None, u64_from_usize(bytes), count);
+        written.push(&unit(bytes));
+        let lengths: Vec<usize> = written.finish().iter().map(Bytes::len).collect();
+        let rest = bytes / BODY * PACKET - 2 * full;
+        assert_eq!((lengths, asked), (vec![full, full, rest], vec![CHUNK, CHUNK, rest]));
+    }
 
     /// Header, adaptation field, payload.
     fn split(packet: &[u8]) -> (&[u8], &[u8], &[u8]) {
@@ -192,12 +314,33 @@ mod tests {
 
     proptest! {
         #[test]
+        fn a_unit_in_parts_is_the_packets_of_its_definition(
+            bytes in prop_oneof![20_usize..3_000, (1_usize..16).prop_map(|count| count * BODY)],
+            parts in prop::collection::vec(1_usize..700, 1..9), clock in any::<bool>(), more in 0_u8..16,
+            continuity in 0_u8..16, room in PACKET..9 * PACKET,
+        ) {
+            let (unit, clock) = (unit(bytes), clock.then_some(AT));
+            let count = fills(bytes, clock) + more;
+            let mut rest = unit.as_slice();
+            let cut = parts.iter().cycle().map_while(|part| {
+                let (part, later) = rest.split_at((*part).min(rest.len()));
+                rest = later;
+                (!part.is_empty()).then_some(part)
+            });
+            let cut: Vec<&[u8]> = cut.collect();
+            let chunks = made(cut.iter().copied(), clock, [continuity, count], room);
+            prop_assert!(chunks.iter().all(|chunk| chunk.len() % PACKET == 0 && chunk.len() <= room));
+            prop_assert_eq!(chunks.concat(), defined(&unit, clock, continuity, count));
+        }
+
+        #[test]
         fn payloads_are_the_unit_in_as_many_packets_as_promised(
             bytes in 20_usize..3_000, clock in any::<bool>(), more in 0_u64..16, continuity in 0_u8..16,
         ) {
             let unit: Vec<u8> = (0..bytes).map(|at| at.to_le_bytes()[0]).collect();
             let count = packets(u64_from_usize(bytes), clock) + more;
-            let mut written = Packets::new(0);
+            let mut room = BytesMut::with_capacity;
+            let mut written = Packets::new(0, &mut room);
             let at = clock.then_some(Clock { at: -1, random_access: true });
             written.begin((Pid::Video, continuity), at, u64_from_usize(bytes), count);
             unit.chunks(97).for_each(|part| written.push(part));
@@ -221,7 +364,8 @@ mod tests {
 
     #[test]
     fn a_clock_fills_its_packet() {
-        let mut written = Packets::new(0);
+        let mut room = BytesMut::with_capacity;
+        let mut written = Packets::new(0, &mut room);
         written.clock(Pid::Audio, 15, 2);
         let out = written.finish().concat();
         assert_eq!(out[..12], [0x47, 1, 1, 0x2f, 183, 0x10, 0, 0, 0, 1, 0x7e, 0]);

@@ -40,7 +40,7 @@ impl Stamps {
 }
 
 /// Writes the header of a unit of `bytes` bytes, header included, of which `stuffing`, at most 27, are stuffing.
-pub(super) fn header(out: &mut Packets, pid: Pid, (stamps, times): (Stamps, Times), bytes: u64, stuffing: u8) {
+pub(super) fn header(out: &mut Packets<'_>, pid: Pid, (stamps, times): (Stamps, Times), bytes: u64, stuffing: u8) {
     let decoded = stamps == Stamps::Two && times.dts != times.pts;
     let spare = if stamps == Stamps::Two && !decoded { 5 } else { 0 };
     let stuffing = stuffing + spare;
@@ -70,10 +70,12 @@ fn time(prefix: u64, at: i64) -> [u8; 5] {
 mod tests {
     use super::super::packets::{Packets, Pid};
     use super::{Stamps, Times, header, time};
+    use bytes::BytesMut;
 
     fn written(stamps: Stamps, times: Times, stuffing: u8) -> Vec<u8> {
         let bytes = stamps.header() + u64::from(stuffing);
-        let mut out = Packets::new(0);
+        let mut room = BytesMut::with_capacity;
+        let mut out = Packets::new(0, &mut room);
         out.begin((Pid::Video, 0), None, bytes, 1);
         header(&mut out, Pid::Video, (stamps, times), bytes, stuffing);
         let packet = out.finish().concat();

@@ -1,6 +1,7 @@
 //! The tables that say what is in a transport stream (ISO/IEC 13818-1 §2.4.4): PAT and PMT, one packet each.
 
-use super::packets::{PACKET, PAYLOAD, Pid};
+use super::packets::{PACKET, PAYLOAD, Packets, Pid};
+use bytes::BytesMut;
 
 /// The one program's number.
 const PROGRAM: u16 = 1;
@@ -18,11 +19,11 @@ pub(super) struct Carried {
 }
 
 /// Writes the packets of PAT and PMT, both with that continuity counter.
-pub(super) fn tables(out: &mut Vec<u8>, carried: Carried, continuity: u8) {
+pub(super) fn tables(out: &mut Packets<'_>, carried: Carried, continuity: u8) {
     let mut pat = PROGRAM.to_be_bytes().to_vec();
     pat.extend(pid(Pid::Pmt));
-    packet(out, Pid::Pat, continuity, &section(0, 1, &pat));
-    packet(out, Pid::Pmt, continuity, &section(2, PROGRAM, &streams(carried)));
+    packet(out.table(), Pid::Pat, continuity, &section(0, 1, &pat));
+    packet(out.table(), Pid::Pmt, continuity, &section(2, PROGRAM, &streams(carried)));
 }
 
 /// The body of the PMT: PCR PID, no descriptors, then each stream.
@@ -60,11 +61,11 @@ fn section(table: u8, id: u16, body: &[u8]) -> Vec<u8> {
 }
 
 /// A packet that holds one section from its beginning; the rest is 0xff (§2.4.4.1).
-fn packet(out: &mut Vec<u8>, pid: Pid, continuity: u8, section: &[u8]) {
+fn packet(out: &mut BytesMut, pid: Pid, continuity: u8, section: &[u8]) {
     let end = out.len() + PACKET;
-    out.extend(pid.header(true, PAYLOAD, continuity));
-    out.push(0);
-    out.extend(section);
+    out.extend_from_slice(&pid.header(true, PAYLOAD, continuity));
+    out.extend_from_slice(&[0]);
+    out.extend_from_slice(section);
     out.resize(end, 0xff);
 }
 
@@ -80,7 +81,9 @@ fn crc32(bytes: &[u8]) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::packets::Packets;
     use super::{Carried, crc32, tables};
+    use bytes::BytesMut;
 
     #[test]
     fn the_check_value_of_crc_32_mpeg_2() {
@@ -89,8 +92,10 @@ mod tests {
 
     #[test]
     fn a_table_is_a_packet() {
-        let mut out = Vec::new();
+        let mut room = BytesMut::with_capacity;
+        let mut out = Packets::new(2 * 188, &mut room);
         tables(&mut out, Carried { video: true, audio: true }, 7);
+        let out = out.finish().concat();
         assert_eq!(out.len(), 2 * 188);
         let pat = [0x47, 0x40, 0, 0x17, 0, 0, 0xb0, 13, 0, 1, 0xc1, 0, 0, 0, 1, 0xf0, 0, 0x2a, 0xb1, 0x04, 0xb2, 0xff];
         assert_eq!(&out[..22], pat);

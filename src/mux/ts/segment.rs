@@ -10,7 +10,7 @@ use super::write::Writer;
 use crate::media::{ByteRange, Family, MediaKind, u64_from_usize, usize_from_u64};
 use crate::mux::recipe::Length;
 use crate::plan::{Streams, Timeline};
-use bytes::{Buf, Bytes};
+use bytes::{Buf, Bytes, BytesMut};
 use std::ops::Range;
 
 /// Bytes of PAT and PMT.
@@ -106,10 +106,14 @@ impl TsRecipe {
     /// twice; behind the first unit at least.
     #[must_use]
     pub fn step(&self, from: u64, bytes: u64) -> u64 {
-        let starts = |at: usize| self.units.get(at).map_or(self.assumed(), |unit| unit.packet * PACKET_U64);
         let behind = self.units.partition_point(|unit| unit.packet * PACKET_U64 <= from.saturating_add(bytes));
-        let last = starts(behind.saturating_sub(1));
-        if behind < self.units.len() && last > from { last } else { starts(behind) }
+        let last = self.starts(behind.saturating_sub(1));
+        if behind < self.units.len() && last > from { last } else { self.starts(behind) }
+    }
+
+    /// Bytes of the segment before unit `at`, all of them where there is none.
+    fn starts(&self, at: usize) -> u64 {
+        self.units.get(at).map_or(self.packets, |unit| unit.packet) * PACKET_U64
     }
 
     /// The first packet, the number of packets and the times of each track's units in the segment, video first.
@@ -141,7 +145,7 @@ impl TsRecipe {
     /// What makes the whole segment.
     #[must_use]
     pub fn whole(&self) -> Window<'_> {
-        Window { recipe: self, units: &self.units, tables: true, skip: 0, take: u64::MAX }
+        Window { recipe: self, units: &self.units, tables: true, bytes: self.assumed(), skip: 0, take: u64::MAX }
     }
 
     /// What makes bytes `range` of the segment, as far as it reaches: the units that these bytes are of. The whole where
@@ -158,11 +162,9 @@ impl TsRecipe {
         let to = self.units.partition_point(|unit| unit.packet < last).max(from);
         let units = self.units.get(from..to).unwrap_or_default();
         let tables = start < TABLES;
-        let begins = match units.first() {
-            Some(first) if !tables => first.packet * PACKET_U64,
-            Some(_) | None => 0,
-        };
-        Window { recipe: self, units, tables, skip: start - begins, take: end - start }
+        let begins = if tables { 0 } else { self.starts(from) };
+        let bytes = self.starts(to) - begins;
+        Window { recipe: self, units, tables, bytes, skip: start - begins, take: end - start }
     }
 }
 
@@ -187,7 +189,9 @@ pub struct Window<'a> {
     recipe: &'a TsRecipe,
     units: &'a [Placed],
     tables: bool,
-    /// Bytes of what is made that stand before the window.
+    /// Bytes of what is made, assumed where they are known after it is made only.
+    bytes: u64,
+    /// Those of them that stand before the window.
     skip: u64,
     /// Bytes of the window.
     take: u64,
@@ -225,19 +229,14 @@ impl Window<'_> {
         first.start..last.end
     }
 
-    /// Its bytes, in chunks of at most 32 KiB, made from what [`Self::reads`] asks for.
+    /// Its bytes, in chunks of at most [`CHUNK`](super::CHUNK) bytes, made from what [`Self::reads`] asks for. A chunk is
+    /// written into what `room` gives for so many bytes: memory of that capacity, of whose content nothing is kept.
     #[must_use]
-    pub fn bake(&self, video: Chunks, audio: Chunks) -> Vec<Bytes> {
-        let promised = self.recipe.packets * PACKET_U64;
-        let mut writer = Writer {
-            recipe: self.recipe,
-            out: Packets::new(usize_from_u64(promised.min(self.skip.saturating_add(self.take)))),
-            video,
-            audio,
-            spread: 0,
-        };
+    pub fn bake(&self, video: Chunks, audio: Chunks, mut room: impl FnMut(usize) -> BytesMut) -> Vec<Bytes> {
+        let out = Packets::new(usize_from_u64(self.bytes), &mut room);
+        let mut writer = Writer { recipe: self.recipe, out, video, audio, spread: 0 };
         if self.tables {
-            psi::tables(writer.out.tables(), self.recipe.shape.carried, self.recipe.tables);
+            psi::tables(&mut writer.out, self.recipe.shape.carried, self.recipe.tables);
         }
         if self.recipe.length() == Length::AfterMake {
             writer.growing(self.units);

@@ -16,7 +16,7 @@ const DELIMITER_TYPE: u8 = 9;
 /// Packets of one window, as they are written.
 pub(super) struct Writer<'a> {
     pub(super) recipe: &'a TsRecipe,
-    pub(super) out: Packets,
+    pub(super) out: Packets<'a>,
     pub(super) video: Chunks,
     pub(super) audio: Chunks,
     /// Packets that the next picture has beyond those that it fills.
