@@ -8,6 +8,8 @@
 
 use super::error::Error;
 use super::error::FourCc;
+use super::sieve::Cut;
+use crate::media::Packing;
 use crate::media::u64_from_usize;
 use crate::media::usize_from_u32;
 use crate::media::usize_from_u64;
@@ -51,15 +53,27 @@ pub(super) struct Atom<'a> {
     pub(super) whole: &'a [u8],
     /// What is behind the header.
     pub(super) body: &'a [u8],
+    /// What was cut out of it when it was read, in order.
+    cuts: &'a [Cut],
 }
 
 impl<'a> Atom<'a> {
     /// The box that `whole` is, from its first byte to its last.
     pub(super) fn new(whole: &'a [u8], at: u64) -> Result<Self, Error> {
-        let left = u64_from_usize(whole.len());
+        Self::sifted(whole, at, &[])
+    }
+
+    /// The same of a box that `cuts` are missing of.
+    pub(super) fn sifted(whole: &'a [u8], at: u64, cuts: &'a [Cut]) -> Result<Self, Error> {
+        let left = length(whole, cuts);
         let header = Header::read(whole).ok_or(Error::BoxSize { kind: FourCc(*b"    "), at, claims: 8, left })?;
         let body = whole.get(usize_from_u64(header.len)..).unwrap_or_default();
-        Ok(Self { kind: header.kind, at, whole, body })
+        Ok(Self { kind: header.kind, at, whole, body, cuts })
+    }
+
+    /// The table that was cut out of it, packed; once, and only where one was.
+    pub(super) fn packing(self) -> Option<Packing> {
+        self.cuts.first().and_then(Cut::take)
     }
 
     /// The boxes in its body.
@@ -71,7 +85,7 @@ impl<'a> Atom<'a> {
     pub(super) fn children_behind(self, skip: usize) -> Children<'a> {
         let rest = self.body.get(skip..).unwrap_or_default();
         let start = u64_from_usize(self.whole.len() - rest.len());
-        Children { within: self.kind, at: self.at.saturating_add(start), rest }
+        Children { within: self.kind, at: self.at.saturating_add(start), rest, cuts: self.cuts }
     }
 
     /// The first child of a type.
@@ -109,11 +123,18 @@ pub(super) struct Children<'a> {
     within: FourCc,
     at: u64,
     rest: &'a [u8],
+    /// What is missing of `rest`.
+    cuts: &'a [Cut],
+}
+
+/// How long `bytes` were before `cuts` were taken out of them.
+fn length(bytes: &[u8], cuts: &[Cut]) -> u64 {
+    cuts.iter().fold(u64_from_usize(bytes.len()), |sum, cut| sum.saturating_add(cut.len()))
 }
 
 impl<'a> Children<'a> {
     fn split(&mut self) -> Result<Option<Atom<'a>>, Error> {
-        let (at, left) = (self.at, u64_from_usize(self.rest.len()));
+        let (at, left) = (self.at, length(self.rest, self.cuts));
         let header = Header::read(self.rest);
         let size = header.map_or(Some(8), |header| header.size);
         // QuickTime ends some containers with 32 zero bits; "to the end of the file" is for top-level boxes alone.
@@ -127,9 +148,12 @@ impl<'a> Children<'a> {
         if size < header.len || size > left {
             return Err(refused(size));
         }
-        let (whole, rest) = self.rest.split_at_checked(usize_from_u64(size)).ok_or_else(|| refused(size))?;
-        (self.at, self.rest) = (at.saturating_add(size), rest);
-        Atom::new(whole, at).map(Some)
+        let end = at.saturating_add(size);
+        let (cuts, later) = self.cuts.split_at(self.cuts.partition_point(|cut| cut.at() < end));
+        let kept = cuts.iter().fold(size, |size, cut| size.saturating_sub(cut.len()));
+        let (whole, rest) = self.rest.split_at_checked(usize_from_u64(kept)).ok_or_else(|| refused(size))?;
+        (self.at, self.rest, self.cuts) = (end, rest, later);
+        Atom::sifted(whole, at, cuts).map(Some)
     }
 }
 

@@ -132,7 +132,7 @@ impl Entry {
 
 /// The greatest composition offset; 0 where none is positive.
 pub(super) fn greatest_offset(offsets: &OffsetRuns) -> i64 {
-    i64::from(offsets.iter().map(|(_, offset)| offset).fold(0, i32::max))
+    i64::from(offsets.greatest())
 }
 
 /// Shifts an edit of a recording whose first sample is not decoded at 0: `origin` becomes the presentation's start.

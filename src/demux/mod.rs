@@ -14,6 +14,7 @@ mod language;
 mod moov;
 mod movie;
 mod probe;
+mod sieve;
 mod sound;
 mod stsd;
 mod tables;

@@ -9,6 +9,7 @@ use super::fragment::Defaults;
 use super::fragment::Run;
 use super::language::Dialect;
 use super::language::language;
+use super::sieve::Sifted;
 use super::stsd;
 use super::stsd::Handler;
 use super::stsd::Stsd;
@@ -68,7 +69,15 @@ enum Found {
 impl Moov {
     /// Reads the whole box, `bytes` that begin at byte `at` of the object. Its long tables stay where they are.
     pub(super) fn read(bytes: &Bytes, at: u64, dialect: Dialect) -> Result<Self, Error> {
-        let moov = Atom::new(bytes, at)?;
+        Self::of(Atom::new(bytes, at)?, bytes, dialect)
+    }
+
+    /// Reads what was kept of the box.
+    pub(super) fn sifted(sifted: &Sifted, dialect: Dialect) -> Result<Self, Error> {
+        Self::of(sifted.atom()?, sifted.bytes(), dialect)
+    }
+
+    fn of(moov: Atom<'_>, bytes: &Bytes, dialect: Dialect) -> Result<Self, Error> {
         let timescale = timescale(moov.need(*b"mvhd")?)?;
         let mut this = Self {
             timescale,

@@ -6,7 +6,8 @@
 //! ftyp moov moof mdat …   1 read per fragment or per 64 KiB, and 2
 //! ```
 //! A read that looks for boxes brings 64 KiB, so that a header and its box, or several small boxes, come in one; that of
-//! a long `moov` brings the first media bytes behind it.
+//! a long `moov` brings the first media bytes behind it. What is read may be fed part by part: a long `moov` is packed
+//! as it comes, and is never whole in memory.
 
 use super::boxes::Atom;
 use super::boxes::Header;
@@ -19,12 +20,15 @@ use super::language::Dialect;
 use super::moov::Moov;
 use super::movie;
 use super::movie::Object;
+use super::sieve;
+use super::sieve::Sieve;
 use crate::media::ByteRange;
 use crate::media::Layout;
 use crate::media::Movie;
 use crate::media::u64_from_usize;
 use crate::media::usize_from_u64;
 use bytes::Bytes;
+use std::mem;
 
 /// Bytes of a read that only looks for boxes.
 pub const READ_AHEAD: u64 = 64 * 1024;
@@ -60,12 +64,23 @@ pub enum Step {
 #[derive(Debug)]
 pub struct Probe {
     size: u64,
+    /// What is still to come of the bytes that were asked for.
     asked: ByteRange,
     head: Bytes,
-    window: Bytes,
+    window: Window,
+    /// What has come of the window that is next.
+    coming: Vec<u8>,
+    sieve: Option<Box<Sieve>>,
     phase: Phase,
     seen: Seen,
     content: Content,
+}
+
+/// Bytes that are at hand, and where they begin.
+#[derive(Debug, Default)]
+struct Window {
+    at: u64,
+    bytes: Bytes,
 }
 
 /// What is being looked for.
@@ -113,7 +128,8 @@ impl Probe {
     pub fn new(size: u64) -> Result<(Self, ByteRange), Error> {
         let asked = ByteRange::new(0, size.min(READ_AHEAD)).ok_or(Error::Empty)?;
         let (phase, seen, content) = (Phase::Walk(0), Seen::default(), Content::default());
-        Ok((Self { size, asked, head: Bytes::new(), window: Bytes::new(), phase, seen, content }, asked))
+        let (head, window, coming) = (Bytes::new(), Window::default(), Vec::new());
+        Ok((Self { size, asked, head, window, coming, sieve: None, phase, seen, content }, asked))
     }
 
     /// Takes the bytes of the range that was needed, all of them. After an error or [`Step::Done`] it is of no use.
@@ -122,9 +138,21 @@ impl Probe {
         if needed != given {
             return Err(Error::Fed { at, needed, given });
         }
-        self.window = bytes.clone();
-        if at == 0 && self.head.is_empty() {
-            self.head = bytes.clone();
+        self.part(bytes)
+    }
+
+    /// The same of the first bytes of the range, at least one: [`Step::Need`] tells the others.
+    pub fn part(&mut self, bytes: &Bytes) -> Result<Step, Error> {
+        let (at, needed, given) = (self.asked.start(), self.asked.len(), u64_from_usize(bytes.len()));
+        if given == 0 || given > needed {
+            return Err(Error::Fed { at, needed, given });
+        }
+        let behind = self.sift(bytes)?;
+        let rest = self.asked.slice(given, needed);
+        self.arrived(at.saturating_add(given), behind, rest.is_some());
+        if let Some(rest) = rest {
+            self.asked = rest;
+            return Ok(Step::Need(rest));
         }
         loop {
             let need = match self.phase {
@@ -138,6 +166,37 @@ impl Probe {
                 return Ok(Step::Need(need));
             }
         }
+    }
+
+    /// Takes out of `bytes` what belongs to a long `moov` that is on its way; returns what is behind.
+    fn sift(&mut self, bytes: &Bytes) -> Result<Bytes, Error> {
+        let Some(sieve) = &mut self.sieve else { return Ok(bytes.clone()) };
+        let mut behind = bytes.clone();
+        let own = behind.split_to(usize_from_u64(sieve.left()).min(bytes.len()));
+        self.content.moov.update(&own);
+        sieve.push(&own);
+        if let Some(sieve) = self.sieve.take_if(|sieve| sieve.left() == 0) {
+            let end = sieve.end();
+            self.described(Moov::sifted(&sieve.finish(), self.dialect())?);
+            self.passed(end);
+        }
+        Ok(behind)
+    }
+
+    /// Keeps `bytes` that end at byte `end` of the object: all that was asked for is at hand, or `more` is to come.
+    fn arrived(&mut self, end: u64, bytes: Bytes, more: bool) {
+        if more || !self.coming.is_empty() {
+            self.coming.extend_from_slice(&bytes);
+        }
+        if more {
+            return;
+        }
+        let bytes = if self.coming.is_empty() { bytes } else { mem::take(&mut self.coming).into() };
+        let at = end.saturating_sub(u64_from_usize(bytes.len()));
+        if at == 0 && self.head.is_empty() {
+            self.head = bytes.clone();
+        }
+        self.window = Window { at, bytes };
     }
 
     /// Looks at the box at byte `at`; returns what it needs for that.
@@ -158,10 +217,15 @@ impl Probe {
             _ => None,
         };
         if need.is_none() {
-            self.seen.boxes += 1;
-            self.phase = Phase::Walk(place.at.saturating_add(place.size));
+            self.passed(place.at.saturating_add(place.size));
         }
         Ok(need)
+    }
+
+    /// A box is known; the next one begins at byte `end`.
+    fn passed(&mut self, end: u64) {
+        self.seen.boxes += 1;
+        self.phase = Phase::Walk(end);
     }
 
     fn place(&self, bytes: &[u8], at: u64) -> Result<Place, Error> {
@@ -185,16 +249,26 @@ impl Probe {
 
     fn moov(&mut self, place: Place) -> Result<Option<ByteRange>, Error> {
         let bytes = match self.whole(place, MOOV_LIMIT)? {
-            Sought::Need(_) => return Ok(Some(self.ahead(place.at, place.size.saturating_add(FOLLOWING)))),
+            Sought::Need(_) => {
+                self.sieve = Some(Box::new(Sieve::new((place.at, place.header, place.size), sieve::LONG)));
+                return Ok(Some(self.ahead(place.at, place.size.saturating_add(FOLLOWING))));
+            }
             Sought::Found(bytes) => bytes,
         };
         self.content.moov.update(&bytes);
-        // A file without `ftyp` is older than ISO base media.
-        let dialect = self.seen.dialect.unwrap_or(Dialect::QuickTime);
-        self.seen.moov = Some(Moov::read(&bytes, place.at, dialect)?);
+        self.described(Moov::read(&bytes, place.at, self.dialect())?);
+        Ok(None)
+    }
+
+    /// A file without `ftyp` is older than ISO base media.
+    fn dialect(&self) -> Dialect {
+        self.seen.dialect.unwrap_or(Dialect::QuickTime)
+    }
+
+    fn described(&mut self, moov: Moov) {
+        self.seen.moov = Some(moov);
         let behind = self.seen.first_media.is_some();
         self.seen.layout = Some(if behind { Layout::MoovLast } else { Layout::MoovFirst });
-        Ok(None)
     }
 
     fn moof(&mut self, place: Place) -> Result<Option<ByteRange>, Error> {
@@ -304,7 +378,7 @@ impl Probe {
             let to = from.checked_add(usize_from_u64(len))?;
             (to <= bytes.len()).then(|| bytes.slice(from..to))
         };
-        match within(self.asked.start(), &self.window).or_else(|| within(0, &self.head)) {
+        match within(self.window.at, &self.window.bytes).or_else(|| within(0, &self.head)) {
             Some(bytes) => Sought::Found(bytes),
             None => Sought::Need(ByteRange::new(at, len).unwrap_or(self.asked)),
         }
@@ -328,11 +402,15 @@ mod tests {
     #![expect(clippy::as_conversions, clippy::cast_possible_truncation, reason = "numbers of a test are small")]
 
     use super::{Probe, Step};
-    use crate::demux::fixture::{MEDIA, Trak, atom, both, drive, ftyp, media_first, moov, movie};
+    use crate::demux::content::Content;
+    use crate::demux::fixture::{MEDIA, Trak, atom, both, drive, ftyp, media_first, moov, movie, table};
+    use crate::demux::language::Dialect;
+    use crate::demux::moov::Moov;
+    use crate::demux::movie::Object;
     use crate::demux::{Error, FourCc};
-    use crate::media::{Family, Kind, Layout};
+    use crate::media::{Family, Kind, Layout, Movie};
     use bytes::Bytes;
-    use proptest::prelude::{any, prop, proptest};
+    use proptest::prelude::{any, prop, prop_assert, prop_assert_eq, proptest};
 
     /// A track's number, and position, size and decode time of its samples.
     type Outline = (u32, Vec<(u64, u32, i64)>);
@@ -393,6 +471,67 @@ mod tests {
         assert_eq!(outline(&first), expected(first.len() as u64 - 70));
         let layouts = [&both(), &first].map(|object| movie(object).unwrap().layout);
         assert_eq!(layouts, [Layout::MoovLast, Layout::MoovFirst]);
+    }
+
+    /// A file whose `moov` is longer than a read that looks for boxes: before its media, or behind them.
+    fn long(moov_first: bool) -> Vec<u8> {
+        let samples = 30_000;
+        let track = |offset: u32| {
+            let sizes: Vec<u32> = [0, samples].into_iter().chain((0..samples).map(|at| at % 3)).collect();
+            let runs: Vec<u32> = [samples].into_iter().chain((0..samples).flat_map(|at| [1, at % 4])).collect();
+            let trak = Trak::video(offset).with(table(b"stsz", &sizes)).with(table(b"ctts", &runs));
+            let trak = trak.with(table(b"stts", &[1, samples, 1_000])).with(table(b"stsc", &[1, 1, samples, 1]));
+            moov(&[trak.with(table(b"stss", &[1, 1])).print()])
+        };
+        let media = atom(b"mdat", &vec![7; 100_000]);
+        let at = 28 + if moov_first { track(0).len() as u32 } else { 0 };
+        if moov_first { [ftyp(), track(at), media].concat() } else { [ftyp(), media, track(at)].concat() }
+    }
+
+    /// Drives a probe by parts of these lengths, over and over.
+    fn in_parts(object: &[u8], lengths: &[usize]) -> Result<Movie, Error> {
+        let (mut probe, mut need) = Probe::new(object.len() as u64)?;
+        for length in lengths.iter().cycle() {
+            let (from, to) = (need.start() as usize, need.end() as usize);
+            match probe.part(&Bytes::copy_from_slice(&object[from..to.min(from + length)]))? {
+                Step::Need(next) => need = next,
+                Step::Done(movie) => return Ok(*movie),
+            }
+        }
+        panic!("a probe that never ends")
+    }
+
+    proptest! {
+        #[test]
+        fn what_comes_in_parts_is_understood_as_what_comes_at_once(
+            lengths in prop::collection::vec(1_000_usize..70_000, 1..6), moov_first in any::<bool>(), cut in 0_usize..9,
+        ) {
+            let mut object = long(moov_first);
+            prop_assert!(object.len() > 400_000);
+            object.truncate(object.len() - cut * cut * cut);
+            prop_assert_eq!(in_parts(&object, &lengths), movie(&object));
+        }
+    }
+
+    #[test]
+    fn a_long_moov_is_understood_as_its_slow_twin_reads_it() {
+        for moov_first in [true, false] {
+            let object = long(moov_first);
+            let whole = in_parts(&object, &[1 << 20]).unwrap();
+            let at = object.windows(4).position(|four| four == b"moov").unwrap() - 4;
+            let size = u32::from_be_bytes(object[at..at + 4].try_into().unwrap()) as usize;
+            let slow = Moov::read(&Bytes::copy_from_slice(&object[at..at + size]), at as u64, Dialect::Iso).unwrap();
+            let known = Object { content: whole.content, size: whole.size, layout: whole.layout };
+            assert_eq!(crate::demux::movie::movie(slow, known).unwrap(), whole);
+            let mut moov = blake3::Hasher::new();
+            moov.update(&object[at..at + size]);
+            let media = &object[object.windows(4).position(|four| four == b"mdat").unwrap() + 4..][..100_000];
+            let (mut first, mut last) = (blake3::Hasher::new(), blake3::Hasher::new());
+            first.update(&media[..65_536]);
+            last.update(&media[100_000 - 65_536..]);
+            let content = Content { moov, first, last, ..Content::default() };
+            assert_eq!(whole.content, content.id(whole.size));
+        }
     }
 
     #[test]

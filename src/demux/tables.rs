@@ -9,6 +9,7 @@ use super::error::Error;
 use super::error::FourCc;
 use crate::media::IndexBuilder;
 use crate::media::OffsetRuns;
+use crate::media::Packing;
 use crate::media::SAMPLE_LIMIT;
 use crate::media::Sizes;
 use crate::media::usize_from_u32;
@@ -42,19 +43,32 @@ impl Tables {
         let mut used = None;
         for child in stbl.children() {
             let child = child?;
+            if let Some(packing) = child.packing() {
+                take(packing, &mut builder);
+                continue;
+            }
             match &child.kind.0 {
                 b"stts" => builder.durations = stts(child)?,
                 b"ctts" => builder.offsets = ctts(child, bytes)?,
                 b"stsz" => builder.sizes = stsz(child, bytes)?,
                 b"stz2" => builder.sizes = stz2(child)?,
-                b"stco" => builder.chunk_offsets = stco(child)?,
-                b"co64" => builder.chunk_offsets = co64(child)?,
+                b"stco" => builder.chunk_offsets = stco(child)?.into(),
+                b"co64" => builder.chunk_offsets = co64(child)?.into(),
                 b"stss" => builder.sync = Some(stss(child)?),
                 b"stsc" => (builder.chunk_runs, used) = stsc(child, track)?,
                 _ => {}
             }
         }
         Ok(Self { builder, used })
+    }
+}
+
+/// Puts a table that was packed as it came into its place.
+fn take(packing: Packing, builder: &mut IndexBuilder) {
+    match packing {
+        Packing::Sizes(sizes) => builder.sizes = sizes,
+        Packing::Offsets(offsets) => builder.offsets = offsets,
+        Packing::Chunks(offsets) => builder.chunk_offsets = offsets,
     }
 }
 
@@ -189,7 +203,7 @@ mod tests {
     #[test]
     fn wide_chunk_offsets_are_read() {
         let co64 = table(b"co64", &[2, 1, 0, 0, 5]);
-        assert_eq!(read(&[co64]).unwrap().builder.chunk_offsets, [1 << 32, 5]);
+        assert_eq!(read(&[co64]).unwrap().builder.chunk_offsets, vec![1 << 32, 5].into());
     }
 
     #[test]

@@ -357,7 +357,7 @@ mod tests {
             durations: vec![(5, 10)],
             offsets: OffsetRuns::Each(vec![(1, 20), (1, 50), (1, 20), (1, 0), (1, 10)]),
             sizes: Sizes::Each(vec![100, 10, 10, 10, 10]),
-            chunk_offsets: vec![1_000, 40],
+            chunk_offsets: vec![1_000, 40].into(),
             chunk_runs: vec![(1, 3), (2, 2)],
             sync: Some(vec![1]),
             ..IndexBuilder::default()
@@ -382,10 +382,13 @@ mod tests {
             change(&mut builder);
             builder.build(2_000).unwrap_err()
         };
-        assert_eq!(refused(|b| b.chunk_offsets = vec![1_000]), Flaw::Unplaced { placed: 3, samples: 5 });
+        assert_eq!(refused(|b| b.chunk_offsets = vec![1_000].into()), Flaw::Unplaced { placed: 3, samples: 5 });
         assert_eq!(refused(|b| b.chunk_runs = vec![(2, 3)]), Flaw::ChunkRun { entry: 0, first_chunk: 2 });
         assert_eq!(refused(|b| b.chunk_runs = vec![(1, 3), (1, 9)]), Flaw::ChunkRun { entry: 1, first_chunk: 1 });
-        assert_eq!(refused(|b| b.chunk_offsets = vec![1_900, 0]), Flaw::Outside { chunk: 0, end: 2_020, size: 2_000 });
+        assert_eq!(
+            refused(|b| b.chunk_offsets = vec![1_900, 0].into()),
+            Flaw::Outside { chunk: 0, end: 2_020, size: 2_000 }
+        );
         assert_eq!(refused(|b| b.sync = Some(vec![6])), Flaw::Sync { sample: 6, samples: 5 });
         assert_eq!(
             refused(|b| b.sizes = Sizes::Same { size: 500, count: 5 }),

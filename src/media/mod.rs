@@ -2,6 +2,7 @@
 
 mod asset;
 mod codec;
+mod columns;
 mod id;
 mod index;
 mod num;
@@ -16,13 +17,15 @@ mod track;
 
 pub use asset::{AssetId, Descriptor, DescriptorError, DescriptorTrack, MediaKind, Rendition, Role, SCHEMA_VERSION};
 pub use codec::{AAC_RATES, Aac, Codec, Family, Picture, Sound};
+pub use columns::{Column, Packing};
 pub use id::{ContentId, Version, VersionError};
 pub use index::{Chunk, Sample, SampleIndex};
 pub use num::{
     i64_from_u64, near_partition_point, partition_point, u32_from_usize, u64_from_usize, usize_from_u32, usize_from_u64,
 };
+pub use offsets::PackedOffsets;
 pub use packed::{Packed, Sums, Values};
 pub use range::ByteRange;
-pub use tables::{Flaw, IndexBuilder, OffsetRuns, SAMPLE_LIMIT, Sizes, Totals};
+pub use tables::{ChunkOffsets, Flaw, IndexBuilder, OffsetRuns, SAMPLE_LIMIT, Sizes, Totals};
 pub use time::{Moment, Span, Ticks, Timescale};
 pub use track::{Edit, Kind, Language, Layout, Movie, Skipped, Track, TrackName};

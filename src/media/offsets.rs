@@ -22,10 +22,17 @@ pub(super) enum Offsets {
 }
 
 impl Offsets {
-    pub(super) fn new(runs: &OffsetRuns, len: u32) -> Self {
+    pub(super) fn new(runs: OffsetRuns, len: u32) -> Self {
         match runs {
             OffsetRuns::Each(runs) => Self::of(runs.iter().copied(), len),
             OffsetRuns::Stored(runs) => Self::of(runs.as_chunks::<8>().0.iter().copied().map(OffsetRuns::stored), len),
+            OffsetRuns::Packed(runs) if runs.count() != u64::from(len) || runs.values == [0] => {
+                Self::of(runs.runs(), len)
+            }
+            OffsetRuns::Packed(PackedOffsets { values, codes }) => {
+                let least = values.iter().copied().min().unwrap_or(0);
+                Self::Dictionary { values, codes, least }
+            }
         }
     }
 
@@ -97,6 +104,88 @@ impl Offsets {
     }
 }
 
+/// Composition offsets of a `ctts` that has runs, as [`Offsets::Dictionary`] holds them: one for each sample that it
+/// counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PackedOffsets {
+    values: Vec<i32>,
+    codes: Packed,
+}
+
+impl PackedOffsets {
+    /// How many samples have one.
+    pub(super) const fn count(&self) -> u64 {
+        self.codes.len()
+    }
+
+    /// The greatest of them.
+    pub(super) fn greatest(&self) -> i32 {
+        self.values.iter().copied().max().unwrap_or(0)
+    }
+
+    /// One by one, as runs of one sample.
+    pub(super) fn runs(&self) -> impl Iterator<Item = (u32, i32)> + Clone + '_ {
+        let value = |code| self.values.get(usize_from_u64(code)).copied().unwrap_or(0);
+        self.codes.values(0).map(move |code| (1, value(code)))
+    }
+}
+
+/// Collects the runs of a `ctts` that comes in parts.
+#[derive(Debug)]
+pub(super) enum OffsetPacker {
+    /// Few distinct offsets, in short runs.
+    Coded(Box<Coding>),
+    /// Any.
+    Runs(Vec<(u32, i32)>),
+}
+
+/// Codes of offsets, and what they stand for.
+#[derive(Debug, Default)]
+pub(super) struct Coding {
+    dictionary: Dictionary,
+    codes: Packer,
+}
+
+/// Samples of a run that are packed one by one, at most: a run of billions costs its reader nothing else.
+const SHORT_RUN: u32 = 64;
+
+impl Default for OffsetPacker {
+    fn default() -> Self {
+        Self::Coded(Box::default())
+    }
+}
+
+impl OffsetPacker {
+    /// Appends `runs`.
+    pub(super) fn push(&mut self, runs: impl Iterator<Item = (u32, i32)>) {
+        for (count, offset) in runs {
+            if let Self::Coded(coding) = self {
+                let code = if (1..=SHORT_RUN).contains(&count) { coding.dictionary.code(offset) } else { None };
+                if let Some(code) = code {
+                    coding.codes.repeat(u64::from(count), code);
+                    continue;
+                }
+                *self = Self::Runs(std::mem::take(self).finish().iter().collect());
+            }
+            if let Self::Runs(runs) = self {
+                runs.push((count, offset));
+            }
+        }
+    }
+
+    /// All of them.
+    pub(super) fn finish(self) -> OffsetRuns {
+        match self {
+            Self::Runs(runs) => OffsetRuns::Each(runs),
+            Self::Coded(coding) => {
+                let Coding { dictionary, codes } = *coding;
+                let packed = PackedOffsets { values: dictionary.values, codes: codes.finish() };
+                if packed.codes.is_empty() { OffsetRuns::default() } else { OffsetRuns::Packed(packed) }
+            }
+        }
+    }
+}
+
 /// `runs` for exactly `len` samples: what is too much is left out, what lacks is 0.
 fn clipped(runs: impl Iterator<Item = (u32, i32)> + Clone, len: u32) -> impl Iterator<Item = (u32, i32)> + Clone {
     let mut left = len;
@@ -115,8 +204,8 @@ fn clipped(runs: impl Iterator<Item = (u32, i32)> + Clone, len: u32) -> impl Ite
 }
 
 /// Distinct offsets in the order in which they were met.
-#[derive(Debug, Clone)]
-struct Dictionary {
+#[derive(Debug)]
+pub(super) struct Dictionary {
     values: Vec<i32>,
     /// Codes by a hash of the offset, to be looked at first: most offsets are met again.
     likely: [u8; 64],
@@ -163,7 +252,7 @@ impl OffsetValues<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{OffsetRuns, Offsets};
+    use super::{OffsetPacker, OffsetRuns, Offsets};
     use proptest::prelude::{any, prop, prop_assert_eq, prop_oneof, proptest};
 
     proptest! {
@@ -177,8 +266,13 @@ mod tests {
                 .iter()
                 .flat_map(|(count, offset)| [count.to_be_bytes(), offset.to_be_bytes()].concat())
                 .collect();
-            let offsets = Offsets::new(&OffsetRuns::Each(runs), len);
-            prop_assert_eq!(&Offsets::new(&OffsetRuns::Stored(stored.into()), len), &offsets);
+            let mut packer = OffsetPacker::default();
+            packer.push(runs.iter().copied());
+            let (packed, each) = (packer.finish(), OffsetRuns::Each(runs));
+            prop_assert_eq!((packed.count(), packed.greatest()), (each.count(), each.greatest()));
+            let offsets = Offsets::new(each, len);
+            prop_assert_eq!(&Offsets::new(OffsetRuns::Stored(stored.into()), len), &offsets);
+            prop_assert_eq!(&Offsets::new(packed, len), &offsets);
             prop_assert_eq!((0..len).map(|at| offsets.get(at)).collect::<Vec<_>>(), expected.clone());
             let mut values = offsets.values(0);
             prop_assert_eq!((0..len).map(|_| values.take_next()).collect::<Vec<_>>(), expected.clone());

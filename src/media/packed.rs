@@ -261,13 +261,9 @@ impl Sums {
 
     /// The `values` of all `entries`; `None` when the total does not fit 64 bits.
     pub(super) fn of_slice<T>(entries: &[T], value: impl Fn(&T) -> u64) -> Option<Self> {
-        let (mut bases, mut total) = (Vec::with_capacity(entries.len().div_ceil(BLOCK)), Some(0_u64));
-        let mut packer = Packer::with_room(entries.len());
-        packer.push_slice(entries, value, |block| {
-            bases.push(total.unwrap_or(0));
-            total = total.and_then(|sum| block.iter().try_fold(sum, |sum, value| sum.checked_add(*value)));
-        });
-        total.map(|total| Self { values: packer.finish(), bases, total })
+        let mut packer = SumsPacker::with_room(entries.len());
+        packer.push_slice(entries, value);
+        packer.finish()
     }
 
     /// `runs` of equal values, each as often as it says; `None` when the total does not fit 64 bits.
@@ -379,6 +375,44 @@ impl Sums {
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
         self.values.heap_bytes() + self.bases.capacity() * size_of::<u64>()
+    }
+}
+
+/// Collects values and their sums.
+#[derive(Debug)]
+pub(super) struct SumsPacker {
+    packer: Packer,
+    bases: Vec<u64>,
+    /// `None` when it does not fit 64 bits.
+    total: Option<u64>,
+}
+
+impl Default for SumsPacker {
+    fn default() -> Self {
+        Self::with_room(0)
+    }
+}
+
+impl SumsPacker {
+    fn with_room(values: usize) -> Self {
+        let bases = Vec::with_capacity(values.div_ceil(BLOCK));
+        Self { packer: Packer::with_room(values), bases, total: Some(0) }
+    }
+
+    /// Appends what `entries` hold, at a border.
+    pub(super) fn push_slice<T>(&mut self, entries: &[T], value: impl Fn(&T) -> u64) {
+        let (bases, total) = (&mut self.bases, &mut self.total);
+        self.packer.push_slice(entries, value, |block| {
+            bases.push(total.unwrap_or(0));
+            *total = total.and_then(|sum| block.iter().try_fold(sum, |sum, value| sum.checked_add(*value)));
+        });
+    }
+
+    /// All of them; `None` when the total does not fit 64 bits.
+    pub(super) fn finish(self) -> Option<Sums> {
+        let mut bases = self.bases;
+        bases.shrink_to_fit();
+        self.total.map(|total| Sums { values: self.packer.finish(), bases, total })
     }
 }
 

@@ -2,12 +2,13 @@
 //! the same samples, every byte lies in the object.
 
 use super::index::SampleIndex;
-use super::num::{u32_from_usize, u64_from_usize};
-use super::offsets::Offsets;
-use super::packed::Sums;
+use super::num::u64_from_usize;
+use super::offsets::{Offsets, PackedOffsets};
+use super::packed::{BLOCK, Packed, Sums};
 use super::packer::Packer;
 use super::sync::Sync;
 use bytes::Bytes;
+use std::ops::Range;
 
 /// Samples of a track that are indexed at most: 8 days of AAC, 6 of video at 60 Hz. More is refused.
 pub const SAMPLE_LIMIT: u32 = 1 << 25;
@@ -85,7 +86,7 @@ pub struct IndexBuilder {
     /// `stsz` or `stz2`.
     pub sizes: Sizes,
     /// `stco` or `co64`.
-    pub chunk_offsets: Vec<u64>,
+    pub chunk_offsets: ChunkOffsets,
     /// `stsc`: (first_chunk, samples_per_chunk), chunks counted from 1.
     pub chunk_runs: Vec<(u32, u32)>,
     /// `stss`: sample numbers from 1; `None` where the box is missing and every sample is a sync sample.
@@ -106,6 +107,8 @@ pub enum Sizes {
     Each(Vec<u32>),
     /// A size per sample, as `stsz` stores them: 32 bits each, big-endian.
     Stored(Bytes),
+    /// A size per sample, packed as they came.
+    Packed(Sums),
 }
 
 impl Sizes {
@@ -116,6 +119,7 @@ impl Sizes {
             Self::Same { count, .. } => u64::from(*count),
             Self::Each(sizes) => u64_from_usize(sizes.len()),
             Self::Stored(sizes) => u64_from_usize(sizes.len() / 4),
+            Self::Packed(sizes) => sizes.len(),
         }
     }
 
@@ -133,6 +137,7 @@ impl Sizes {
             Self::Stored(sizes) => {
                 Sums::of_slice(sizes.as_chunks::<4>().0, |size| u64::from(u32::from_be_bytes(*size)))
             }
+            Self::Packed(sums) => Some(sums),
         };
         // Fewer than 2³² of fewer than 2³² bytes fit.
         let sums = sums.ok_or(Flaw::Oversize { total: u64::MAX, size: limit })?;
@@ -149,6 +154,54 @@ impl Default for Sizes {
     }
 }
 
+/// Where chunks begin, as bytes of the object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ChunkOffsets {
+    /// As they were collected.
+    Each(Vec<u64>),
+    /// Packed as they came.
+    Packed(Packed),
+}
+
+impl Default for ChunkOffsets {
+    fn default() -> Self {
+        Self::Each(Vec::new())
+    }
+}
+
+impl From<Vec<u64>> for ChunkOffsets {
+    fn from(offsets: Vec<u64>) -> Self {
+        Self::Each(offsets)
+    }
+}
+
+impl ChunkOffsets {
+    /// How many chunks there are.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        match self {
+            Self::Each(offsets) => u64_from_usize(offsets.len()),
+            Self::Packed(offsets) => offsets.len(),
+        }
+    }
+
+    fn push(&mut self, offset: u64) {
+        if let Self::Packed(offsets) = self {
+            *self = Self::Each(offsets.values(0).collect());
+        }
+        if let Self::Each(offsets) = self {
+            offsets.push(offset);
+        }
+    }
+
+    fn packed(self) -> Packed {
+        match self {
+            Self::Each(offsets) => Packer::of_slice(&offsets, |offset| *offset),
+            Self::Packed(offsets) => offsets,
+        }
+    }
+}
+
 /// Runs of samples of one composition offset: (sample_count, sample_offset).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OffsetRuns {
@@ -156,6 +209,8 @@ pub enum OffsetRuns {
     Each(Vec<(u32, i32)>),
     /// As `ctts` stores them: 32 bits each number, big-endian.
     Stored(Bytes),
+    /// Of a `ctts` that has runs, packed as they came.
+    Packed(PackedOffsets),
 }
 
 impl Default for OffsetRuns {
@@ -167,11 +222,32 @@ impl Default for OffsetRuns {
 impl OffsetRuns {
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = (u32, i32)> + Clone + '_ {
-        let (each, stored) = match self {
-            Self::Each(runs) => (runs.as_slice(), &[][..]),
-            Self::Stored(runs) => (&[][..], runs.as_chunks::<8>().0),
+        let (each, stored, packed) = match self {
+            Self::Each(runs) => (runs.as_slice(), &[][..], None),
+            Self::Stored(runs) => (&[][..], runs.as_chunks::<8>().0, None),
+            Self::Packed(runs) => (&[][..], &[][..], Some(runs)),
         };
-        each.iter().copied().chain(stored.iter().copied().map(Self::stored))
+        let packed = packed.into_iter().flat_map(PackedOffsets::runs);
+        each.iter().copied().chain(stored.iter().copied().map(Self::stored)).chain(packed)
+    }
+
+    /// The greatest of them, 0 where all are less.
+    #[must_use]
+    pub fn greatest(&self) -> i32 {
+        match self {
+            Self::Each(_) | Self::Stored(_) => self.iter().map(|(_, offset)| offset).fold(0, i32::max),
+            Self::Packed(runs) => runs.greatest().max(0),
+        }
+    }
+
+    /// How many samples have one; `None` where there are no runs.
+    pub(super) fn count(&self) -> Option<u64> {
+        match self {
+            Self::Each(_) | Self::Stored(_) => {
+                (!self.is_empty()).then(|| self.iter().map(|(count, _)| u64::from(count)).sum())
+            }
+            Self::Packed(runs) => Some(runs.count()),
+        }
     }
 
     /// One of them, as it is stored. Offsets above `i32::MAX` are negative even in version 0: so many files mean it, and
@@ -187,7 +263,7 @@ impl OffsetRuns {
     }
 
     fn push(&mut self, offset: i32) {
-        if let Self::Stored(_) = self {
+        if let Self::Stored(_) | Self::Packed(_) = self {
             *self = Self::Each(self.iter().collect());
         }
         if let Self::Each(runs) = self {
@@ -224,7 +300,8 @@ impl IndexBuilder {
     pub fn push_chunk(&mut self, position: u64, samples: u32) {
         self.chunk_offsets.push(position);
         if self.chunk_runs.last().is_none_or(|(_, last)| *last != samples) {
-            self.chunk_runs.push((u32_from_usize(self.chunk_offsets.len()), samples));
+            let chunks = u32::try_from(self.chunk_offsets.count()).unwrap_or(u32::MAX);
+            self.chunk_runs.push((chunks, samples));
         }
     }
 
@@ -232,20 +309,21 @@ impl IndexBuilder {
     pub fn build(self, size: u64) -> Result<SampleIndex, Flaw> {
         let len = self.count()?;
         let totals = self.totals(len);
-        let chunk_samples = chunk_samples(&self.chunk_runs, u64_from_usize(self.chunk_offsets.len()), len)?;
+        let chunk_samples = chunk_samples(&self.chunk_runs, self.chunk_offsets.count(), len)?;
         if chunk_samples.total() < u64::from(len) {
             return Err(Flaw::Unplaced { placed: chunk_samples.total(), samples: u64::from(len) });
         }
         let sizes = self.sizes.packed(size)?;
-        check_chunks(&self.chunk_offsets, &chunk_samples, &sizes, size)?;
+        let chunk_offsets = self.chunk_offsets.packed();
+        check_chunks(&chunk_offsets, &chunk_samples, &sizes, size)?;
         let index = SampleIndex {
             len,
             first_decode_time: self.first_decode_time,
             durations: expand_durations(&self.durations, len).ok_or(Flaw::Time)?,
-            offsets: Offsets::new(&self.offsets, len),
+            offsets: Offsets::new(self.offsets, len),
             sizes,
             chunk_samples,
-            chunk_offsets: Packer::of_slice(&self.chunk_offsets, |offset| *offset),
+            chunk_offsets,
             sync: Sync::new(self.sync, len)?,
             totals,
         };
@@ -263,13 +341,13 @@ impl IndexBuilder {
     }
 
     fn totals(&self, len: u32) -> Totals {
-        let chunks = u64_from_usize(self.chunk_offsets.len());
+        let chunks = self.chunk_offsets.count();
         let ends = self.chunk_runs.iter().skip(1).map(|(first, _)| u64::from(*first)).chain([chunks + 1]);
         let placed = self.chunk_runs.iter().zip(ends);
         Totals {
             sized: u64::from(len),
             timed: self.durations.iter().map(|(count, _)| u64::from(*count)).sum(),
-            composed: (!self.offsets.is_empty()).then(|| self.offsets.iter().map(|(count, _)| u64::from(count)).sum()),
+            composed: self.offsets.count(),
             placed: placed.fold(0, |sum: u64, ((first, samples), end)| {
                 let chunks = end.saturating_sub(u64::from(*first));
                 sum.saturating_add(chunks.saturating_mul(u64::from(*samples)))
@@ -311,21 +389,33 @@ fn chunk_samples(runs: &[(u32, u32)], chunks: u64, len: u32) -> Result<Sums, Fla
     Ok(Sums::from_runs(counts).expect("the sum is at most `len`"))
 }
 
-fn check_chunks(offsets: &[u64], samples: &Sums, sizes: &Sums, size: u64) -> Result<(), Flaw> {
+/// Every chunk lies in the object. Most blocks of them would even were all their samples as large as the largest.
+fn check_chunks(offsets: &Packed, samples: &Sums, sizes: &Sums, size: u64) -> Result<(), Flaw> {
     let greatest = sizes.ceiling(0, sizes.len());
-    let (mut first, mut counts) = (0, samples.values(0));
-    for (chunk, position) in (0_u64..).zip(offsets) {
-        let count = counts.next().unwrap_or(0);
-        // Most chunks would fit were all their samples as large as the largest.
-        let most = position.saturating_add(count.saturating_mul(greatest));
-        if most > size {
-            let bytes = sizes.before(first + count).saturating_sub(sizes.before(first));
-            let end = position.saturating_add(bytes);
-            if bytes > 0 && end > size {
-                return Err(Flaw::Outside { chunk, end, size });
-            }
+    let block = u64_from_usize(BLOCK);
+    let mut from = 0;
+    while from < offsets.len() {
+        let to = offsets.len().min(from + block);
+        let most = samples.ceiling(from, to).saturating_mul(greatest);
+        if offsets.ceiling(from, to).saturating_add(most) > size {
+            check_block(from..to, (offsets, samples, sizes), size)?;
         }
-        first += count;
+        from = to;
+    }
+    Ok(())
+}
+
+/// The same of some chunks, one by one.
+fn check_block(chunks: Range<u64>, (offsets, samples, sizes): (&Packed, &Sums, &Sums), size: u64) -> Result<(), Flaw> {
+    let mut before = sizes.before(samples.before(chunks.start));
+    for chunk in chunks {
+        let end = sizes.before(samples.before(chunk + 1));
+        let (bytes, position) = (end - before, offsets.get(chunk).unwrap_or(0));
+        let end_of_chunk = position.saturating_add(bytes);
+        if bytes > 0 && end_of_chunk > size {
+            return Err(Flaw::Outside { chunk, end: end_of_chunk, size });
+        }
+        before = end;
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use super::time::{Moment, Ticks, Timescale};
 use bytes::Bytes;
 
 /// One stored file, understood.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Movie {
     /// Names the object by its content; the same on every disk and replica.
     pub content: ContentId,
@@ -45,7 +45,7 @@ pub struct Skipped {
 }
 
 /// One track of a movie.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Track {
     /// Its track_ID, unique in the file, never zero.
     pub id: u32,
