@@ -157,6 +157,12 @@ impl Object {
         self.filled(Reading::new(&ranges, self.held.shared.spare.take_chunks(len))).await
     }
 
+    /// The bytes of `range` in the same chunks, read on this thread however long that takes: for the blocking pool.
+    pub fn read_here(&self, range: ByteRange) -> Result<Vec<Bytes>, Error> {
+        self.held.reach(range.end())?;
+        self.held.waited(Reading::new(&[range], self.held.shared.spare.take_chunks(range.len())))
+    }
+
     /// Gives chunks back that were read and are no longer needed: others will be read into them.
     pub fn give_back(&self, chunks: Vec<Bytes>) {
         for chunk in chunks {
@@ -189,11 +195,7 @@ impl Object {
             if hint {
                 reading.hint(&held.file);
             }
-            match reading.wait(&held.file, &held.shared.spare, |read| held.counted(read)) {
-                Ok(true) => held.finished(reading),
-                Ok(false) => Err(held.truncated(reading.end())),
-                Err(error) => Err(Error::from_io(&held.path, error.into())),
-            }
+            held.waited(reading)
         })
         .await
     }
@@ -226,6 +228,15 @@ impl Held {
         bytes.truncate(len);
         self.check()?;
         Ok(bytes.into())
+    }
+
+    /// All of `reading`, waited for.
+    fn waited(&self, mut reading: Reading) -> Result<Vec<Bytes>, Error> {
+        match reading.wait(&self.file, &self.shared.spare, |read| self.counted(read)) {
+            Ok(true) => self.finished(reading),
+            Ok(false) => Err(self.truncated(reading.end())),
+            Err(error) => Err(Error::from_io(&self.path, error.into())),
+        }
     }
 
     /// What was read, once nobody wrote meanwhile.
