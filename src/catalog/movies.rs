@@ -2,11 +2,10 @@
 
 use super::error::{Error, Reason};
 use crate::cache::{Cache, Limits, Lost};
-use crate::demux::{Probe, Step};
-use crate::media::{Movie, u64_from_usize};
+use crate::demux::{self, Probe, Step};
+use crate::media::{ByteRange, Movie, u64_from_usize};
 use crate::metrics::{Kept, Metrics, Stage};
 use crate::store::{Object, Stamp, Store};
-use bytes::Bytes;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::Semaphore;
@@ -20,6 +19,9 @@ const BYTE_LIMIT: u64 = 8 << 30;
 
 /// Files that are read at a time. The others wait: headers may be large, and indexes are made of all of them.
 const AT_ONCE: usize = 8;
+
+/// Bytes that are read at a time: few enough to be in the processor's cache when they are looked at.
+const PART: u64 = 256 << 10;
 
 /// What a movie takes beside its indexes.
 const MOVIE_BYTES: u64 = 2_048;
@@ -83,11 +85,16 @@ fn weigh_read(read: &Read) -> u64 {
     read.as_ref().map_or(MOVIE_BYTES, |movie| weigh(movie))
 }
 
-/// The conversation: `demux` says which bytes, the store gets them, within bounds.
+/// The conversation: `demux` says which bytes, the store gets them, within bounds. All of it in one hop: to check a long
+/// `moov` takes milliseconds, and going to and fro between threads for each part of it as many.
 async fn probe(object: Object) -> Result<Read, Error> {
-    // Boxed: it goes to and fro between threads, and is large.
+    let conversed = tokio::task::spawn_blocking(move || converse(&object));
+    conversed.await.map_err(|_| Error::Interrupted("reading a file's headers was given up".into()))?
+}
+
+fn converse(object: &Object) -> Result<Read, Error> {
     let (mut probe, mut range) = match Probe::new(object.size()) {
-        Ok((probe, range)) => (Box::new(probe), range),
+        Ok(begun) => begun,
         Err(error) => return Ok(Err(Reason::Demux(error))),
     };
     let mut left = BYTE_LIMIT;
@@ -96,21 +103,28 @@ async fn probe(object: Object) -> Result<Read, Error> {
             Some(left) => left,
             None => break,
         };
-        let bytes = object.read(range).await?;
-        match feed(probe, bytes).await? {
-            (_, Err(reason)) => return Ok(Err(reason)),
-            (_, Ok(Step::Done(movie))) => return Ok(Ok(Arc::from(movie))),
-            (back, Ok(Step::Need(next))) => (probe, range) = (back, next),
+        match answered(&mut probe, range, object)? {
+            Err(error) => return Ok(Err(Reason::Demux(error))),
+            Ok(Step::Done(movie)) => return Ok(Ok(Arc::from(movie))),
+            Ok(Step::Need(next)) => range = next,
         }
     }
     Ok(Err(Reason::Endless { reads: READ_LIMIT, bytes: BYTE_LIMIT }))
 }
 
-/// A long `moov` takes milliseconds to check: not on a thread that answers requests.
-async fn feed(mut probe: Box<Probe>, bytes: Bytes) -> Result<(Box<Probe>, Result<Step, Reason>), Error> {
-    let fed = tokio::task::spawn_blocking(move || {
-        let step = probe.feed(&bytes).map_err(Reason::Demux);
-        (probe, step)
-    });
-    fed.await.map_err(|_| Error::Interrupted("reading a file's headers was given up".into()))
+/// Feeds what `probe` needs, part by part: memory that was fed is read into again.
+fn answered(probe: &mut Probe, range: ByteRange, object: &Object) -> Result<Result<Step, demux::Error>, Error> {
+    let (mut rest, mut step) = (Some(range), Ok(Step::Need(range)));
+    while let Some(part) = rest.and_then(|rest| rest.slice(0, PART)) {
+        let chunks = object.read_here(part)?;
+        for chunk in &chunks {
+            step = probe.part(chunk);
+            if step.is_err() {
+                return Ok(step);
+            }
+        }
+        object.give_back(chunks);
+        rest = rest.and_then(|rest| rest.slice(PART, rest.len()));
+    }
+    Ok(step)
 }
