@@ -157,6 +157,7 @@ mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
     use std::time::Duration;
     use tokio::sync::oneshot;
+    use tokio::task::JoinHandle;
 
     type Test = Body<&'static str>;
 
@@ -178,6 +179,29 @@ mod tests {
         body
     }
 
+    fn stood_by(body: &Arc<Test>) -> JoinHandle<()> {
+        let body = Arc::clone(body);
+        tokio::spawn(async move { body.stand_by().await })
+    }
+
+    /// Reads byte by byte from `start` on.
+    async fn followed(body: Arc<Test>, start: u64) -> Result<(), &'static str> {
+        for at in start..12 {
+            body.reached(at).await;
+        }
+        body.made().await
+    }
+
+    /// Stops in one of three ways, or not at all.
+    async fn stop(way: u32) {
+        match way % 4 {
+            0 => tokio::task::yield_now().await,
+            1 => tokio::task::spawn_blocking(|| ()).await.unwrap(),
+            2 => tokio::time::sleep(Duration::from_micros(50)).await,
+            _ => {}
+        }
+    }
+
     #[test]
     fn a_reader_makes_what_it_needs_and_no_more() {
         let body = stepped(4);
@@ -191,10 +215,7 @@ mod tests {
     #[tokio::test]
     async fn what_readers_leave_the_task_goes_on_with() {
         let body = stepped(9);
-        let stands_by = tokio::spawn({
-            let body = Arc::clone(&body);
-            async move { body.stand_by().await }
-        });
+        let stands_by = stood_by(&body);
         body.reached(2).await;
         // Nobody asks for more.
         stands_by.await.unwrap();
@@ -210,10 +231,7 @@ mod tests {
             push(&made, 0).await;
             assert!(made.finish());
         }));
-        let stands_by = tokio::spawn({
-            let body = Arc::clone(&body);
-            async move { body.stand_by().await }
-        });
+        let stands_by = stood_by(&body);
         assert_eq!(body.reached(0).now_or_never(), None);
         open.send(()).unwrap();
         stands_by.await.unwrap();
@@ -231,10 +249,7 @@ mod tests {
                 drop((held, body));
             }
         }));
-        let stands_by = tokio::spawn({
-            let body = Arc::clone(&body);
-            async move { body.stand_by().await }
-        });
+        let stands_by = stood_by(&body);
         tokio::task::yield_now().await;
         stands_by.abort();
         assert!(stands_by.await.unwrap_err().is_cancelled());
@@ -250,32 +265,14 @@ mod tests {
             let counted = Arc::clone(&steps);
             body.made_by(Work::new(async move {
                 for byte in 0..12_u8 {
-                    match (round + u32::from(byte)) % 4 {
-                        0 => tokio::task::yield_now().await,
-                        1 => tokio::task::spawn_blocking(|| ()).await.unwrap(),
-                        2 => tokio::time::sleep(Duration::from_micros(50)).await,
-                        _ => {}
-                    }
+                    stop(round + u32::from(byte)).await;
                     counted.fetch_add(1, Ordering::Relaxed);
                     push(&made, byte).await;
                 }
                 assert!(made.finish());
             }));
-            let stands_by = tokio::spawn({
-                let body = Arc::clone(&body);
-                async move { body.stand_by().await }
-            });
-            let readers: Vec<_> = (0..6_u64)
-                .map(|start| {
-                    let body = Arc::clone(&body);
-                    tokio::spawn(async move {
-                        for at in start..12 {
-                            body.reached(at).await;
-                        }
-                        body.made().await
-                    })
-                })
-                .collect();
+            let stands_by = stood_by(&body);
+            let readers: Vec<_> = (0..6).map(|start| tokio::spawn(followed(Arc::clone(&body), start))).collect();
             for reader in readers {
                 let read = tokio::time::timeout(Duration::from_secs(20), reader).await;
                 assert_eq!(read.expect("nobody waits for ever").unwrap(), Ok(()));

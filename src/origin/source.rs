@@ -137,8 +137,10 @@ async fn baked(window: &Window<'_>, objects: &Objects, metrics: &Metrics) -> Res
     };
     let read = Instant::now();
     metrics.took(Stage::Read, read - start);
-    let made = window.bake(Chunks::new(video), Chunks::new(audio), BytesMut::with_capacity);
-    if let Some(object) = objects.video.as_ref().or(objects.audio.as_ref()) {
+    let object = objects.video.as_ref().or(objects.audio.as_ref());
+    let room = |bytes| object.map_or_else(|| BytesMut::with_capacity(bytes), |object| object.room(bytes));
+    let made = window.bake(Chunks::new(video), Chunks::new(audio), room);
+    if let Some(object) = object {
         object.give_back(whole);
     }
     metrics.took(Stage::Mux, read.elapsed());

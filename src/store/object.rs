@@ -16,7 +16,7 @@ use super::reading::{Progress, Reading};
 use super::shared::Shared;
 use super::system::{self, Refused};
 use crate::media::{ByteRange, u64_from_usize, usize_from_u64};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use std::fs::{File, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -161,6 +161,12 @@ impl Object {
     pub fn read_here(&self, range: ByteRange) -> Result<Vec<Bytes>, Error> {
         self.held.reach(range.end())?;
         self.held.waited(Reading::new(&[range], self.held.shared.spare.take_chunks(range.len())))
+    }
+
+    /// Room for `bytes` bytes of what is made of it.
+    #[must_use]
+    pub fn room(&self, bytes: usize) -> BytesMut {
+        self.held.shared.spare.room(bytes)
     }
 
     /// Gives chunks back that were read and are no longer needed: others will be read into them.

@@ -49,6 +49,14 @@ impl Spare {
         self.locked(|kept| kept.take(len)).unwrap_or_else(|| BytesMut::zeroed(len))
     }
 
+    /// No bytes, and room for `len`.
+    #[must_use]
+    pub fn room(&self, len: usize) -> BytesMut {
+        let mut room = self.locked(|kept| kept.take(len)).unwrap_or_else(|| BytesMut::with_capacity(len));
+        room.clear();
+        room
+    }
+
     /// `len` bytes to be overwritten, in chunks whose sizes are kept (the last: fewer bytes than the smallest size).
     pub(super) fn take_chunks(&self, len: u64) -> Vec<BytesMut> {
         let sizes = sizes(len);

@@ -20,7 +20,7 @@ pub(super) const PAYLOAD: u8 = 0x10;
 const ADAPTATION: u8 = 0x20;
 
 /// Bytes of a chunk of packets at most; a chunk is one allocation.
-pub const CHUNK: usize = 32 << 10;
+pub const CHUNK: usize = 64 << 10;
 
 /// The packet identifiers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
