@@ -104,7 +104,7 @@ impl Offsets {
     }
 }
 
-/// Composition offsets of a `ctts` that has runs, as [`Offsets::Dictionary`] holds them: one for each sample that it
+/// Composition offsets of a `ctts` that has runs, as `Offsets::Dictionary` holds them: one for each sample that it
 /// counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PackedOffsets {
