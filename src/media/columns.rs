@@ -2,8 +2,8 @@
 //! the index it becomes.
 
 use super::offsets::OffsetPacker;
-use super::packed::{BLOCK, SumsPacker};
-use super::packer::Packer;
+use super::packed::BLOCK;
+use super::packer::{Packer, SumsPacker};
 use super::tables::{ChunkOffsets, OffsetRuns, Sizes};
 
 /// One table, its entries big-endian as files store them.

@@ -146,8 +146,8 @@ pub(super) struct Coding {
     codes: Packer,
 }
 
-/// Samples of a run that are packed one by one, at most: a run of billions costs its reader nothing else.
-const SHORT_RUN: u32 = 64;
+/// Samples of a run that are packed one by one, at most: their codes of a byte take no more than the run is stored in.
+const SHORT_RUN: u32 = 8;
 
 impl Default for OffsetPacker {
     fn default() -> Self {
@@ -165,7 +165,7 @@ impl OffsetPacker {
                     coding.codes.repeat(u64::from(count), code);
                     continue;
                 }
-                *self = Self::Runs(std::mem::take(self).finish().iter().collect());
+                *self = Self::Runs(joined(std::mem::take(self).finish().iter()));
             }
             if let Self::Runs(runs) = self {
                 runs.push((count, offset));
@@ -184,6 +184,22 @@ impl OffsetPacker {
             }
         }
     }
+}
+
+/// `runs`, neighbours of one offset as one: no more than were pushed.
+fn joined(runs: impl Iterator<Item = (u32, i32)>) -> Vec<(u32, i32)> {
+    let mut joined: Vec<(u32, i32)> = Vec::new();
+    for (count, offset) in runs {
+        match joined
+            .last_mut()
+            .filter(|(_, last)| *last == offset)
+            .and_then(|last| last.0.checked_add(count).map(|sum| (last, sum)))
+        {
+            Some((last, sum)) => last.0 = sum,
+            None => joined.push((count, offset)),
+        }
+    }
+    joined
 }
 
 /// `runs` for exactly `len` samples: what is too much is left out, what lacks is 0.
@@ -279,6 +295,25 @@ mod tests {
             let all_zero = expected.iter().all(|offset| *offset == 0);
             let least = expected.iter().copied().min().unwrap_or(0);
             prop_assert_eq!((matches!(offsets, Offsets::Zero), offsets.least()), (all_zero, least));
+        }
+    }
+
+    #[test]
+    fn what_comes_in_parts_takes_no_more_memory_than_it_is_stored_in() {
+        let stored = 8 * 20_000;
+        // Runs that no block of codes is constant with, then one that is not packed.
+        let runs = |length: u32| (0..20_000).map(move |run| (length, run % 200));
+        for length in [1, 7, 8, 9, 33, 63, 64, 65] {
+            let mut collected = OffsetPacker::default();
+            collected.push(runs(length));
+            let OffsetRuns::Packed(packed) = collected.finish() else { continue };
+            assert!(packed.codes.heap_bytes() <= stored + stored / 4, "{length}: {}", packed.codes.heap_bytes());
+        }
+        for length in [1, 8, 9] {
+            let mut collected = OffsetPacker::default();
+            collected.push(runs(length).chain([(100_000, 1)]));
+            let OffsetRuns::Each(each) = collected.finish() else { panic!("a long run is not packed") };
+            assert_eq!(each, runs(length).chain([(100_000, 1)]).collect::<Vec<_>>());
         }
     }
 }

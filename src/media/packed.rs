@@ -9,7 +9,7 @@
 //! plain prefix sums 23.
 
 use super::num::{u64_from_usize, usize_from_u64};
-use super::packer::Packer;
+use super::packer::{Packer, SumsPacker};
 use std::ops::Range;
 
 /// Values per block.
@@ -237,10 +237,10 @@ impl Packed {
 /// A sequence of numbers with its prefix sums. The total fits 64 bits.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Sums {
-    values: Packed,
+    pub(super) values: Packed,
     /// The sum before each block.
-    bases: Vec<u64>,
-    total: u64,
+    pub(super) bases: Vec<u64>,
+    pub(super) total: u64,
 }
 
 impl Sums {
@@ -375,44 +375,6 @@ impl Sums {
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
         self.values.heap_bytes() + self.bases.capacity() * size_of::<u64>()
-    }
-}
-
-/// Collects values and their sums.
-#[derive(Debug)]
-pub(super) struct SumsPacker {
-    packer: Packer,
-    bases: Vec<u64>,
-    /// `None` when it does not fit 64 bits.
-    total: Option<u64>,
-}
-
-impl Default for SumsPacker {
-    fn default() -> Self {
-        Self::with_room(0)
-    }
-}
-
-impl SumsPacker {
-    fn with_room(values: usize) -> Self {
-        let bases = Vec::with_capacity(values.div_ceil(BLOCK));
-        Self { packer: Packer::with_room(values), bases, total: Some(0) }
-    }
-
-    /// Appends what `entries` hold, at a border.
-    pub(super) fn push_slice<T>(&mut self, entries: &[T], value: impl Fn(&T) -> u64) {
-        let (bases, total) = (&mut self.bases, &mut self.total);
-        self.packer.push_slice(entries, value, |block| {
-            bases.push(total.unwrap_or(0));
-            *total = total.and_then(|sum| block.iter().try_fold(sum, |sum, value| sum.checked_add(*value)));
-        });
-    }
-
-    /// All of them; `None` when the total does not fit 64 bits.
-    pub(super) fn finish(self) -> Option<Sums> {
-        let mut bases = self.bases;
-        bases.shrink_to_fit();
-        self.total.map(|total| Sums { values: self.packer.finish(), bases, total })
     }
 }
 

@@ -1,7 +1,7 @@
 //! Numbers, one by one → a [`Packed`]: blocks of 64, each as its least value and the rest in as few bits as it takes.
 
 use super::num::u64_from_usize;
-use super::packed::{BLOCK, Block, Packed};
+use super::packed::{BLOCK, Block, Packed, Sums};
 
 /// Collects values.
 #[derive(Debug)]
@@ -199,5 +199,43 @@ impl FromIterator<u64> for Packed {
         let mut packer = Packer::default();
         values.into_iter().for_each(|value| packer.push(value));
         packer.finish()
+    }
+}
+
+/// Collects values and their sums.
+#[derive(Debug)]
+pub(super) struct SumsPacker {
+    packer: Packer,
+    bases: Vec<u64>,
+    /// `None` when it does not fit 64 bits.
+    total: Option<u64>,
+}
+
+impl Default for SumsPacker {
+    fn default() -> Self {
+        Self::with_room(0)
+    }
+}
+
+impl SumsPacker {
+    pub(super) fn with_room(values: usize) -> Self {
+        let bases = Vec::with_capacity(values.div_ceil(BLOCK));
+        Self { packer: Packer::with_room(values), bases, total: Some(0) }
+    }
+
+    /// Appends what `entries` hold, at a border.
+    pub(super) fn push_slice<T>(&mut self, entries: &[T], value: impl Fn(&T) -> u64) {
+        let (bases, total) = (&mut self.bases, &mut self.total);
+        self.packer.push_slice(entries, value, |block| {
+            bases.push(total.unwrap_or(0));
+            *total = total.and_then(|sum| block.iter().try_fold(sum, |sum, value| sum.checked_add(*value)));
+        });
+    }
+
+    /// All of them; `None` when the total does not fit 64 bits.
+    pub(super) fn finish(self) -> Option<Sums> {
+        let mut bases = self.bases;
+        bases.shrink_to_fit();
+        self.total.map(|total| Sums { values: self.packer.finish(), bases, total })
     }
 }
