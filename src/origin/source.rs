@@ -197,8 +197,15 @@ fn slice(chunks: Vec<Bytes>, range: Range<u64>) -> Vec<Bytes> {
 #[cfg(test)]
 mod tests {
     use super::dealt;
-    use crate::media::ByteRange;
+    use crate::media::{ByteRange, u64_from_usize};
+    use crate::mux::CHUNK;
+    use crate::store::CHUNK_LIMIT;
     use bytes::Bytes;
+
+    #[test]
+    fn what_is_made_comes_back_as_chunks_to_be_read_into() {
+        assert_eq!(u64_from_usize(CHUNK), CHUNK_LIMIT);
+    }
 
     #[test]
     fn what_is_read_together_is_dealt_out_to_its_track() {

@@ -142,6 +142,17 @@ mod tests {
     }
 
     #[test]
+    fn room_is_a_spare_chunk_with_nothing_in_it() {
+        let spare = Spare::default();
+        let chunk = Bytes::from(vec![7; whole()]);
+        let place = chunk.as_ptr();
+        spare.give(chunk);
+        let room = spare.room(whole());
+        assert_eq!((room.as_ptr(), room.len(), room.capacity(), spare.bytes()), (place, 0, whole(), 0));
+        assert_eq!((spare.room(5).len(), spare.room(whole()).len()), (0, 0));
+    }
+
+    #[test]
     fn a_chunk_that_was_cut_short_comes_back_whole() {
         let spare = Spare::default();
         let mut chunk = BytesMut::zeroed(whole());
