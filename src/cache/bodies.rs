@@ -11,6 +11,7 @@ use super::body::Body;
 use super::failures::Failures;
 use super::governor::{Governor, Shed};
 use super::kept::Limits;
+use super::ledger::Ledger;
 use super::makers::Lost;
 use super::shelves::Entry;
 use super::tiers::Tiers;
@@ -110,6 +111,17 @@ where
         Self { inner: Arc::new(inner) }
     }
 
+    /// What `ledger` lends is kept within the same bound: bodies leave for it at once.
+    pub fn share(&self, ledger: &Arc<Ledger>) {
+        self.inner.kept.share(Arc::clone(ledger));
+        let inner = Arc::downgrade(&self.inner);
+        ledger.made_way_by(move || {
+            if let Some(inner) = inner.upgrade() {
+                inner.kept.make_way(inner.governor.taken());
+            }
+        });
+    }
+
     /// The body of `key` if it is kept, which is a hit, or being made, which is joined.
     pub fn get(&self, key: &K) -> Option<(Arc<Body<E>>, Outcome)> {
         let inner = &*self.inner;
@@ -120,6 +132,12 @@ where
         let body = inner.making().get(key).map(Arc::clone)?;
         inner.joined(&body);
         Some((body, Outcome::Joined))
+    }
+
+    /// Whether the body of `key` is kept or being made; nothing changes by it.
+    #[must_use]
+    pub fn has(&self, key: &K) -> bool {
+        self.inner.kept.contains(key) || self.inner.making().contains_key(key)
     }
 
     /// Whether a body of so many bytes would be kept; a larger one is better made window by window.

@@ -125,6 +125,8 @@ pub(super) struct Shelves<K, V> {
     main: Shelf<K>,
     ghosts: Ghosts<K>,
     capacity: u64,
+    /// Bytes of the capacity that others have.
+    lent: u64,
     /// Bytes that ever entered the nursery.
     clock: u64,
     /// What the last to leave main was worth.
@@ -141,6 +143,7 @@ impl<K: Clone + Eq + Hash, V: Clone> Shelves<K, V> {
             main: Shelf::new(),
             ghosts: Ghosts::new(capacity / REMEMBERED, (capacity / KEY).clamp(1, KEY_LIMIT)),
             capacity,
+            lent: 0,
             clock: 0,
             level: 0,
             placed: 0,
@@ -180,6 +183,12 @@ impl<K: Clone + Eq + Hash, V: Clone> Shelves<K, V> {
         self.nursery.bytes.saturating_add(self.main.bytes)
     }
 
+    /// So many bytes of the capacity are others' from now on, half of it at most; who has to leave for them leaves with
+    /// the next change.
+    pub(super) fn lend(&mut self, bytes: u64) {
+        self.lent = bytes.min(self.capacity / 2);
+    }
+
     /// Keeps `value`; who has to leave for it leaves before.
     pub(super) fn insert(&mut self, key: K, value: V, bytes: u64, entry: Entry) -> Change<V> {
         let mut change = Change { entered: Tier::Nursery, moved: 0, left: Vec::new() };
@@ -205,7 +214,7 @@ impl<K: Clone + Eq + Hash, V: Clone> Shelves<K, V> {
 
     fn make_room(&mut self, bytes: u64, change: &mut Change<V>) {
         let mut looks = LOOKS;
-        while self.bytes().saturating_add(bytes) > self.capacity {
+        while self.bytes().saturating_add(bytes) > self.capacity - self.lent {
             let Some(key) = self.next_to_leave() else { return };
             let Some(mut slot) = self.remove(&key) else { return };
             match slot.tier {

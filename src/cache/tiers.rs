@@ -5,12 +5,13 @@
 //! leaves is released by the call that made it leave.
 
 use super::kept::Limits;
+use super::ledger::Ledger;
 use super::shelves::{Change, Entry, Shelves};
 use crate::media::u64_from_usize;
 use crate::metrics::{Metrics, Tier};
 use std::fmt;
 use std::hash::Hash;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// A cache that fits a spike: what has just become popular is admitted at once, and a scan throws out nothing of what is
 /// popular.
@@ -19,6 +20,7 @@ pub struct Tiers<K, V> {
     limits: Limits,
     weigh: fn(&V) -> u64,
     release: Box<dyn Fn(V) + Send + Sync>,
+    ledger: OnceLock<Arc<Ledger>>,
     metrics: Arc<Metrics>,
 }
 
@@ -43,7 +45,12 @@ where
         metrics: Arc<Metrics>,
     ) -> Self {
         let shelves = Mutex::new(Shelves::new(limits.capacity));
-        Self { shelves, limits, weigh, release: Box::new(release), metrics }
+        Self { shelves, limits, weigh, release: Box::new(release), ledger: OnceLock::new(), metrics }
+    }
+
+    /// What `ledger` lends is part of the capacity, half of it at most. The first ledger stays.
+    pub fn share(&self, ledger: Arc<Ledger>) {
+        let _ = self.ledger.set(ledger);
     }
 
     /// The value of `key` if it is kept; it is the likelier to stay.
@@ -63,7 +70,7 @@ where
         if bytes > self.limits.largest.min(self.limits.capacity) {
             return false;
         }
-        let mut shelves = self.shelves();
+        let mut shelves = self.shelves_less_lent();
         let change = shelves.insert(key, value, bytes, entry);
         self.metrics.admitted(change.entered);
         self.changed(shelves, change);
@@ -73,9 +80,17 @@ where
     /// Lets leave whose turn it is until `bytes` more would fit, or half of the capacity: they are about to be made, and
     /// what leaves is what they are made in.
     pub fn make_way(&self, bytes: u64) {
-        let mut shelves = self.shelves();
+        let mut shelves = self.shelves_less_lent();
         let change = shelves.make_way(bytes.min(self.limits.capacity / 2));
         self.changed(shelves, change);
+    }
+
+    fn shelves_less_lent(&self) -> MutexGuard<'_, Shelves<K, V>> {
+        let mut shelves = self.shelves();
+        if let Some(ledger) = self.ledger.get() {
+            shelves.lend(ledger.lent());
+        }
+        shelves
     }
 
     fn changed(&self, shelves: MutexGuard<'_, Shelves<K, V>>, change: Change<V>) {
@@ -106,7 +121,7 @@ where
 
 #[cfg(test)]
 mod tests {
-    use super::{Entry, Limits, Metrics, Tiers};
+    use super::{Entry, Ledger, Limits, Metrics, Tiers};
     use proptest::prelude::{Strategy, any, prop, prop_assert, prop_assert_eq, proptest};
     use proptest::test_runner::TestCaseError;
     use std::collections::HashMap;
@@ -290,6 +305,26 @@ mod tests {
         // More than there could ever be: half of them stay.
         tiers.make_way(u64::MAX);
         assert_eq!((tiers.bytes(), bodies.iter().map(|body| released(body)).sum::<u32>()), (50, 5));
+    }
+
+    #[test]
+    fn what_is_lent_is_part_of_the_capacity() {
+        let (tiers, ledger) = (tiers(100, 100, &Arc::new(Metrics::new())), Arc::new(Ledger::default()));
+        tiers.share(Arc::clone(&ledger));
+        let fill = |from: u32| (from..from + 10).for_each(|key| assert!(tiers.insert(key, body(10), Entry::Once)));
+        fill(0);
+        ledger.lend(25);
+        tiers.make_way(0);
+        assert_eq!(tiers.bytes(), 70);
+        fill(10);
+        assert_eq!(tiers.bytes(), 70);
+        // However much is lent: half of the capacity stays.
+        ledger.lend(1_000);
+        tiers.make_way(0);
+        assert_eq!(tiers.bytes(), 50);
+        ledger.returned(1_025);
+        fill(20);
+        assert_eq!((tiers.bytes(), ledger.lent()), (100, 0));
     }
 
     #[test]
