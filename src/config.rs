@@ -4,6 +4,10 @@
 //! repository lists all of them. A key that does not exist, a value without its unit or out of its bounds is refused
 //! with file, line and what would be allowed. No file is read unless it is named.
 
+mod store;
+
+pub use store::{Location, Mount, Options, Place, Prefix, Store};
+
 use serde::{Deserialize, Deserializer, de};
 use std::fmt;
 use std::net::SocketAddr;
@@ -41,20 +45,6 @@ pub struct Listen {
     pub private: SocketAddr,
 }
 
-/// `[store]`: where media come from.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Store {
-    /// The folder of media, relative to the working directory.
-    pub media: PathBuf,
-    /// How long an asset is served before its files are looked at again; 0s to 1h.
-    #[serde(deserialize_with = "refresh")]
-    pub refresh: Duration,
-    /// How long a new or changed file must not have been written to before it appears; 0s to 1h.
-    #[serde(deserialize_with = "settle")]
-    pub settle: Duration,
-}
-
 /// `[package]`: how media are cut.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -74,6 +64,9 @@ pub struct Cache {
     pub manifests: Size,
     /// Indexes of opened files.
     pub indexes: Size,
+    /// Blocks of stored objects, where these are not files; part of `segments`, half of it at most. At least 1MiB.
+    #[serde(deserialize_with = "making")]
+    pub blocks: Size,
     /// Segments that are being made; at least 1MiB.
     #[serde(deserialize_with = "making")]
     pub making: Size,
@@ -248,14 +241,6 @@ fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::
 
 const HOUR: Duration = Duration::from_hours(1);
 
-fn refresh<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    time_within(deserializer, (Duration::ZERO, HOUR), "0s to 1h")
-}
-
-fn settle<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    time_within(deserializer, (Duration::ZERO, HOUR), "0s to 1h")
-}
-
 fn segment_target<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     time_within(deserializer, (Duration::from_secs(1), Duration::from_mins(1)), "1s to 60s")
 }
@@ -311,12 +296,6 @@ impl Default for Listen {
     }
 }
 
-impl Default for Store {
-    fn default() -> Self {
-        Self { media: "media".into(), refresh: Duration::from_secs(2), settle: Duration::from_secs(2) }
-    }
-}
-
 impl Default for Package {
     fn default() -> Self {
         Self { segment_target: Duration::from_secs(6) }
@@ -329,6 +308,7 @@ impl Default for Cache {
             segments: Size(512 << 20),
             manifests: Size(32 << 20),
             indexes: Size(256 << 20),
+            blocks: Size(64 << 20),
             making: Size(64 << 20),
             making_wait: Duration::from_secs(5),
         }
@@ -360,6 +340,8 @@ pub struct Overrides {
     pub private: Option<SocketAddr>,
     /// Instead of `store.media`.
     pub media: Option<PathBuf>,
+    /// Instead of `store.url`.
+    pub store: Option<Location>,
 }
 
 /// Why there is no configuration. Each prints as one line.
@@ -407,7 +389,10 @@ impl Config {
         };
         config.listen.public = overrides.public.unwrap_or(config.listen.public);
         config.listen.private = overrides.private.unwrap_or(config.listen.private);
-        config.store.media = overrides.media.unwrap_or(config.store.media);
+        if let Some(media) = overrides.media {
+            (config.store.media, config.store.url) = (media, Location::default());
+        }
+        config.store.url = overrides.store.unwrap_or(config.store.url);
         config.store.check()?;
         Ok(config)
     }
@@ -420,18 +405,6 @@ impl Config {
             let what = error.message().replace('\n', ", ");
             Error::Line { path: path.into(), line: line + 1, key: key_at(text, line), what }
         })
-    }
-}
-
-impl Store {
-    fn check(&self) -> Result<(), Error> {
-        let refused = |what: String| Err(Error::Media { path: self.media.clone(), what });
-        match std::fs::metadata(&self.media) {
-            Ok(found) if found.is_dir() => Ok(()),
-            Ok(_) => refused("not a folder".into()),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => refused("does not exist".into()),
-            Err(error) => refused(error.to_string()),
-        }
     }
 }
 
@@ -499,7 +472,7 @@ mod tests {
         let error = |text: &str| parse(text).unwrap_err();
         assert_eq!(
             error("[cache]\n\nsegment = \"1MiB\""),
-            "c.toml:3: cache.segment: unknown field `segment`, expected one of `segments`, `manifests`, `indexes`, `making`, `making_wait`"
+            "c.toml:3: cache.segment: unknown field `segment`, expected one of `segments`, `manifests`, `indexes`, `blocks`, `making`, `making_wait`"
         );
         assert_eq!(
             error("[package]\nsegment_target = \"6\""),
@@ -557,8 +530,8 @@ mod tests {
         .unwrap();
         let overrides = Overrides {
             public: Some("127.0.0.1:3".parse().unwrap()),
-            private: None,
             media: Some(folder.path().into()),
+            ..Overrides::default()
         };
         let config = Config::load(Some(&file), overrides).unwrap();
         assert_eq!(config.listen.public.port(), 3);

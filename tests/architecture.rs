@@ -30,7 +30,7 @@ fn table() -> Vec<(&'static str, Vec<&'static str>)> {
         ("manifest", vec![MEDIA, "plan", "route", "mux"]),
         ("config", vec![MEDIA, "plan"]),
         ("metrics", vec![]),
-        ("store", vec![MEDIA, "config", "metrics"]),
+        ("store", vec![MEDIA, "cache", "config", "metrics"]),
         ("cache", vec![MEDIA, "metrics"]),
         ("catalog", vec![MEDIA, "demux", "plan", "store", "cache", "config", "metrics"]),
         ("origin", origin),

@@ -46,7 +46,7 @@ impl Builder {
 
     async fn open(&self, folder: &str, (name, stamp): Media) -> Result<AssetFile, Error> {
         let path = below(folder, &name);
-        let object = match self.store.open(&path).await.map_err(Error::from) {
+        let object = match self.store.open_as(&path, stamp).await.map_err(Error::from) {
             Err(Error::NotFound) => return Err(Error::Interrupted(format!("{path}: went away while it was opened"))),
             opened => opened?,
         };

@@ -114,7 +114,7 @@ impl From<store::Error> for Error {
             store::Error::Changed { .. } | store::Error::Truncated { .. } | store::Error::Abandoned { .. } => {
                 Self::Interrupted(error.to_string())
             }
-            store::Error::Io { .. } => Self::Storage(error),
+            store::Error::Io { .. } | store::Error::Away { .. } | store::Error::Refused { .. } => Self::Storage(error),
         }
     }
 }

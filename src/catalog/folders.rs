@@ -163,7 +163,7 @@ impl Folders {
 
     /// Whether a file may be half of what it is going to be.
     fn is_young(&self, stamp: Stamp) -> bool {
-        stamp.age(SystemTime::now()).is_some_and(|age| age < self.settle)
+        !stamp.is_atomic() && stamp.age(SystemTime::now()).is_some_and(|age| age < self.settle)
     }
 
     /// Reads the files in order, some ahead, until two of them cannot be rungs of one ladder.

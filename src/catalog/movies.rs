@@ -6,6 +6,7 @@ use crate::demux::{self, Probe, Step};
 use crate::media::{ByteRange, Movie, u64_from_usize};
 use crate::metrics::{Kept, Metrics, Stage};
 use crate::store::{Object, Stamp, Store};
+use bytes::Bytes;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::Semaphore;
@@ -51,7 +52,7 @@ impl Movies {
         if let Some(read) = self.kept.get(&(path.into(), stamp), Kept::Index).await {
             return read.map_err(|reason| Error::unplayable(path, reason));
         }
-        let object = self.store.open(path).await?;
+        let object = self.store.open_as(path, stamp).await?;
         if object.stamp() != stamp {
             return Err(Error::Interrupted(format!("{path}: changed since it was listed")));
         }
@@ -85,11 +86,77 @@ fn weigh_read(read: &Read) -> u64 {
     read.as_ref().map_or(MOVIE_BYTES, |movie| weigh(movie))
 }
 
-/// The conversation: `demux` says which bytes, the store gets them, within bounds. All of it in one hop: to check a long
-/// `moov` takes milliseconds, and going to and fro between threads for each part of it as many.
+/// The conversation: `demux` says which bytes, the store gets them, within bounds. Of a file all of it is one hop: to
+/// check a long `moov` takes milliseconds, and going to and fro between threads for each part of it as many.
 async fn probe(object: Object) -> Result<Read, Error> {
+    if !object.is_file() {
+        return Box::pin(converse_far(&object)).await;
+    }
     let conversed = tokio::task::spawn_blocking(move || converse(&object));
-    conversed.await.map_err(|_| Error::Interrupted("reading a file's headers was given up".into()))?
+    conversed.await.map_err(|_| given_up())?
+}
+
+fn given_up() -> Error {
+    Error::Interrupted("reading a file's headers was given up".into())
+}
+
+/// How much more of a file's headers is read.
+struct Bounds {
+    reads: u32,
+    bytes: u64,
+}
+
+impl Bounds {
+    const fn new() -> Self {
+        Self { reads: READ_LIMIT, bytes: BYTE_LIMIT }
+    }
+
+    /// Counts a read of `range`; false where it is too much.
+    fn allow(&mut self, range: ByteRange) -> bool {
+        let (reads, bytes) = (self.reads.checked_sub(1), self.bytes.checked_sub(range.len()));
+        (self.reads, self.bytes) = (reads.unwrap_or(0), bytes.unwrap_or(0));
+        reads.is_some() && bytes.is_some()
+    }
+}
+
+/// The same of an object whose bytes have to be asked for: only looking at them is done on a thread that may take long.
+async fn converse_far(object: &Object) -> Result<Read, Error> {
+    let (mut probe, mut range) = match Probe::new(object.size()) {
+        Ok(begun) => begun,
+        Err(error) => return Ok(Err(Reason::Demux(error))),
+    };
+    // Headers stand at the beginning or the end, and the ends of the media are looked at in any case.
+    let end = ByteRange::new(object.size().saturating_sub(demux::READ_AHEAD), object.size().min(demux::READ_AHEAD));
+    object.expect(&[Some(range), end].into_iter().flatten().collect::<Vec<_>>());
+    let mut bounds = Bounds::new();
+    while bounds.allow(range) {
+        object.expect(&[range]);
+        let (mut rest, mut step) = (Some(range), Ok(Step::Need(range)));
+        while let Some(part) = rest.and_then(|rest| rest.slice(0, PART)) {
+            let chunks = object.read_ranges(vec![part]).await?;
+            let asked = object.clone();
+            let fed = tokio::task::spawn_blocking(move || {
+                let step = fed(&mut probe, &chunks);
+                asked.give_back(chunks);
+                (probe, step)
+            });
+            (probe, step) = fed.await.map_err(|_| given_up())?;
+            rest = rest.and_then(|rest| rest.slice(PART, rest.len())).filter(|_| step.is_ok());
+        }
+        match step {
+            Err(error) => return Ok(Err(Reason::Demux(error))),
+            Ok(Step::Done(movie)) => return Ok(Ok(Arc::from(movie))),
+            Ok(Step::Need(next)) => range = next,
+        }
+    }
+    Ok(Err(Reason::Endless { reads: READ_LIMIT, bytes: BYTE_LIMIT }))
+}
+
+/// What `probe` says to the last of `chunks`, or to the one that it refuses.
+fn fed(probe: &mut Probe, chunks: &[Bytes]) -> Result<Step, demux::Error> {
+    let (last, before) = chunks.split_last().ok_or(demux::Error::Empty)?;
+    before.iter().try_for_each(|chunk| probe.part(chunk).map(drop))?;
+    probe.part(last)
 }
 
 fn converse(object: &Object) -> Result<Read, Error> {
@@ -97,12 +164,8 @@ fn converse(object: &Object) -> Result<Read, Error> {
         Ok(begun) => begun,
         Err(error) => return Ok(Err(Reason::Demux(error))),
     };
-    let mut left = BYTE_LIMIT;
-    for _ in 0..READ_LIMIT {
-        left = match left.checked_sub(range.len()) {
-            Some(left) => left,
-            None => break,
-        };
+    let mut bounds = Bounds::new();
+    while bounds.allow(range) {
         match answered(&mut probe, range, object)? {
             Err(error) => return Ok(Err(Reason::Demux(error))),
             Ok(Step::Done(movie)) => return Ok(Ok(Arc::from(movie))),
@@ -117,11 +180,9 @@ fn answered(probe: &mut Probe, range: ByteRange, object: &Object) -> Result<Resu
     let (mut rest, mut step) = (Some(range), Ok(Step::Need(range)));
     while let Some(part) = rest.and_then(|rest| rest.slice(0, PART)) {
         let chunks = object.read_here(part)?;
-        for chunk in &chunks {
-            step = probe.part(chunk);
-            if step.is_err() {
-                return Ok(step);
-            }
+        step = fed(probe, &chunks);
+        if step.is_err() {
+            return Ok(step);
         }
         object.give_back(chunks);
         rest = rest.and_then(|rest| rest.slice(PART, rest.len()));

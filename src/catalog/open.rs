@@ -39,8 +39,10 @@ const STALE_LIMIT: u32 = 15;
 /// How the catalog keeps assets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
-    /// How long a look at the store is believed.
+    /// How long a look at a folder is believed.
     pub refresh: Duration,
+    /// How long a look at an object store is.
+    pub refresh_remote: Duration,
     /// How long a new file must not have been written to before it appears.
     pub settle: Duration,
     /// Bytes of indexes in memory; half for kept assets, half for what is known of files beside them. A single asset
@@ -53,11 +55,13 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Those of a local disk: looks are believed for 2 s, files settle for as long, 256 MiB of indexes, 512 open files.
+    /// Looks at a disk are believed for 2 s, files settle for as long, looks at object stores are believed for 30 s;
+    /// 256 MiB of indexes, 512 open files.
     #[must_use]
     pub const fn new(plan: plan::Settings) -> Self {
         let moment = Duration::from_secs(2);
-        Self { refresh: moment, settle: moment, index_bytes: 256 << 20, open_files: 512, plan }
+        let refresh_remote = Duration::from_secs(30);
+        Self { refresh: moment, refresh_remote, settle: moment, index_bytes: 256 << 20, open_files: 512, plan }
     }
 }
 
@@ -118,7 +122,7 @@ impl Catalog {
 
     /// The asset called `id`.
     pub async fn open(&self, id: &AssetId) -> Result<Arc<Asset>, Error> {
-        let refresh = self.inner.settings.refresh;
+        let refresh = self.refresh_of(id.as_str());
         if let Some(kept) = self.inner.kept.get(id).await {
             if kept.is_fresh(refresh) {
                 return kept.result;
@@ -145,9 +149,9 @@ impl Catalog {
         self.inner.history.of(id)
     }
 
-    /// Whether the store answers: lists its root.
+    /// Whether the store answers.
     pub async fn ready(&self) -> Result<(), Error> {
-        self.inner.store.list("").await?;
+        self.inner.store.ping().await?;
         Ok(())
     }
 
@@ -166,8 +170,10 @@ impl Catalog {
         &self.inner.names
     }
 
-    pub(super) fn settings(&self) -> Settings {
-        self.inner.settings
+    /// How long a look at what is called `path` is believed.
+    pub(super) fn refresh_of(&self, path: &str) -> Duration {
+        let Settings { refresh, refresh_remote, .. } = self.inner.settings;
+        if self.inner.store.is_remote(path) { refresh_remote } else { refresh }
     }
 
     /// Waits for a look no older than `age`.
@@ -207,7 +213,7 @@ impl Inner {
     /// What was, where it still holds; else what is built of `found`.
     async fn made_of(&self, id: &AssetId, found: Found, before: Option<&Kept>) -> Kept {
         if let Some(before) = before.filter(|before| before.holds(&found)) {
-            return before.clone().intact().await;
+            return before.clone().intact();
         }
         let old = before.and_then(|before| before.result.as_ref().ok());
         let result = self.builder.build(id, &found, old.map(Arc::as_ref)).await.map(Arc::new);
@@ -270,11 +276,11 @@ impl Kept {
 
     /// The same, unless all its files were written to since they were opened and are still held back: then neither
     /// what it was nor what it will be can be had.
-    async fn intact(self) -> Self {
+    fn intact(self) -> Self {
         let Ok(asset) = &self.result else { return self };
         let mut changed = None;
         for file in &asset.files {
-            match file.object.verify().await {
+            match file.object.check() {
                 Err(store::Error::Changed { path } | store::Error::Truncated { path, .. }) => changed = Some(path),
                 Ok(()) | Err(_) => return self,
             }

@@ -63,7 +63,7 @@ impl Names {
 impl Catalog {
     /// At most `limit` assets whose names come after `after`.
     pub async fn page(&self, after: Option<&AssetId>, limit: usize) -> Result<Page, Error> {
-        let names = self.names().get(self.store(), self.settings().refresh).await?;
+        let names = self.names().get(self.store(), self.refresh_of("")).await?;
         let from = names.partition_point(|name| after.is_some_and(|after| name.as_str() <= after.as_str()));
         let names = || names.iter().skip(from);
         let most = limit.saturating_mul(NAMES_PER_ENTRY);

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! believed before with this stamp ──────────────────────────────────► believed
+//! in a store that puts objects in place whole ──────────────────────► believed
 //! last written `settle` ago or longer (moved in, or whole for long) ► believed
 //! seen with this stamp `settle` ago or longer ──────────────────────► believed: covers clocks that disagree
 //! else: held; where it was believed with another stamp ─────────────► believed as it was
@@ -58,7 +59,8 @@ impl Believed {
             let before = before.and_then(|at| self.media.get(at)).map(|(_, stamp)| *stamp);
             let since = self.since(&name, stamp).unwrap_or(now.instant);
             let seen = now.instant.saturating_duration_since(since);
-            let whole = before == Some(stamp) || stamp.age(now.system).is_some_and(|age| age >= settle);
+            let whole =
+                before == Some(stamp) || stamp.is_atomic() || stamp.age(now.system).is_some_and(|age| age >= settle);
             if whole || seen >= settle {
                 next.media.push((name, stamp));
                 continue;

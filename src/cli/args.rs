@@ -1,6 +1,6 @@
 //! What the command line says. Mistakes are answered by clap, with exit code 2.
 
-use crate::config::Overrides;
+use crate::config::{Location, Overrides};
 use clap::{Args, Parser, Subcommand};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -42,6 +42,9 @@ pub struct ExplainArgs {
     /// The folder of media [default: media].
     #[arg(long, value_name = "FOLDER")]
     pub media: Option<PathBuf>,
+    /// Where media are instead: s3://bucket/prefix, gs://…, az://… or file:///….
+    #[arg(long, value_name = "URL", conflicts_with = "media")]
+    pub store: Option<Location>,
     /// Print JSON instead of text.
     #[arg(long)]
     pub json: bool,
@@ -56,6 +59,9 @@ pub struct ServeArgs {
     /// The folder of media [default: media].
     #[arg(long, value_name = "FOLDER")]
     pub media: Option<PathBuf>,
+    /// Where media are instead: s3://bucket/prefix, gs://…, az://… or file:///….
+    #[arg(long, value_name = "URL", conflicts_with = "media")]
+    pub store: Option<Location>,
     /// Where players are served; port 0 picks a free one [default: 127.0.0.1:8080].
     #[arg(long, value_name = "IP:PORT")]
     pub listen: Option<SocketAddr>,
@@ -68,6 +74,7 @@ impl ServeArgs {
     /// What the flags set.
     #[must_use]
     pub fn overrides(&self) -> Overrides {
-        Overrides { public: self.listen, private: self.private, media: self.media.clone() }
+        let (media, store) = (self.media.clone(), self.store.clone());
+        Overrides { public: self.listen, private: self.private, media, store }
     }
 }

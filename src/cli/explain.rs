@@ -41,7 +41,7 @@ pub fn run(args: &ExplainArgs) -> ExitCode {
 
 fn explain(args: &ExplainArgs) -> Result<Value, Box<dyn Error>> {
     let route = Route::parse(path_of(&args.url)).ok_or("no URL of this server: /vod/{asset}/… is")?;
-    let overrides = Overrides { media: args.media.clone(), ..Overrides::default() };
+    let overrides = Overrides { media: args.media.clone(), store: args.store.clone(), ..Overrides::default() };
     let mut config = Config::load(args.config.as_deref(), overrides)?;
     // Who asks knows that the file is whole.
     config.store.settle = Duration::ZERO;

@@ -58,14 +58,22 @@ async fn until_stopped(config: &Config) -> Result<(), Box<dyn Error>> {
     let signals = [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?];
     tokio::spawn(stop_on(signals, stop.clone()));
     let (public, private) = server.addresses()?;
+    tokio::spawn(said_unready(Arc::clone(&origin)));
     // Whoever does not want to read this may close standard output.
     let _ = write!(stdout(), "public http://{public}\nprivate http://{private}\n").and_then(|()| stdout().flush());
-    tracing::info!(%public, %private, media = %config.store.media.display(), "serving");
+    tracing::info!(%public, %private, media = config.store.name(), "serving");
     server.run(Arc::clone(&origin), metrics, stop).await;
     // What was still being made has nobody left to serve, but a read under way is not torn off in its middle.
     let _ = tokio::time::timeout(config.http.drain, origin.drained()).await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// One line when a store does not answer at the start. It may come back: that is no reason to stop.
+async fn said_unready(origin: Arc<Origin>) {
+    if let Err(error) = origin.ready().await {
+        tracing::error!("not ready: {error}");
+    }
 }
 
 /// The first signal stops gently, the second at once.

@@ -63,7 +63,7 @@ impl Problem {
         headers.insert(CONTENT_LENGTH, length);
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.extend(self.header);
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+        if matches!(self.status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::BAD_GATEWAY) {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
         *response.status_mut() = self.status;
@@ -94,7 +94,7 @@ mod tests {
         assert_eq!(answer(Error::Unfit(String::new())), (404, false));
         assert_eq!(answer(Error::Gone), (410, false));
         assert_eq!(answer(Error::Unplayable(String::new())), (422, false));
-        assert_eq!(answer(Error::Storage(String::new())), (502, false));
+        assert_eq!(answer(Error::Storage(String::new())), (502, true));
         assert_eq!(answer(Error::Interrupted(String::new())), (503, true));
         assert_eq!(answer(Error::Busy(String::new())), (503, true));
     }

@@ -104,6 +104,11 @@ impl Metrics {
         self.making.read_bytes.inc_by(bytes);
     }
 
+    /// A request to an object store failed and is asked again.
+    pub fn source_retried(&self) {
+        self.making.retries.inc();
+    }
+
     /// So many bytes of a body were made for one reader, and not kept: a range of what is not being made, or chunks that
     /// left the cache while they were read.
     pub fn window(&self, bytes: u64) {
@@ -234,6 +239,7 @@ struct Work {
     bodies: Gauge,
     body_bytes: Gauge,
     moov_reads: Counter,
+    retries: Counter,
     reads: Counter,
     read_bytes: Counter,
     windows: Counter,
@@ -250,6 +256,7 @@ impl Work {
             moov_reads: plain(registry, "moov_reads", "Movie headers read from the store"),
             reads: plain(registry, "source_reads", "Reads from the store"),
             read_bytes: bytes(registry, "source_read", "Read from the store"),
+            retries: plain(registry, "source_retries", "Requests to object stores that were asked again"),
             windows: plain(registry, "windows", "Parts of bodies made for one reader and not kept"),
             window_bytes: bytes(registry, "windows", "Made for one reader and not kept"),
         }

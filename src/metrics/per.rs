@@ -10,12 +10,13 @@ pub(super) struct PerKept<T> {
     manifest: T,
     index: T,
     transport: T,
+    block: T,
 }
 
 impl<T> PerKept<T> {
     pub(super) fn new(make: impl Fn(&'static str) -> T) -> Self {
         let [segment, manifest] = [make("segment"), make("manifest")];
-        Self { segment, manifest, index: make("index"), transport: make("transport") }
+        Self { segment, manifest, index: make("index"), transport: make("transport"), block: make("block") }
     }
 
     pub(super) const fn get(&self, kept: Kept) -> &T {
@@ -24,6 +25,7 @@ impl<T> PerKept<T> {
             Kept::Manifest => &self.manifest,
             Kept::Index => &self.index,
             Kept::Transport => &self.transport,
+            Kept::Block => &self.block,
         }
     }
 }

@@ -40,6 +40,8 @@ pub enum Kept {
     Index,
     /// Layouts of transport streams.
     Transport,
+    /// Blocks of stored objects that are not files.
+    Block,
 }
 
 /// Where a cache of two tiers keeps something.

@@ -36,6 +36,10 @@ pub struct Settings {
 const RANGED: u64 = 4_096;
 const RANGED_AGE: Duration = Duration::from_secs(30);
 
+/// Segments that were made lately of what has to be asked for: how many are remembered, and how long.
+const WALKS: u64 = 16_384;
+const WALK_AGE: Duration = Duration::from_mins(1);
+
 /// Answers routes.
 #[derive(Debug)]
 pub struct Origin {
@@ -43,6 +47,8 @@ pub struct Origin {
     pub(super) segments: Bodies<SegmentKey, Error>,
     /// Bytes of them that were asked for lately as small ranges.
     pub(super) ranged: moka::sync::Cache<SegmentKey, Arc<AtomicU64>>,
+    /// Segments that were made lately of what has to be asked for.
+    pub(super) walked: moka::sync::Cache<SegmentKey, ()>,
     /// By the plan's fingerprint.
     pub(super) manifests: Cache<(AssetId, Version), Arc<Manifests>, Error>,
     pub(super) ts_manifests: Cache<(AssetId, Version), Arc<TsManifests>, Error>,
@@ -96,10 +102,11 @@ enum What<'a> {
 
 /// The assets of the folder that `config` names; an error when it cannot be read.
 pub fn catalog(config: &Config, metrics: Arc<Metrics>) -> Result<Catalog, store::Error> {
-    let store = Store::open_folder(&config.store.media)?.with_metrics(Arc::clone(&metrics));
+    let store = Store::of_settings(&config.store, config.cache.blocks.bytes())?.with_metrics(Arc::clone(&metrics));
     let target_millis = u32::try_from(config.package.segment_target.as_millis()).unwrap_or(u32::MAX);
     let settings = catalog::Settings {
         refresh: config.store.refresh,
+        refresh_remote: config.store.refresh_remote,
         settle: config.store.settle,
         index_bytes: config.cache.indexes.bytes(),
         ..catalog::Settings::new(plan::Settings { target_millis })
@@ -128,6 +135,9 @@ impl Origin {
         let spare = Arc::clone(catalog.store().spare());
         let segments = Bodies::new(limits, governor, move |chunk| spare.give(chunk), Arc::clone(&metrics));
         let ranged = moka::sync::Cache::builder().max_capacity(RANGED).time_to_live(RANGED_AGE).build();
+        if let Some(ledger) = catalog.store().ledger() {
+            segments.share(ledger);
+        }
         // One budget: half for what most players ask, the rest for MPEG-TS, its playlists and its layouts.
         let (half, quarter) = (settings.manifest_bytes / 2, settings.manifest_bytes / 4);
         let manifests =
@@ -136,7 +146,8 @@ impl Origin {
         let ts_manifests = Cache::new(of_ts, |texts: &Arc<TsManifests>| texts.bytes(), Arc::clone(&metrics));
         let weigh = |transport: &Arc<Transport>| u64_from_usize(transport.heap_bytes());
         let transports = Cache::new(of_ts, weigh, Arc::clone(&metrics));
-        Self { catalog, segments, ranged, manifests, ts_manifests, transports, metrics }
+        let walked = moka::sync::Cache::builder().max_capacity(WALKS).time_to_live(WALK_AGE).build();
+        Self { catalog, segments, ranged, walked, manifests, ts_manifests, transports, metrics }
     }
 
     /// Answers `route` for who has this `wish`, and says in `stages` what it passed on the way.
@@ -192,6 +203,8 @@ impl Origin {
                 Ok(Some(reply)) => return Ok(reply),
                 Ok(None) => {}
                 Err(Error::Interrupted(_)) => known = true,
+                // The next look asks the second store first.
+                Err(Error::Storage(_)) if self.catalog.store().has_second(id.as_str()) => known = true,
                 Err(error) => return Err(error),
             }
         }

@@ -126,6 +126,27 @@ impl Origin {
         bytes <= most && asked().saturating_add(bytes) <= most
     }
 
+    /// Whether the segment before `segment` was made lately, and what this one is made of has to be asked for.
+    fn walks(&self, segment: &Segment, key: SegmentKey) -> bool {
+        let far = |track: Option<&Planned>| segment.object(track).is_some_and(|object| !object.is_file());
+        if !segment.tracks().into_iter().any(far) {
+            return false;
+        }
+        self.walked.insert(key, ());
+        key.number.checked_sub(1).is_some_and(|number| self.walked.contains_key(&SegmentKey { number, ..key }))
+    }
+
+    /// Asks for what the next segment is made of: who walks will want it.
+    async fn read_ahead(&self, segment: Segment) {
+        let Some(number) = segment.number.checked_add(1) else { return };
+        let next = Segment { number, ..segment };
+        if next.key().is_ok_and(|key| !self.segments.has(&key))
+            && let Ok(source) = self.source(&next).await
+        {
+            source.expect(0..source.about());
+        }
+    }
+
     async fn made(
         self: &Arc<Self>,
         segment: Segment,
@@ -137,7 +158,14 @@ impl Origin {
         let start = Instant::now();
         let size = Size { length: source.length(), about: source.about() };
         let metrics = Arc::clone(&self.metrics);
-        let made = self.segments.make(key, size, |filler| async move { source.fill(filler, &metrics).await });
+        let walk = self.walks(&segment, key).then(|| (Arc::clone(self), segment.clone()));
+        let made = self.segments.make(key, size, |filler| async move {
+            source.fill(filler, &metrics).await?;
+            if let Some((origin, segment)) = walk {
+                origin.read_ahead(segment).await;
+            }
+            Ok(())
+        });
         let (body, outcome) = match made {
             Ok(made) => made,
             Err(error) => {
@@ -180,6 +208,7 @@ impl Origin {
         (length, wanted): (u64, Range<u64>),
     ) -> Result<Media, Error> {
         let now = wanted.start..wanted.end.min(wanted.start + AT_ONCE);
+        source.expect(wanted);
         let chunks = self.window_of(&source, now.clone()).await?;
         Ok(Media::new(length, Arc::clone(self), segment).with(now.start, chunks))
     }

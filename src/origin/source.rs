@@ -54,11 +54,13 @@ impl Source {
     /// Makes the whole segment, step by step; readers follow.
     pub(super) async fn fill(self, filler: Filler<Error>, metrics: &Metrics) -> Result<(), Error> {
         let Some(length) = self.length() else {
+            self.expect(0..u64::MAX);
             filler.push(self.window(0..u64::MAX, metrics).await?);
             return Ok(());
         };
         let mut at = 0;
         while at < length {
+            self.expect(at..length);
             let step = if at == 0 { FIRST_STEP } else { STEP };
             let end = match &self {
                 Self::Cmaf(..) => length.min(at + step),
@@ -71,6 +73,40 @@ impl Source {
             }
         }
         Ok(())
+    }
+
+    /// Says that bytes `range` of the segment are about to be made, where what they are made of has to be asked for.
+    pub(super) fn expect(&self, range: Range<u64>) {
+        match self {
+            Self::Cmaf(_, object) if object.is_file() => {}
+            Self::Cmaf(recipe, object) => {
+                let stored = recipe.window(range).into_iter().filter_map(|piece| match piece {
+                    Piece::Stored(range) => Some(range),
+                    Piece::Made(_) => None,
+                });
+                object.expect(&stored.collect::<Vec<_>>());
+            }
+            Self::Ts(recipe, objects) => {
+                let far = |object: &Option<Object>| object.clone().filter(|object| !object.is_file());
+                let (video, audio) = (far(&objects.video), far(&objects.audio));
+                if video.is_none() && audio.is_none() {
+                    return;
+                }
+                let reads = if self.length().is_some() { recipe.window(range).reads() } else { recipe.whole().reads() };
+                // What both tracks need of one file is one request.
+                let [video, audio] = match (video, audio) {
+                    (Some(video), Some(audio)) if video.stamp() == audio.stamp() => {
+                        return video.expect(&[reads.video, reads.audio].concat());
+                    }
+                    each => [each.0, each.1],
+                };
+                for (object, ranges) in [(video, reads.video), (audio, reads.audio)] {
+                    if let Some(object) = object {
+                        object.expect(&ranges);
+                    }
+                }
+            }
+        }
     }
 
     /// Bytes `range` of the segment, as far as it reaches. Only the stored bytes that they are made of are read.

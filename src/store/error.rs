@@ -47,6 +47,22 @@ pub enum Error {
         #[source]
         source: Arc<io::Error>,
     },
+    /// An object store did not answer, often enough asked.
+    #[error("{path}: the store does not answer: {why}")]
+    Away {
+        /// What was asked for.
+        path: String,
+        /// What was the matter with the last answer.
+        why: Arc<str>,
+    },
+    /// An object store refuses: wrong credentials, no such bucket.
+    #[error("{path}: the store refuses: {why}")]
+    Refused {
+        /// What was asked for.
+        path: String,
+        /// What it says.
+        why: Arc<str>,
+    },
     /// The program is ending, or the reading task was lost.
     #[error("{path}: the read was given up")]
     Abandoned {

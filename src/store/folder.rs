@@ -1,11 +1,11 @@
-//! A local folder as a store: what is in it, and its files held open. All of it waits in the blocking pool.
+//! A local folder: what is in it, and its files held open. All of it waits in the blocking pool.
 
 use super::error::Error;
-use super::name::{DEPTH_LIMIT, is_hidden, is_media, is_plain, is_plain_name};
-use super::object::{Object, Stamp};
+use super::held::OpenFile;
+use super::name::{DEPTH_LIMIT, is_hidden, is_media, is_plain_name};
+use super::object::Object;
 use super::shared::Shared;
-use super::spare::Spare;
-use crate::metrics::Metrics;
+use super::stamp::Stamp;
 use std::collections::BTreeSet;
 use std::fs::{self, DirEntry, Metadata, OpenOptions};
 use std::io;
@@ -24,16 +24,15 @@ const NONBLOCK: i32 = 0x4;
 const COMPLAINT_LIMIT: usize = 1_024;
 
 /// Media files that a walk finds at most; the rest is left out with a log line.
-const WALK_LIMIT: usize = 1 << 20;
+pub(super) const WALK_LIMIT: usize = 1 << 20;
 
 /// What describes an asset.
-const DESCRIPTOR: &str = "asset.json";
+pub(super) const DESCRIPTOR: &str = "asset.json";
 
-/// Objects under one root.
+/// A local folder. Clones are the same one.
 #[derive(Debug, Clone)]
-pub struct Store {
+pub(super) struct Folder {
     root: Arc<Root>,
-    pub(super) shared: Arc<Shared>,
 }
 
 #[derive(Debug)]
@@ -64,46 +63,34 @@ pub struct Walked {
     pub described: bool,
 }
 
-impl Store {
+impl Folder {
     /// The folder at `path`, which must be there and readable. Waits for the disk: for the start of the program.
-    pub fn open_folder(path: &Path) -> Result<Self, Error> {
+    pub(super) fn new(path: &Path) -> Result<Self, Error> {
         let fail = |error| Error::from_io(&path.to_string_lossy(), error);
         let root = Root { path: path.canonicalize().map_err(fail)?, complaints: Mutex::default() };
         fs::read_dir(&root.path).map_err(fail)?;
-        Ok(Self { root: Arc::new(root), shared: Arc::default() })
-    }
-
-    /// The same store; its objects that are opened from now on count their reads in `metrics`.
-    #[must_use]
-    pub fn with_metrics(self, metrics: Arc<Metrics>) -> Self {
-        Self { shared: Arc::new(self.shared.with_metrics(metrics)), ..self }
-    }
-
-    /// Chunks that its objects are read into: whoever drops the last handle of one may give it here instead.
-    #[must_use]
-    pub fn spare(&self) -> &Arc<Spare> {
-        &self.shared.spare
+        Ok(Self { root: Arc::new(root) })
     }
 
     /// What `folder` holds.
-    pub async fn list(&self, folder: &str) -> Result<Listing, Error> {
+    pub(super) async fn list(&self, folder: &str) -> Result<Listing, Error> {
         self.in_pool(folder, Root::list).await
     }
 
     /// All folders with media, sorted by path. Links are followed, never into a folder that they stand in.
-    pub async fn walk(&self) -> Result<Vec<Walked>, Error> {
+    pub(super) async fn walk(&self) -> Result<Vec<Walked>, Error> {
         self.in_pool("", |root, _| root.walk()).await
     }
 
     /// Which version of the file at `path` is stored.
-    pub async fn stat(&self, path: &str) -> Result<Stamp, Error> {
+    pub(super) async fn stat(&self, path: &str) -> Result<Stamp, Error> {
         self.in_pool(path, Root::stat).await
     }
 
-    /// The file at `path`, held open.
-    pub async fn open(&self, path: &str) -> Result<Object, Error> {
-        let shared = Arc::clone(&self.shared);
-        self.in_pool(path, move |root, path| root.open(path, shared)).await
+    /// The file at `path`, held open; it calls itself `name`.
+    pub(super) async fn open(&self, path: &str, name: &str, shared: &Arc<Shared>) -> Result<Object, Error> {
+        let (name, shared) = (name.to_owned(), Arc::clone(shared));
+        self.in_pool(path, move |root, path| root.open(path, &name, shared)).await
     }
 
     async fn in_pool<T: Send + 'static>(
@@ -111,9 +98,6 @@ impl Store {
         path: &str,
         work: impl FnOnce(&Root, &str) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        if !path.is_empty() && !is_plain(path) {
-            return Err(Error::NotFound { path: path.into() });
-        }
         let (root, asked) = (Arc::clone(&self.root), path.to_owned());
         let done = tokio::task::spawn_blocking(move || work(&root, &asked));
         done.await.unwrap_or_else(|_| Err(Error::Abandoned { path: path.into() }))
@@ -127,9 +111,9 @@ impl Root {
             if metadata.is_dir() {
                 listing.folders.push(name);
             } else if is_media(&name) {
-                listing.media.push((name, Stamp::new(&metadata)));
+                listing.media.push((name, Stamp::of_file(&metadata)));
             } else if name == DESCRIPTOR {
-                listing.descriptor = Some(Stamp::new(&metadata));
+                listing.descriptor = Some(Stamp::of_file(&metadata));
             }
         }
         listing.folders.sort_unstable();
@@ -176,14 +160,14 @@ impl Root {
 
     fn stat(&self, path: &str) -> Result<Stamp, Error> {
         let metadata = fs::metadata(self.path.join(path)).map_err(|error| Error::from_io(path, error))?;
-        if metadata.is_file() { Ok(Stamp::new(&metadata)) } else { Err(Error::NotAFile { path: path.into() }) }
+        if metadata.is_file() { Ok(Stamp::of_file(&metadata)) } else { Err(Error::NotAFile { path: path.into() }) }
     }
 
-    fn open(&self, path: &str, shared: Arc<Shared>) -> Result<Object, Error> {
+    fn open(&self, path: &str, name: &str, shared: Arc<Shared>) -> Result<Object, Error> {
         // Opening a device or a pipe has effects of its own: look first. What is opened is looked at again.
         self.stat(path)?;
         let file = OpenOptions::new().read(true).custom_flags(NONBLOCK).open(self.path.join(path));
-        Object::new(path, file.map_err(|error| Error::from_io(path, error))?, shared)
+        OpenFile::new(name, file.map_err(|error| Error::from_io(path, error))?, shared).map(Object::file)
     }
 
     /// Files and folders of `folder` that have plain names; links followed, pipes and devices left out.
@@ -236,13 +220,14 @@ fn place(metadata: &Metadata) -> (u64, u64) {
     (metadata.dev(), metadata.ino())
 }
 
-fn below(folder: &str, name: &str) -> String {
+pub(super) fn below(folder: &str, name: &str) -> String {
     if folder.is_empty() { name.into() } else { format!("{folder}/{name}") }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Error, Listing, Store, Walked};
+    use super::{Error, Listing, Walked};
+    use crate::store::Store;
     use std::ffi::OsStr;
     use std::fs;
     use std::os::unix::ffi::OsStrExt;

@@ -1,7 +1,7 @@
 //! What the objects of one store share: spare chunks, counters, and what is known of its file systems.
 
 use super::spare::Spare;
-use crate::metrics::Metrics;
+use crate::metrics::{Kept, Metrics, Outcome};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -31,7 +31,23 @@ impl Shared {
         self.unable.lock().unwrap_or_else(PoisonError::into_inner).insert(device);
     }
 
-    /// A system call read so many bytes.
+    /// A request to an object store is asked again.
+    pub(super) fn retried(&self) {
+        if let Some(metrics) = &self.metrics {
+            metrics.source_retried();
+        }
+    }
+
+    /// So many blocks were kept, were on their way, and are asked for now; so many bytes of blocks are kept.
+    pub(super) fn took(&self, [kept, coming, asked]: [usize; 3], bytes: u64) {
+        let Some(metrics) = &self.metrics else { return };
+        for (count, outcome) in [(kept, Outcome::Hit), (coming, Outcome::Joined), (asked, Outcome::Made)] {
+            (0..count).for_each(|_| metrics.count(Kept::Block, outcome));
+        }
+        metrics.cached(Kept::Block, bytes);
+    }
+
+    /// A system call, or an answer of an object store, read so many bytes.
     pub(super) fn counted(&self, bytes: u64) {
         if let Some(metrics) = &self.metrics {
             metrics.source_read(bytes);

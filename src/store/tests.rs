@@ -1,11 +1,18 @@
 //! Laws of reading: what comes back is what the file holds, however it was read.
 
+use super::blocks::Blocks;
+use super::folder::Folder;
+use super::remote::{Address, Patience, Remote};
 use super::spare::{CHUNK_LIMIT, Spare};
 use super::system::{self, Refused};
-use super::{Error, Object, Store};
+use super::tree::{Backend, Mount};
+use super::{Error, Listing, Object, Store};
 use crate::media::{ByteRange, u64_from_usize, usize_from_u64};
 use crate::metrics::Metrics;
 use bytes::Bytes;
+use object_store::ObjectStoreExt;
+use object_store::memory::InMemory;
+use object_store::path::Path as Key;
 use proptest::prelude::*;
 use rustix::fs::{Advice, fadvise};
 use std::fs::{self, File};
@@ -318,4 +325,56 @@ async fn chunks_that_are_given_back_are_read_into_again() {
     // The bytes of a gap went into the spare chunks, and those are kept again.
     object.read_ranges(vec![range(0, 100), range(5_000, 100)]).await.unwrap();
     assert_eq!(spare.bytes(), 2 * CHUNK_LIMIT);
+}
+
+/// What listings of three mounts say: a folder, one store under `far`, one under `far/deep`.
+#[tokio::test]
+async fn mounts_are_one_tree() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("far")).unwrap();
+    for name in ["a.mp4", "far/hidden-by-the-mount.mp4"] {
+        fs::write(folder.path().join(name), name).unwrap();
+    }
+    let store = mounted(folder.path()).await;
+    let names = |listing: Listing| {
+        let media: Vec<String> = listing.media.into_iter().map(|(name, _)| name).collect();
+        (media, listing.folders)
+    };
+    let list = async |path: &str| names(store.list(path).await.unwrap());
+    let strings = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(list("").await, (strings(&["a.mp4"]), strings(&["far"])));
+    assert_eq!(list("far").await, (strings(&["b.mp4"]), strings(&["deep", "x"])));
+    assert_eq!(list("far/deep").await, (strings(&["c.mp4"]), strings(&["y"])));
+    assert_eq!(list("far/deep/y").await, (strings(&["d.mp4"]), vec![]));
+    let walked = store.walk().await.unwrap();
+    let walked: Vec<_> = walked.into_iter().map(|found| (found.folder, found.media)).collect();
+    let expected =
+        [("", "a.mp4"), ("far", "b.mp4"), ("far/deep", "c.mp4"), ("far/deep/y", "d.mp4"), ("far/x", "e.mp4")];
+    assert_eq!(walked, expected.map(|(folder, name)| (folder.to_owned(), strings(&[name]))));
+    for (path, bytes) in [("a.mp4", "a.mp4"), ("far/b.mp4", "b.mp4"), ("far/deep/y/d.mp4", "y/d.mp4")] {
+        let object = store.open(path).await.unwrap();
+        let all = ByteRange::new(0, object.size()).unwrap();
+        assert_eq!((object.path(), &*object.read(all).await.unwrap()), (path, bytes.as_bytes()));
+        assert_eq!(store.open_as(path, object.stamp()).await.unwrap().stamp(), object.stamp());
+    }
+    assert!(matches!(store.list("far/none").await, Err(Error::NotFound { .. })));
+    assert!(matches!(store.open("far").await, Err(Error::NotFound { .. })));
+    assert!(!store.is_remote("a") && store.is_remote("far/b") && store.is_remote("far"));
+}
+
+async fn mounted(folder: &Path) -> Store {
+    let filled = async |names: &[&'static str]| {
+        let store = InMemory::new();
+        for name in names {
+            store.put(&Key::parse(name).unwrap(), name.as_bytes().into()).await.unwrap();
+        }
+        let address = Address { name: "memory:".into(), root: String::new(), number: 0, patience: Patience::default() };
+        let blocks = Blocks::new(1 << 20, Arc::default());
+        Backend::Remote(Arc::new(Remote::new(Arc::new(store), address, blocks)))
+    };
+    let far = filled(&["b.mp4", "x/e.mp4", ".afflux/b.mp4/index", "x/~z.mp4"]).await;
+    let deep = filled(&["c.mp4", "y/d.mp4"]).await;
+    let mount = |prefix: &str, backend| Mount { prefix: prefix.into(), backends: vec![backend] };
+    let root = Backend::Folder(Folder::new(folder).unwrap());
+    Store::of(vec![mount("", root), mount("far", far), mount("far/deep", deep)])
 }

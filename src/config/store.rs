@@ -1,0 +1,239 @@
+//! `[store]`: where media come from. A folder, or a URL; more of them under prefixes; each with a second behind it.
+
+use super::{Error, HOUR, time_within, word};
+use serde::{Deserialize, Deserializer};
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+/// `[store]`: where media come from.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Store {
+    /// The folder of media, relative to the working directory, where `url` is empty.
+    pub media: PathBuf,
+    /// Instead of a folder.
+    pub url: Location,
+    /// How the store at `url` is reached.
+    pub options: Options,
+    /// A second store that holds the same.
+    pub fallback: Place,
+    /// More stores, each under a prefix of its own.
+    pub mounts: Vec<Mount>,
+    /// How long an asset is served before its files are looked at again; 0s to 1h.
+    #[serde(deserialize_with = "refresh")]
+    pub refresh: Duration,
+    /// The same of object stores, where a look costs a request; 0s to 1h.
+    #[serde(deserialize_with = "refresh")]
+    pub refresh_remote: Duration,
+    /// How long a new or changed file must not have been written to before it appears; 0s to 1h.
+    #[serde(deserialize_with = "settle")]
+    pub settle: Duration,
+    /// How long an object store may take to answer, and an answer to go on; 100ms to 1min.
+    #[serde(deserialize_with = "timeout")]
+    pub timeout: Duration,
+}
+
+/// A store, and how it is reached.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Place {
+    /// Where it is; empty for none.
+    pub url: Location,
+    /// How it is reached.
+    pub options: Options,
+}
+
+/// A store whose assets have names that begin with a prefix.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mount {
+    /// What names begin with: plain names between slashes.
+    pub prefix: Prefix,
+    /// Where it is.
+    pub url: Location,
+    /// How it is reached.
+    #[serde(default)]
+    pub options: Options,
+    /// A second store that holds the same.
+    #[serde(default)]
+    pub fallback: Place,
+}
+
+/// How a store is reached. Credentials are never here: they come from the environment, as the clouds' own tools have it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Options {
+    /// The service's address where it is not the cloud's own: `https://minio.example.com:9000`.
+    pub endpoint: String,
+    /// The region of an S3 bucket.
+    pub region: String,
+    /// Whether an S3 bucket is named in the path rather than in the host.
+    pub path_style: bool,
+    /// Whether the service may be spoken to without TLS.
+    pub allow_http: bool,
+    /// A file of PEM certificates that are trusted beside the system's.
+    pub ca: PathBuf,
+}
+
+/// Where a store is: a URL, as it was written.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Location(String);
+
+/// The schemes of stores.
+const SCHEMES: [&str; 5] = ["file:///", "s3://", "gs://", "az://", "memory:"];
+
+impl Location {
+    /// The URL.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for Location {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const ALLOWED: &str =
+            "a store is file:///folder, s3://bucket/prefix, gs://bucket/prefix, az://container/prefix or memory:";
+        let rest = SCHEMES.iter().find_map(|scheme| Some((*scheme, text.strip_prefix(scheme)?)));
+        match rest {
+            _ if text.is_empty() => Ok(Self::default()),
+            Some(("memory:", "")) => Ok(Self(text.into())),
+            Some((scheme, rest)) if scheme != "memory:" && !rest.is_empty() && !rest.starts_with('/') => {
+                Ok(Self(text.trim_end_matches('/').into()))
+            }
+            Some(_) | None => Err(ALLOWED),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Location {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        word(deserializer)
+    }
+}
+
+/// What names begin with in a mount: plain names between slashes, none of them hidden.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Prefix(String);
+
+impl Prefix {
+    /// Without slashes at its ends.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Prefix {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let plain = |part: &str| !part.is_empty() && !part.starts_with(['.', '~']) && !part.contains('\\');
+        let plain = text.split('/').all(plain) && !text.chars().any(char::is_control);
+        plain.then(|| Self(text.into())).ok_or("a prefix is plain names between slashes, as in \"archive/2024\"")
+    }
+}
+
+impl<'de> Deserialize<'de> for Prefix {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        word(deserializer)
+    }
+}
+
+fn refresh<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    time_within(deserializer, (Duration::ZERO, HOUR), "0s to 1h")
+}
+
+fn settle<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    time_within(deserializer, (Duration::ZERO, HOUR), "0s to 1h")
+}
+
+fn timeout<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    time_within(deserializer, (Duration::from_millis(100), Duration::from_mins(1)), "100ms to 1min")
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self {
+            media: "media".into(),
+            url: Location::default(),
+            options: Options::default(),
+            fallback: Place::default(),
+            mounts: Vec::new(),
+            refresh: Duration::from_secs(2),
+            refresh_remote: Duration::from_secs(30),
+            settle: Duration::from_secs(2),
+            timeout: Duration::from_secs(5),
+        }
+    }
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { endpoint: String::new(), region: String::new(), path_style: true, allow_http: false, ca: PathBuf::new() }
+    }
+}
+
+impl Store {
+    /// What it is called in messages: its URL, else its folder.
+    #[must_use]
+    pub fn name(&self) -> String {
+        if self.url.is_empty() { self.media.display().to_string() } else { self.url.to_string() }
+    }
+
+    pub(super) fn check(&self) -> Result<(), Error> {
+        if self.url.is_empty() { folder(&self.media) } else { Ok(()) }
+    }
+}
+
+fn folder(path: &Path) -> Result<(), Error> {
+    let refused = |what: String| Err(Error::Media { path: path.to_owned(), what });
+    match std::fs::metadata(path) {
+        Ok(found) if found.is_dir() => Ok(()),
+        Ok(_) => refused("not a folder".into()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => refused("does not exist".into()),
+        Err(error) => refused(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Location, Prefix};
+
+    #[test]
+    fn a_location_is_one_of_the_known_schemes() {
+        for url in ["", "file:///srv/media", "s3://bucket", "gs://b/p", "az://c/p/q", "memory:"] {
+            assert_eq!(url.parse::<Location>().map(|url| url.to_string()), Ok(url.to_owned()));
+        }
+        assert_eq!("s3://bucket/p/".parse::<Location>().unwrap().as_str(), "s3://bucket/p");
+        for url in ["bucket", "s3:bucket", "s3://", "s3:///key", "file://host/x", "https://h/x", "memory:x"] {
+            assert!(url.parse::<Location>().is_err(), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_prefix_is_plain_names() {
+        for prefix in ["a", "a/b c", "ü"] {
+            assert!(prefix.parse::<Prefix>().is_ok(), "{prefix}");
+        }
+        for prefix in ["", "/a", "a/", "a//b", ".a", "a/~b", "a\\b", "a\n"] {
+            assert!(prefix.parse::<Prefix>().is_err(), "{prefix:?}");
+        }
+    }
+}

@@ -1,0 +1,322 @@
+//! Aligned blocks of stored objects: each is asked for once however many want it, and kept for a while, so that what
+//! stands beside it is already there: sound beside pictures, the next segment's beginning.
+//!
+//! ```text
+//! take ─► kept? coming? ─no─► Run: neighbours in one request ─► Awaited, block by block ─► kept, and to all who wait
+//!           Here   Coming
+//! ```
+//! What is kept and what is coming is lent from the ledger that bounds what is kept of segments.
+
+use super::error::Error;
+use crate::cache::Ledger;
+use crate::media::{u64_from_usize, usize_from_u64};
+use bytes::Bytes;
+use moka::policy::EvictionPolicy;
+use std::collections::HashMap;
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::timeout;
+use tokio_util::task::TaskTracker;
+
+/// Bytes of a block; the last one of an object has fewer.
+pub const BLOCK: u64 = 512 << 10;
+
+/// Blocks that one request asks for at most.
+const RUN_LIMIT: usize = 16;
+
+/// Names a version of an object, whichever store of the program it is in.
+pub(super) type Version = (u32, [u8; 16]);
+
+/// Names a block.
+type Key = (Version, u32);
+
+type Awaiting = watch::Receiver<Option<Result<Bytes, Error>>>;
+
+/// Blocks of all objects of a store.
+pub(super) struct Blocks {
+    kept: moka::sync::Cache<Key, Bytes>,
+    coming: Mutex<HashMap<Key, Awaiting>>,
+    ledger: Arc<Ledger>,
+    room: Arc<Semaphore>,
+    /// Permits of `room`.
+    most: u32,
+    tasks: TaskTracker,
+}
+
+impl fmt::Debug for Blocks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Blocks").field("kept", &self.kept.weighted_size()).finish_non_exhaustive()
+    }
+}
+
+/// A block that was asked for.
+#[derive(Debug)]
+pub(super) enum Slot {
+    /// It was kept.
+    Here(Bytes),
+    /// It is on its way.
+    Coming(Awaiting),
+}
+
+impl Slot {
+    /// Its bytes, waited for. `path` is the object's, for the error of one that was given up.
+    pub(super) async fn bytes(self, path: &str) -> Result<Bytes, Error> {
+        let abandoned = || Error::Abandoned { path: path.into() };
+        match self {
+            Self::Here(bytes) => Ok(bytes),
+            Self::Coming(mut coming) => {
+                let come = coming.wait_for(Option::is_some).await.map_err(|_| abandoned())?;
+                come.clone().unwrap_or_else(|| Err(abandoned()))
+            }
+        }
+    }
+}
+
+/// Neighbouring blocks that one request asks for.
+#[derive(Debug)]
+pub(super) struct Run {
+    blocks: VecDeque<Awaited>,
+}
+
+impl Run {
+    /// How many blocks are still to come.
+    pub(super) fn len(&self) -> usize {
+        self.blocks.len()
+    }
+
+    /// Bytes of the object that are still to come: where they begin and how many.
+    pub(super) fn left(&self) -> (u64, u64) {
+        let start = self.blocks.front().map_or(0, |block| u64::from(block.number()) * BLOCK);
+        (start, self.blocks.iter().map(|block| block.length).sum())
+    }
+
+    /// Bytes of the next block.
+    pub(super) fn next_length(&self) -> Option<usize> {
+        self.blocks.front().map(|block| usize_from_u64(block.length))
+    }
+
+    /// The next block has come.
+    pub(super) fn come(&mut self, bytes: Bytes) {
+        if let Some(block) = self.blocks.pop_front() {
+            block.end(Ok(bytes));
+        }
+    }
+
+    /// What is left will not come.
+    pub(super) fn fail(self, error: &Error) {
+        self.blocks.into_iter().for_each(|block| block.end(Err(error.clone())));
+    }
+}
+
+/// One block on its way. Dropped, panic or not, it leaves its place free, and who waits hears of it.
+struct Awaited {
+    blocks: Arc<Blocks>,
+    key: Key,
+    length: u64,
+    sender: watch::Sender<Option<Result<Bytes, Error>>>,
+    kept: bool,
+}
+
+impl fmt::Debug for Awaited {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Awaited").field("number", &self.number()).finish_non_exhaustive()
+    }
+}
+
+impl Awaited {
+    const fn number(&self) -> u32 {
+        self.key.1
+    }
+
+    fn end(mut self, come: Result<Bytes, Error>) {
+        if let Ok(bytes) = &come {
+            self.kept = true;
+            self.blocks.kept.insert(self.key, bytes.clone());
+            self.blocks.kept.run_pending_tasks();
+        }
+        // Out of the list once it is kept, so that a look finds it in one of the two.
+        self.blocks.coming().remove(&self.key);
+        self.sender.send_replace(Some(come));
+    }
+}
+
+impl Drop for Awaited {
+    fn drop(&mut self) {
+        if !self.kept {
+            self.blocks.coming().remove(&self.key);
+            self.blocks.ledger.returned(self.length);
+        }
+    }
+}
+
+impl Blocks {
+    /// At most `limit` bytes, at least two blocks: a quarter of them on their way. All of them are lent from `ledger`.
+    pub(super) fn new(limit: u64, ledger: Arc<Ledger>) -> Arc<Self> {
+        let limit = limit.max(2 * BLOCK);
+        let most = u32::try_from((limit / 4 / BLOCK).clamp(1, 1 << 16)).unwrap_or(1);
+        let lender = Arc::clone(&ledger);
+        let kept = moka::sync::Cache::builder()
+            .max_capacity(limit - u64::from(most) * BLOCK)
+            .weigher(|_: &Key, bytes: &Bytes| u32::try_from(bytes.len()).unwrap_or(u32::MAX))
+            .eviction_policy(EvictionPolicy::lru())
+            .eviction_listener(move |_, bytes: Bytes, _| lender.returned(u64_from_usize(bytes.len())))
+            .build();
+        let room = Arc::new(Semaphore::new(usize::try_from(most).unwrap_or(1)));
+        Arc::new(Self { kept, coming: Mutex::default(), ledger, room, most, tasks: TaskTracker::new() })
+    }
+
+    /// The blocks `numbers` of an object of `size` bytes, ascending; and the runs of those that nobody has asked for
+    /// yet, which the caller has to see to.
+    pub(super) fn take(self: &Arc<Self>, version: Version, size: u64, numbers: &[u32]) -> (Vec<Slot>, Vec<Run>) {
+        let (mut slots, mut runs): (Vec<Slot>, Vec<Run>) = (Vec::with_capacity(numbers.len()), Vec::new());
+        let mut lent = 0;
+        let mut coming = self.coming();
+        for number in numbers {
+            let key = (version, *number);
+            if let Some(waiting) = coming.get(&key) {
+                slots.push(Slot::Coming(waiting.clone()));
+            } else if let Some(bytes) = self.kept.get(&key) {
+                slots.push(Slot::Here(bytes));
+            } else {
+                let (sender, waiting) = watch::channel(None);
+                coming.insert(key, waiting.clone());
+                slots.push(Slot::Coming(waiting));
+                let length = size.saturating_sub(u64::from(*number) * BLOCK).min(BLOCK);
+                lent += length;
+                let block = Awaited { blocks: Arc::clone(self), key, length, sender, kept: false };
+                match runs.last_mut().filter(|run| run.continues(*number)) {
+                    Some(run) => run.blocks.push_back(block),
+                    None => runs.push(Run { blocks: VecDeque::from([block]) }),
+                }
+            }
+        }
+        drop(coming);
+        if lent > 0 {
+            self.ledger.lend(lent);
+        }
+        (slots, runs)
+    }
+
+    /// Room for `run` on its way: it is waited for in the order of asking, for so long at most.
+    pub(super) async fn turn(&self, run: &Run, wait: Duration) -> Option<OwnedSemaphorePermit> {
+        let permits = u32::try_from(run.blocks.len()).unwrap_or(u32::MAX).min(self.most);
+        timeout(wait, Arc::clone(&self.room).acquire_many_owned(permits)).await.ok()?.ok()
+    }
+
+    /// What they are lent from.
+    pub(super) const fn ledger(&self) -> &Arc<Ledger> {
+        &self.ledger
+    }
+
+    /// Who asks for blocks, whoever waits for them.
+    pub(super) const fn tasks(&self) -> &TaskTracker {
+        &self.tasks
+    }
+
+    /// Bytes kept, those on their way aside.
+    pub(super) fn bytes(&self) -> u64 {
+        self.kept.weighted_size()
+    }
+
+    fn coming(&self) -> MutexGuard<'_, HashMap<Key, Awaiting>> {
+        self.coming.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Run {
+    fn continues(&self, number: u32) -> bool {
+        self.blocks.len() < RUN_LIMIT && self.blocks.back().is_some_and(|last| last.number() + 1 == number)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BLOCK, Blocks, Run, Slot};
+    use crate::cache::Ledger;
+    use crate::media::usize_from_u64;
+    use crate::store::Error;
+    use bytes::Bytes;
+    use std::sync::Arc;
+
+    const A: (u32, [u8; 16]) = (0, [1; 16]);
+    const B: (u32, [u8; 16]) = (0, [2; 16]);
+
+    fn blocks(limit: u64) -> (Arc<Blocks>, Arc<Ledger>) {
+        let ledger = Arc::new(Ledger::default());
+        (Blocks::new(limit * BLOCK, Arc::clone(&ledger)), ledger)
+    }
+
+    fn fill(runs: Vec<Run>) {
+        for mut run in runs {
+            while let Some(length) = run.next_length() {
+                run.come(Bytes::from(vec![7; length]));
+            }
+        }
+    }
+
+    fn spans(runs: &[Run]) -> Vec<(u64, u64)> {
+        runs.iter().map(|run| (run.left().0 / BLOCK, run.left().1)).collect()
+    }
+
+    #[tokio::test]
+    async fn neighbours_are_asked_for_together_and_nothing_twice() {
+        let (blocks, ledger) = blocks(64);
+        let size = 40 * BLOCK + 5;
+        let (_, runs) = blocks.take(A, size, &[0, 1, 3, 40]);
+        assert_eq!(spans(&runs), [(0, 2 * BLOCK), (3, BLOCK), (40, 5)]);
+        let (slots, more) = blocks.take(A, size, &[0, 1, 2, 3]);
+        assert_eq!(spans(&more), [(2, BLOCK)]);
+        assert!(slots.iter().all(|slot| matches!(slot, Slot::Coming(_))));
+        assert_eq!(ledger.lent(), 4 * BLOCK + 5);
+        fill(runs);
+        fill(more);
+        for slot in slots {
+            assert_eq!(slot.bytes("a").await.unwrap().len(), usize_from_u64(BLOCK));
+        }
+        let (slots, runs) = blocks.take(A, size, &[2, 40]);
+        assert!(runs.is_empty() && slots.iter().all(|slot| matches!(slot, Slot::Here(_))));
+        let (_, others) = blocks.take(B, size, &[2]);
+        assert_eq!(spans(&others), [(2, BLOCK)]);
+    }
+
+    #[tokio::test]
+    async fn a_run_ends_where_one_request_should() {
+        let (blocks, _) = blocks(64);
+        let numbers: Vec<u32> = (0..33).collect();
+        let (_, runs) = blocks.take(A, 100 * BLOCK, &numbers);
+        assert_eq!(spans(&runs), [(0, 16 * BLOCK), (16, 16 * BLOCK), (32, BLOCK)]);
+    }
+
+    #[tokio::test]
+    async fn what_does_not_come_leaves_its_place_free_and_who_waits_hears_of_it() {
+        let (blocks, ledger) = blocks(64);
+        let (slots, mut runs) = blocks.take(A, 9 * BLOCK, &[0, 1]);
+        let run = runs.pop().unwrap();
+        run.fail(&Error::Changed { path: "a".into() });
+        for slot in slots {
+            assert!(matches!(slot.bytes("a").await, Err(Error::Changed { .. })));
+        }
+        let (slots, runs) = blocks.take(A, 9 * BLOCK, &[0]);
+        drop(runs);
+        for slot in slots {
+            assert!(matches!(slot.bytes("a").await, Err(Error::Abandoned { .. })));
+        }
+        assert_eq!((ledger.lent(), blocks.coming().len()), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn what_is_lent_is_what_is_kept_and_stays_within_its_bound() {
+        let (blocks, ledger) = blocks(8);
+        for number in 0..50 {
+            let (_, runs) = blocks.take(A, 100 * BLOCK, &[number]);
+            fill(runs);
+            assert_eq!(ledger.lent(), blocks.bytes());
+            assert!(ledger.lent() <= 6 * BLOCK, "{} lent", ledger.lent());
+        }
+        let (slots, _) = blocks.take(A, 100 * BLOCK, &[48, 49]);
+        assert!(slots.iter().all(|slot| matches!(slot, Slot::Here(_))));
+    }
+}

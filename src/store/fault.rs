@@ -1,0 +1,128 @@
+//! What an object store's refusal means: whether asking again may help, and what to tell.
+
+use super::error::Error;
+use std::error::Error as StdError;
+
+/// Codes of answers that no patience changes, whatever status they come with.
+const REFUSALS: [&str; 10] = [
+    "AccessDenied",
+    "AuthenticationFailed",
+    "ContainerNotFound",
+    "ExpiredToken",
+    "InvalidAccessKeyId",
+    "InvalidBucketName",
+    "InvalidToken",
+    "NoSuchBucket",
+    "RequestTimeTooSkewed",
+    "SignatureDoesNotMatch",
+];
+
+/// What an answer of an object store means.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// It may pass: the network, a server that is overloaded or restarting.
+    Passing {
+        /// What was said, in one line.
+        why: String,
+        /// Whether the store asks for fewer requests.
+        slow: bool,
+    },
+    /// It is no object, or not this version any more.
+    Gone,
+    /// Asking again does not help.
+    Refused(String),
+}
+
+impl Fault {
+    /// What `error` means.
+    pub(super) fn of(error: &object_store::Error) -> Self {
+        use object_store::Error as E;
+        let why = told(error);
+        match error {
+            _ if REFUSALS.iter().any(|code| why.starts_with(code)) => Self::Refused(why),
+            E::NotFound { .. } | E::Precondition { .. } | E::NotModified { .. } => Self::Gone,
+            E::PermissionDenied { .. } | E::Unauthenticated { .. } if !why.starts_with("SlowDown") => {
+                Self::Refused(why)
+            }
+            E::InvalidPath { .. } | E::NotSupported { .. } | E::NotImplemented { .. } => Self::Refused(why),
+            _ if why.starts_with("InvalidRange") || why.contains("416 ") => Self::Gone,
+            _ => {
+                let slow = ["SlowDown", "503 ", "429 "].iter().any(|word| why.contains(word));
+                Self::Passing { why, slow }
+            }
+        }
+    }
+
+    /// The store said nothing for so long.
+    pub(super) fn silence(after: std::time::Duration) -> Self {
+        Self::Passing { why: format!("no answer within {} ms", after.as_millis()), slow: false }
+    }
+
+    /// What is told of `path` when it is not asked for again.
+    pub(super) fn error(self, path: &str) -> Error {
+        let path = path.to_owned();
+        match self {
+            Self::Passing { why, .. } => Error::Away { path, why: why.into() },
+            Self::Refused(why) => Error::Refused { path, why: why.into() },
+            Self::Gone => Error::Changed { path },
+        }
+    }
+}
+
+/// The one line that says most: the service's code and message where the answer has them, else the innermost cause.
+pub(super) fn told(error: &(dyn StdError + 'static)) -> String {
+    let (mut innermost, mut all) = (error.to_string(), error.to_string());
+    let mut next = error.source();
+    while let Some(source) = next {
+        innermost = source.to_string();
+        if !all.contains(&innermost) {
+            all.push_str(&innermost);
+        }
+        next = source.source();
+    }
+    let said = match (between(&all, "<Code>", "</Code>"), between(&all, "<Message>", "</Message>")) {
+        (Some(code), Some(message)) => format!("{code}: {message}"),
+        (Some(code), None) => code.to_owned(),
+        (None, _) => innermost,
+    };
+    said.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn between<'a>(text: &'a str, from: &str, to: &str) -> Option<&'a str> {
+    let (_, behind) = text.split_once(from)?;
+    behind.split_once(to).map(|(inside, _)| inside)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Fault, told};
+    use object_store::Error;
+
+    fn generic(text: &str) -> Error {
+        Error::Generic { store: "S3", source: text.to_owned().into() }
+    }
+
+    #[test]
+    fn what_a_service_says_is_told_in_one_line() {
+        let body = "Server returned non-2xx status code: 403 Forbidden: <Error><Code>RequestTimeTooSkewed</Code>\n<Message>The difference is\n too large</Message></Error>";
+        assert_eq!(told(&generic(body)), "RequestTimeTooSkewed: The difference is too large");
+        assert_eq!(told(&generic("connection refused")), "connection refused");
+    }
+
+    #[test]
+    fn a_store_that_asks_for_patience_is_given_it() {
+        let slow = |text| matches!(Fault::of(&generic(text)), Fault::Passing { slow: true, .. });
+        assert!(slow("<Code>SlowDown</Code><Message>Please reduce your request rate.</Message>"));
+        assert!(slow("Server returned non-2xx status code: 503 Service Unavailable: "));
+        assert!(!slow("connection refused"));
+    }
+
+    #[test]
+    fn a_bucket_that_is_not_there_is_no_object_that_went_away() {
+        let source = "<Code>NoSuchBucket</Code><Message>The specified bucket does not exist</Message>".to_owned();
+        let error = Error::NotFound { path: "a".into(), source: source.into() };
+        assert!(matches!(Fault::of(&error), Fault::Refused(_)));
+        let error = Error::NotFound { path: "a".into(), source: "<Code>NoSuchKey</Code>".to_owned().into() };
+        assert!(matches!(Fault::of(&error), Fault::Gone));
+    }
+}

@@ -1,0 +1,316 @@
+//! One version of one file, held open: its bytes, or word that it is no longer that version.
+//!
+//! The descriptor is kept, so a file that another is renamed over stays whole. After each read the file's size and
+//! times must be what they were: bytes of two versions never mix. Writes in place that keep size, mtime and ctime
+//! are outside this promise.
+//!
+//! Times are told in ticks: a write in the same tick as the look that opened the file would leave no trace ("racily
+//! clean", as git's index calls it). So a file is opened only once its ctime lies more than a tick back: whatever is
+//! written afterwards gets another. Bytes that such a write left behind before are those that are read.
+//!
+//! What the page cache holds is read on the calling thread, by calls that fail rather than wait, in turns of 1.25 MiB
+//! between which other tasks run. What it does not hold is read in the blocking pool: the rest of the call in one hop.
+
+use super::error::Error;
+use super::reading::{Progress, Reading};
+use super::shared::Shared;
+use super::stamp::Stamp;
+use super::system::{self, Refused};
+use crate::media::{ByteRange, u64_from_usize, usize_from_u64};
+use bytes::Bytes;
+use std::fs::{File, Metadata};
+use std::os::unix::fs::MetadataExt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+
+/// Bytes that are read in one piece on the calling thread, at most.
+const PIECE_LIMIT: usize = 256 << 10;
+
+/// Looks at a file that is being opened, a tick apart, before it counts as one that is being written to.
+const LOOKS: u32 = 4;
+
+/// One version of one file. Cheap to clone; the file stays open as long as a clone lives.
+#[derive(Debug, Clone)]
+pub(super) struct OpenFile {
+    held: Arc<Held>,
+}
+
+#[derive(Debug)]
+struct Held {
+    path: String,
+    file: File,
+    stamp: Stamp,
+    links: Mutex<Links>,
+    shared: Arc<Shared>,
+    /// Whether a read that must not wait is worth trying.
+    able: AtomicBool,
+}
+
+/// How many names the file has, and the change time that goes with it.
+#[derive(Debug, Clone, Copy)]
+struct Links {
+    count: u64,
+    changed: (i64, i64),
+}
+
+impl OpenFile {
+    pub(super) fn new(path: &str, file: File, shared: Arc<Shared>) -> Result<Self, Error> {
+        let metadata = still(path, &file)?;
+        if !metadata.is_file() {
+            return Err(Error::NotAFile { path: path.into() });
+        }
+        let stamp = Stamp::of_file(&metadata);
+        let links = Mutex::new(Links { count: metadata.nlink(), changed: stamp.changed() });
+        let able = AtomicBool::new(shared.is_able(metadata.dev()));
+        Ok(Self { held: Arc::new(Held { path: path.into(), file, stamp, links, shared, able }) })
+    }
+
+    /// Its path in the store.
+    pub(super) fn path(&self) -> &str {
+        &self.held.path
+    }
+
+    /// Which version it is.
+    pub(super) fn stamp(&self) -> Stamp {
+        self.held.stamp
+    }
+
+    /// Exactly the bytes of `range`, in one piece: for headers, whose length the caller bounds.
+    pub(super) async fn read(&self, range: ByteRange) -> Result<Bytes, Error> {
+        self.held.reach(range.end())?;
+        let len = usize_from_u64(range.len());
+        if len > PIECE_LIMIT {
+            return self.in_pool(move |held| held.long(range)).await;
+        }
+        let piece = self.held.shared.spare.take(len);
+        Ok(self.filled(Reading::new(&[range], vec![piece])).await?.pop().unwrap_or_default())
+    }
+
+    /// The bytes of `ranges` one behind the other, as separate chunks of [`CHUNK_LIMIT`](super::CHUNK_LIMIT) bytes, the
+    /// last ones smaller. A chunk's borders are not those of the ranges.
+    pub(super) async fn read_ranges(&self, ranges: Vec<ByteRange>) -> Result<Vec<Bytes>, Error> {
+        let mut len = 0_u64;
+        for range in &ranges {
+            self.held.reach(range.end())?;
+            len = len.saturating_add(range.len());
+        }
+        self.filled(Reading::new(&ranges, self.held.shared.spare.take_chunks(len))).await
+    }
+
+    /// The bytes of `range` in the same chunks, read on this thread however long that takes: for the blocking pool.
+    pub(super) fn read_here(&self, range: ByteRange) -> Result<Vec<Bytes>, Error> {
+        self.held.reach(range.end())?;
+        self.held.waited(Reading::new(&[range], self.held.shared.spare.take_chunks(range.len())))
+    }
+
+    /// What all objects of its store share.
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.held.shared
+    }
+
+    /// Whether its bytes can still be had: an error when it was written to since it was opened. It asks for what the
+    /// system holds in memory of every open file, so it does not wait where the disk is a local one.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        self.held.check()
+    }
+
+    /// Reads on this thread while that does not wait, the rest in one hop; then the check that nobody wrote meanwhile.
+    async fn filled(&self, mut reading: Reading) -> Result<Vec<Bytes>, Error> {
+        let mut hint = false;
+        while self.held.able.load(Ordering::Relaxed) {
+            match reading.now(&self.held.file, &self.held.shared.spare, |read| self.held.counted(read)) {
+                Progress::Whole => return self.held.finished(reading),
+                Progress::More => tokio::task::yield_now().await,
+                Progress::Stopped(Refused::Unable) => self.held.waits(),
+                Progress::Stopped(Refused::Cold) => {
+                    hint = true;
+                    break;
+                }
+            }
+        }
+        self.in_pool(move |held| {
+            if hint {
+                reading.hint(&held.file);
+            }
+            held.waited(reading)
+        })
+        .await
+    }
+
+    /// One hop into the blocking pool.
+    async fn in_pool<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Held) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let held = Arc::clone(&self.held);
+        let done = tokio::task::spawn_blocking(move || work(&held));
+        done.await.unwrap_or_else(|_| Err(Error::Abandoned { path: self.held.path.clone() }))
+    }
+}
+
+impl Held {
+    /// More bytes than are read on a thread that must not wait, in one piece that is not zeroed first.
+    fn long(&self, range: ByteRange) -> Result<Bytes, Error> {
+        let len = usize_from_u64(range.len());
+        let mut bytes = Vec::with_capacity(len);
+        // The allocator may give more room than was asked for: what is read past the range is cut off.
+        while bytes.len() < len {
+            let at = range.start() + u64_from_usize(bytes.len());
+            match system::append(&self.file, &mut bytes, at) {
+                Ok(0) => return Err(self.truncated(range.end())),
+                Ok(read) => self.counted(read),
+                Err(error) => return Err(Error::from_io(&self.path, error.into())),
+            }
+        }
+        bytes.truncate(len);
+        self.check()?;
+        Ok(bytes.into())
+    }
+
+    /// All of `reading`, waited for.
+    fn waited(&self, mut reading: Reading) -> Result<Vec<Bytes>, Error> {
+        match reading.wait(&self.file, &self.shared.spare, |read| self.counted(read)) {
+            Ok(true) => self.finished(reading),
+            Ok(false) => Err(self.truncated(reading.end())),
+            Err(error) => Err(Error::from_io(&self.path, error.into())),
+        }
+    }
+
+    /// What was read, once nobody wrote meanwhile.
+    fn finished(&self, reading: Reading) -> Result<Vec<Bytes>, Error> {
+        self.check()?;
+        let end = reading.end();
+        reading.finish(&self.shared.spare).ok_or_else(|| self.truncated(end))
+    }
+
+    /// Each system call that read something passes here.
+    fn counted(&self, read: usize) {
+        self.shared.counted(u64_from_usize(read));
+    }
+
+    /// No read of it can be tried without waiting.
+    fn waits(&self) {
+        self.able.store(false, Ordering::Relaxed);
+        self.shared.waits(self.stamp.device());
+    }
+
+    fn reach(&self, end: u64) -> Result<(), Error> {
+        if end > self.stamp.size() { Err(self.truncated(end)) } else { Ok(()) }
+    }
+
+    fn truncated(&self, end: u64) -> Error {
+        Error::Truncated { path: self.path.clone(), end }
+    }
+
+    /// Whether the file is still the version that was opened. Losing a name (being replaced by rename, or removed)
+    /// moves a file's ctime though not its bytes: that, told by a lower link count, is no change.
+    fn check(&self) -> Result<(), Error> {
+        let metadata = self.file.metadata().map_err(|error| Error::from_io(&self.path, error))?;
+        let now = Stamp::of_file(&metadata);
+        let changed = || Error::Changed { path: self.path.clone() };
+        if !now.is_as_written(&self.stamp) {
+            return Err(changed());
+        }
+        let mut links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
+        if now.changed() == links.changed {
+            return Ok(());
+        }
+        if metadata.nlink() >= links.count {
+            return Err(changed());
+        }
+        *links = Links { count: metadata.nlink(), changed: now.changed() };
+        Ok(())
+    }
+}
+
+/// What is known of `file`, once that can no longer change unnoticed. Waits for a tick, a few at most.
+fn still(path: &str, file: &File) -> Result<Metadata, Error> {
+    for _ in 0..LOOKS {
+        let metadata = file.metadata().map_err(|error| Error::from_io(path, error))?;
+        let Some(wait) = Stamp::of_file(&metadata).unsure(SystemTime::now()) else { return Ok(metadata) };
+        std::thread::sleep(wait);
+    }
+    Err(Error::Changed { path: path.into() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Error, Store};
+    use crate::media::{ByteRange, u64_from_usize};
+    use crate::store::CHUNK_LIMIT;
+    use crate::store::Object;
+    use std::fs;
+    use std::path::Path;
+
+    fn range(start: u64, len: u64) -> ByteRange {
+        ByteRange::new(start, len).unwrap()
+    }
+
+    async fn opened(folder: &Path, bytes: &[u8]) -> Object {
+        fs::write(folder.join("a.mp4"), bytes).unwrap();
+        Store::open_folder(folder).unwrap().open("a.mp4").await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_read_is_exactly_its_range() {
+        let folder = tempfile::tempdir().unwrap();
+        let object = opened(folder.path(), b"0123456789").await;
+        assert_eq!(object.size(), 10);
+        assert_eq!(object.read(range(3, 4)).await.unwrap(), "3456");
+        assert!(matches!(object.read(range(3, 8)).await, Err(Error::Truncated { end: 11, .. })));
+    }
+
+    #[tokio::test]
+    async fn ranges_become_chunks_of_the_limit_in_the_order_asked() {
+        let folder = tempfile::tempdir().unwrap();
+        let bytes: Vec<u8> = (0..=255_u8).cycle().skip(7).step_by(3).take(1_000_000).collect();
+        let object = opened(folder.path(), &bytes).await;
+        let ranges = vec![range(500_000, 300_000), range(800_000, 10), range(5, 90), range(0, 300_000)];
+        let chunks = object.read_ranges(ranges).await.unwrap();
+        let sizes: Vec<u64> = chunks.iter().map(|chunk| u64_from_usize(chunk.len())).collect();
+        let (whole, rest) = sizes.split_at(9);
+        assert_eq!(whole, [CHUNK_LIMIT; 9]);
+        assert!(rest.is_sorted_by(|one, next| one > next) && rest.iter().sum::<u64>() == 600_100 - 9 * CHUNK_LIMIT);
+        let expected = [&bytes[500_000..800_010], &bytes[5..95], &bytes[..300_000]].concat();
+        assert!(chunks.concat() == expected);
+        assert!(object.read_ranges(vec![]).await.unwrap().is_empty());
+        let beyond = object.read_ranges(vec![range(0, 1), range(999_999, 2)]).await;
+        assert!(matches!(beyond, Err(Error::Truncated { end: 1_000_001, .. })));
+    }
+
+    #[tokio::test]
+    async fn a_write_in_place_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let object = opened(folder.path(), b"0123456789").await;
+        fs::write(folder.path().join("a.mp4"), b"9876543210").unwrap();
+        assert!(matches!(object.read(range(0, 2)).await, Err(Error::Changed { .. })));
+        fs::write(folder.path().join("a.mp4"), b"98").unwrap();
+        assert!(matches!(object.read(range(4, 2)).await, Err(Error::Truncated { end: 6, .. })));
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_replaced_or_removed_stays_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let object = opened(folder.path(), b"old bytes").await;
+        fs::write(folder.path().join("new"), b"new").unwrap();
+        fs::rename(folder.path().join("new"), folder.path().join("a.mp4")).unwrap();
+        assert_eq!(object.read(range(0, 9)).await.unwrap(), "old bytes");
+        assert_eq!(object.read(range(0, 3)).await.unwrap(), "old");
+        fs::remove_file(folder.path().join("a.mp4")).unwrap();
+        assert_eq!(object.read_ranges(vec![range(4, 5)]).await.unwrap(), ["bytes"]);
+    }
+
+    #[tokio::test]
+    async fn a_write_in_the_tick_of_the_opening_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        for turn in 0..20_u8 {
+            let object = opened(folder.path(), &[turn; 10]).await;
+            let before = object.read(range(0, 10)).await.unwrap();
+            fs::write(folder.path().join("a.mp4"), [turn + 100; 10]).unwrap();
+            assert_eq!(before, vec![turn; 10]);
+            assert!(matches!(object.read(range(0, 10)).await, Err(Error::Changed { .. })), "{turn}");
+            assert!(matches!(object.verify().await, Err(Error::Changed { .. })), "{turn}");
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Settings → stores: what each URL stands for, and how it is reached.
+
+use super::blocks::Blocks;
+use super::error::Error;
+use super::folder::Folder;
+use super::remote::{Address, Patience, Remote};
+use super::tree::{Backend, Mount, Store};
+use crate::cache::Ledger;
+use crate::config::{self, Location, Options};
+use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
+use object_store::azure::MicrosoftAzureBuilder;
+use object_store::gcp::GoogleCloudStorageBuilder;
+use object_store::memory::InMemory;
+use object_store::{Certificate, ClientOptions, ObjectStore, RetryConfig};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a connection may take to be made.
+const CONNECT: Duration = Duration::from_secs(3);
+
+/// Connections that are kept open while nobody needs them, to one host.
+const IDLE: usize = 32;
+
+/// What all object stores have in common.
+struct Common {
+    blocks: Arc<Blocks>,
+    patience: Patience,
+    /// Object stores so far.
+    count: u32,
+}
+
+impl Store {
+    /// The stores that `settings` name. Nothing is asked of object stores yet: one that is away is no reason not to
+    /// start. At most `blocks` bytes of their objects are kept.
+    pub fn of_settings(settings: &config::Store, blocks: u64) -> Result<Self, Error> {
+        let patience = Patience { timeout: settings.timeout };
+        let mut common = Common { blocks: Blocks::new(blocks, Arc::new(Ledger::default())), patience, count: 0 };
+        let first = if settings.url.is_empty() {
+            Backend::Folder(Folder::new(&settings.media)?)
+        } else {
+            common.backend(&settings.url, &settings.options)?
+        };
+        let mut mounts = vec![common.mount("", first, &settings.fallback)?];
+        for mount in &settings.mounts {
+            let first = common.backend(&mount.url, &mount.options)?;
+            mounts.push(common.mount(mount.prefix.as_str(), first, &mount.fallback)?);
+        }
+        Ok(Self::of(mounts))
+    }
+}
+
+impl Common {
+    fn mount(&mut self, prefix: &str, first: Backend, second: &config::Place) -> Result<Mount, Error> {
+        let mut backends = vec![first];
+        if !second.url.is_empty() {
+            backends.push(self.backend(&second.url, &second.options)?);
+        }
+        Ok(Mount { prefix: prefix.into(), backends })
+    }
+
+    fn backend(&mut self, url: &Location, options: &Options) -> Result<Backend, Error> {
+        if let Some(folder) = url.as_str().strip_prefix("file://") {
+            return Ok(Backend::Folder(Folder::new(Path::new(folder))?));
+        }
+        let fail = |error: &object_store::Error| refused(url, super::fault::told(error));
+        let (scheme, rest) = url.as_str().split_once("://").unwrap_or((url.as_str(), ""));
+        let (bucket, root) = rest.split_once('/').unwrap_or((rest, ""));
+        let store: Arc<dyn ObjectStore> = match scheme {
+            "s3" => Arc::new(s3(bucket, options, url)?.build().map_err(|error| fail(&error))?),
+            "gs" => Arc::new(gs(bucket, options, url)?.build().map_err(|error| fail(&error))?),
+            "az" => Arc::new(az(bucket, options, url)?.build().map_err(|error| fail(&error))?),
+            _ => Arc::new(InMemory::new()),
+        };
+        let number = self.count;
+        self.count += 1;
+        let address = Address { name: url.to_string(), root: root.into(), number, patience: self.patience };
+        Ok(Backend::Remote(Arc::new(Remote::new(store, address, Arc::clone(&self.blocks)))))
+    }
+}
+
+fn s3(bucket: &str, options: &Options, url: &Location) -> Result<AmazonS3Builder, Error> {
+    let mut builder = AmazonS3Builder::from_env().with_bucket_name(bucket);
+    if !options.endpoint.is_empty() {
+        builder = builder.with_endpoint(&options.endpoint);
+    }
+    if !options.region.is_empty() {
+        builder = builder.with_region(&options.region);
+    }
+    let http = options.allow_http || is_set(builder.get_config_value(&AmazonS3ConfigKey::Client(ALLOW_HTTP)));
+    let builder = builder.with_virtual_hosted_style_request(!options.path_style);
+    Ok(builder.with_client_options(client(options, url)?.with_allow_http(http)).with_retry(once()))
+}
+
+fn gs(bucket: &str, options: &Options, url: &Location) -> Result<GoogleCloudStorageBuilder, Error> {
+    let mut builder = GoogleCloudStorageBuilder::from_env().with_bucket_name(bucket);
+    if !options.endpoint.is_empty() {
+        builder = builder.with_base_url(&options.endpoint);
+    }
+    Ok(builder.with_client_options(client(options, url)?.with_allow_http(options.allow_http)).with_retry(once()))
+}
+
+fn az(container: &str, options: &Options, url: &Location) -> Result<MicrosoftAzureBuilder, Error> {
+    let mut builder = MicrosoftAzureBuilder::from_env().with_container_name(container);
+    if !options.endpoint.is_empty() {
+        builder = builder.with_endpoint(options.endpoint.clone());
+    }
+    let key = object_store::azure::AzureConfigKey::Client(ALLOW_HTTP);
+    let http = options.allow_http || is_set(builder.get_config_value(&key));
+    Ok(builder.with_client_options(client(options, url)?.with_allow_http(http)).with_retry(once()))
+}
+
+const ALLOW_HTTP: object_store::ClientConfigKey = object_store::ClientConfigKey::AllowHttp;
+
+fn is_set(value: Option<String>) -> bool {
+    value.is_some_and(|value| matches!(value.as_str(), "true" | "1"))
+}
+
+/// Deadlines are kept where requests are asked again, one layer above.
+pub(super) fn client(options: &Options, url: &Location) -> Result<ClientOptions, Error> {
+    let client =
+        ClientOptions::new().with_timeout_disabled().with_connect_timeout(CONNECT).with_pool_max_idle_per_host(IDLE);
+    if options.ca.as_os_str().is_empty() {
+        return Ok(client);
+    }
+    let fail = |why: String| refused(url, format!("{}: {why}", options.ca.display()));
+    let pem = std::fs::read(&options.ca).map_err(|error| fail(error.to_string()))?;
+    let certificates = Certificate::from_pem_bundle(&pem).map_err(|error| fail(error.to_string()))?;
+    Ok(certificates.into_iter().fold(client, ClientOptions::with_root_certificate))
+}
+
+/// One layer asks again, and it is ours.
+pub(super) fn once() -> RetryConfig {
+    RetryConfig { max_retries: 0, ..RetryConfig::default() }
+}
+
+pub(super) fn refused(url: &Location, why: String) -> Error {
+    Error::Refused { path: url.to_string(), why: why.into() }
+}

@@ -1,0 +1,303 @@
+//! An object store: what is in it, asked within limits. One layer asks again, and this is it.
+//!
+//! Each request has a deadline, is asked again three times at most with growing, jittered pauses, and all requests of a
+//! store pause together when it says that it has too many. A store that stays silent counts as away for a while:
+//! another that holds the same is asked first then.
+
+use super::blocks::Blocks;
+use super::error::Error;
+use super::fault::Fault;
+use super::folder::{DESCRIPTOR, Listing, WALK_LIMIT, Walked, below};
+use super::name::{is_hidden, is_media, is_plain, is_plain_name};
+use super::stamp::Stamp;
+use futures_util::StreamExt;
+use object_store::path::Path;
+use object_store::{GetOptions, ObjectMeta, ObjectStore, ObjectStoreExt};
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+
+/// How often a request is asked again at most.
+const RETRIES: u32 = 3;
+
+/// The pause before the first time, at most; each further one is three times as long.
+const PAUSE: Duration = Duration::from_millis(60);
+
+/// How long all requests pause at most when a store asks for fewer.
+const SLOW_PAUSE: Duration = Duration::from_millis(500);
+
+/// How long a store that did not answer is asked after another that holds the same.
+const AWAY: Duration = Duration::from_secs(10);
+
+/// Objects of which a listing's entity tags are remembered.
+const KNOWN: u64 = 1 << 16;
+
+/// How an object store is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    /// How long a request may wait for its answer, and an answer for its next bytes.
+    pub timeout: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { timeout: Duration::from_secs(5) }
+    }
+}
+
+/// An object store, or all in it below one prefix.
+pub(super) struct Remote {
+    store: Arc<dyn ObjectStore>,
+    /// What it is called in messages.
+    name: String,
+    /// What all names begin with; `""` or a path.
+    root: String,
+    /// Tells it from the other stores of the program.
+    number: u32,
+    patience: Patience,
+    blocks: Arc<Blocks>,
+    /// What the last listing told of objects.
+    known: moka::sync::Cache<String, Arc<ObjectMeta>>,
+    slow_until: Mutex<Option<Instant>>,
+    away_until: Mutex<Option<Instant>>,
+}
+
+impl std::fmt::Debug for Remote {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Remote").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// Where an object store is, and how it is asked.
+#[derive(Debug)]
+pub(super) struct Address {
+    pub(super) name: String,
+    pub(super) root: String,
+    pub(super) number: u32,
+    pub(super) patience: Patience,
+}
+
+impl Remote {
+    pub(super) fn new(store: Arc<dyn ObjectStore>, address: Address, blocks: Arc<Blocks>) -> Self {
+        let Address { name, root, number, patience } = address;
+        let known = moka::sync::Cache::new(KNOWN);
+        let (slow_until, away_until) = (Mutex::default(), Mutex::default());
+        Self { store, name, root, number, patience, blocks, known, slow_until, away_until }
+    }
+
+    pub(super) fn blocks(&self) -> &Arc<Blocks> {
+        &self.blocks
+    }
+
+    pub(super) const fn patience(&self) -> Patience {
+        self.patience
+    }
+
+    pub(super) fn stamp(&self, meta: &ObjectMeta) -> Stamp {
+        Stamp::of_object(self.number, meta)
+    }
+
+    pub(super) const fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// Whether it did not answer lately.
+    pub(super) fn is_away(&self) -> bool {
+        locked(&self.away_until).is_some_and(|until| until > Instant::now())
+    }
+
+    /// What `folder` holds. An object store has no folders: one that holds nothing is not there.
+    pub(super) async fn list(&self, folder: &str) -> Result<Listing, Error> {
+        let prefix = self.key(folder)?;
+        let prefix = Some(prefix).filter(|prefix| !prefix.as_ref().is_empty());
+        let ask = || async { self.store.list_with_delimiter(prefix.as_ref()).await };
+        let found = match self.asked(ask).await {
+            Ok(found) => found,
+            Err(Fault::Gone) => return Err(Error::NotFound { path: folder.into() }),
+            Err(fault) => return Err(self.failed(fault, folder)),
+        };
+        if found.objects.is_empty() && found.common_prefixes.is_empty() && !folder.is_empty() {
+            return Err(Error::NotFound { path: folder.into() });
+        }
+        let mut listing = Listing::default();
+        let plain = |path: &Path| path.filename().filter(|name| is_plain_name(name)).map(str::to_owned);
+        listing.folders.extend(found.common_prefixes.iter().filter_map(plain));
+        for meta in found.objects {
+            let Some(name) = plain(&meta.location) else { continue };
+            let stamp = self.stamp(&meta);
+            if is_media(&name) {
+                self.known.insert(below(folder, &name), Arc::new(meta));
+                listing.media.push((name, stamp));
+            } else if name == DESCRIPTOR {
+                self.known.insert(below(folder, &name), Arc::new(meta));
+                listing.descriptor = Some(stamp);
+            }
+        }
+        listing.folders.sort_unstable();
+        listing.media.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        Ok(listing)
+    }
+
+    /// All folders with media, sorted by path.
+    pub(super) async fn walk(&self) -> Result<Vec<Walked>, Error> {
+        let prefix = self.key("")?;
+        let prefix = Some(prefix).filter(|prefix| !prefix.as_ref().is_empty());
+        let walked = self.asked(|| async {
+            let (mut folders, mut found) = (BTreeMap::<String, Walked>::new(), 0_usize);
+            let mut objects = self.store.list(prefix.as_ref());
+            while let Some(meta) = objects.next().await {
+                let meta = meta?;
+                let Some((folder, name)) = self.place(&meta.location) else { continue };
+                let here = folders.entry(folder.clone()).or_insert_with(|| Walked { folder, ..Walked::default() });
+                if name == DESCRIPTOR {
+                    here.described = true;
+                    continue;
+                }
+                here.media.push(name);
+                found += 1;
+                if found > WALK_LIMIT {
+                    tracing::warn!(limit = WALK_LIMIT, "more media files than are listed; the rest is left out");
+                    break;
+                }
+            }
+            Ok(folders)
+        });
+        let folders = walked.await.map_err(|fault| self.failed(fault, ""))?;
+        let mut walked: Vec<Walked> = folders.into_values().collect();
+        for folder in &mut walked {
+            folder.media.sort_unstable();
+        }
+        Ok(walked)
+    }
+
+    /// What is known of the object at `path`: by the last listing, or asked now.
+    pub(super) async fn meta(&self, path: &str) -> Result<Arc<ObjectMeta>, Error> {
+        if let Some(meta) = self.known.get(path) {
+            return Ok(meta);
+        }
+        self.head(path).await
+    }
+
+    /// What the store says of the object at `path` now.
+    pub(super) async fn head(&self, path: &str) -> Result<Arc<ObjectMeta>, Error> {
+        let key = self.key(path)?;
+        match self.asked(|| async { self.store.head(&key).await }).await {
+            Ok(meta) => Ok(Arc::new(meta)),
+            Err(Fault::Gone) => Err(Error::NotFound { path: path.into() }),
+            Err(fault) => Err(self.failed(fault, path)),
+        }
+    }
+
+    /// Forgets what listings told of `path`.
+    pub(super) fn forget(&self, path: &str) {
+        self.known.invalidate(path);
+    }
+
+    /// Whether it answers: asks for the first of its names.
+    pub(super) async fn ping(&self) -> Result<(), Error> {
+        let prefix = self.key("")?;
+        let prefix = Some(prefix).filter(|prefix| !prefix.as_ref().is_empty());
+        let ask = || async { self.store.list(prefix.as_ref()).next().await.transpose().map(drop) };
+        self.asked(ask).await.map_err(|fault| self.failed(fault, ""))
+    }
+
+    /// A request for bytes: once, within the deadline of its head.
+    pub(super) async fn get(&self, key: &Path, options: GetOptions) -> Result<object_store::GetResult, Fault> {
+        self.paused().await;
+        let got = timeout(self.patience.timeout, self.store.get_opts(key, options)).await;
+        let got = got.map_err(|_| self.silence())?;
+        got.map_err(|error| self.noticed(Fault::of(&error)))
+    }
+
+    /// What a request for `path` that failed for good is told as.
+    pub(super) fn failed(&self, fault: Fault, path: &str) -> Error {
+        if matches!(fault, Fault::Passing { .. }) {
+            *locked(&self.away_until) = Some(Instant::now() + AWAY);
+        }
+        fault.error(&format!("{}/{path}", self.name))
+    }
+
+    /// The pause before a request is asked for the `tried`th time again; `None`: often enough.
+    pub(super) fn pause(tried: u32) -> Option<Duration> {
+        (tried < RETRIES).then(|| jittered(PAUSE * 3_u32.pow(tried)))
+    }
+
+    /// The deadline passed.
+    pub(super) fn silence(&self) -> Fault {
+        Fault::silence(self.patience.timeout)
+    }
+
+    /// `ask`, each time within the deadline, again while that may help.
+    async fn asked<T, F>(&self, ask: impl Fn() -> F) -> Result<T, Fault>
+    where
+        F: Future<Output = object_store::Result<T>>,
+    {
+        let mut tried = 0;
+        loop {
+            self.paused().await;
+            let fault = match timeout(self.patience.timeout, ask()).await {
+                Ok(Ok(answer)) => return Ok(answer),
+                Ok(Err(error)) => self.noticed(Fault::of(&error)),
+                Err(_) => self.silence(),
+            };
+            let Some(pause) = Self::pause(tried).filter(|_| matches!(fault, Fault::Passing { .. })) else {
+                return Err(fault);
+            };
+            sleep(pause).await;
+            tried += 1;
+        }
+    }
+
+    /// Waits while the store wants fewer requests.
+    async fn paused(&self) {
+        let until = *locked(&self.slow_until);
+        if let Some(until) = until.filter(|until| *until > Instant::now()) {
+            sleep_until(until).await;
+        }
+    }
+
+    /// Remembers that the store wants fewer requests.
+    fn noticed(&self, fault: Fault) -> Fault {
+        if matches!(fault, Fault::Passing { slow: true, .. }) {
+            *locked(&self.slow_until) = Some(Instant::now() + jittered(SLOW_PAUSE));
+        }
+        fault
+    }
+
+    /// What the object at `path` is called in the store.
+    pub(super) fn key(&self, path: &str) -> Result<Path, Error> {
+        let whole = match (self.root.is_empty(), path.is_empty()) {
+            (true, _) => path.to_owned(),
+            (false, true) => self.root.clone(),
+            (false, false) => format!("{}/{path}", self.root),
+        };
+        Path::parse(whole).map_err(|_| Error::NotFound { path: path.into() })
+    }
+
+    /// The path of what is called `key` in the store.
+    pub(super) fn inner<'a>(&self, key: &'a Path) -> &'a str {
+        let path = key.as_ref().strip_prefix(&self.root).unwrap_or(key.as_ref());
+        path.strip_prefix('/').unwrap_or(path)
+    }
+
+    /// Folder and name of what is worth listing; `None` for the rest.
+    fn place(&self, location: &Path) -> Option<(String, String)> {
+        let path = self.inner(location);
+        let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+        let listed = is_media(name) || name == DESCRIPTOR;
+        (listed && !is_hidden(name.as_bytes()) && is_plain(path)).then(|| (folder.into(), name.into()))
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Half of `span` to all of it.
+fn jittered(span: Duration) -> Duration {
+    let dice = RandomState::new().build_hasher().finish() % 512;
+    span / 2 + span * u32::try_from(dice).unwrap_or(0) / 1_024
+}

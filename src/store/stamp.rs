@@ -1,0 +1,150 @@
+//! What tells two versions of one stored object apart.
+
+use object_store::ObjectMeta;
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
+use std::time::{Duration, SystemTime};
+
+/// More than the ticks in which kernels tell the times of files: 10 ms at most.
+pub(super) const TICK: Duration = Duration::from_millis(20);
+
+/// Tells two versions of an object apart. It only detects change: it names nothing that leaves this machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Stamp {
+    size: u64,
+    modified: (i64, i64),
+    mark: Mark,
+}
+
+/// What else a store tells of a version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Mark {
+    /// Of a file: its change time, its device and its inode.
+    File { changed: (i64, i64), place: (u64, u64) },
+    /// Of an object in an object store: which store of this program it is, and a hash of its name and all that is told of the version.
+    Tag { of: u32, tag: [u8; 16] },
+}
+
+impl Stamp {
+    /// That of a file.
+    pub(super) fn of_file(metadata: &Metadata) -> Self {
+        let changed = (metadata.ctime(), metadata.ctime_nsec());
+        let mark = Mark::File { changed, place: (metadata.dev(), metadata.ino()) };
+        Self { size: metadata.size(), modified: (metadata.mtime(), metadata.mtime_nsec()), mark }
+    }
+
+    /// That of an object in store number `of`.
+    pub(super) fn of_object(of: u32, meta: &ObjectMeta) -> Self {
+        let time = meta.last_modified;
+        let modified = (time.timestamp(), i64::from(time.timestamp_subsec_nanos()));
+        let mut hash = blake3::Hasher::new();
+        hash.update(meta.location.as_ref().as_bytes()).update(&[0]);
+        hash.update(meta.e_tag.as_deref().unwrap_or_default().as_bytes()).update(&[0]);
+        // Not every store tells entity tags in listings.
+        hash.update(&meta.size.to_le_bytes()).update(&modified.0.to_le_bytes()).update(&modified.1.to_le_bytes());
+        let mut tag = [0; 16];
+        hash.finalize_xof().fill(&mut tag);
+        Self { size: meta.size, modified, mark: Mark::Tag { of, tag } }
+    }
+
+    /// Bytes of the object.
+    #[must_use]
+    pub const fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// When its bytes last changed; `None` before 1970.
+    #[must_use]
+    pub fn modified(&self) -> Option<SystemTime> {
+        let (seconds, nanos) = self.modified;
+        let since = Duration::new(u64::try_from(seconds).ok()?, u32::try_from(nanos).ok()?);
+        SystemTime::UNIX_EPOCH.checked_add(since)
+    }
+
+    /// How long before `now` its bytes last changed; `None` when that lies in the future.
+    #[must_use]
+    pub fn age(&self, now: SystemTime) -> Option<Duration> {
+        now.duration_since(self.modified().unwrap_or(SystemTime::UNIX_EPOCH)).ok()
+    }
+
+    /// Whether a store puts its versions in place whole, so that none is ever seen half written.
+    #[must_use]
+    pub const fn is_atomic(&self) -> bool {
+        match self.mark {
+            Mark::File { .. } => false,
+            Mark::Tag { .. } => true,
+        }
+    }
+
+    /// Which store of this program it is of, and what names the version there; `None` for a file.
+    pub(super) const fn tag(&self) -> Option<(u32, [u8; 16])> {
+        match self.mark {
+            Mark::File { .. } => None,
+            Mark::Tag { of, tag } => Some((of, tag)),
+        }
+    }
+
+    /// When the file's data or names last changed; of an object, when it was written.
+    pub(super) const fn changed(&self) -> (i64, i64) {
+        match self.mark {
+            Mark::File { changed, .. } => changed,
+            Mark::Tag { .. } => self.modified,
+        }
+    }
+
+    /// The device that a file is on; 0 for an object.
+    pub(super) const fn device(&self) -> u64 {
+        match self.mark {
+            Mark::File { place: (device, _), .. } => device,
+            Mark::Tag { .. } => 0,
+        }
+    }
+
+    /// Whether both tell of the same size and modification time.
+    pub(super) fn is_as_written(&self, other: &Self) -> bool {
+        (self.size, self.modified) == (other.size, other.modified)
+    }
+
+    /// How long to wait until no further write can have this ctime. A ctime further ahead than a tick is that of
+    /// another clock, of which nothing is known: not waited for.
+    pub(super) fn unsure(&self, now: SystemTime) -> Option<Duration> {
+        let (seconds, nanos) = self.changed();
+        let since = Duration::new(u64::try_from(seconds).ok()?, u32::try_from(nanos).ok()?);
+        let sure = SystemTime::UNIX_EPOCH.checked_add(since)?.checked_add(TICK)?;
+        sure.duration_since(now).ok().filter(|wait| !wait.is_zero() && *wait <= 2 * TICK)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Stamp, TICK};
+    use object_store::ObjectMeta;
+    use std::fs;
+
+    #[test]
+    fn whatever_is_told_of_an_object_tells_its_versions_apart() {
+        let meta = |tag: Option<&str>, size, seconds| ObjectMeta {
+            location: "a.mp4".into(),
+            last_modified: std::time::UNIX_EPOCH.checked_add(std::time::Duration::from_secs(seconds)).unwrap().into(),
+            size,
+            e_tag: tag.map(str::to_owned),
+            version: None,
+        };
+        let tags = [meta(None, 1, 1), meta(None, 2, 1), meta(None, 1, 2), meta(Some("x"), 1, 1), meta(Some("y"), 1, 1)]
+            .map(|meta| Stamp::of_object(0, &meta).tag().unwrap());
+        assert_eq!(tags.iter().collect::<std::collections::HashSet<_>>().len(), 5);
+    }
+
+    #[test]
+    fn only_a_tick_that_may_go_on_is_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("a.mp4"), b"a").unwrap();
+        let stamp = Stamp::of_file(&fs::metadata(folder.path().join("a.mp4")).unwrap());
+        let changed = stamp.modified().unwrap();
+        assert_eq!(stamp.unsure(changed), Some(TICK));
+        assert_eq!(stamp.unsure(changed + TICK), None);
+        assert_eq!(stamp.unsure(changed - TICK), Some(2 * TICK));
+        assert_eq!(stamp.unsure(changed - 3 * TICK), None);
+        assert_eq!((stamp.age(changed + TICK), stamp.age(changed - TICK)), (Some(TICK), None));
+    }
+}

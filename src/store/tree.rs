@@ -1,0 +1,351 @@
+//! Stored objects by path: several stores mounted under prefixes, each with another behind it that holds the same.
+//!
+//! ```text
+//! archive/film/v720.mp4 ─► the mount with the longest prefix, archive/ ─► film/v720.mp4 in its first store
+//!                                                                          └─ away, or not there: in its second
+//! ```
+//! What is opened is the version that a listing told of, in the store that told of it.
+
+use super::blocks::Blocks;
+use super::error::Error;
+use super::folder::{Folder, Listing, Walked, below};
+use super::name::is_plain;
+use super::object::Object;
+use super::remote::{Address, Patience, Remote};
+use super::shared::Shared;
+use super::spare::Spare;
+use super::stamp::Stamp;
+use super::stored::Stored;
+use crate::cache::Ledger;
+use crate::metrics::Metrics;
+use object_store::ObjectStore;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Bytes of stored blocks that are kept where nothing else is said.
+const BLOCKS: u64 = 64 << 20;
+
+/// Objects by path. Clones are the same store.
+#[derive(Debug, Clone)]
+pub struct Store {
+    mounts: Arc<[Mount]>,
+    pub(super) shared: Arc<Shared>,
+}
+
+/// Stores under one prefix.
+#[derive(Debug)]
+pub(super) struct Mount {
+    /// `""` for the root, else a path.
+    pub(super) prefix: String,
+    /// The first, and those that hold the same.
+    pub(super) backends: Vec<Backend>,
+}
+
+/// One store.
+#[derive(Debug, Clone)]
+pub(super) enum Backend {
+    /// A folder of this machine.
+    Folder(Folder),
+    /// An object store.
+    Remote(Arc<Remote>),
+}
+
+impl Mount {
+    /// Its stores in the order in which they are asked now: those that did not answer lately last.
+    fn asked(&self) -> impl Iterator<Item = &Backend> {
+        let away = |backend: &&Backend| backend.is_away();
+        self.backends.iter().filter(move |each| !away(each)).chain(self.backends.iter().filter(away))
+    }
+
+    /// What `path` is called in its stores; `None` where it is none of it.
+    fn inner<'a>(&self, path: &'a str) -> Option<&'a str> {
+        let rest = path.strip_prefix(&self.prefix)?;
+        match (self.prefix.is_empty(), rest.is_empty()) {
+            (true, _) | (_, true) => Some(rest),
+            (false, false) => rest.strip_prefix('/'),
+        }
+    }
+}
+
+impl Backend {
+    fn is_away(&self) -> bool {
+        match self {
+            Self::Folder(_) => false,
+            Self::Remote(remote) => remote.is_away(),
+        }
+    }
+
+    /// Whether `stamp` tells of one of its objects.
+    fn told(&self, stamp: Stamp) -> bool {
+        match self {
+            Self::Folder(_) => stamp.tag().is_none(),
+            Self::Remote(remote) => stamp.tag().is_some_and(|(of, _)| of == remote.number()),
+        }
+    }
+
+    async fn list(&self, folder: &str) -> Result<Listing, Error> {
+        match self {
+            Self::Folder(root) => root.list(folder).await,
+            Self::Remote(remote) => remote.list(folder).await,
+        }
+    }
+
+    async fn walk(&self) -> Result<Vec<Walked>, Error> {
+        match self {
+            Self::Folder(root) => root.walk().await,
+            Self::Remote(remote) => remote.walk().await,
+        }
+    }
+
+    async fn stat(&self, path: &str) -> Result<Stamp, Error> {
+        match self {
+            Self::Folder(root) => root.stat(path).await,
+            Self::Remote(remote) => remote.head(path).await.map(|meta| remote.stamp(&meta)),
+        }
+    }
+
+    async fn open(&self, path: &str, name: &str, shared: &Arc<Shared>) -> Result<Object, Error> {
+        match self {
+            Self::Folder(root) => root.open(path, name, shared).await,
+            Self::Remote(remote) => {
+                let meta = remote.meta(path).await?;
+                let stored = Stored::new(name.into(), &meta, Arc::clone(remote), Arc::clone(shared));
+                Ok(Object::stored(Arc::new(stored)))
+            }
+        }
+    }
+
+    async fn ping(&self) -> Result<(), Error> {
+        match self {
+            Self::Folder(root) => root.list("").await.map(drop),
+            Self::Remote(remote) => remote.ping().await,
+        }
+    }
+}
+
+impl Store {
+    /// The folder at `path`, which must be there and readable. Waits for the disk: for the start of the program.
+    pub fn open_folder(path: &Path) -> Result<Self, Error> {
+        let backends = vec![Backend::Folder(Folder::new(path)?)];
+        Ok(Self::of(vec![Mount { prefix: String::new(), backends }]))
+    }
+
+    /// All of an object store, with 64 MiB of its blocks kept.
+    #[must_use]
+    pub fn over(store: Arc<dyn ObjectStore>) -> Self {
+        Self::over_all(vec![store], Patience::default(), BLOCKS)
+    }
+
+    /// Object stores that hold the same, the first asked first, with so many bytes of blocks kept of all together.
+    #[must_use]
+    pub fn over_all(stores: Vec<Arc<dyn ObjectStore>>, patience: Patience, blocks: u64) -> Self {
+        let blocks = Blocks::new(blocks, Arc::default());
+        let backends = (0..).zip(stores).map(|(number, store)| {
+            let address = Address { name: store.to_string(), root: String::new(), number, patience };
+            Backend::Remote(Arc::new(Remote::new(store, address, Arc::clone(&blocks))))
+        });
+        Self::of(vec![Mount { prefix: String::new(), backends: backends.collect() }])
+    }
+
+    /// Mounts, the longest prefixes first.
+    pub(super) fn of(mut mounts: Vec<Mount>) -> Self {
+        mounts.sort_by_key(|mount| std::cmp::Reverse(mount.prefix.len()));
+        Self { mounts: mounts.into(), shared: Arc::default() }
+    }
+
+    /// The same store; its objects that are opened from now on count their reads in `metrics`.
+    #[must_use]
+    pub fn with_metrics(self, metrics: Arc<Metrics>) -> Self {
+        Self { shared: Arc::new(self.shared.with_metrics(metrics)), ..self }
+    }
+
+    /// Chunks that its objects are read into: whoever drops the last handle of one may give it here instead.
+    #[must_use]
+    pub fn spare(&self) -> &Arc<Spare> {
+        &self.shared.spare
+    }
+
+    /// What its object stores' blocks are lent from; `None` where it has folders alone.
+    #[must_use]
+    pub fn ledger(&self) -> Option<&Arc<Ledger>> {
+        self.remotes().next().map(|remote| remote.blocks().ledger())
+    }
+
+    /// Whether what is called `path` is in an object store: a look at it costs a request.
+    #[must_use]
+    pub fn is_remote(&self, path: &str) -> bool {
+        let first = self.mount(path).and_then(|(mount, _)| mount.backends.first());
+        matches!(first, Some(Backend::Remote(_)))
+    }
+
+    /// Whether what is called `path` is held by a second store too.
+    #[must_use]
+    pub fn has_second(&self, path: &str) -> bool {
+        self.mount(path).is_some_and(|(mount, _)| mount.backends.len() > 1)
+    }
+
+    /// What `folder` holds.
+    pub async fn list(&self, folder: &str) -> Result<Listing, Error> {
+        let found = match self.mount(folder).filter(|_| folder.is_empty() || is_plain(folder)) {
+            None => Err(Error::NotFound { path: folder.into() }),
+            Some((mount, inner)) => {
+                let mut failed = Failed::default();
+                let mut found = None;
+                for backend in mount.asked() {
+                    match backend.list(inner).await {
+                        Ok(listing) => {
+                            found = Some(listing);
+                            break;
+                        }
+                        Err(error) => failed.add(error),
+                    }
+                }
+                found.ok_or_else(|| failed.error(folder))
+            }
+        };
+        self.with_mounts(folder, found)
+    }
+
+    /// All folders with media, sorted by path. Links are followed, never into a folder that they stand in.
+    pub async fn walk(&self) -> Result<Vec<Walked>, Error> {
+        let mut all = Vec::new();
+        for mount in self.mounts.iter() {
+            let mut failed = Failed::default();
+            let mut walked = None;
+            for backend in mount.asked() {
+                match backend.walk().await {
+                    Ok(found) => {
+                        walked = Some(found);
+                        break;
+                    }
+                    Err(error) => failed.add(error),
+                }
+            }
+            for found in walked.ok_or_else(|| failed.error(&mount.prefix))? {
+                let folder =
+                    if found.folder.is_empty() { mount.prefix.clone() } else { below(&mount.prefix, &found.folder) };
+                // What another mount stands over is not seen.
+                if self.mount(&folder).is_some_and(|(of, _)| of.prefix == mount.prefix) {
+                    all.push(Walked { folder, ..found });
+                }
+            }
+        }
+        all.sort_unstable_by(|a, b| a.folder.cmp(&b.folder));
+        Ok(all)
+    }
+
+    /// Which version of the object at `path` is stored.
+    pub async fn stat(&self, path: &str) -> Result<Stamp, Error> {
+        let (mount, inner) = self.object(path)?;
+        let mut failed = Failed::default();
+        for backend in mount.asked() {
+            match backend.stat(inner).await {
+                Ok(stamp) => return Ok(stamp),
+                Err(error) => failed.add(error),
+            }
+        }
+        Err(failed.error(path))
+    }
+
+    /// The object at `path`, of whatever version there is.
+    pub async fn open(&self, path: &str) -> Result<Object, Error> {
+        let (mount, inner) = self.object(path)?;
+        let mut failed = Failed::default();
+        for backend in mount.asked() {
+            match backend.open(inner, path, &self.shared).await {
+                Ok(object) => return Ok(object),
+                Err(error) => failed.add(error),
+            }
+        }
+        Err(failed.error(path))
+    }
+
+    /// The object at `path` in the store that told of `stamp`; perhaps another version by now.
+    pub async fn open_as(&self, path: &str, stamp: Stamp) -> Result<Object, Error> {
+        let (mount, inner) = self.object(path)?;
+        let mut failed = Failed::default();
+        for backend in mount.backends.iter().filter(|backend| backend.told(stamp)) {
+            match backend.open(inner, path, &self.shared).await {
+                Ok(object) if object.stamp() == stamp => return Ok(object),
+                Ok(_) => failed.add(Error::Changed { path: path.into() }),
+                Err(error) => failed.add(error),
+            }
+        }
+        Err(failed.error(path))
+    }
+
+    /// Whether every mount answers; by its second store where the first is away.
+    pub async fn ping(&self) -> Result<(), Error> {
+        for mount in self.mounts.iter() {
+            let (mut failed, mut answered) = (Failed::default(), false);
+            for backend in mount.asked() {
+                match backend.ping().await {
+                    Ok(()) => {
+                        answered = true;
+                        break;
+                    }
+                    Err(error) => failed.add(error),
+                }
+            }
+            if !answered {
+                return Err(failed.error(&mount.prefix));
+            }
+        }
+        Ok(())
+    }
+
+    fn remotes(&self) -> impl Iterator<Item = &Arc<Remote>> {
+        self.mounts.iter().flat_map(|mount| &mount.backends).filter_map(|backend| match backend {
+            Backend::Folder(_) => None,
+            Backend::Remote(remote) => Some(remote),
+        })
+    }
+
+    /// The mount that `path` is in, and what it is called there.
+    fn mount<'a>(&self, path: &'a str) -> Option<(&Mount, &'a str)> {
+        self.mounts.iter().find_map(|mount| Some((mount, mount.inner(path)?)))
+    }
+
+    fn object<'a>(&self, path: &'a str) -> Result<(&Mount, &'a str), Error> {
+        if path.is_empty() {
+            return Err(Error::NotAFile { path: path.into() });
+        }
+        let found = self.mount(path).filter(|(_, inner)| is_plain(path) && !inner.is_empty());
+        found.ok_or_else(|| Error::NotFound { path: path.into() })
+    }
+
+    /// With the folders that mounts below `folder` add; where there are any, the folder is there.
+    fn with_mounts(&self, folder: &str, found: Result<Listing, Error>) -> Result<Listing, Error> {
+        let below = self.mounts.iter().filter_map(|mount| {
+            let rest = mount.prefix.strip_prefix(folder)?;
+            let rest = if folder.is_empty() { Some(rest) } else { rest.strip_prefix('/') };
+            rest.and_then(|rest| rest.split('/').next()).filter(|name| !name.is_empty()).map(str::to_owned)
+        });
+        let below: Vec<String> = below.collect();
+        let mut listing = match found {
+            Err(Error::NotFound { .. }) if !below.is_empty() => Listing::default(),
+            found => found?,
+        };
+        listing.folders.extend(below);
+        listing.folders.sort_unstable();
+        listing.folders.dedup();
+        Ok(listing)
+    }
+}
+
+/// Why none of several stores had it: what failed says more than that something is not there.
+#[derive(Debug, Default)]
+struct Failed(Option<Error>);
+
+impl Failed {
+    fn add(&mut self, error: Error) {
+        let missing = matches!(self.0, None | Some(Error::NotFound { .. }));
+        if missing {
+            self.0 = Some(error);
+        }
+    }
+
+    fn error(self, path: &str) -> Error {
+        self.0.unwrap_or_else(|| Error::NotFound { path: path.into() })
+    }
+}
