@@ -12,6 +12,9 @@ use std::time::Duration;
 /// How long a test waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// On free ports.
+const LISTEN: [&str; 5] = ["serve", "--listen", "127.0.0.1:0", "--private", "127.0.0.1:0"];
+
 /// The media that tests serve.
 #[must_use]
 pub(crate) fn fixtures() -> PathBuf {
@@ -46,9 +49,22 @@ impl Server {
         Self::run(media, &[&["--config", file.path().to_str().unwrap()], args].concat())
     }
 
+    /// Serves the store at `url` with `settings`, the text of a config.toml, and these variables of the environment.
+    #[must_use]
+    pub(crate) fn start_over(url: &str, settings: &str, environment: &[(&str, &str)]) -> Self {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), settings).unwrap();
+        let args = ["--store", url, "--config", file.path().to_str().unwrap()];
+        Self::begin(&[&LISTEN[..], &args].concat(), environment)
+    }
+
     fn run(media: &Path, args: &[&str]) -> Self {
-        let base = ["serve", "--listen", "127.0.0.1:0", "--private", "127.0.0.1:0", "--media", media.to_str().unwrap()];
-        let mut child = afflux(&[&base[..], args].concat()).stderr(Stdio::inherit()).spawn().unwrap();
+        Self::begin(&[&LISTEN[..], &["--media", media.to_str().unwrap()], args].concat(), &[])
+    }
+
+    fn begin(args: &[&str], environment: &[(&str, &str)]) -> Self {
+        let mut command = afflux(args);
+        let mut child = command.envs(environment.iter().copied()).stderr(Stdio::inherit()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut address = |name: &str| {
             let line = lines.next().expect("the server says where it listens").unwrap();
@@ -236,6 +252,12 @@ impl Answer {
     #[must_use]
     pub(crate) fn text(&self) -> &str {
         std::str::from_utf8(&self.body).unwrap()
+    }
+
+    /// The body as text, whatever it is: for what a failed test says.
+    #[must_use]
+    pub(crate) fn text_lossy(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
     }
 
     /// The body as JSON.
