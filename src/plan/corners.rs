@@ -261,3 +261,17 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_track_that_reaches_past_all_lines_of_the_grid_is_cut_as_far_as_they_go() {
+    // 12 frames of 136 years each: the last lines could not be counted.
+    let frame = Frame { duration: u32::MAX, offset: 0, size: 20, sync: true };
+    let endless = |reel: Reel| Reel { timescale: 1, frames: vec![frame; 12], ..reel };
+    let heard = plan(&[source(&[endless(audio(1))])]);
+    let seen = plan(&[source(&[endless(video(10, 1, |_| true))])]);
+    for (plan, kind) in [(heard, MediaKind::Audio), (seen, MediaKind::Video)] {
+        let track = plan.of_kind(kind).next().unwrap();
+        assert_eq!(track.segments.first().unwrap().samples.start, 0);
+        assert_eq!(track.segments.last().unwrap().samples.end, 12);
+    }
+}

@@ -26,7 +26,7 @@ impl Grid {
     fn first_line_from(self, at: Moment) -> u32 {
         let micros = u64::try_from(at.micros()).unwrap_or(0);
         let k = u32::try_from(micros / (u64::from(self.target_millis) * 1_000)).unwrap_or(u32::MAX - 2);
-        if self.line(k) >= at { k } else { k + 1 }
+        if self.line(k) >= at { k } else { k.saturating_add(1) }
     }
 
     /// Whether a tail from `cut` to `end` joins the segment from `before` to `cut`: shorter than half the target,
@@ -63,7 +63,9 @@ pub(super) fn at_keyframes(video: &Timeline, grid: Grid) -> Cuts {
         }
         // The lines that this keyframe is the nearest to need no look: go on behind the last of them.
         let Some((_, next)) = later.filter(|_| nearest < last) else { break };
-        k = (k + 1).max(grid.first_line_from(next).saturating_sub(1));
+        // The grid ends where its lines can no longer be counted.
+        let Some(further) = k.checked_add(1) else { break };
+        k = further.max(grid.first_line_from(next).saturating_sub(1));
     }
     join_tail(video, cuts, grid)
 }
@@ -107,7 +109,8 @@ pub(super) fn follow(audio: &Timeline, moments: &[Moment], video_end: Moment, gr
         push_behind(&mut cuts, Some(number));
         // A frame longer than the target covers several lines: go on behind it.
         let next = audio.presented(number).at(audio.timescale());
-        k = (k + 1).max(grid.first_line_from(next));
+        let Some(further) = k.checked_add(1) else { break };
+        k = further.max(grid.first_line_from(next));
     }
     if cuts.len() > followed { join_tail(audio, cuts, grid) } else { cuts }
 }
