@@ -3,6 +3,7 @@
 mod asset;
 mod codec;
 mod columns;
+mod frozen;
 mod id;
 mod index;
 mod num;
@@ -18,6 +19,7 @@ mod track;
 pub use asset::{AssetId, Descriptor, DescriptorError, DescriptorTrack, MediaKind, Rendition, Role, SCHEMA_VERSION};
 pub use codec::{AAC_RATES, Aac, Codec, Family, Picture, Sound};
 pub use columns::{Column, Packing};
+pub use frozen::{Damage, REVISION};
 pub use id::{ContentId, Version, VersionError};
 pub use index::{Chunk, Sample, SampleIndex};
 pub use num::{

@@ -164,6 +164,23 @@ impl Packed {
         blocks.iter().map(most).max().unwrap_or(0)
     }
 
+    /// Whether no value exceeds `most`, nor 64 bits. Looks at block headers alone where their widths leave no doubt.
+    pub(super) fn within(&self, most: u64) -> bool {
+        let mut left = self.len;
+        self.blocks.iter().all(|block| {
+            let here = left.min(BLOCK_U64);
+            left -= here;
+            let mask = u64::MAX.checked_shr(64 - u32::from(block.width)).unwrap_or(0);
+            let mut greatest = block.least.checked_add(mask);
+            if greatest.is_none_or(|greatest| greatest > most) {
+                let mut rest = 0;
+                self.unpack(block, 0..here, |value| rest = rest.max(value));
+                greatest = block.least.checked_add(rest);
+            }
+            greatest.is_some_and(|greatest| greatest <= most)
+        })
+    }
+
     /// Bytes of memory this takes, its own header aside.
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
@@ -180,6 +197,12 @@ impl Packed {
     }
 
     /// The same of the first `until` values; `None` past 64 bits.
+    fn rest_of(&self, block: &Block, until: u64) -> Option<u64> {
+        // 64 values of 58 bits fit 64.
+        if block.width <= 58 { Some(self.rest(block, 0..until)) } else { self.rest_checked(block, until) }
+    }
+
+    /// The same, each addition checked.
     fn rest_checked(&self, block: &Block, until: u64) -> Option<u64> {
         let mut sum = Some(0_u64);
         if block.width > 0 {
@@ -271,7 +294,8 @@ impl Sums {
         Self::over(Packer::of_runs(runs))
     }
 
-    fn over(values: Packed) -> Option<Self> {
+    /// The sums of `values`; `None` when the total does not fit 64 bits.
+    pub(super) fn over(values: Packed) -> Option<Self> {
         let (mut total, mut bases) = (0_u64, Vec::with_capacity(values.blocks.len()));
         let mut left = values.len;
         for block in &values.blocks {
@@ -279,7 +303,7 @@ impl Sums {
             let here = left.min(BLOCK_U64);
             left -= here;
             let least = block.least.checked_mul(here)?;
-            total = total.checked_add(least)?.checked_add(values.rest_checked(block, here)?)?;
+            total = total.checked_add(least)?.checked_add(values.rest_of(block, here)?)?;
         }
         Some(Self { values, bases, total })
     }

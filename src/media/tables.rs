@@ -390,7 +390,7 @@ fn chunk_samples(runs: &[(u32, u32)], chunks: u64, len: u32) -> Result<Sums, Fla
 }
 
 /// Every chunk lies in the object. Most blocks of them would even were all their samples as large as the largest.
-fn check_chunks(offsets: &Packed, samples: &Sums, sizes: &Sums, size: u64) -> Result<(), Flaw> {
+pub(super) fn check_chunks(offsets: &Packed, samples: &Sums, sizes: &Sums, size: u64) -> Result<(), Flaw> {
     let greatest = sizes.ceiling(0, sizes.len());
     let block = u64_from_usize(BLOCK);
     let mut from = 0;

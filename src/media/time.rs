@@ -90,6 +90,11 @@ impl Moment {
     /// The beginning of the presentation.
     pub const ZERO: Self = Ticks(0).at(Timescale::MILLIS);
 
+    /// The ticks and the timescale that it counts in.
+    pub(super) const fn parts(self) -> (Ticks, Timescale) {
+        (self.ticks, self.timescale)
+    }
+
     /// `millis` milliseconds.
     #[must_use]
     pub const fn from_millis(millis: i64) -> Self {
