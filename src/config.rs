@@ -67,6 +67,10 @@ pub struct Cache {
     /// Blocks of stored objects, where these are not files; part of `segments`, half of it at most. At least 1MiB.
     #[serde(deserialize_with = "making")]
     pub blocks: Size,
+    /// The folder of indexes that outlast the program; empty for none.
+    pub index_folder: PathBuf,
+    /// Bytes of files in it.
+    pub index_files: Size,
     /// Segments that are being made; at least 1MiB.
     #[serde(deserialize_with = "making")]
     pub making: Size,
@@ -309,6 +313,8 @@ impl Default for Cache {
             manifests: Size(32 << 20),
             indexes: Size(256 << 20),
             blocks: Size(64 << 20),
+            index_folder: PathBuf::new(),
+            index_files: Size(1 << 30),
             making: Size(64 << 20),
             making_wait: Duration::from_secs(5),
         }
@@ -472,7 +478,7 @@ mod tests {
         let error = |text: &str| parse(text).unwrap_err();
         assert_eq!(
             error("[cache]\n\nsegment = \"1MiB\""),
-            "c.toml:3: cache.segment: unknown field `segment`, expected one of `segments`, `manifests`, `indexes`, `blocks`, `making`, `making_wait`"
+            "c.toml:3: cache.segment: unknown field `segment`, expected one of `segments`, `manifests`, `indexes`, `blocks`, `index_folder`, `index_files`, `making`, `making_wait`"
         );
         assert_eq!(
             error("[package]\nsegment_target = \"6\""),

@@ -1,13 +1,14 @@
 //! Arguments → what they ask for → an exit code.
 
 use afflux::cli::inspect::{self, Format};
-use afflux::cli::{Arguments, Command, explain, serve};
+use afflux::cli::{Arguments, Command, explain, index, serve};
 use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Serve(args) => serve::run(&args),
+        Command::Index(args) => index::run(&args),
         Command::Inspect { path, json } => inspect::run(&path, Format::of(json)),
         Command::Explain(args) => explain::run(&args),
     }

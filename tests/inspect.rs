@@ -98,3 +98,24 @@ fn the_page_about_lint_explains_every_code() {
         assert!(page.contains(&format!("`{code}`")), "docs/lint.md says nothing of {code}");
     }
 }
+
+#[test]
+fn indexes_are_made_ahead_and_bad_files_are_told() {
+    let (media, indexes) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    for name in ["vfr.mp4", "co64.mp4"] {
+        std::fs::copy(support::fixtures().join(name), media.path().join(name)).unwrap();
+    }
+    std::fs::write(media.path().join("bad.mp4"), b"this is no film at all").unwrap();
+    let run = |args: &[&str]| {
+        let base = ["index", "--media", media.path().to_str().unwrap()];
+        let folder = ["--index-folder", indexes.path().to_str().unwrap()];
+        let done = support::afflux(&[&base[..], args, &folder].concat()).output().unwrap();
+        (done.status.code(), String::from_utf8(done.stdout).unwrap())
+    };
+    assert_eq!(run(&["vfr"]), (Some(0), "vfr: 1 file\n1 assets indexed, 0 refused\n".into()));
+    let (code, told) = run(&[]);
+    assert_eq!(code, Some(1));
+    assert!(told.starts_with("bad: refused: bad.mp4: "), "{told}");
+    assert!(told.ends_with("co64: 1 file\nvfr: 1 file\n2 assets indexed, 1 refused\n"), "{told}");
+    assert_eq!(std::fs::read_dir(indexes.path()).unwrap().count(), 2);
+}

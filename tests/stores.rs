@@ -188,6 +188,54 @@ fn memory_for_blocks_is_part_of_that_for_segments() {
     }
 }
 
+#[test]
+fn an_index_that_was_kept_spares_the_headers() {
+    let (store, folder) = (memory(&[("film.mp4", film())]), tempfile::tempdir().unwrap());
+    let urls = {
+        let first = Site::lasting(&store, folder.path());
+        let talk = Talk::of(&first, "film");
+        first.settle();
+        talk.segment(5)
+    };
+    let kept = || std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
+    let deadline = std::time::Instant::now() + Duration::from_secs(10);
+    while kept().iter().all(|path| path.extension().is_none_or(|end| end != "index")) {
+        assert!(std::time::Instant::now() < deadline, "no index was kept");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    store.take();
+    let second = Site::lasting(&store, folder.path());
+    assert_eq!(second.get("/vod/film/index.m3u8").status, 200);
+    let seen = store.take();
+    assert_eq!((seen.reads.len(), seen.heads, seen.lists), (0, 0, 1), "a playlist is one round trip");
+    for (url, reads) in urls.iter().zip([1, 0]) {
+        assert_eq!(second.get(url).status, 200);
+        let seen = store.take();
+        assert!(seen.reads.len() <= reads + 1 && seen.lists == 0, "{url}: {:?}", seen.reads);
+    }
+    assert_eq!(second.metric("afflux_moov_reads_total"), 0);
+    // What is damaged is made again.
+    for path in kept() {
+        let mut bytes = std::fs::read(&path).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        std::fs::write(path, bytes).unwrap();
+    }
+    let third = Site::lasting(&store, folder.path());
+    for url in &urls {
+        assert!(third.get(url).body == second.get(url).body, "{url}");
+    }
+    assert_eq!(third.metric("afflux_moov_reads_total"), 1);
+    // What was replaced is another.
+    let mut other = film();
+    let middle = other.len() / 2;
+    other[middle] ^= 1;
+    put(&store, "film.mp4", other);
+    let fourth = Site::lasting(&store, folder.path());
+    assert_eq!(fourth.get("/vod/film/index.m3u8").status, 200);
+    assert_eq!(fourth.metric("afflux_moov_reads_total"), 1);
+}
+
 /// One kind of bad day.
 struct Day {
     name: &'static str,

@@ -13,6 +13,7 @@ mod ladder;
 mod movies;
 mod open;
 mod page;
+mod persisted;
 mod settle;
 mod shape;
 #[cfg(test)]

@@ -16,6 +16,7 @@ use super::folders::Folders;
 use super::history::History;
 use super::movies::{self, Movies};
 use super::page::Names;
+use super::persisted::Persisted;
 use super::shape::{Found, resolve};
 use crate::cache::{Lost, Makers, Pending, Share};
 use crate::media::AssetId;
@@ -23,6 +24,8 @@ use crate::metrics::Metrics;
 use crate::plan;
 use crate::store::{self, Store};
 use moka::policy::EvictionPolicy;
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -106,7 +109,24 @@ impl Catalog {
     /// The assets of `store`; nothing is read yet.
     #[must_use]
     pub fn new(store: Store, settings: Settings, metrics: Arc<Metrics>) -> Self {
-        let movies = Arc::new(Movies::new(store.clone(), settings.index_bytes / 2, Arc::clone(&metrics)));
+        Self::over(store, settings, (metrics, None))
+    }
+
+    /// The same; what is known of files is kept in `folder` too, within so many bytes, and outlasts the program. Waits
+    /// for the disk: for the start of the program.
+    pub fn lasting(
+        store: Store,
+        settings: Settings,
+        metrics: Arc<Metrics>,
+        (folder, bytes): (&Path, u64),
+    ) -> io::Result<Self> {
+        let persisted = Persisted::open(folder, bytes)?;
+        Ok(Self::over(store, settings, (metrics, Some(Arc::new(persisted)))))
+    }
+
+    fn over(store: Store, settings: Settings, (metrics, persisted): (Arc<Metrics>, Option<Arc<Persisted>>)) -> Self {
+        let movies = Movies::new(store.clone(), settings.index_bytes / 2, Arc::clone(&metrics));
+        let movies = Arc::new(movies.with(persisted));
         let inner = Inner {
             folders: Folders::new(store.clone(), Arc::clone(&movies), settings.settle),
             builder: Builder { store: store.clone(), movies, settings: settings.plan, metrics },
@@ -155,9 +175,11 @@ impl Catalog {
         Ok(())
     }
 
-    /// Waits until no look is under way: for the end of the program, when nobody asks any more. The caller bounds it.
+    /// Waits until no look is under way and what was read is kept: for the end of the program, when nobody asks any more.
+    /// The caller bounds it.
     pub async fn drained(&self) {
         self.inner.makers.drained().await;
+        self.inner.builder.movies.drained().await;
     }
 
     /// Where its files are.

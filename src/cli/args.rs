@@ -21,6 +21,8 @@ pub enum Command {
     Serve(ServeArgs),
     /// Say what answers a URL, and from which bytes of which file.
     Explain(ExplainArgs),
+    /// Understand files ahead, so that no viewer waits for their headers.
+    Index(IndexArgs),
     /// Say what is in a file: tracks, codecs, durations, edits, cuts, bit rates, lint.
     Inspect {
         /// An MP4, MOV or M4A file.
@@ -29,6 +31,25 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+}
+
+/// What `index` is asked.
+#[derive(Debug, Args)]
+pub struct IndexArgs {
+    /// Assets by name [default: all].
+    pub assets: Vec<String>,
+    /// Settings, in TOML; without it no file is read.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The folder of media [default: media].
+    #[arg(long, value_name = "FOLDER")]
+    pub media: Option<PathBuf>,
+    /// Where media are instead: s3://bucket/prefix, gs://…, az://… or file:///….
+    #[arg(long, value_name = "URL", conflicts_with = "media")]
+    pub store: Option<Location>,
+    /// Where indexes are kept.
+    #[arg(long, value_name = "FOLDER")]
+    pub index_folder: Option<PathBuf>,
 }
 
 /// What `explain` is asked.

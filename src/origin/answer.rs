@@ -100,7 +100,7 @@ enum What<'a> {
     Program(&'a ProgramName, ProgramPart),
 }
 
-/// The assets of the folder that `config` names; an error when it cannot be read.
+/// The assets of the stores that `config` names; an error when a folder cannot be read.
 pub fn catalog(config: &Config, metrics: Arc<Metrics>) -> Result<Catalog, store::Error> {
     let store = Store::of_settings(&config.store, config.cache.blocks.bytes())?.with_metrics(Arc::clone(&metrics));
     let target_millis = u32::try_from(config.package.segment_target.as_millis()).unwrap_or(u32::MAX);
@@ -111,7 +111,12 @@ pub fn catalog(config: &Config, metrics: Arc<Metrics>) -> Result<Catalog, store:
         index_bytes: config.cache.indexes.bytes(),
         ..catalog::Settings::new(plan::Settings { target_millis })
     };
-    Ok(Catalog::new(store, settings, metrics))
+    let folder = &config.cache.index_folder;
+    if folder.as_os_str().is_empty() {
+        return Ok(Catalog::new(store, settings, metrics));
+    }
+    let fail = |source| store::Error::Io { path: folder.display().to_string(), source: Arc::new(source) };
+    Catalog::lasting(store, settings, metrics, (folder, config.cache.index_files.bytes())).map_err(fail)
 }
 
 impl Origin {

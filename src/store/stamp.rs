@@ -21,7 +21,8 @@ pub struct Stamp {
 enum Mark {
     /// Of a file: its change time, its device and its inode.
     File { changed: (i64, i64), place: (u64, u64) },
-    /// Of an object in an object store: which store of this program it is, and a hash of its name and all that is told of the version.
+    /// Of an object in an object store: which store of this program it is, and a hash of its name and all that is told
+    /// of the version.
     Tag { of: u32, tag: [u8; 16] },
 }
 
@@ -74,6 +75,21 @@ impl Stamp {
             Mark::File { .. } => false,
             Mark::Tag { .. } => true,
         }
+    }
+
+    /// What names this version for whoever looks at the same store: for what is kept longer than the program runs.
+    #[must_use]
+    pub fn lasting(&self) -> Vec<u8> {
+        let (seconds, nanos) = self.modified;
+        let mut name = [self.size.to_le_bytes(), seconds.to_le_bytes(), nanos.to_le_bytes()].concat();
+        match self.mark {
+            Mark::File { changed: (seconds, nanos), place: (device, inode) } => {
+                name.extend([seconds.to_le_bytes(), nanos.to_le_bytes()].as_flattened());
+                name.extend([device.to_le_bytes(), inode.to_le_bytes()].as_flattened());
+            }
+            Mark::Tag { tag, .. } => name.extend(tag),
+        }
+        name
     }
 
     /// Which store of this program it is of, and what names the version there; `None` for a file.

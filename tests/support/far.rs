@@ -95,12 +95,25 @@ impl Site {
         Self::of(|| Store::over_all(stores, patience, blocks), segments)
     }
 
+    /// Over `store`, with a folder for indexes.
+    pub(crate) fn lasting(store: &Faulty, folder: &std::path::Path) -> Self {
+        let stores = vec![Arc::new(store.clone()) as _];
+        Self::begun(|| Store::over_all(stores, Patience::default(), 64 << 20), 256 << 20, Some(folder))
+    }
+
     fn of(store: impl FnOnce() -> Store, segments: u64) -> Self {
+        Self::begun(store, segments, None)
+    }
+
+    fn begun(store: impl FnOnce() -> Store, segments: u64, indexes: Option<&std::path::Path>) -> Self {
         let _inside = runtime().enter();
         let metrics = Arc::new(Metrics::new());
         let store = store().with_metrics(Arc::clone(&metrics));
         let settings = catalog::Settings::new(plan::Settings { target_millis: 6_000 });
-        let catalog = Catalog::new(store, settings, Arc::clone(&metrics));
+        let catalog = match indexes {
+            None => Catalog::new(store, settings, Arc::clone(&metrics)),
+            Some(folder) => Catalog::lasting(store, settings, Arc::clone(&metrics), (folder, 1 << 30)).unwrap(),
+        };
         let settings = origin::Settings {
             segment_bytes: segments,
             manifest_bytes: 32 << 20,
