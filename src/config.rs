@@ -71,6 +71,8 @@ pub struct Cache {
     pub index_folder: PathBuf,
     /// Bytes of files in it.
     pub index_files: Size,
+    /// Whether indexes are kept in object stores too, in `.afflux/` beside what they are of.
+    pub index_beside: bool,
     /// Segments that are being made; at least 1MiB.
     #[serde(deserialize_with = "making")]
     pub making: Size,
@@ -315,6 +317,7 @@ impl Default for Cache {
             blocks: Size(64 << 20),
             index_folder: PathBuf::new(),
             index_files: Size(1 << 30),
+            index_beside: false,
             making: Size(64 << 20),
             making_wait: Duration::from_secs(5),
         }
@@ -478,7 +481,7 @@ mod tests {
         let error = |text: &str| parse(text).unwrap_err();
         assert_eq!(
             error("[cache]\n\nsegment = \"1MiB\""),
-            "c.toml:3: cache.segment: unknown field `segment`, expected one of `segments`, `manifests`, `indexes`, `blocks`, `index_folder`, `index_files`, `making`, `making_wait`"
+            "c.toml:3: cache.segment: unknown field `segment`, expected one of `segments`, `manifests`, `indexes`, `blocks`, `index_folder`, `index_files`, `index_beside`, `making`, `making_wait`"
         );
         assert_eq!(
             error("[package]\nsegment_target = \"6\""),

@@ -107,13 +107,16 @@ fn indexes_are_made_ahead_and_bad_files_are_told() {
     }
     std::fs::write(media.path().join("bad.mp4"), b"this is no film at all").unwrap();
     let run = |args: &[&str]| {
-        let base = ["index", "--media", media.path().to_str().unwrap()];
         let folder = ["--index-folder", indexes.path().to_str().unwrap()];
-        let done = support::afflux(&[&base[..], args, &folder].concat()).output().unwrap();
+        let done = support::afflux(&[&["index"], args, &folder].concat()).output().unwrap();
         (done.status.code(), String::from_utf8(done.stdout).unwrap())
     };
-    assert_eq!(run(&["vfr"]), (Some(0), "vfr: 1 file\n1 assets indexed, 0 refused\n".into()));
-    let (code, told) = run(&[]);
+    let (place, file) = (media.path().to_str().unwrap(), media.path().join("vfr.mp4"));
+    let one = (Some(0), "vfr: 1 file\n1 assets indexed, 0 refused\n".into());
+    assert_eq!(run(&[place, "--asset", "vfr"]), one);
+    assert_eq!(run(&[file.to_str().unwrap()]), one);
+    assert_eq!(std::fs::read_dir(indexes.path()).unwrap().count(), 1);
+    let (code, told) = run(&[place]);
     assert_eq!(code, Some(1));
     assert!(told.starts_with("bad: refused: bad.mp4: "), "{told}");
     assert!(told.ends_with("co64: 1 file\nvfr: 1 file\n2 assets indexed, 1 refused\n"), "{told}");

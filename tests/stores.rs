@@ -16,6 +16,7 @@ mod far;
 mod faults;
 mod support;
 
+use afflux::catalog::Lasting;
 use far::{Site, Talk, film, memory, put};
 use faults::{Faults, Faulty, Seen};
 use std::collections::HashSet;
@@ -191,8 +192,9 @@ fn memory_for_blocks_is_part_of_that_for_segments() {
 #[test]
 fn an_index_that_was_kept_spares_the_headers() {
     let (store, folder) = (memory(&[("film.mp4", film())]), tempfile::tempdir().unwrap());
+    let places = Lasting { folder: Some((folder.path().into(), 1 << 30)), beside: false };
     let urls = {
-        let first = Site::lasting(&store, folder.path());
+        let first = Site::lasting(&store, &places);
         let talk = Talk::of(&first, "film");
         first.settle();
         talk.segment(5)
@@ -204,7 +206,7 @@ fn an_index_that_was_kept_spares_the_headers() {
         std::thread::sleep(Duration::from_millis(20));
     }
     store.take();
-    let second = Site::lasting(&store, folder.path());
+    let second = Site::lasting(&store, &places);
     assert_eq!(second.get("/vod/film/index.m3u8").status, 200);
     let seen = store.take();
     assert_eq!((seen.reads.len(), seen.heads, seen.lists), (0, 0, 1), "a playlist is one round trip");
@@ -221,7 +223,7 @@ fn an_index_that_was_kept_spares_the_headers() {
         bytes[middle] ^= 1;
         std::fs::write(path, bytes).unwrap();
     }
-    let third = Site::lasting(&store, folder.path());
+    let third = Site::lasting(&store, &places);
     for url in &urls {
         assert!(third.get(url).body == second.get(url).body, "{url}");
     }
@@ -231,9 +233,71 @@ fn an_index_that_was_kept_spares_the_headers() {
     let middle = other.len() / 2;
     other[middle] ^= 1;
     put(&store, "film.mp4", other);
-    let fourth = Site::lasting(&store, folder.path());
+    let fourth = Site::lasting(&store, &places);
     assert_eq!(fourth.get("/vod/film/index.m3u8").status, 200);
     assert_eq!(fourth.metric("afflux_moov_reads_total"), 1);
+}
+
+/// What stands beside the film in its store, once that is `until`.
+fn beside(store: &Faulty, until: impl Fn(&[u8]) -> bool) -> Vec<u8> {
+    let deadline = std::time::Instant::now() + Duration::from_secs(10);
+    loop {
+        if let Some(note) = far::object(store, "films/.afflux/film.mp4.index").filter(|note| until(note)) {
+            return note;
+        }
+        assert!(std::time::Instant::now() < deadline, "no such index was kept");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn an_index_that_stands_beside_its_object_is_picked_up_by_other_servers() {
+    let store = memory(&[("films/film.mp4", film())]);
+    let places = Lasting { folder: None, beside: true };
+    let playlist = "/vod/films/film/index.m3u8";
+    let opened = |store: &Faulty, moovs| {
+        let site = Site::lasting(store, &places);
+        assert_eq!(site.get(playlist).status, 200);
+        assert_eq!(site.metric("afflux_moov_reads_total"), moovs);
+        site
+    };
+    let first = opened(&store, 1);
+    let note = beside(&store, |_| true);
+    store.take();
+    let second = opened(&store, 0);
+    let seen = store.take();
+    assert_eq!((seen.whole, seen.reads.len(), seen.heads, seen.lists, seen.puts), (1, 0, 0, 1, 0), "two round trips");
+    let urls = Talk::of(&second, "films/film").segment(5);
+    for url in &urls {
+        assert!(first.get(url).body == second.get(url).body, "{url}");
+    }
+    // What is damaged, or of another object, is made again, and put right.
+    let mut damaged = note.clone();
+    damaged[note.len() / 2] ^= 1;
+    let mut other = note.clone();
+    other[0] ^= 1;
+    for wrong in [damaged, other, note[..40].to_vec(), Vec::new()] {
+        put(&store, "films/.afflux/film.mp4.index", wrong);
+        let third = opened(&store, 1);
+        assert!(urls.iter().all(|url| third.get(url).body == first.get(url).body));
+        beside(&store, |now| now == note);
+    }
+    // What was replaced is another.
+    let mut changed = film();
+    let middle = changed.len() / 2;
+    changed[middle] ^= 1;
+    put(&store, "films/film.mp4", changed);
+    opened(&store, 1);
+    beside(&store, |now| now != note);
+    opened(&store, 0);
+    // A store that lets nobody write is played from all the same, and it is no asset of its own.
+    let store = memory(&[("films/film.mp4", film())]);
+    store.set(Faults { read_only: true, ..Faults::default() });
+    let site = opened(&store, 1);
+    assert_eq!(site.get("/vod/films/.afflux/film/index.m3u8").status, 404);
+    site.settle();
+    opened(&store, 1);
+    assert!(far::object(&store, "films/.afflux/film.mp4.index").is_none());
 }
 
 /// One kind of bad day.

@@ -1,7 +1,8 @@
 //! Asset → [`Asset`]: which files it is, held open; what is in them; and what will be served. Published whole.
 //!
 //! What an asset is stands in `ladder` and `shape`, which know no files; `folders` looks at the store, `movies` reads
-//! what files are, `settle` holds back what is being written, `build` puts an asset together, `open` keeps it and
+//! what files are, `places` keeps that for longer than the program runs, in a folder (`persisted`) or beside
+//! the object, `settle` holds back what is being written, `build` puts an asset together, `open` keeps it and
 //! notices change, `page` lists.
 
 mod asset;
@@ -14,6 +15,7 @@ mod movies;
 mod open;
 mod page;
 mod persisted;
+mod places;
 mod settle;
 mod shape;
 #[cfg(test)]
@@ -24,3 +26,4 @@ pub use error::{Error, Reason};
 pub use ladder::Loose;
 pub use open::{Catalog, Settings};
 pub use page::Page;
+pub use places::Lasting;

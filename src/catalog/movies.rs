@@ -1,7 +1,7 @@
 //! What is in a stored file: asked of `demux`, kept by the file's stamp, each read once however many ask.
 
 use super::error::{Error, Reason};
-use super::persisted::{Key, Persisted};
+use super::places::Places;
 use crate::cache::{Cache, Limits, Lost};
 use crate::demux::{self, Probe, Step};
 use crate::media::{ByteRange, Movie, u64_from_usize};
@@ -37,9 +37,9 @@ type Read = Result<Arc<Movie>, Reason>;
 pub(super) struct Movies {
     store: Store,
     kept: Cache<(String, Stamp), Read, Error>,
-    persisted: Option<Arc<Persisted>>,
-    /// What is being put there.
-    putting: TaskTracker,
+    places: Places,
+    /// What is being kept there.
+    keeping: TaskTracker,
     turns: Arc<Semaphore>,
     metrics: Arc<Metrics>,
 }
@@ -52,22 +52,22 @@ impl Movies {
         Self {
             store,
             kept,
-            persisted: None,
-            putting: TaskTracker::new(),
+            places: Places::default(),
+            keeping: TaskTracker::new(),
             turns: Arc::new(Semaphore::new(AT_ONCE)),
             metrics,
         }
     }
 
-    /// The same; what is read is kept in `persisted` too, and looked for there first.
-    pub(super) fn with(self, persisted: Option<Arc<Persisted>>) -> Self {
-        Self { persisted, ..self }
+    /// The same; what is read is kept in `places` too, and looked for there first.
+    pub(super) fn with(self, places: Places) -> Self {
+        Self { places, ..self }
     }
 
     /// Waits until all that was read outlasts the program; the caller bounds the wait.
     pub(super) async fn drained(&self) {
-        self.putting.close();
-        self.putting.wait().await;
+        self.keeping.close();
+        self.keeping.wait().await;
     }
 
     /// What is in the file at `path`, which must still be the one that `stamp` tells of.
@@ -86,42 +86,27 @@ impl Movies {
     pub(super) async fn of(&self, object: &Object) -> Result<Arc<Movie>, Error> {
         let key = (object.path().to_owned(), object.stamp());
         let (turns, metrics, asked) = (Arc::clone(&self.turns), Arc::clone(&self.metrics), object.clone());
-        let (persisted, putting) = (self.persisted.clone(), self.putting.clone());
+        let (places, keeping) = (self.places.clone(), self.keeping.clone());
         let make = async move {
-            let place = persisted.map(|persisted| (persisted, Key::new(asked.path(), &asked.stamp().lasting())));
-            if let Some(movie) = recalled(place.clone(), asked.size()).await {
+            if let Some(movie) = places.in_folder(&asked).await {
                 return Ok(Ok(movie));
             }
             let _turn = turns.acquire().await.map_err(|_| Lost)?;
+            if let Some(movie) = places.beside(&asked).await {
+                keeping.spawn(places.folder_alone().keep(asked, Arc::clone(&movie)));
+                return Ok(Ok(movie));
+            }
             metrics.moov_read();
             let start = Instant::now();
-            let read = probe(asked).await;
+            let read = probe(asked.clone()).await;
             metrics.took(Stage::Index, start.elapsed());
             if let Ok(Ok(movie)) = &read {
-                remember(place, movie, &putting);
+                keeping.spawn(places.keep(asked, Arc::clone(movie)));
             }
             read
         };
         let (read, _) = self.kept.get_or_make(key, Kept::Index, make).await?;
         read.map_err(|reason| Error::unplayable(object.path(), reason))
-    }
-}
-
-/// Where what is known of a file outlasts the program.
-type Lasting = Option<(Arc<Persisted>, Key)>;
-
-/// What an earlier program knew of a file of `size` bytes.
-async fn recalled(place: Lasting, size: u64) -> Option<Arc<Movie>> {
-    let (persisted, key) = place?;
-    let read = tokio::task::spawn_blocking(move || persisted.get(&key)).await;
-    read.ok().flatten().filter(|movie| movie.size == size).map(Arc::new)
-}
-
-/// Keeps `movie` for the next program. Nobody waits for it.
-fn remember(place: Lasting, movie: &Arc<Movie>, putting: &TaskTracker) {
-    if let Some((persisted, key)) = place {
-        let movie = Arc::clone(movie);
-        putting.spawn_blocking(move || persisted.put(&key, &movie.freeze()));
     }
 }
 

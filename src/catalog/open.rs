@@ -16,7 +16,7 @@ use super::folders::Folders;
 use super::history::History;
 use super::movies::{self, Movies};
 use super::page::Names;
-use super::persisted::Persisted;
+use super::places::{Lasting, Places};
 use super::shape::{Found, resolve};
 use crate::cache::{Lost, Makers, Pending, Share};
 use crate::media::AssetId;
@@ -25,7 +25,6 @@ use crate::plan;
 use crate::store::{self, Store};
 use moka::policy::EvictionPolicy;
 use std::io;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -109,24 +108,18 @@ impl Catalog {
     /// The assets of `store`; nothing is read yet.
     #[must_use]
     pub fn new(store: Store, settings: Settings, metrics: Arc<Metrics>) -> Self {
-        Self::over(store, settings, (metrics, None))
+        Self::over(store, settings, (metrics, Places::default()))
     }
 
-    /// The same; what is known of files is kept in `folder` too, within so many bytes, and outlasts the program. Waits
-    /// for the disk: for the start of the program.
-    pub fn lasting(
-        store: Store,
-        settings: Settings,
-        metrics: Arc<Metrics>,
-        (folder, bytes): (&Path, u64),
-    ) -> io::Result<Self> {
-        let persisted = Persisted::open(folder, bytes)?;
-        Ok(Self::over(store, settings, (metrics, Some(Arc::new(persisted)))))
+    /// The same; what is known of files is kept for longer than the program runs too, where `lasting` says. Waits for
+    /// the disk: for the start of the program.
+    pub fn lasting(store: Store, settings: Settings, metrics: Arc<Metrics>, lasting: &Lasting) -> io::Result<Self> {
+        Ok(Self::over(store, settings, (metrics, Places::open(lasting)?)))
     }
 
-    fn over(store: Store, settings: Settings, (metrics, persisted): (Arc<Metrics>, Option<Arc<Persisted>>)) -> Self {
+    fn over(store: Store, settings: Settings, (metrics, places): (Arc<Metrics>, Places)) -> Self {
         let movies = Movies::new(store.clone(), settings.index_bytes / 2, Arc::clone(&metrics));
-        let movies = Arc::new(movies.with(persisted));
+        let movies = Arc::new(movies.with(places));
         let inner = Inner {
             folders: Folders::new(store.clone(), Arc::clone(&movies), settings.settle),
             builder: Builder { store: store.clone(), movies, settings: settings.plan, metrics },

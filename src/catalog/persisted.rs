@@ -45,13 +45,18 @@ const RECOUNT: Duration = Duration::from_mins(1);
 pub(super) struct Key([u8; 32]);
 
 impl Key {
-    /// Of the file at `path` as long as it is `version`.
-    pub(super) fn new(path: &str, version: &[u8]) -> Self {
+    /// Of the file that is `version` in the store called `store`.
+    pub(super) fn new(store: &str, version: &[u8]) -> Self {
         let mut hasher = blake3::Hasher::new_derive_key(DOMAIN);
-        hasher.update(&u64_from_usize(path.len()).to_le_bytes());
-        hasher.update(path.as_bytes());
+        hasher.update(&u64_from_usize(store.len()).to_le_bytes());
+        hasher.update(store.as_bytes());
         hasher.update(version);
         Self(*hasher.finalize().as_bytes())
+    }
+
+    /// Its bytes.
+    pub(super) const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
     }
 
     /// The one whose whole file has this name.

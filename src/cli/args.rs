@@ -36,20 +36,21 @@ pub enum Command {
 /// What `index` is asked.
 #[derive(Debug, Args)]
 pub struct IndexArgs {
-    /// Assets by name [default: all].
+    /// A folder or a file, or s3://bucket/prefix and the like [default: what the settings name].
+    #[arg(value_name = "PATH|URL")]
+    pub place: Option<String>,
+    /// Only this asset of it; may be said again.
+    #[arg(long = "asset", value_name = "NAME")]
     pub assets: Vec<String>,
     /// Settings, in TOML; without it no file is read.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// The folder of media [default: media].
-    #[arg(long, value_name = "FOLDER")]
-    pub media: Option<PathBuf>,
-    /// Where media are instead: s3://bucket/prefix, gs://…, az://… or file:///….
-    #[arg(long, value_name = "URL", conflicts_with = "media")]
-    pub store: Option<Location>,
-    /// Where indexes are kept.
+    /// Where indexes are kept [default: cache.index_folder].
     #[arg(long, value_name = "FOLDER")]
     pub index_folder: Option<PathBuf>,
+    /// Keep them in the object store too, in .afflux/ beside each object.
+    #[arg(long)]
+    pub index_beside: bool,
 }
 
 /// What `explain` is asked.

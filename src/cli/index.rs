@@ -3,12 +3,14 @@
 use super::args::IndexArgs;
 use super::progress;
 use crate::catalog::{Catalog, Error as Refusal};
-use crate::config::{Config, Overrides};
+use crate::config::{Config, Location, Overrides};
 use crate::media::AssetId;
 use crate::metrics::Metrics;
 use crate::origin;
+use crate::store::is_media;
 use std::error::Error;
 use std::io::{Write as _, stderr, stdout};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,21 +41,20 @@ pub fn run(args: &IndexArgs) -> ExitCode {
 }
 
 fn index(args: &IndexArgs) -> Result<Count, Box<dyn Error>> {
-    let overrides = Overrides { media: args.media.clone(), store: args.store.clone(), ..Overrides::default() };
+    let (overrides, file) = args.place.as_deref().map_or(Ok(Default::default()), placed)?;
     let mut config = Config::load(args.config.as_deref(), overrides)?;
     if let Some(folder) = &args.index_folder {
         config.cache.index_folder.clone_from(folder);
     }
-    if config.cache.index_folder.as_os_str().is_empty() {
-        return Err("there is no folder for indexes: `cache.index_folder` or --index-folder".into());
+    config.cache.index_beside |= args.index_beside;
+    if config.cache.index_folder.as_os_str().is_empty() && !config.cache.index_beside {
+        return Err("there is no place for indexes: cache.index_folder or --index-folder, --index-beside".into());
     }
     // Who asks knows that the files are whole.
     config.store.settle = Duration::ZERO;
-    let named: Vec<AssetId> = args
-        .assets
-        .iter()
-        .map(|name| AssetId::new(name).ok_or(format!("{name}: no name of an asset")))
-        .collect::<Result<_, _>>()?;
+    let named = args.assets.iter().chain(&file);
+    let named: Vec<AssetId> =
+        named.map(|name| AssetId::new(name).ok_or(format!("{name}: no name of an asset"))).collect::<Result<_, _>>()?;
     let runtime = tokio::runtime::Runtime::new()?;
     let catalog = {
         let _inside = runtime.enter();
@@ -66,6 +67,26 @@ fn index(args: &IndexArgs) -> Result<Count, Box<dyn Error>> {
     })?;
     writeln!(stdout(), "{} assets indexed, {} refused", count.ready, count.refused)?;
     Ok(count)
+}
+
+/// The store that a path or a URL means; of a file's, that of its folder, and the asset's name there.
+fn placed(place: &str) -> Result<(Overrides, Option<String>), Box<dyn Error>> {
+    let is_url = place.contains("://");
+    let is_file = if is_url { is_media(place) } else { Path::new(place).is_file() };
+    let (folder, file) = match place.trim_end_matches('/').rsplit_once('/').filter(|_| is_file) {
+        Some(("", file)) => ("/", Some(file)),
+        Some((folder, file)) => (folder, Some(file)),
+        None if is_file => (".", Some(place)),
+        None => (place, None),
+    };
+    let asset = file.map(|file| file.rsplit_once('.').map_or(file, |(stem, _)| stem).to_owned());
+    let overrides = if is_url {
+        let url = folder.parse::<Location>().map_err(|allowed| format!("{place}: {allowed}"))?;
+        Overrides { store: Some(url), ..Overrides::default() }
+    } else {
+        Overrides { media: Some(folder.into()), ..Overrides::default() }
+    };
+    Ok((overrides, asset))
 }
 
 async fn some(catalog: &Catalog, named: &[AssetId]) -> Result<Count, Box<dyn Error>> {
@@ -108,5 +129,32 @@ impl Count {
                 writeln!(stdout(), "{name}: refused: {refusal}")
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Location, placed};
+
+    #[test]
+    fn a_place_is_a_folder_a_file_or_a_store() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("night.mp4");
+        std::fs::write(&file, b"").unwrap();
+        let (root, file) = (folder.path().to_str().unwrap(), file.to_str().unwrap());
+        for (place, media, store, asset) in [
+            (root, Some(root), None, None),
+            (file, Some(root), None, Some("night")),
+            ("nowhere", Some("nowhere"), None, None),
+            ("s3://bucket/films", None, Some("s3://bucket/films"), None),
+            ("s3://bucket/films/night.mp4", None, Some("s3://bucket/films"), Some("night")),
+            ("s3://bucket/night.mp4", None, Some("s3://bucket"), Some("night")),
+        ] {
+            let (overrides, found) = placed(place).unwrap();
+            assert_eq!(overrides.media.as_deref(), media.map(std::path::Path::new), "{place}");
+            assert_eq!(overrides.store.as_ref().map(Location::as_str), store, "{place}");
+            assert_eq!(found.as_deref(), asset, "{place}");
+        }
+        assert!(placed("ftp://host/films").is_err());
     }
 }

@@ -5,7 +5,7 @@ use super::error::Error;
 use super::reply::{PLAYLIST, Reply, entry, stored};
 use super::stages::Stages;
 use crate::cache::{Bodies, Cache, Governor, Limits};
-use crate::catalog::{self, Asset, Catalog};
+use crate::catalog::{self, Asset, Catalog, Lasting};
 use crate::config::Config;
 use crate::manifest::{Manifests, TsManifests};
 use crate::media::{AssetId, TrackName, Version, u64_from_usize};
@@ -112,11 +112,12 @@ pub fn catalog(config: &Config, metrics: Arc<Metrics>) -> Result<Catalog, store:
         ..catalog::Settings::new(plan::Settings { target_millis })
     };
     let folder = &config.cache.index_folder;
-    if folder.as_os_str().is_empty() {
-        return Ok(Catalog::new(store, settings, metrics));
-    }
+    let lasting = Lasting {
+        folder: (!folder.as_os_str().is_empty()).then(|| (folder.clone(), config.cache.index_files.bytes())),
+        beside: config.cache.index_beside,
+    };
     let fail = |source| store::Error::Io { path: folder.display().to_string(), source: Arc::new(source) };
-    Catalog::lasting(store, settings, metrics, (folder, config.cache.index_files.bytes())).map_err(fail)
+    Catalog::lasting(store, settings, metrics, &lasting).map_err(fail)
 }
 
 impl Origin {

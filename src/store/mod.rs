@@ -1,7 +1,8 @@
 //! Stored objects: what is there, and exact bytes of one version of each.
 //!
 //! Paths are plain relative names between slashes, `""` is the root. `tree` finds the store that a path is in: a local
-//! `folder`, whose files are `held` open, or a `remote` object store, whose objects are `stored` and read by `blocks`.
+//! `folder`, whose files are `held` open, or a `remote` object store, whose objects are `stored`, read by `blocks`, and may
+//! have a `note` of ours beside them.
 //! Nothing outside the surface here knows which of them is behind it.
 
 mod blocks;
@@ -10,6 +11,7 @@ mod fault;
 mod folder;
 mod held;
 mod name;
+mod note;
 mod object;
 mod places;
 mod reading;

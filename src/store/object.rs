@@ -38,6 +38,15 @@ impl Object {
         }
     }
 
+    /// What its object store is called, the same for all that look at it: `s3://bucket`; `""` for a folder.
+    #[must_use]
+    pub fn store(&self) -> &str {
+        match &self.0 {
+            Inner::File(_) => "",
+            Inner::Stored(stored) => stored.remote().bucket(),
+        }
+    }
+
     /// Its size in bytes.
     #[must_use]
     pub fn size(&self) -> u64 {
@@ -94,6 +103,23 @@ impl Object {
         match &self.0 {
             Inner::File(_) => {}
             Inner::Stored(stored) => stored.expect(ranges),
+        }
+    }
+
+    /// What was [kept](Self::keep_note) in the store beside it, if that has `limit` bytes at most. A file has no note.
+    pub async fn note(&self, limit: u64) -> Option<Bytes> {
+        match &self.0 {
+            Inner::File(_) => None,
+            Inner::Stored(stored) => stored.note(limit).await,
+        }
+    }
+
+    /// Keeps `note` in the store beside it, for whoever opens it next, as far as the store allows. Of a file nothing is
+    /// kept.
+    pub async fn keep_note(&self, note: Bytes) {
+        match &self.0 {
+            Inner::File(_) => {}
+            Inner::Stored(stored) => stored.keep_note(note).await,
         }
     }
 

@@ -16,6 +16,7 @@ use object_store::{GetOptions, ObjectMeta, ObjectStore, ObjectStoreExt};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
@@ -63,6 +64,8 @@ pub(super) struct Remote {
     known: moka::sync::Cache<String, Arc<ObjectMeta>>,
     slow_until: Mutex<Option<Instant>>,
     away_until: Mutex<Option<Instant>>,
+    /// Whether it refused what was to be written.
+    read_only: AtomicBool,
 }
 
 impl std::fmt::Debug for Remote {
@@ -85,11 +88,26 @@ impl Remote {
         let Address { name, root, number, patience } = address;
         let known = moka::sync::Cache::new(KNOWN);
         let (slow_until, away_until) = (Mutex::default(), Mutex::default());
-        Self { store, name, root, number, patience, blocks, known, slow_until, away_until }
+        let read_only = AtomicBool::new(false);
+        Self { store, name, root, number, patience, blocks, known, slow_until, away_until, read_only }
     }
 
     pub(super) fn blocks(&self) -> &Arc<Blocks> {
         &self.blocks
+    }
+
+    /// What it is called without the prefix.
+    pub(super) fn bucket(&self) -> &str {
+        self.name.strip_suffix(&self.root).unwrap_or(&self.name).trim_end_matches('/')
+    }
+
+    /// What is asked, without a second try.
+    pub(super) fn store(&self) -> &dyn ObjectStore {
+        &*self.store
+    }
+
+    pub(super) const fn is_read_only(&self) -> &AtomicBool {
+        &self.read_only
     }
 
     pub(super) const fn patience(&self) -> Patience {

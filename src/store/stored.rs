@@ -255,8 +255,12 @@ impl Stored {
         self.changed()
     }
 
+    pub(super) fn remote(&self) -> &Remote {
+        &self.remote
+    }
+
     /// Its path in its own store.
-    fn inner_path(&self) -> &str {
+    pub(super) fn inner_path(&self) -> &str {
         self.remote.inner(&self.key)
     }
 }

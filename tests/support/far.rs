@@ -4,7 +4,7 @@
 
 use super::faults::Faulty;
 use super::support::{Answer, Client};
-use afflux::catalog::{self, Catalog};
+use afflux::catalog::{self, Catalog, Lasting};
 use afflux::config::Config;
 use afflux::http::Server;
 use afflux::metrics::Metrics;
@@ -63,6 +63,12 @@ pub(crate) fn put(store: &Faulty, name: &str, bytes: Vec<u8>) {
     runtime().block_on(store.put(&Path::parse(name).unwrap(), bytes.into())).unwrap();
 }
 
+/// The bytes of an object, if it is there; nobody counts that.
+pub(crate) fn object(store: &Faulty, name: &str) -> Option<Vec<u8>> {
+    let got = runtime().block_on(async { store.inner().get(&Path::parse(name).unwrap()).await?.bytes().await });
+    got.ok().map(|bytes| bytes.to_vec())
+}
+
 /// Removes an object.
 pub(crate) fn remove(store: &Faulty, name: &str) {
     runtime().block_on(store.delete(&Path::parse(name).unwrap())).unwrap();
@@ -95,25 +101,22 @@ impl Site {
         Self::of(|| Store::over_all(stores, patience, blocks), segments)
     }
 
-    /// Over `store`, with a folder for indexes.
-    pub(crate) fn lasting(store: &Faulty, folder: &std::path::Path) -> Self {
+    /// Over `store`, with places for indexes.
+    pub(crate) fn lasting(store: &Faulty, places: &Lasting) -> Self {
         let stores = vec![Arc::new(store.clone()) as _];
-        Self::begun(|| Store::over_all(stores, Patience::default(), 64 << 20), 256 << 20, Some(folder))
+        Self::begun(|| Store::over_all(stores, Patience::default(), 64 << 20), 256 << 20, places)
     }
 
     fn of(store: impl FnOnce() -> Store, segments: u64) -> Self {
-        Self::begun(store, segments, None)
+        Self::begun(store, segments, &Lasting::default())
     }
 
-    fn begun(store: impl FnOnce() -> Store, segments: u64, indexes: Option<&std::path::Path>) -> Self {
+    fn begun(store: impl FnOnce() -> Store, segments: u64, places: &Lasting) -> Self {
         let _inside = runtime().enter();
         let metrics = Arc::new(Metrics::new());
         let store = store().with_metrics(Arc::clone(&metrics));
         let settings = catalog::Settings::new(plan::Settings { target_millis: 6_000 });
-        let catalog = match indexes {
-            None => Catalog::new(store, settings, Arc::clone(&metrics)),
-            Some(folder) => Catalog::lasting(store, settings, Arc::clone(&metrics), (folder, 1 << 30)).unwrap(),
-        };
+        let catalog = Catalog::lasting(store, settings, Arc::clone(&metrics), places).unwrap();
         let settings = origin::Settings {
             segment_bytes: segments,
             manifest_bytes: 32 << 20,

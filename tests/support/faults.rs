@@ -37,6 +37,8 @@ pub(crate) struct Faults {
     pub(crate) away: bool,
     /// `If-Match` is not listened to.
     pub(crate) deaf: bool,
+    /// Nothing may be written.
+    pub(crate) read_only: bool,
 }
 
 /// What passed.
@@ -44,6 +46,8 @@ pub(crate) struct Faults {
 pub(crate) struct Seen {
     /// Reads, by name and range.
     pub(crate) reads: Vec<(String, Range<u64>)>,
+    /// Reads of whole objects.
+    pub(crate) whole: u64,
     /// Bytes that were sent.
     pub(crate) bytes: u64,
     pub(crate) heads: u64,
@@ -81,6 +85,11 @@ impl Faulty {
     pub(crate) fn new(inner: Arc<dyn ObjectStore>, seed: u64) -> Self {
         let state = State { faults: Faults::default(), dice: seed, seen: Seen::default() };
         Self { inner, state: Arc::new(Mutex::new(state)) }
+    }
+
+    /// The store behind it, which has good days only.
+    pub(crate) fn inner(&self) -> &Arc<dyn ObjectStore> {
+        &self.inner
     }
 
     /// From now on.
@@ -145,7 +154,15 @@ impl Faulty {
 impl ObjectStore for Faulty {
     async fn put_opts(&self, location: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
         self.pass().await?;
-        self.state.lock().unwrap().seen.puts += 1;
+        let refuses = {
+            let mut state = self.state.lock().unwrap();
+            state.seen.puts += 1;
+            state.faults.read_only
+        };
+        if refuses {
+            let source = "<Code>AccessDenied</Code><Message>Access Denied</Message>".to_owned().into();
+            return Err(Error::PermissionDenied { path: location.to_string(), source });
+        }
         self.inner.put_opts(location, payload, options).await
     }
 
@@ -165,8 +182,11 @@ impl ObjectStore for Faulty {
             self.state.lock().unwrap().seen.heads += 1;
             return Ok(got);
         }
-        if let Some(GetRange::Bounded(range)) = asked {
-            self.state.lock().unwrap().seen.reads.push((location.to_string(), range));
+        match asked {
+            Some(GetRange::Bounded(range)) => {
+                self.state.lock().unwrap().seen.reads.push((location.to_string(), range));
+            }
+            Some(_) | None => self.state.lock().unwrap().seen.whole += 1,
         }
         let (meta, range, attributes, extensions) =
             (got.meta.clone(), got.range.clone(), got.attributes.clone(), got.extensions.clone());

@@ -31,7 +31,7 @@ fn movie(name: u8) -> Movie {
 }
 
 fn key(name: u8) -> Key {
-    Key::new("a/film.mp4", &[name])
+    Key::new("s3://films", &[name])
 }
 
 fn bytes() -> u64 {
@@ -61,7 +61,7 @@ fn what_is_kept_is_found_by_this_process_and_the_next() {
 }
 
 #[test]
-fn keys_differ_by_path_and_by_version() {
+fn keys_differ_by_store_and_by_version() {
     let keys = [Key::new("ab", b"c"), Key::new("a", b"bc"), Key::new("ab", b"d"), Key::new("abc", b"")];
     let mut distinct = keys.to_vec();
     distinct.sort();

@@ -1,0 +1,98 @@
+//! Notes: a small object of ours for each of theirs, in the hidden folder `.afflux/` beside it.
+//!
+//! ```text
+//! films/night.mp4 ─► films/.afflux/night.mp4.index
+//! ```
+//! A note is a convenience: it is asked for once, and whoever does not get it goes without. A store that lets nobody
+//! write is told of once and not asked to again.
+
+use super::error::Error;
+use super::fault::Fault;
+use super::remote::Remote;
+use super::stored::Stored;
+use crate::media::u64_from_usize;
+use bytes::Bytes;
+use object_store::ObjectStoreExt;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// The folder of notes; hidden, so that no path of an asset leads into it.
+const FOLDER: &str = ".afflux";
+
+/// How long a note may take to be written.
+const WRITE: Duration = Duration::from_mins(1);
+
+impl Stored {
+    /// Its note, if that has `limit` bytes at most.
+    pub(super) async fn note(&self, limit: u64) -> Option<Bytes> {
+        let note = self.remote().note(self.inner_path(), limit).await?;
+        self.shared().counted(u64_from_usize(note.len()));
+        Some(note)
+    }
+
+    /// Puts `note` in the place of the one that there is.
+    pub(super) async fn keep_note(&self, note: Bytes) {
+        self.remote().keep_note(self.inner_path(), note).await;
+    }
+}
+
+impl Remote {
+    async fn note(&self, path: &str, limit: u64) -> Option<Bytes> {
+        let key = self.key(&name(path)).ok()?;
+        let asked = async {
+            let got = self.store().get(&key).await?;
+            if got.meta.size <= limit { got.bytes().await.map(Some) } else { Ok(None) }
+        };
+        let answer = timeout(self.patience().timeout, asked).await.map_err(|_| self.silence());
+        match answer.and_then(|answer| answer.map_err(|error| Fault::of(&error))) {
+            Ok(note) => note,
+            Err(Fault::Gone) => None,
+            Err(fault) => {
+                tracing::debug!(path, "its note cannot be read: {}", fault.error(path));
+                None
+            }
+        }
+    }
+
+    async fn keep_note(&self, path: &str, note: Bytes) {
+        if self.is_read_only().load(Ordering::Relaxed) {
+            return;
+        }
+        let Ok(key) = self.key(&name(path)) else { return };
+        let put = timeout(WRITE, self.store().put(&key, note.into())).await;
+        let fault = match put {
+            Ok(Ok(_)) => return,
+            Ok(Err(error)) => Fault::of(&error),
+            Err(_) => self.silence(),
+        };
+        let refused = matches!(fault, Fault::Refused(_));
+        let error: Error = fault.error(key.as_ref());
+        if refused && !self.is_read_only().swap(true, Ordering::Relaxed) {
+            tracing::warn!("indexes are not kept beside what they are of: {error}");
+        } else {
+            tracing::debug!("an index is not kept: {error}");
+        }
+    }
+}
+
+/// What the note of the object at `path` is called.
+fn name(path: &str) -> String {
+    match path.rsplit_once('/') {
+        Some((folder, name)) => format!("{folder}/{FOLDER}/{name}.index"),
+        None => format!("{FOLDER}/{path}.index"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::name;
+    use crate::store::name::is_plain;
+
+    #[test]
+    fn a_note_stands_beside_its_object_where_no_path_leads() {
+        assert_eq!(name("films/night.mp4"), "films/.afflux/night.mp4.index");
+        assert_eq!(name("night.mp4"), ".afflux/night.mp4.index");
+        assert!(!is_plain(&name("a.mp4")) && !is_plain(&name("a/b.mp4")));
+    }
+}
