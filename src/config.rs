@@ -4,8 +4,10 @@
 //! repository lists all of them. A key that does not exist, a value without its unit or out of its bounds is refused
 //! with file, line and what would be allowed. No file is read unless it is named.
 
+pub mod hosts;
 mod store;
 
+pub use hosts::Host;
 pub use store::{Location, Mount, Options, Place, Prefix, Store};
 
 use serde::{Deserialize, Deserializer, de};

@@ -3,10 +3,13 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "what panics here fails a test")]
 
+#[path = "support/playlists.rs"]
+mod playlists;
 mod support;
 
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
+use playlists::{all, same};
 use s3s::auth::SimpleAuth;
 use s3s::service::S3ServiceBuilder;
 use s3s_fs::FileSystem;
@@ -76,41 +79,6 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// What `url` stands for where `folder` is the place of the playlist that names it.
-fn resolved(folder: &str, reference: &str) -> String {
-    let mut parts: Vec<&str> = folder.split('/').collect();
-    for part in reference.split('/') {
-        if part == ".." {
-            parts.pop();
-        } else {
-            parts.push(part);
-        }
-    }
-    parts.join("/")
-}
-
-/// Every URL that the playlist at `url` names, and those that they name.
-fn all(server: &Server, url: &str) -> Vec<String> {
-    let text = server.get(url, "");
-    assert_eq!(text.status, 200, "{url}: {}", text.text_lossy());
-    let folder = url.rsplit_once('/').unwrap().0;
-    let quoted = |line: &str| line.split_once("URI=\"").and_then(|(_, rest)| Some(rest.split_once('"')?.0.to_owned()));
-    let mut named: Vec<String> = text
-        .text()
-        .lines()
-        .filter_map(|line| if line.starts_with('#') { quoted(line) } else { Some(line.to_owned()) })
-        .filter(|line| !line.is_empty())
-        .map(|line| resolved(folder, &line))
-        .collect();
-    let below = named
-        .iter()
-        .filter(|url| url.rsplit_once('.').is_some_and(|(_, end)| end == "m3u8"))
-        .flat_map(|url| all(server, url))
-        .collect::<Vec<_>>();
-    named.extend(below);
-    named
-}
-
 #[test]
 fn a_bucket_serves_what_a_folder_serves() {
     let s3 = S3::start();
@@ -120,19 +88,7 @@ fn a_bucket_serves_what_a_folder_serves() {
     let mut compared = 0;
     for asset in gallery["assets"].as_array().unwrap() {
         let Some(id) = asset["hls"].as_str().map(|_| asset["id"].as_str().unwrap()) else { continue };
-        let mut urls = vec![format!("/vod/{id}/index.m3u8"), format!("/vod/{id}/index.mpd")];
-        urls.extend(all(&disk, &urls[0]));
-        if asset["ts"].is_string() {
-            urls.extend(all(&disk, &format!("/vod/{id}/ts.m3u8")));
-        }
-        for url in urls {
-            let told = [&disk, &far].map(|server| {
-                let answer = server.get(&url, "");
-                (answer.status, answer.header("etag").map(str::to_owned), answer.body)
-            });
-            assert!(told[0] == told[1] && told[0].0 == 200, "{url} differs: {} and {}", told[0].0, told[1].0);
-            compared += 1;
-        }
+        compared += same(&disk, &far, id, asset["ts"].is_string());
     }
     assert!(compared > 100, "{compared}");
 }

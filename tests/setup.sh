@@ -39,6 +39,9 @@ if [ "${#missing[@]}" -gt 0 ]; then
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
 fi
 
+# nginx, which serves what is stored elsewhere.
+bash ../benches/setup.sh
+
 # The players, at the versions of the lock file: again only when it changed.
 if [ -f players/package-lock.json ]; then
     stamp=players/node_modules/.lock-installed

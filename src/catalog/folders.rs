@@ -91,6 +91,10 @@ impl Folders {
         Self { store, movies, settle, kept, makers: Makers::default() }
     }
 
+    pub(super) const fn store(&self) -> &Store {
+        &self.store
+    }
+
     /// The folder at `path`, looked at no longer than `age` ago, or now; one look however many ask.
     pub(super) async fn look(&self, path: &str, age: Duration) -> Result<Look, Error> {
         if let Some(look) = self.kept.get(path).await.filter(|look| look.at.elapsed() <= age) {
@@ -138,7 +142,8 @@ impl Folders {
         Ok(Folder { path, listing, shape, settled })
     }
 
-    async fn descriptor(&self, folder: &str) -> Result<Shape, Error> {
+    /// What the `asset.json` of `folder` makes of it.
+    pub(super) async fn descriptor(&self, folder: &str) -> Result<Shape, Error> {
         let path = below(folder, "asset.json");
         let refused = |reason| Ok(Shape::Misdescribed(Error::unplayable(path.clone(), reason)));
         let object = match self.store.open(&path).await.map_err(Error::from) {

@@ -1,6 +1,7 @@
 //! Asset → [`Asset`]: which files it is, held open; what is in them; and what will be served. Published whole.
 //!
-//! What an asset is stands in `ladder` and `shape`, which know no files; `folders` looks at the store, `movies` reads
+//! What an asset is stands in `ladder` and `shape`, which know no files; `folders` looks at the store (`named`,
+//! where that cannot be listed), `movies` reads
 //! what files are, `places` keeps that for longer than the program runs, in a folder (`persisted`) or beside
 //! the object, `settle` holds back what is being written, `build` puts an asset together, `open` keeps it and
 //! notices change, `page` lists.
@@ -12,6 +13,7 @@ mod folders;
 mod history;
 mod ladder;
 mod movies;
+mod named;
 mod open;
 mod page;
 mod persisted;

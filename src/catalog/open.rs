@@ -238,6 +238,9 @@ impl Inner {
     /// What `id` is made of, and when that was seen.
     async fn find(&self, id: &AssetId, age: Duration) -> (Result<Found, Error>, Instant) {
         let began = Instant::now();
+        if self.store.is_blind(id.as_str()) {
+            return (self.folders.named(id).await, began);
+        }
         let folder = id.as_str().rsplit_once('/').map_or("", |(folder, _)| folder);
         let parent = match self.folders.look(folder, age).await {
             Ok(parent) => parent,
@@ -275,7 +278,8 @@ impl Inner {
             (None, _) => now,
         };
         match &now.result {
-            Err(Error::NotFound) => self.kept.invalidate(id).await,
+            // Where nothing is listed each look is a few requests: what is not there is remembered too.
+            Err(Error::NotFound) if !self.store.is_blind(id.as_str()) => self.kept.invalidate(id).await,
             Ok(_) | Err(_) => self.kept.insert(id.clone(), now.clone()).await,
         }
         self.kept.run_pending_tasks().await;

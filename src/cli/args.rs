@@ -64,7 +64,7 @@ pub struct ExplainArgs {
     /// The folder of media [default: media].
     #[arg(long, value_name = "FOLDER")]
     pub media: Option<PathBuf>,
-    /// Where media are instead: s3://bucket/prefix, gs://…, az://… or file:///….
+    /// Where media are instead: s3://bucket/prefix, gs://…, az://…, https://… or file:///….
     #[arg(long, value_name = "URL", conflicts_with = "media")]
     pub store: Option<Location>,
     /// Print JSON instead of text.
@@ -81,7 +81,7 @@ pub struct ServeArgs {
     /// The folder of media [default: media].
     #[arg(long, value_name = "FOLDER")]
     pub media: Option<PathBuf>,
-    /// Where media are instead: s3://bucket/prefix, gs://…, az://… or file:///….
+    /// Where media are instead: s3://bucket/prefix, gs://…, az://…, https://… or file:///….
     #[arg(long, value_name = "URL", conflicts_with = "media")]
     pub store: Option<Location>,
     /// Where players are served; port 0 picks a free one [default: 127.0.0.1:8080].

@@ -1,6 +1,6 @@
 //! `[store]`: where media come from. A folder, or a URL; more of them under prefixes; each with a second behind it.
 
-use super::{Error, HOUR, time_within, word};
+use super::{Error, HOUR, Host, time_within, word};
 use serde::{Deserialize, Deserializer};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -75,6 +75,8 @@ pub struct Options {
     pub allow_http: bool,
     /// A file of PEM certificates that are trusted beside the system's.
     pub ca: PathBuf,
+    /// Hosts that an HTTP store may lead to beside its own, and addresses of either that are not public.
+    pub hosts: Vec<Host>,
 }
 
 /// Where a store is: a URL, as it was written.
@@ -82,7 +84,7 @@ pub struct Options {
 pub struct Location(String);
 
 /// The schemes of stores.
-const SCHEMES: [&str; 5] = ["file:///", "s3://", "gs://", "az://", "memory:"];
+const SCHEMES: [&str; 7] = ["file:///", "s3://", "gs://", "az://", "https://", "http://", "memory:"];
 
 impl Location {
     /// The URL.
@@ -108,12 +110,13 @@ impl FromStr for Location {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        const ALLOWED: &str =
-            "a store is file:///folder, s3://bucket/prefix, gs://bucket/prefix, az://container/prefix or memory:";
+        const ALLOWED: &str = "a store is file:///folder, s3://bucket/prefix, gs://bucket/prefix, az://container/prefix, https://host/prefix or memory:";
         let rest = SCHEMES.iter().find_map(|scheme| Some((*scheme, text.strip_prefix(scheme)?)));
         match rest {
             _ if text.is_empty() => Ok(Self::default()),
             Some(("memory:", "")) => Ok(Self(text.into())),
+            // Neither a name and password nor a query: such things would be logged.
+            Some(("https://" | "http://", rest)) if rest.contains(['@', '?', '#']) => Err(ALLOWED),
             Some((scheme, rest)) if scheme != "memory:" && !rest.is_empty() && !rest.starts_with('/') => {
                 Ok(Self(text.trim_end_matches('/').into()))
             }
@@ -186,7 +189,14 @@ impl Default for Store {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { endpoint: String::new(), region: String::new(), path_style: true, allow_http: false, ca: PathBuf::new() }
+        Self {
+            endpoint: String::new(),
+            region: String::new(),
+            path_style: true,
+            allow_http: false,
+            ca: PathBuf::new(),
+            hosts: Vec::new(),
+        }
     }
 }
 
@@ -218,11 +228,24 @@ mod tests {
 
     #[test]
     fn a_location_is_one_of_the_known_schemes() {
-        for url in ["", "file:///srv/media", "s3://bucket", "gs://b/p", "az://c/p/q", "memory:"] {
+        for url in
+            ["", "file:///srv/media", "s3://bucket", "gs://b/p", "az://c/p/q", "https://h:1/x", "http://h", "memory:"]
+        {
             assert_eq!(url.parse::<Location>().map(|url| url.to_string()), Ok(url.to_owned()));
         }
         assert_eq!("s3://bucket/p/".parse::<Location>().unwrap().as_str(), "s3://bucket/p");
-        for url in ["bucket", "s3:bucket", "s3://", "s3:///key", "file://host/x", "https://h/x", "memory:x"] {
+        for url in [
+            "bucket",
+            "s3:bucket",
+            "s3://",
+            "s3:///key",
+            "file://host/x",
+            "ftp://h/x",
+            "https://a@h/x",
+            "https://h/x?y",
+            "https://",
+            "memory:x",
+        ] {
             assert!(url.parse::<Location>().is_err(), "{url}");
         }
     }

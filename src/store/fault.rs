@@ -3,8 +3,11 @@
 use super::error::Error;
 use std::error::Error as StdError;
 
+/// What is said where the settings do not allow a host or an address.
+pub(super) const NOT_ALLOWED: &str = "not allowed";
+
 /// Codes of answers that no patience changes, whatever status they come with.
-const REFUSALS: [&str; 10] = [
+const REFUSALS: [&str; 11] = [
     "AccessDenied",
     "AuthenticationFailed",
     "ContainerNotFound",
@@ -12,6 +15,7 @@ const REFUSALS: [&str; 10] = [
     "InvalidAccessKeyId",
     "InvalidBucketName",
     "InvalidToken",
+    NOT_ALLOWED,
     "NoSuchBucket",
     "RequestTimeTooSkewed",
     "SignatureDoesNotMatch",
@@ -50,6 +54,15 @@ impl Fault {
                 let slow = ["SlowDown", "503 ", "429 "].iter().any(|word| why.contains(word));
                 Self::Passing { why, slow }
             }
+        }
+    }
+
+    /// Whether it shows that an HTTP server answers, if not what was asked for.
+    pub(super) fn is_answer(&self) -> bool {
+        match self {
+            Self::Gone => true,
+            Self::Passing { why, .. } => why.contains("Content-Length Header missing"),
+            Self::Refused(why) => !why.starts_with(NOT_ALLOWED),
         }
     }
 

@@ -24,6 +24,7 @@ mod system;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod web;
 
 pub use blocks::BLOCK;
 pub use error::Error;

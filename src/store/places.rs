@@ -17,10 +17,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// How long a connection may take to be made.
-const CONNECT: Duration = Duration::from_secs(3);
+pub(super) const CONNECT: Duration = Duration::from_secs(3);
 
 /// Connections that are kept open while nobody needs them, to one host.
-const IDLE: usize = 32;
+pub(super) const IDLE: usize = 32;
 
 /// What all object stores have in common.
 struct Common {
@@ -65,16 +65,20 @@ impl Common {
         }
         let fail = |error: &object_store::Error| refused(url, super::fault::told(error));
         let (scheme, rest) = url.as_str().split_once("://").unwrap_or((url.as_str(), ""));
-        let (bucket, root) = rest.split_once('/').unwrap_or((rest, ""));
+        let is_web = matches!(scheme, "http" | "https");
+        // What stands behind the host is a part of each request's URL, not of an object's name.
+        let (bucket, root) = rest.split_once('/').filter(|_| !is_web).unwrap_or((rest, ""));
         let store: Arc<dyn ObjectStore> = match scheme {
             "s3" => Arc::new(s3(bucket, options, url)?.build().map_err(|error| fail(&error))?),
             "gs" => Arc::new(gs(bucket, options, url)?.build().map_err(|error| fail(&error))?),
             "az" => Arc::new(az(bucket, options, url)?.build().map_err(|error| fail(&error))?),
+            "http" | "https" => super::web::store(url, options)?,
             _ => Arc::new(InMemory::new()),
         };
         let number = self.count;
         self.count += 1;
-        let address = Address { name: url.to_string(), root: root.into(), number, patience: self.patience };
+        let address =
+            Address { name: url.to_string(), root: root.into(), number, lists: !is_web, patience: self.patience };
         Ok(Backend::Remote(Arc::new(Remote::new(store, address, Arc::clone(&self.blocks)))))
     }
 }
@@ -117,16 +121,22 @@ fn is_set(value: Option<String>) -> bool {
 }
 
 /// Deadlines are kept where requests are asked again, one layer above.
-pub(super) fn client(options: &Options, url: &Location) -> Result<ClientOptions, Error> {
+fn client(options: &Options, url: &Location) -> Result<ClientOptions, Error> {
     let client =
         ClientOptions::new().with_timeout_disabled().with_connect_timeout(CONNECT).with_pool_max_idle_per_host(IDLE);
-    if options.ca.as_os_str().is_empty() {
-        return Ok(client);
-    }
-    let fail = |why: String| refused(url, format!("{}: {why}", options.ca.display()));
-    let pem = std::fs::read(&options.ca).map_err(|error| fail(error.to_string()))?;
-    let certificates = Certificate::from_pem_bundle(&pem).map_err(|error| fail(error.to_string()))?;
+    let Some(pem) = roots(options, url)? else { return Ok(client) };
+    let fail = |error: object_store::Error| refused(url, format!("{}: {error}", options.ca.display()));
+    let certificates = Certificate::from_pem_bundle(&pem).map_err(fail)?;
     Ok(certificates.into_iter().fold(client, ClientOptions::with_root_certificate))
+}
+
+/// The certificates that are trusted beside the system's, as PEM.
+pub(super) fn roots(options: &Options, url: &Location) -> Result<Option<Vec<u8>>, Error> {
+    if options.ca.as_os_str().is_empty() {
+        return Ok(None);
+    }
+    let fail = |error| refused(url, format!("{}: {error}", options.ca.display()));
+    std::fs::read(&options.ca).map(Some).map_err(fail)
 }
 
 /// One layer asks again, and it is ours.

@@ -58,6 +58,8 @@ pub(super) struct Remote {
     root: String,
     /// Tells it from the other stores of the program.
     number: u32,
+    /// Whether it can be listed; of one that cannot, objects are asked for by name.
+    lists: bool,
     patience: Patience,
     blocks: Arc<Blocks>,
     /// What the last listing told of objects.
@@ -80,16 +82,17 @@ pub(super) struct Address {
     pub(super) name: String,
     pub(super) root: String,
     pub(super) number: u32,
+    pub(super) lists: bool,
     pub(super) patience: Patience,
 }
 
 impl Remote {
     pub(super) fn new(store: Arc<dyn ObjectStore>, address: Address, blocks: Arc<Blocks>) -> Self {
-        let Address { name, root, number, patience } = address;
+        let Address { name, root, number, lists, patience } = address;
         let known = moka::sync::Cache::new(KNOWN);
         let (slow_until, away_until) = (Mutex::default(), Mutex::default());
         let read_only = AtomicBool::new(false);
-        Self { store, name, root, number, patience, blocks, known, slow_until, away_until, read_only }
+        Self { store, name, root, number, lists, patience, blocks, known, slow_until, away_until, read_only }
     }
 
     pub(super) fn blocks(&self) -> &Arc<Blocks> {
@@ -116,6 +119,11 @@ impl Remote {
 
     pub(super) fn stamp(&self, meta: &ObjectMeta) -> Stamp {
         Stamp::of_object(self.number, meta)
+    }
+
+    /// Whether it can be listed.
+    pub(super) const fn lists(&self) -> bool {
+        self.lists
     }
 
     pub(super) const fn number(&self) -> u32 {
@@ -199,6 +207,26 @@ impl Remote {
         self.head(path).await
     }
 
+    /// Which version of the object at `path` there is now, if any; what is told of it is remembered.
+    pub(super) async fn seek(&self, path: &str) -> Result<Option<Stamp>, Error> {
+        match self.head(path).await {
+            Ok(meta) if meta.e_tag.is_none() && meta.last_modified.timestamp() == 0 => {
+                let why = "it tells neither ETag nor Last-Modified: versions could not be told apart".into();
+                Err(Error::Refused { path: format!("{}/{path}", self.name), why })
+            }
+            Ok(meta) => {
+                let stamp = self.stamp(&meta);
+                self.known.insert(path.into(), meta);
+                Ok(Some(stamp))
+            }
+            Err(Error::NotFound { .. }) => {
+                self.forget(path);
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     /// What the store says of the object at `path` now.
     pub(super) async fn head(&self, path: &str) -> Result<Arc<ObjectMeta>, Error> {
         let key = self.key(path)?;
@@ -214,12 +242,22 @@ impl Remote {
         self.known.invalidate(path);
     }
 
-    /// Whether it answers: asks for the first of its names.
+    /// Whether it answers: asks for the first of its names, or for what its own stands for.
     pub(super) async fn ping(&self) -> Result<(), Error> {
-        let prefix = self.key("")?;
-        let prefix = Some(prefix).filter(|prefix| !prefix.as_ref().is_empty());
-        let ask = || async { self.store.list(prefix.as_ref()).next().await.transpose().map(drop) };
-        self.asked(ask).await.map_err(|fault| self.failed(fault, ""))
+        let root = self.key("")?;
+        let answer = if self.lists {
+            let prefix = Some(&root).filter(|root| !root.as_ref().is_empty());
+            let ask = || async { self.store.list(prefix).next().await.transpose().map(drop) };
+            self.asked(ask).await
+        } else {
+            self.asked(|| async { self.store.head(&root).await.map(drop) }).await
+        };
+        match answer {
+            Ok(()) => Ok(()),
+            // That is an answer: a folder has no length, and need not be there.
+            Err(fault) if !self.lists && fault.is_answer() => Ok(()),
+            Err(fault) => Err(self.failed(fault, "")),
+        }
     }
 
     /// A request for bytes: once, within the deadline of its head.

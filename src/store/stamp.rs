@@ -62,6 +62,11 @@ impl Stamp {
         SystemTime::UNIX_EPOCH.checked_add(since)
     }
 
+    /// Whether it was written in this second since 1970: headers tell no parts of it (RFC 9110 §8.8.2).
+    pub(super) const fn is_of_second(&self, second: i64) -> bool {
+        self.modified.0 == second
+    }
+
     /// How long before `now` its bytes last changed; `None` when that lies in the future.
     #[must_use]
     pub fn age(&self, now: SystemTime) -> Option<Duration> {

@@ -125,7 +125,8 @@ impl Stored {
             found => found?,
         };
         let same = self.tag.get().is_none_or(|tag| meta.e_tag.as_ref().is_none_or(|now| now == tag));
-        if !same || meta.size != self.stamp.size() {
+        let time = meta.e_tag.is_some() || self.stamp.is_of_second(meta.last_modified.timestamp());
+        if !same || !time || meta.size != self.stamp.size() {
             return Err(self.is_replaced());
         }
         *self.looked.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
@@ -238,7 +239,8 @@ impl Stored {
     /// Whether `meta` is that of this version. What was not known of it is from now on.
     fn same(&self, meta: &ObjectMeta) -> Result<(), Fault> {
         let tag = meta.e_tag.as_ref().is_none_or(|tag| self.tag.get_or_init(|| tag.clone()) == tag);
-        if !tag || meta.size != self.stamp.size() {
+        let time = meta.e_tag.is_some() || self.stamp.is_of_second(meta.last_modified.timestamp());
+        if !tag || !time || meta.size != self.stamp.size() {
             return Err(Fault::Gone);
         }
         meta.version.iter().for_each(|id| drop(self.id.set(id.clone())));

@@ -57,6 +57,11 @@ impl Mount {
         self.backends.iter().filter(move |each| !away(each)).chain(self.backends.iter().filter(away))
     }
 
+    /// Whether one of its stores cannot be listed.
+    fn is_blind(&self) -> bool {
+        self.backends.iter().any(|backend| matches!(backend, Backend::Remote(remote) if !remote.lists()))
+    }
+
     /// What `path` is called in its stores; `None` where it is none of it.
     fn inner<'a>(&self, path: &'a str) -> Option<&'a str> {
         let rest = path.strip_prefix(&self.prefix)?;
@@ -141,7 +146,7 @@ impl Store {
     pub fn over_all(stores: Vec<Arc<dyn ObjectStore>>, patience: Patience, blocks: u64) -> Self {
         let blocks = Blocks::new(blocks, Arc::default());
         let backends = (0..).zip(stores).map(|(number, store)| {
-            let address = Address { name: store.to_string(), root: String::new(), number, patience };
+            let address = Address { name: store.to_string(), root: String::new(), number, lists: true, patience };
             Backend::Remote(Arc::new(Remote::new(store, address, Arc::clone(&blocks))))
         });
         Self::of(vec![Mount { prefix: String::new(), backends: backends.collect() }])
@@ -178,6 +183,13 @@ impl Store {
         matches!(first, Some(Backend::Remote(_)))
     }
 
+    /// Whether what is called `path` is in a store that cannot be listed: what is there has to be [asked
+    /// for](Self::seek) by name.
+    #[must_use]
+    pub fn is_blind(&self, path: &str) -> bool {
+        self.mount(path).is_some_and(|(mount, _)| mount.is_blind())
+    }
+
     /// Whether what is called `path` is held by a second store too.
     #[must_use]
     pub fn has_second(&self, path: &str) -> bool {
@@ -206,10 +218,11 @@ impl Store {
         self.with_mounts(folder, found)
     }
 
-    /// All folders with media, sorted by path. Links are followed, never into a folder that they stand in.
+    /// All folders with media, sorted by path, but for those of stores that cannot be listed. Links are followed, never
+    /// into a folder that they stand in.
     pub async fn walk(&self) -> Result<Vec<Walked>, Error> {
         let mut all = Vec::new();
-        for mount in self.mounts.iter() {
+        for mount in self.mounts.iter().filter(|mount| !mount.is_blind()) {
             let mut failed = Failed::default();
             let mut walked = None;
             for backend in mount.asked() {
@@ -245,6 +258,24 @@ impl Store {
             }
         }
         Err(failed.error(path))
+    }
+
+    /// The same, `None` where there is no such object.
+    pub async fn seek(&self, path: &str) -> Result<Option<Stamp>, Error> {
+        let (mount, inner) = self.object(path)?;
+        let mut failed = Failed::default();
+        for backend in mount.asked() {
+            let sought = match backend {
+                Backend::Remote(remote) => remote.seek(inner).await,
+                Backend::Folder(_) => backend.stat(inner).await.map(Some),
+            };
+            match sought {
+                Ok(Some(stamp)) => return Ok(Some(stamp)),
+                Ok(None) | Err(Error::NotFound { .. } | Error::NotAFile { .. }) => {}
+                Err(error) => failed.add(error),
+            }
+        }
+        failed.0.map_or(Ok(None), Err)
     }
 
     /// The object at `path`, of whatever version there is.

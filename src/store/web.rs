@@ -1,0 +1,153 @@
+//! How an HTTP store is reached: at its own host and those that are listed, at public addresses and those that are
+//! listed. Looked at where a connection is made, so that neither a redirect nor a name that changes its address leads
+//! elsewhere; proxies of the environment are not asked, as they would look names up themselves.
+
+use super::error::Error;
+use super::fault::{NOT_ALLOWED, told};
+use super::places::{CONNECT, IDLE, once, refused, roots};
+use crate::config::{Host, Location, Options, hosts};
+use object_store::ObjectStore;
+use object_store::client::{HttpClient, HttpConnector};
+use object_store::http::HttpBuilder;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::redirect::{Action, Attempt, Policy};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+/// Redirects of one request at most.
+const REDIRECTS: usize = 5;
+
+/// The store at `url`.
+pub(super) fn store(url: &Location, options: &Options) -> Result<Arc<dyn ObjectStore>, Error> {
+    let fail = |error: &object_store::Error| refused(url, told(error));
+    let rules = Rules::new(url, options);
+    if let Some(address) = hosts::literal(&rules.own)
+        && !hosts::is_allowed(&rules.listed, &rules.own, address)
+    {
+        return Err(refused(url, private(address)));
+    }
+    let client = client(rules, url, options)?;
+    let builder = HttpBuilder::new().with_url(url.as_str()).with_http_connector(Connector(client));
+    Ok(Arc::new(builder.with_retry(once()).build().map_err(|error| fail(&error))?))
+}
+
+fn client(rules: Rules, url: &Location, options: &Options) -> Result<reqwest::Client, Error> {
+    let fail = |error: &reqwest::Error| refused(url, told(error));
+    let (resolver, redirects) = (rules.clone(), rules);
+    let mut builder = reqwest::Client::builder()
+        .user_agent(concat!("afflux/", env!("CARGO_PKG_VERSION")))
+        .no_proxy()
+        .connect_timeout(CONNECT)
+        .pool_max_idle_per_host(IDLE)
+        .dns_resolver(resolver)
+        .redirect(Policy::custom(move |attempt| redirects.follow(attempt)));
+    if let Some(pem) = roots(options, url)? {
+        let certificates = reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| fail(&error))?;
+        builder = builder.tls_certs_merge(certificates);
+    }
+    builder.build().map_err(|error| fail(&error))
+}
+
+/// Gives the one client out.
+#[derive(Debug)]
+struct Connector(reqwest::Client);
+
+impl HttpConnector for Connector {
+    fn connect(&self, _options: &object_store::ClientOptions) -> object_store::Result<HttpClient> {
+        Ok(HttpClient::new(self.0.clone()))
+    }
+}
+
+/// Where requests may go.
+#[derive(Debug, Clone)]
+struct Rules {
+    /// The host of the store's URL.
+    own: Arc<str>,
+    listed: Arc<[Host]>,
+    /// Whether TLS may be left.
+    plain: bool,
+}
+
+impl Rules {
+    fn new(url: &Location, options: &Options) -> Self {
+        let plain = options.allow_http || url.as_str().starts_with("http://");
+        let own = url.as_str().parse::<reqwest::Url>().ok();
+        let own = own.as_ref().and_then(reqwest::Url::host_str).unwrap_or_default().into();
+        Self { own, listed: options.hosts.clone().into(), plain }
+    }
+
+    fn follow(&self, attempt: Attempt<'_>) -> Action {
+        match self.refusal(attempt.url(), attempt.previous().len()) {
+            None => attempt.follow(),
+            Some(why) => attempt.error(format!("{NOT_ALLOWED}: {why}")),
+        }
+    }
+
+    /// Why a request is not sent on to `url`.
+    fn refusal(&self, url: &reqwest::Url, before: usize) -> Option<String> {
+        let host = url.host_str().unwrap_or_default();
+        let known = host.eq_ignore_ascii_case(&self.own) || hosts::is_listed(&self.listed, host);
+        let address = hosts::literal(host).is_none_or(|address| hosts::is_allowed(&self.listed, host, address));
+        match url.scheme() {
+            _ if before > REDIRECTS => Some(format!("more than {REDIRECTS} redirects")),
+            _ if !known || !address => Some(format!("a redirect to {host}, which store.options.hosts does not list")),
+            "https" => None,
+            "http" if self.plain => None,
+            scheme => Some(format!("a redirect to {scheme}://")),
+        }
+    }
+}
+
+impl Resolve for Rules {
+    fn resolve(&self, name: Name) -> Resolving {
+        let rules = self.clone();
+        Box::pin(async move {
+            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            let (allowed, others): (Vec<_>, Vec<_>) =
+                found.into_iter().partition(|found| hosts::is_allowed(&rules.listed, name.as_str(), found.ip()));
+            if let Some(other) = others.first().filter(|_| allowed.is_empty()) {
+                return Err(private(other.ip()).into());
+            }
+            let addresses: Addrs = Box::new(allowed.into_iter());
+            Ok(addresses)
+        })
+    }
+}
+
+/// What is told of an address that may not be connected to.
+fn private(address: IpAddr) -> String {
+    format!("{NOT_ALLOWED}: {address} is not a public address; store.options.hosts lists those that may be used")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Rules;
+    use crate::config::Options;
+
+    #[test]
+    fn a_redirect_leads_to_listed_hosts_only_and_never_out_of_tls() {
+        let options = Options {
+            hosts: vec!["cdn.example".parse().unwrap(), "10.0.0.0/8".parse().unwrap()],
+            ..Options::default()
+        };
+        let rules = Rules::new(&"https://media.example/films".parse().unwrap(), &options);
+        let goes = |url: &str| rules.refusal(&url.parse().unwrap(), 1).is_none();
+        for url in ["https://media.example/other", "https://CDN.example:8443/a", "https://10.1.1.1/"] {
+            assert!(goes(url), "{url}");
+        }
+        for url in [
+            "http://media.example/",
+            "https://evil.example/",
+            "https://169.254.169.254/",
+            "https://[::1]/",
+            "https://2130706433/",
+            "https://1.1.1.1/",
+            "ftp://cdn.example/",
+        ] {
+            assert!(!goes(url), "{url}");
+        }
+        assert!(rules.refusal(&"https://cdn.example/".parse().unwrap(), 6).is_some());
+        let plain = Rules::new(&"http://media.example/films".parse().unwrap(), &options);
+        assert!(plain.refusal(&"http://cdn.example/".parse().unwrap(), 1).is_none());
+    }
+}
