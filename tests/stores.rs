@@ -238,6 +238,36 @@ fn an_index_that_was_kept_spares_the_headers() {
     assert_eq!(fourth.metric("afflux_moov_reads_total"), 1);
 }
 
+#[test]
+fn what_a_player_says_it_will_ask_for_next_is_asked_for_ahead() {
+    let store = memory(&[("film.mp4", film()), ("other.mp4", film())]);
+    let site = Site::over(vec![store.clone()]);
+    let talk = Talk::of(&site, "film");
+    let [now, next] = [1, 7].map(|number| talk.segment(number).swap_remove(0));
+    let name = next.rsplit_once('/').unwrap().1;
+    let reads = |url: &str| {
+        site.settle();
+        store.take();
+        let body = site.get(url).body;
+        site.settle();
+        (store.take().reads.len(), body)
+    };
+    let (asked, _) = reads(&format!("{now}?CMCD=mtp%3D100%2Cnor%3D%22{name}%22%2Csid%3D%22a%22"));
+    assert!(asked >= 2, "{asked}");
+    let (later, body) = reads(&next);
+    assert_eq!(later, 0, "all of it was there");
+    assert!(body == Site::over(vec![memory(&[("film.mp4", film())])]).get(&next).body);
+    // Nobody can have another asset read, nor what is not there.
+    let far = talk.segment(4).swap_remove(0);
+    let other = Talk::of(&site, "other").segment(4).swap_remove(0);
+    for said in [other.replace('/', "%2F"), "https%3A%2F%2Fhost%2F5.m4s".into(), "9999.m4s".into()] {
+        let (asked, _) = reads(&format!("{far}?CMCD=nor%3D%22{said}%22"));
+        assert!(asked <= 2, "{said}: {asked}");
+    }
+    let (asked, _) = reads(&other);
+    assert!(asked > 0);
+}
+
 /// What stands beside the film in its store, once that is `until`.
 fn beside(store: &Faulty, until: impl Fn(&[u8]) -> bool) -> Vec<u8> {
     let deadline = std::time::Instant::now() + Duration::from_secs(10);

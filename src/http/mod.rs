@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! socket ── server ──┬── public ──┬── request: what is refused before it is understood
-//!  (TCP)   (tasks,   │            ├── cors: what other sites may ask
+//!  (TCP)   (tasks,   │            ├── cors: what other sites may ask; cmcd: what players will ask next
 //!           drain)   │            ├── gallery: pages that the binary carries
 //!                    │            ├── respond ── conditions, ranges, encoding: 304, 412, 206, 416, gzip, br
 //!                    │            │      └── body: the bytes, chunk by chunk, out of one budget (frames)
@@ -11,6 +11,7 @@
 //! ```
 
 mod body;
+mod cmcd;
 mod conditions;
 mod cors;
 mod encoding;

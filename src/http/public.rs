@@ -1,6 +1,7 @@
 //! The public listener: what players and the gallery ask, answered.
 
 use super::body::Body;
+use super::cmcd;
 use super::cors;
 use super::encoding::pack;
 use super::frames::Frames;
@@ -100,6 +101,11 @@ impl Public {
             return (Asked::Preflight, Ok(cors::preflight(&request.headers)));
         }
         if let Some(route) = Route::parse(path) {
+            if request.method == Method::GET
+                && let Some(next) = cmcd::next(request)
+            {
+                self.origin.foresee(&route, next);
+            }
             let wish = |length| span(request, length);
             let reply = self
                 .origin
@@ -217,7 +223,7 @@ const fn asked(route: &Route) -> Asked {
 }
 
 /// The first value of `name` in a query, decoded as forms are; empty counts as absent.
-fn parameter(query: &str, name: &str) -> Option<String> {
+pub(super) fn parameter(query: &str, name: &str) -> Option<String> {
     let (_, value) = query.split('&').filter_map(|pair| pair.split_once('=')).find(|(key, _)| *key == name)?;
     let spaced = value.replace('+', " ");
     let decoded = percent_decode_str(&spaced).decode_utf8_lossy().into_owned();

@@ -1,5 +1,6 @@
 //! Route → Reply: what is asked, answered. `answer` is the whole story on one screen.
 
+mod ahead;
 mod answer;
 mod cmaf;
 mod content;

@@ -62,6 +62,11 @@ impl Segment {
         track.and_then(|track| self.asset.file(&track.file)).map(|file| &file.object)
     }
 
+    /// Whether what it is made of has to be asked for.
+    pub(super) fn is_far(&self) -> bool {
+        self.tracks().into_iter().any(|track| self.object(track).is_some_and(|object| !object.is_file()))
+    }
+
     fn streams(&self) -> Result<Streams<'_>, Error> {
         match self.tracks() {
             [Some(track), None] => Ok(Streams::alone(track)),
@@ -71,7 +76,7 @@ impl Segment {
     }
 
     /// What its bytes are kept by.
-    fn key(&self) -> Result<SegmentKey, Error> {
+    pub(super) fn key(&self) -> Result<SegmentKey, Error> {
         let made_of = self.tracks().map(|track| self.object(track).map(Object::stamp));
         let (version, container) = match self.of {
             Of::Track(_) => (self.streams()?.first().version, Container::Cmaf),
@@ -124,27 +129,6 @@ impl Origin {
         let most = SMALL.min(length / 4);
         let asked = || self.ranged.get_with(key, Arc::default).fetch_add(bytes, Ordering::Relaxed);
         bytes <= most && asked().saturating_add(bytes) <= most
-    }
-
-    /// Whether the segment before `segment` was made lately, and what this one is made of has to be asked for.
-    fn walks(&self, segment: &Segment, key: SegmentKey) -> bool {
-        let far = |track: Option<&Planned>| segment.object(track).is_some_and(|object| !object.is_file());
-        if !segment.tracks().into_iter().any(far) {
-            return false;
-        }
-        self.walked.insert(key, ());
-        key.number.checked_sub(1).is_some_and(|number| self.walked.contains_key(&SegmentKey { number, ..key }))
-    }
-
-    /// Asks for what the next segment is made of: who walks will want it.
-    async fn read_ahead(&self, segment: Segment) {
-        let Some(number) = segment.number.checked_add(1) else { return };
-        let next = Segment { number, ..segment };
-        if next.key().is_ok_and(|key| !self.segments.has(&key))
-            && let Ok(source) = self.source(&next).await
-        {
-            source.expect(0..source.about());
-        }
     }
 
     async fn made(
@@ -227,7 +211,7 @@ impl Origin {
     }
 
     /// How `segment` is made.
-    async fn source(&self, segment: &Segment) -> Result<Source, Error> {
+    pub(super) async fn source(&self, segment: &Segment) -> Result<Source, Error> {
         match (segment.of, segment.tracks()) {
             (Of::Track(_), [Some(track), _]) => {
                 let planned = track.segment(segment.number).ok_or(Error::NotFound)?;

@@ -22,7 +22,7 @@ pub fn streams<'a>(plan: &'a Plan, name: &ProgramName) -> Option<Streams<'a>> {
 }
 
 /// Where the tracks that `name` names stand in `plan`.
-fn places(plan: &Plan, name: &ProgramName) -> Option<(usize, Option<usize>)> {
+pub(super) fn places(plan: &Plan, name: &ProgramName) -> Option<(usize, Option<usize>)> {
     let place = |name: &TrackName| plan.tracks().iter().position(|track| track.name == *name);
     match name {
         ProgramName::Alone(name) => Some((place(name)?, None)),

@@ -368,7 +368,13 @@ async fn mounted(folder: &Path) -> Store {
         for name in names {
             store.put(&Key::parse(name).unwrap(), name.as_bytes().into()).await.unwrap();
         }
-        let address = Address { name: "memory:".into(), root: String::new(), number: 0, patience: Patience::default() };
+        let address = Address {
+            name: "memory:".into(),
+            root: String::new(),
+            number: 0,
+            lists: true,
+            patience: Patience::default(),
+        };
         let blocks = Blocks::new(1 << 20, Arc::default());
         Backend::Remote(Arc::new(Remote::new(Arc::new(store), address, blocks)))
     };
