@@ -25,7 +25,7 @@ use tokio_util::task::TaskTracker;
 pub const BLOCK: u64 = 512 << 10;
 
 /// Blocks that one request asks for at most.
-const RUN_LIMIT: usize = 16;
+const RUN_LIMIT: u32 = 16;
 
 /// Names a version of an object, whichever store of the program it is in.
 pub(super) type Version = (u32, [u8; 16]);
@@ -187,7 +187,7 @@ impl Blocks {
                 let length = size.saturating_sub(u64::from(*number) * BLOCK).min(BLOCK);
                 lent += length;
                 let block = Awaited { blocks: Arc::clone(self), key, length, sender, kept: false };
-                match runs.last_mut().filter(|run| run.continues(*number)) {
+                match runs.last_mut().filter(|run| run.continues(*number, self.most)) {
                     Some(run) => run.blocks.push_back(block),
                     None => runs.push(Run { blocks: VecDeque::from([block]) }),
                 }
@@ -227,8 +227,9 @@ impl Blocks {
 }
 
 impl Run {
-    fn continues(&self, number: u32) -> bool {
-        self.blocks.len() < RUN_LIMIT && self.blocks.back().is_some_and(|last| last.number() + 1 == number)
+    fn continues(&self, number: u32, most: u32) -> bool {
+        let few = usize_from_u64(u64::from(most.min(RUN_LIMIT)));
+        self.blocks.len() < few && self.blocks.back().is_some_and(|last| last.number() + 1 == number)
     }
 }
 
@@ -305,6 +306,13 @@ mod tests {
             assert!(matches!(slot.bytes("a").await, Err(Error::Abandoned { .. })));
         }
         assert_eq!((ledger.lent(), blocks.coming().len()), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn no_request_brings_more_than_may_be_on_its_way() {
+        let (blocks, _) = blocks(8);
+        let (_, runs) = blocks.take(A, 100 * BLOCK, &[0, 1, 2, 3, 4]);
+        assert_eq!(runs.iter().map(Run::len).collect::<Vec<_>>(), [2, 2, 1]);
     }
 
     #[tokio::test]
