@@ -3,6 +3,9 @@
 #![allow(dead_code, reason = "each test crate uses a part of it")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "what panics here fails a test")]
 
+pub(crate) mod bucket;
+
+use bucket::{BUCKET, Bucket, SECRET};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
@@ -19,6 +22,26 @@ const LISTEN: [&str; 5] = ["serve", "--listen", "127.0.0.1:0", "--private", "127
 #[must_use]
 pub(crate) fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/media")
+}
+
+/// Whether what tests serve is shown by an S3 server: `AFFLUX_TEST_STORE=s3`.
+#[must_use]
+pub(crate) fn is_on_s3() -> bool {
+    match std::env::var("AFFLUX_TEST_STORE").as_deref() {
+        Err(_) | Ok("" | "disk") => false,
+        Ok("s3") => true,
+        Ok(other) => panic!("AFFLUX_TEST_STORE is disk or s3, not {other}"),
+    }
+}
+
+/// Whether a test is left out as it is about files as such, and says so with the reason.
+#[must_use]
+pub(crate) fn on_disk_only(why: &str) -> bool {
+    let left_out = is_on_s3();
+    if left_out {
+        eprintln!("left out on S3: {why}");
+    }
+    left_out
 }
 
 /// `afflux` with `args`, not started yet.
@@ -38,48 +61,54 @@ pub(crate) struct Server {
     pub public: SocketAddr,
     /// Where health and metrics are served.
     pub private: SocketAddr,
+    /// What shows it its media, on S3.
+    bucket: Option<Bucket>,
 }
 
 impl Server {
     /// Serves `media` on two free ports; new files appear at once.
     #[must_use]
     pub(crate) fn start(media: &Path, args: &[&str]) -> Self {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), "[store]\nsettle = \"0s\"\n").unwrap();
-        Self::run(media, &[&["--config", file.path().to_str().unwrap()], args].concat())
+        Self::serving(media, "[store]\nsettle = \"0s\"\n", args)
     }
 
-    /// Serves the store at `url` with `settings`, the text of a config.toml, and these variables of the environment.
+    /// Serves `media` with `settings`, the text of a config.toml.
     #[must_use]
-    pub(crate) fn start_over(url: &str, settings: &str, environment: &[(&str, &str)]) -> Self {
+    pub(crate) fn start_with(media: &Path, settings: &str) -> Self {
+        Self::serving(media, settings, &[])
+    }
+
+    /// Serves the store at `url` with `settings` and these variables of the environment.
+    #[must_use]
+    pub(crate) fn start_over(url: &str, settings: &str, environment: &[(&str, String)]) -> Self {
+        Self::begin(&["--store", url], settings, environment)
+    }
+
+    /// Serves `media` as a folder, or as a bucket where [`is_on_s3`].
+    fn serving(media: &Path, settings: &str, args: &[&str]) -> Self {
+        if !is_on_s3() {
+            return Self::begin(&[&["--media", media.to_str().unwrap()], args].concat(), settings, &[]);
+        }
+        let (bucket, url) = (Bucket::over(media), format!("s3://{BUCKET}"));
+        let args = [&["--store", &url], args].concat();
+        let mut server = Self::begin(&args, &far_settings(settings), &bucket.environment(SECRET));
+        server.bucket = Some(bucket);
+        server
+    }
+
+    fn begin(args: &[&str], settings: &str, environment: &[(&str, String)]) -> Self {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), settings).unwrap();
-        let args = ["--store", url, "--config", file.path().to_str().unwrap()];
-        Self::begin(&[&LISTEN[..], &args].concat(), environment)
-    }
-
-    fn run(media: &Path, args: &[&str]) -> Self {
-        Self::begin(&[&LISTEN[..], &["--media", media.to_str().unwrap()], args].concat(), &[])
-    }
-
-    fn begin(args: &[&str], environment: &[(&str, &str)]) -> Self {
-        let mut command = afflux(args);
-        let mut child = command.envs(environment.iter().copied()).stderr(Stdio::inherit()).spawn().unwrap();
+        let mut command = afflux(&LISTEN);
+        command.args(args).arg("--config").arg(file.path()).stderr(Stdio::inherit());
+        let mut child = command.envs(environment.iter().map(|(name, value)| (name, value))).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut address = |name: &str| {
             let line = lines.next().expect("the server says where it listens").unwrap();
             line.strip_prefix(&format!("{name} http://")).expect(&line).parse().unwrap()
         };
         let (public, private) = (address("public"), address("private"));
-        Self { child, public, private }
-    }
-
-    /// Serves `media` with `settings`, the text of a config.toml.
-    #[must_use]
-    pub(crate) fn start_with(media: &Path, settings: &str) -> Self {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), settings).unwrap();
-        Self::run(media, &["--config", file.path().to_str().unwrap()])
+        Self { child, public, private, bucket: None }
     }
 
     /// Sends it a signal, by its name.
@@ -124,6 +153,15 @@ impl Server {
         let value = metrics.text().lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok());
         value.expect(name)
     }
+}
+
+/// `settings` of a folder for a bucket: looked at as often.
+fn far_settings(settings: &str) -> String {
+    let mut settings: toml::Table = settings.parse().unwrap();
+    let store = settings.entry("store").or_insert_with(|| toml::Table::new().into()).as_table_mut().unwrap();
+    let refresh = store.get("refresh").cloned().unwrap_or_else(|| "2s".into());
+    store.insert("refresh_remote".into(), refresh);
+    settings.to_string()
 }
 
 impl Drop for Server {

@@ -1,0 +1,77 @@
+//! S3 over a socket: `s3s-fs` shows a folder as a bucket, as it is at each request. It tells no entity tags in listings,
+//! keeps no versions and does not listen to `If-Match`: what is answered is compared all the same.
+
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto::Builder;
+use s3s::auth::SimpleAuth;
+use s3s::config::{S3Config, StaticConfigProvider};
+use s3s::service::S3ServiceBuilder;
+use s3s_fs::FileSystem;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+
+/// What the bucket is called.
+pub(crate) const BUCKET: &str = "films";
+
+/// Who may read it.
+const KEY: &str = "AKIDTESTONLY";
+/// What the reader signs with.
+pub(crate) const SECRET: &str = "a secret of this test alone";
+
+/// How far the clock of a reader may be off.
+const SKEW: Duration = Duration::from_mins(15);
+
+/// A folder as a bucket, and its server; it ends when dropped.
+#[derive(Debug)]
+pub(crate) struct Bucket {
+    address: SocketAddr,
+    /// The server's own folder: the bucket is a link in it, so that what the server notes down is nowhere else.
+    _root: TempDir,
+    _runtime: Runtime,
+}
+
+impl Bucket {
+    /// Shows `folder`.
+    pub(crate) fn over(folder: &Path) -> Self {
+        Self::with_skew(folder, SKEW)
+    }
+
+    /// The same for readers whose clocks are at most so far off.
+    pub(crate) fn with_skew(folder: &Path, skew: Duration) -> Self {
+        let root = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink(folder.canonicalize().unwrap(), root.path().join(BUCKET)).unwrap();
+        let mut service = S3ServiceBuilder::new(FileSystem::new(root.path()).unwrap());
+        service.set_auth(SimpleAuth::from_single(KEY, SECRET));
+        let mut config = S3Config::default();
+        config.presigned_url_max_skew_time_secs = u32::try_from(skew.as_secs()).unwrap();
+        service.set_config(Arc::new(StaticConfigProvider::new(Arc::new(config))));
+        let service = service.build();
+        let runtime = Runtime::new().unwrap();
+        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+        let address = listener.local_addr().unwrap();
+        runtime.spawn(async move {
+            let server = Builder::new(TokioExecutor::new());
+            while let Ok((stream, _)) = listener.accept().await {
+                let serving = server.serve_connection(TokioIo::new(stream), service.clone()).into_owned();
+                tokio::spawn(serving);
+            }
+        });
+        Self { address, _root: root, _runtime: runtime }
+    }
+
+    /// The environment of a program that reads it and signs with `secret`.
+    pub(crate) fn environment(&self, secret: &str) -> [(&'static str, String); 5] {
+        [
+            ("AWS_ACCESS_KEY_ID", KEY.into()),
+            ("AWS_SECRET_ACCESS_KEY", secret.into()),
+            ("AWS_REGION", "us-east-1".into()),
+            ("AWS_ENDPOINT", format!("http://{}", self.address)),
+            ("AWS_ALLOW_HTTP", "true".into()),
+        ]
+    }
+}
