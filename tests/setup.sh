@@ -17,6 +17,8 @@ wanted=(
     "node:nodejs"          # drives the players
     "npm:npm"
     "strace:strace"        # counts system calls
+    "openssl:openssl"      # makes a certificate
+    "python3:python3"      # an S3 server that keeps versions
 )
 missing=()
 for pair in "${wanted[@]}"; do
@@ -33,6 +35,7 @@ command -v gst-launch-1.0 >/dev/null || missing+=(gstreamer1.0-tools)
 for pair in "${elements[@]}"; do
     gst-inspect-1.0 --exists "${pair%%:*}" 2>/dev/null || missing+=("${pair#*:}")
 done
+python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
 if [ "${#missing[@]}" -gt 0 ]; then
     echo "setup: installing ${missing[*]}"
     as_root apt-get update -qq
@@ -42,13 +45,27 @@ fi
 # nginx, which serves what is stored elsewhere.
 bash ../benches/setup.sh
 
-# The players, at the versions of the lock file: again only when it changed.
-if [ -f players/package-lock.json ]; then
-    stamp=players/node_modules/.lock-installed
-    if ! cmp -s players/package-lock.json "$stamp"; then
-        echo "setup: installing the players"
-        (cd players && npm ci --no-audit --no-fund --silent)
-        cp players/package-lock.json "$stamp"
+# Whether list $1 of exact versions is another than the one that was installed, of which $2 is a copy.
+is_outdated() {
+    ! cmp -s "$1" "$2"
+}
+
+# The players, and the emulator of Azure.
+for folder in players emulators; do
+    stamp="$folder/node_modules/.lock-installed"
+    if is_outdated "$folder/package-lock.json" "$stamp"; then
+        echo "setup: installing the $folder"
+        (cd "$folder" && npm ci --no-audit --no-fund --silent)
+        cp "$folder/package-lock.json" "$stamp"
     fi
+done
+
+# An S3 server that keeps versions, and what fills it, in a Python environment of their own.
+stamp=.venv/.requirements-installed
+if is_outdated emulators/requirements.txt "$stamp"; then
+    echo "setup: installing an S3 server"
+    python3 -m venv --clear .venv
+    .venv/bin/pip install --quiet --disable-pip-version-check --no-deps --requirement emulators/requirements.txt
+    cp emulators/requirements.txt "$stamp"
 fi
 echo "setup: done"

@@ -2,6 +2,9 @@
 
 #![allow(dead_code, reason = "each test crate uses a part of it")]
 
+#[path = "reel.rs"]
+mod reel;
+
 use super::faults::Faulty;
 use super::support::{Answer, Client};
 use afflux::catalog::{self, Catalog, Lasting};
@@ -15,7 +18,6 @@ use object_store::ObjectStoreExt;
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use std::net::SocketAddr;
-use std::process::Command;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -26,21 +28,7 @@ use tokio_util::sync::CancellationToken;
 /// A minute of pictures that do not compress well, with sound: well interleaved, 2 Mbit/s.
 pub(crate) fn film() -> Vec<u8> {
     static FILM: OnceLock<Vec<u8>> = OnceLock::new();
-    let make = || {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("film.mp4");
-        let pictures = "testsrc2=size=640x360:rate=25,noise=alls=20:allf=t";
-        let made = Command::new("ffmpeg")
-            .args(["-v", "error", "-f", "lavfi", "-i", pictures, "-f", "lavfi", "-i", "sine=frequency=440", "-t", "60"])
-            .args(["-c:v", "libx264", "-preset", "ultrafast", "-b:v", "2M", "-minrate", "2M", "-maxrate", "2M"])
-            .args(["-bufsize", "2M", "-g", "50", "-pix_fmt", "yuv420p", "-threads", "1", "-flags", "+bitexact"])
-            .args(["-c:a", "aac", "-b:a", "128k", "-movflags", "+faststart"])
-            .arg(&path)
-            .status();
-        assert!(made.unwrap().success());
-        std::fs::read(path).unwrap()
-    };
-    FILM.get_or_init(make).clone()
+    FILM.get_or_init(|| reel::reel(1)).clone()
 }
 
 fn runtime() -> &'static Runtime {

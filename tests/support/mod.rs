@@ -6,6 +6,7 @@
 pub(crate) mod bucket;
 
 use bucket::{BUCKET, Bucket, SECRET};
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
@@ -81,26 +82,37 @@ impl Server {
     /// Serves the store at `url` with `settings` and these variables of the environment.
     #[must_use]
     pub(crate) fn start_over(url: &str, settings: &str, environment: &[(&str, String)]) -> Self {
-        Self::begin(&["--store", url], settings, environment)
+        Self::begin(&["--store", url], settings, environment, Stdio::inherit())
+    }
+
+    /// The same; what it logs goes to `log`.
+    #[must_use]
+    pub(crate) fn start_logged(url: &str, settings: &str, environment: &[(&str, String)], log: File) -> Self {
+        Self::begin(&["--store", url], settings, environment, log.into())
     }
 
     /// Serves `media` as a folder, or as a bucket where [`is_on_s3`].
     fn serving(media: &Path, settings: &str, args: &[&str]) -> Self {
         if !is_on_s3() {
-            return Self::begin(&[&["--media", media.to_str().unwrap()], args].concat(), settings, &[]);
+            return Self::begin(
+                &[&["--media", media.to_str().unwrap()], args].concat(),
+                settings,
+                &[],
+                Stdio::inherit(),
+            );
         }
         let (bucket, url) = (Bucket::over(media), format!("s3://{BUCKET}"));
         let args = [&["--store", &url], args].concat();
-        let mut server = Self::begin(&args, &far_settings(settings), &bucket.environment(SECRET));
+        let mut server = Self::begin(&args, &far_settings(settings), &bucket.environment(SECRET), Stdio::inherit());
         server.bucket = Some(bucket);
         server
     }
 
-    fn begin(args: &[&str], settings: &str, environment: &[(&str, String)]) -> Self {
+    fn begin(args: &[&str], settings: &str, environment: &[(&str, String)], log: Stdio) -> Self {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), settings).unwrap();
         let mut command = afflux(&LISTEN);
-        command.args(args).arg("--config").arg(file.path()).stderr(Stdio::inherit());
+        command.args(args).arg("--config").arg(file.path()).stderr(log);
         let mut child = command.envs(environment.iter().map(|(name, value)| (name, value))).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut address = |name: &str| {

@@ -1,5 +1,7 @@
 //! A client that takes answers as they come, whole or cut short: what a test judges, it does not assert.
 
+#![allow(dead_code, reason = "each test crate uses a part of it")]
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;

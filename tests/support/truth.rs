@@ -1,5 +1,7 @@
 //! What every URL of an asset must answer: said by a server of its own over a folder that nobody writes to.
 
+#![allow(dead_code, reason = "each test crate uses a part of it")]
+
 use super::support::{Server, afflux};
 use super::tolerant::{self, Got};
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,0 +1,19 @@
+// Puts the files of a folder into a container of Azurite, below a prefix; makes the container where there is none.
+//
+//   node fill.mjs http://127.0.0.1:10000/devstoreaccount1 KEY container/prefix fixtures/media
+
+import { readdir, stat } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import { BlobServiceClient, StorageSharedKeyCredential } from '@azure/storage-blob';
+
+const [endpoint, key, place, folder] = process.argv.slice(2);
+const [name, ...prefix] = place.split('/');
+const account = new URL(endpoint).pathname.slice(1);
+const service = new BlobServiceClient(endpoint, new StorageSharedKeyCredential(account, key));
+const container = service.getContainerClient(name);
+await container.createIfNotExists();
+for (const file of await readdir(folder, { recursive: true })) {
+  const path = join(folder, file);
+  if (!(await stat(path)).isFile()) continue;
+  await container.getBlockBlobClient([...prefix, relative(folder, path)].join('/')).uploadFile(path);
+}

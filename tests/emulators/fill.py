@@ -1,0 +1,36 @@
+#!/usr/bin/env python3
+"""Puts the files of a folder into a bucket of an S3 server that runs for tests; makes the bucket where there is none.
+
+    fill.py https://127.0.0.1:5000 films fixtures/media [--versioned] [--ca PEM]
+"""
+
+import argparse
+import pathlib
+
+import boto3
+
+parser = argparse.ArgumentParser()
+parser.add_argument("endpoint")
+parser.add_argument("bucket")
+parser.add_argument("folder", type=pathlib.Path)
+parser.add_argument("--versioned", action="store_true", help="what is replaced stays, as another version")
+parser.add_argument("--ca", help="the certificate that the server is trusted by")
+asked = parser.parse_args()
+
+# Credentials that open nothing: the server asks for some, whatever they are.
+s3 = boto3.client(
+    "s3",
+    endpoint_url=asked.endpoint,
+    verify=asked.ca,
+    region_name="us-east-1",
+    aws_access_key_id="any",
+    aws_secret_access_key="any",
+)
+if asked.bucket not in [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]]:
+    s3.create_bucket(Bucket=asked.bucket)
+if asked.versioned:
+    s3.put_bucket_versioning(Bucket=asked.bucket, VersioningConfiguration={"Status": "Enabled"})
+for path in sorted(asked.folder.rglob("*")):
+    if path.is_file():
+        key = path.relative_to(asked.folder).as_posix()
+        s3.put_object(Bucket=asked.bucket, Key=key, Body=path.read_bytes())
