@@ -6,9 +6,12 @@ MEDIA ?= fixtures/media
 FUZZ_SECONDS ?= 60
 SOAK_MINUTES ?= 15
 
+# Tests of what is served, not of files as such: they hold for a bucket as they do for a folder.
+ON_S3 = assets changes conformance corpus explain http mpegts oracle serve
+
 help:
 	@echo "make run     build and serve $(MEDIA); prints where it plays"
-	@echo "make test    set up what tests need, then every test, players included"
+	@echo "make test    set up what tests need, then every test, players included; what is served, also from S3"
 	@echo "make soak    a mixed crowd for SOAK_MINUTES=$(SOAK_MINUTES): nothing grows"
 	@echo "make lint    format, clippy, docs, licences"
 	@echo "make bench   what we claim, measured"
@@ -25,7 +28,9 @@ run:
 
 test: setup
 	cargo test --all-features
+	AFFLUX_TEST_STORE=s3 cargo test --all-features $(ON_S3:%=--test %)
 	bash tests/players.sh
+	AFFLUX_TEST_STORE=s3 bash tests/players.sh
 
 soak:
 	SOAK_MINUTES=$(SOAK_MINUTES) cargo test --release --test soak -- --ignored --nocapture

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The player tests: starts the binary over the fixtures on a port of its own, runs tests/players/run.mjs against it,
-# stops it. The last line is `N passed, N failed`.
+# stops it. With AFFLUX_TEST_STORE=s3 the fixtures are in a bucket of an S3 server, and one play of each kind is made in
+# each player. The last line is `N passed, N failed`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -11,31 +12,57 @@ fi
 cargo build --quiet
 binary="${CARGO_TARGET_DIR:-target}/debug/afflux"
 scratch="$(mktemp -d)"
-# A copy, as some plays replace what they play; with its times, so that it is not taken for one under way.
-cp -rp fixtures/media "$scratch/media"
-"$binary" serve --media "$scratch/media" --listen 127.0.0.1:0 --private 127.0.0.1:0 >"$scratch/stdout" 2>"$scratch/stderr" &
-server=$!
+started=()
 stop() {
-    kill "$server" 2>/dev/null || true
-    wait "$server" 2>/dev/null || true
+    for process in "${started[@]}"; do
+        kill "$process" 2>/dev/null || true
+        wait "$process" 2>/dev/null || true
+    done
     rm -rf "$scratch"
 }
 trap stop EXIT
 
-base=""
-for _ in $(seq 300); do
-    base="$(sed -n 's/^public //p' "$scratch/stdout")"
-    [ -n "$base" ] && break
-    if ! kill -0 "$server" 2>/dev/null; then
-        cat "$scratch/stderr" >&2
-        exit 1
-    fi
-    sleep 0.1
-done
-if [ -z "$base" ]; then
-    echo "players: the server does not say where it listens" >&2
-    cat "$scratch/stderr" >&2
+# Runs a program in the background, what it says in files called $1, until it has said where it is: behind the words $2.
+# Sets `address`.
+begin() {
+    local name="$1" words="$2"
+    shift 2
+    "$@" >"$scratch/$name.stdout" 2>"$scratch/$name.stderr" &
+    started+=("$!")
+    address=""
+    for _ in $(seq 300); do
+        address="$(cat "$scratch/$name".std* | sed -n "s/^$words//p" | head -n 1)"
+        [ -z "$address" ] || return 0
+        kill -0 "${started[-1]}" 2>/dev/null || break
+        sleep 0.1
+    done
+    echo "players: $name does not say where it listens" >&2
+    cat "$scratch/$name.stderr" >&2
     exit 1
-fi
+}
 
-node tests/players/run.mjs --base "$base" --media "$scratch/media" "$@"
+ports=(--listen 127.0.0.1:0 --private 127.0.0.1:0)
+case "${AFFLUX_TEST_STORE:-disk}" in
+disk)
+    # A copy, as some plays replace what they play; with its times, so that it is not taken for one under way.
+    cp -rp fixtures/media "$scratch/media"
+    begin afflux 'public ' "$binary" serve "${ports[@]}" --media "$scratch/media"
+    plays=(--media "$scratch/media")
+    ;;
+s3)
+    begin s3 ' \* Running on ' tests/.venv/bin/moto_server -H 127.0.0.1 -p 0
+    tests/.venv/bin/python tests/emulators/fill.py "$address" films fixtures/media
+    # It looks at no key, but one must be there.
+    export AWS_ENDPOINT="$address" AWS_ALLOW_HTTP=true AWS_REGION=us-east-1
+    export AWS_ACCESS_KEY_ID=any AWS_SECRET_ACCESS_KEY=any
+    begin afflux 'public ' "$binary" serve "${ports[@]}" --store s3://films
+    # What replaces files on the disk is not among these: tests/moto.rs replaces objects.
+    plays=(--only 'barcode,native natural,late-audio,two-languages,gallery')
+    ;;
+*)
+    echo "players: AFFLUX_TEST_STORE is disk or s3, not $AFFLUX_TEST_STORE" >&2
+    exit 1
+    ;;
+esac
+
+node tests/players/run.mjs --base "$address" "${plays[@]}" "$@"
