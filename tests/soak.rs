@@ -19,7 +19,6 @@ mod support;
 #[path = "support/tolerant.rs"]
 mod tolerant;
 #[path = "support/truth.rs"]
-#[allow(dead_code, reason = "shared with other tests")]
 mod truth;
 
 use film::{Film, Names};

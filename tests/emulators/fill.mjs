@@ -2,9 +2,13 @@
 //
 //   node fill.mjs http://127.0.0.1:10000/devstoreaccount1 KEY container/prefix fixtures/media
 
+import { webcrypto } from 'node:crypto';
 import { readdir, stat } from 'node:fs/promises';
 import { join, relative } from 'node:path';
-import { BlobServiceClient, StorageSharedKeyCredential } from '@azure/storage-blob';
+
+// Debian 12's Node 18 has it under the other name alone.
+globalThis.crypto ??= webcrypto;
+const { BlobServiceClient, StorageSharedKeyCredential } = await import('@azure/storage-blob');
 
 const [endpoint, key, place, folder] = process.argv.slice(2);
 const [name, ...prefix] = place.split('/');

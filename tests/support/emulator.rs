@@ -31,7 +31,7 @@ impl Emulator {
         let mut command = installed(".venv/bin/moto_server");
         // It says where it listens on its standard error.
         command.args(["-H", "127.0.0.1", "-p", "0"]).args(more);
-        Self::begin(command, &format!(" * Running on {scheme}://"), scheme)
+        Self::begin(&command, &format!(" * Running on {scheme}://"), scheme)
     }
 
     /// Azure Blob Storage, by Azurite. It looks at signatures.
@@ -39,25 +39,26 @@ impl Emulator {
         let mut command = installed("emulators/node_modules/.bin/azurite-blob");
         command.args(["--blobHost", "127.0.0.1", "--blobPort", "0"]);
         command.args(["--inMemoryPersistence", "--silent", "--disableTelemetry"]);
-        Self::begin(command, "Azurite Blob service successfully listens on http://", "http")
+        Self::begin(&command, "Azurite Blob service successfully listens on http://", "http")
     }
 
     /// Starts what says `words` before its address.
-    fn begin(command: Command, words: &str, scheme: &str) -> Self {
+    fn begin(command: &Command, words: &str, scheme: &str) -> Self {
         // One pipe for all that is said.
         let mut shell = Command::new("sh");
         shell.args(["-c", "exec \"$0\" \"$@\" 2>&1"]).arg(command.get_program()).args(command.get_args());
-        let mut child = shell.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
-        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let child = shell.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut emulator = Self { child, endpoint: String::new() };
+        let mut stdout = BufReader::new(emulator.child.stdout.take().unwrap());
         let mut said = String::new();
         loop {
             let from = said.len();
             assert_ne!(stdout.read_line(&mut said).unwrap(), 0, "ended before it listened: {said}");
             if let Some((_, address)) = said[from..].split_once(words) {
-                let endpoint = format!("{scheme}://{}", address.trim());
+                emulator.endpoint = format!("{scheme}://{}", address.trim());
                 // What it goes on to say must go somewhere.
                 std::thread::spawn(move || std::io::copy(&mut stdout, &mut std::io::sink()));
-                return Self { child, endpoint };
+                return emulator;
             }
         }
     }
