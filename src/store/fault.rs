@@ -7,9 +7,11 @@ use std::error::Error as StdError;
 pub(super) const NOT_ALLOWED: &str = "not allowed";
 
 /// Codes of answers that no patience changes, whatever status they come with.
-const REFUSALS: [&str; 11] = [
+const REFUSALS: [&str; 13] = [
     "AccessDenied",
     "AuthenticationFailed",
+    "AuthorizationFailure",
+    "AuthorizationPermissionMismatch",
     "ContainerNotFound",
     "ExpiredToken",
     "InvalidAccessKeyId",

@@ -151,8 +151,9 @@ impl Remote {
         let mut listing = Listing::default();
         let plain = |path: &Path| path.filename().filter(|name| is_plain_name(name)).map(str::to_owned);
         listing.folders.extend(found.common_prefixes.iter().filter_map(plain));
-        for meta in found.objects {
+        for mut meta in found.objects {
             let Some(name) = plain(&meta.location) else { continue };
+            meta.e_tag = meta.e_tag.map(quoted);
             let stamp = self.stamp(&meta);
             if is_media(&name) {
                 self.known.insert(below(folder, &name), Arc::new(meta));
@@ -346,6 +347,11 @@ impl Remote {
         let listed = is_media(name) || name == DESCRIPTOR;
         (listed && !is_hidden(name.as_bytes()) && is_plain(path)).then(|| (folder.into(), name.into()))
     }
+}
+
+/// An entity tag as headers have it (RFC 9110 §8.8.3): Azure leaves the quotes out of its listings.
+fn quoted(tag: String) -> String {
+    if tag.ends_with('"') { tag } else { format!("\"{tag}\"") }
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
