@@ -86,7 +86,7 @@ fn main() -> ExitCode {
     }
     machine::raise_descriptors();
     let cores = Cores::take();
-    println!("{}", machine::describe(cores));
+    println!("{} {}", machine::describe(cores), nginx::version());
     let bench = Bench::new(cores, flags.iter().any(|flag| flag == "--quick"));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let all = SECTIONS.map(String::from).to_vec();

@@ -1,10 +1,8 @@
 //! The machine: who runs on which core, how many descriptors there may be, and a line that describes it.
 
-use crate::nginx;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use std::fs;
-use std::process::Command;
 
 /// Descriptors that a thousand clients and their server need at most.
 const DESCRIPTORS: u64 = 16_384;
@@ -41,7 +39,7 @@ pub(crate) fn raise_descriptors() {
     }
 }
 
-/// What figures are worth nothing without: processor, cores, memory, kernel, nginx.
+/// What figures are worth nothing without: processor, cores, memory, kernel.
 pub(crate) fn describe(cores: Cores) -> String {
     let field = |file: &str, name: &str| {
         let text = fs::read_to_string(file).unwrap_or_default();
@@ -50,13 +48,8 @@ pub(crate) fn describe(cores: Cores) -> String {
     };
     let count = std::thread::available_parallelism().map_or(1, usize::from);
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    let nginx = Command::new(nginx::program())
-        .arg("-v")
-        .output()
-        .map(|output| String::from_utf8_lossy(&output.stderr).into_owned());
-    let nginx = nginx.unwrap_or_default().trim().replace("nginx version: ", "");
     format!(
-        "{} ({}), {count} core for the client (core {}), 1 for the server (core {}); Linux {}; {nginx}; Afflux {}.",
+        "{} ({}), {count} core for the client (core {}), 1 for the server (core {}); Linux {}; Afflux {}.",
         field("/proc/cpuinfo", "model name"),
         field("/proc/meminfo", "MemTotal"),
         cores.client,

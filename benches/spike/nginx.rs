@@ -71,6 +71,13 @@ pub(crate) fn program() -> &'static str {
     if Path::new(debian).exists() { debian } else { "nginx" }
 }
 
+/// What it calls itself.
+pub(crate) fn version() -> String {
+    let said = Command::new(program()).arg("-v").output();
+    let said = said.map(|output| String::from_utf8_lossy(&output.stderr).into_owned()).unwrap_or_default();
+    said.trim().replace("nginx version: ", "")
+}
+
 /// Addresses that nobody listened at a moment ago.
 fn free_addresses() -> [SocketAddr; 3] {
     let listeners = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());

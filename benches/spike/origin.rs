@@ -2,6 +2,7 @@
 
 use crate::client::{Connection, request};
 use crate::process::Process;
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -20,15 +21,24 @@ pub(crate) struct Afflux {
 impl Afflux {
     /// Serves `media` from core `core`; `settings` are lines of its settings besides where it listens.
     pub(crate) fn start(media: &Path, core: usize, settings: &str) -> Self {
-        let config = media.with_extension("toml");
+        Self::run(media, core, settings, [OsStr::new("--media"), media.as_os_str()])
+    }
+
+    /// Serves the store at `url`, with keys that nobody checks. Files of its own are called as `place`, but for their end.
+    pub(crate) fn start_over(url: &str, place: &Path, core: usize, settings: &str) -> Self {
+        Self::run(place, core, settings, [OsStr::new("--store"), OsStr::new(url)])
+    }
+
+    fn run(place: &Path, core: usize, settings: &str, store: [&OsStr; 2]) -> Self {
+        let config = place.with_extension("toml");
         fs::write(&config, format!("{settings}\n[log]\nlevel = \"warn\"\n")).unwrap();
-        let log = media.with_extension("log");
+        let log = place.with_extension("log");
         let mut child = Command::new("taskset")
             .args(["-c", &core.to_string(), env!("CARGO_BIN_EXE_afflux"), "serve", "--config"])
             .arg(&config)
-            .arg("--media")
-            .arg(media)
+            .args(store)
             .args(["--listen", "127.0.0.1:0", "--private", "127.0.0.1:0"])
+            .envs([("AWS_ACCESS_KEY_ID", "bench"), ("AWS_SECRET_ACCESS_KEY", "bench")])
             .stdout(Stdio::piped())
             .stderr(File::create(&log).unwrap())
             .spawn()
@@ -49,6 +59,13 @@ impl Afflux {
 
     pub(crate) fn process(&self) -> Process {
         Process(self.child.id())
+    }
+
+    /// Waits until it says that it is well.
+    pub(crate) async fn healthy(&self) {
+        let mut connection = Connection::open(self.private).await.unwrap();
+        let answer = connection.get(&request("/healthz", "")).await.unwrap();
+        assert_eq!(answer.status, 200, "healthz");
     }
 
     /// What it counted.

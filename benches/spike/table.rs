@@ -17,13 +17,14 @@ impl Table {
         self.rows.push(cells);
     }
 
+    /// Its lines, each with its end.
+    pub(crate) fn text(&self) -> String {
+        self.rows.iter().map(|row| format!("| {} |\n", row.join(" | "))).collect()
+    }
+
     /// Prints it under a heading.
     pub(crate) fn print(&self, heading: &str) {
-        println!("\n## {heading}\n");
-        for row in &self.rows {
-            println!("| {} |", row.join(" | "));
-        }
-        println!();
+        println!("\n## {heading}\n\n{}", self.text());
     }
 }
 

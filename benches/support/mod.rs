@@ -12,14 +12,19 @@ const PER_CHUNK: [usize; 2] = [15, 24];
 
 /// 30 pictures a second with three B-pictures in a row and a keyframe each 2 s; AAC at 48 kHz. 553,500 samples.
 pub(crate) fn reels() -> [Reel; 2] {
-    let mut pictures = video(30, 216_000, |at| at % 60 == 0);
+    longer(1)
+}
+
+/// The same, so many times two hours long.
+pub(crate) fn longer(times: u32) -> [Reel; 2] {
+    let mut pictures = video(30, 216_000 * times, |at| at % 60 == 0);
     for (at, frame) in (0_u32..).zip(&mut pictures.frames) {
         frame.offset = [1_000, 4_000, 2_000, 0, 0][at as usize % 5];
         // Sizes spread as an encoder's do: a keyframe is some twenty times a B-picture.
         let spread = at.wrapping_mul(2_654_435_761) >> 20;
         frame.size = if frame.sync { 60_000 + spread * 8 } else { 2_000 + spread * 3 };
     }
-    let mut sound = audio(337_500);
+    let mut sound = audio(337_500 * times);
     for (at, frame) in (0_u32..).zip(&mut sound.frames) {
         frame.size = 330 + (at.wrapping_mul(2_654_435_761) >> 25);
     }

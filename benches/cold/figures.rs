@@ -1,0 +1,179 @@
+//! Answers → tables.
+
+use crate::case::{Case, HOURS, Index, Place};
+use crate::requests::{chain, told};
+use crate::s3::ROUND_TRIP;
+use crate::scene::{Answered, Turn};
+use crate::table::{Table, megabytes, met};
+
+/// Milliseconds to the first byte that are wanted where the index is kept on the same disk: of a playlist.
+const PLAYLIST: f64 = 3.0;
+
+/// The same, of a segment.
+const SEGMENT: f64 = 4.0;
+
+/// Round trips that are wanted where the index is kept and the film is in an object store.
+const ROUND_TRIPS: usize = 2;
+
+/// The turns of all cases.
+#[derive(Debug)]
+pub(crate) struct Figures {
+    headers: Vec<usize>,
+    /// As `Case::ALL` is.
+    turns: Vec<Vec<Turn>>,
+}
+
+impl Figures {
+    pub(crate) fn new(headers: &[usize]) -> Self {
+        Self { headers: headers.to_vec(), turns: Case::ALL.iter().map(|_| Vec::new()).collect() }
+    }
+
+    pub(crate) fn add(&mut self, case: Case, turn: Turn) {
+        let at = Case::ALL.iter().position(|each| *each == case).unwrap();
+        self.turns[at].push(turn);
+    }
+
+    /// The section of the document, on `machine`.
+    pub(crate) fn text(&self, machine: &str) -> String {
+        let headers: Vec<String> = HOURS
+            .iter()
+            .zip(&self.headers)
+            .map(|(hours, bytes)| format!("{} MB of the film of {hours} hours", megabytes(*bytes as u64)))
+            .collect();
+        format!(
+            "\nHeaders: {}. The store of the second kind is {} ms away. {} servers of each case; {machine}\n\n{}\n{}\n",
+            headers.join(", "),
+            ROUND_TRIP.as_millis(),
+            self.turns[0].len(),
+            self.times().text(),
+            self.reads().text(),
+        )
+    }
+
+    fn times(&self) -> Table {
+        let mut table = Table::new([
+            "ms to the first byte: median (p90)",
+            "playlist, first of all",
+            "whole",
+            "wanted",
+            "segment, first of all",
+            "whole",
+            "wanted",
+            "segment behind the playlist",
+            "whole",
+        ]);
+        for (case, turns) in Case::ALL.into_iter().zip(&self.turns) {
+            let (playlist, segment) = (column(turns, playlist), column(turns, segment));
+            table.row(vec![
+                case.name(),
+                playlist.told(),
+                playlist.whole(),
+                wanted(case, &playlist, PLAYLIST),
+                segment.told(),
+                segment.whole(),
+                wanted(case, &segment, SEGMENT),
+                column(turns, next).told(),
+                column(turns, next).whole(),
+            ]);
+        }
+        table
+    }
+
+    fn reads(&self) -> Table {
+        let mut table = Table::new([
+            "what it took",
+            "playlist, first of all",
+            "segment, first of all",
+            "segment behind the playlist",
+            "wanted",
+            "met",
+        ]);
+        for (case, turns) in Case::ALL.into_iter().zip(&self.turns) {
+            let columns = [column(turns, playlist), column(turns, segment), column(turns, next)];
+            let [first, second, third] = columns.each_ref().map(|column| column.took(case.place));
+            let kept = case.index == Index::Kept;
+            let headers: u64 = columns.iter().flat_map(|column| &column.answers).map(|answer| answer.moov_reads).sum();
+            let trips = columns.iter().flat_map(|column| &column.answers).map(|answer| round_trips(answer)).max();
+            let (what, right) = match case.place {
+                Place::Disk => ("no headers".to_owned(), headers == 0),
+                Place::S3 => {
+                    let right = headers == 0 && trips.is_some_and(|trips| trips <= ROUND_TRIPS);
+                    (format!("no headers, ≤ {ROUND_TRIPS} round trips"), right)
+                }
+            };
+            let met = if right { "yes" } else { "**no**" };
+            let [what, met] = if kept { [what, met.to_owned()] } else { [String::new(), String::new()] };
+            table.row(vec![case.name(), first, second, third, what, met]);
+        }
+        table
+    }
+}
+
+const fn playlist(turn: &Turn) -> &Answered {
+    &turn.playlist
+}
+
+const fn segment(turn: &Turn) -> &Answered {
+    &turn.segment
+}
+
+const fn next(turn: &Turn) -> &Answered {
+    &turn.next
+}
+
+/// The same answer of all turns.
+struct Column<'a> {
+    answers: Vec<&'a Answered>,
+}
+
+fn column(turns: &[Turn], of: impl Fn(&Turn) -> &Answered) -> Column<'_> {
+    Column { answers: turns.iter().map(of).collect() }
+}
+
+impl Column<'_> {
+    /// The median and the 90th percentile.
+    fn middle(&self, of: impl Fn(&Answered) -> f64) -> (f64, f64) {
+        let mut figures: Vec<f64> = self.answers.iter().map(|answer| of(answer)).collect();
+        figures.sort_by(f64::total_cmp);
+        let high = (figures.len() * 9).div_ceil(10) - 1;
+        (figures[figures.len() / 2], figures[high])
+    }
+
+    fn told(&self) -> String {
+        let (middle, high) = self.middle(|answer| answer.first);
+        format!("**{middle:.1}** ({high:.1})")
+    }
+
+    fn whole(&self) -> String {
+        format!("{:.1}", self.middle(|answer| answer.whole).0)
+    }
+
+    /// Requests of the turn that had the most, and what was read.
+    fn took(&self, place: Place) -> String {
+        let most = self.answers.iter().max_by_key(|answer| (round_trips(answer), answer.asked.len())).unwrap();
+        let headers = if most.moov_reads > 0 { ", headers read" } else { "" };
+        let read = format!("{} MB{headers}", megabytes(most.read));
+        match (place, most.asked.len()) {
+            (Place::Disk, _) => read,
+            (Place::S3, 0) => format!("nothing asked; {read}"),
+            (Place::S3, _) => {
+                let trips = self.middle(|answer| answer.first).0 / (ROUND_TRIP.as_secs_f64() * 1e3);
+                format!("{} round trips ({trips:.2} in time): {}; {read}", round_trips(most), told(&most.asked))
+            }
+        }
+    }
+}
+
+fn round_trips(answer: &Answered) -> usize {
+    chain(&answer.asked, answer.began)
+}
+
+/// Whether the floor of milliseconds is met; round trips are in the other table.
+fn wanted(case: Case, column: &Column<'_>, floor: f64) -> String {
+    match (case.place, case.index) {
+        (Place::Disk, Index::Kept) => {
+            format!("≤ {floor}: {}", met(column.middle(|answer| answer.first).0, floor))
+        }
+        (Place::Disk | Place::S3, Index::None) | (Place::S3, Index::Kept) => String::new(),
+    }
+}

@@ -1,0 +1,174 @@
+//! Films, an object store that has them, folders of indexes, and servers that have just started.
+
+use crate::case::{Case, HOURS, Index, Place, asset};
+use crate::client::{Connection, request};
+use crate::machine::Cores;
+use crate::origin::Afflux;
+use crate::requests::Asked;
+use crate::s3::{BUCKET, S3};
+use crate::sparse;
+use crate::title::Title;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// What is asked of a server.
+#[derive(Debug)]
+struct Paths {
+    playlist: String,
+    segment: String,
+}
+
+/// One answer, and what it took.
+#[derive(Debug)]
+pub(crate) struct Answered {
+    /// Until its first bytes were here, in milliseconds.
+    pub(crate) first: f64,
+    /// Until all were.
+    pub(crate) whole: f64,
+    /// When its first bytes were here.
+    pub(crate) began: Instant,
+    /// What the object store was asked for.
+    pub(crate) asked: Vec<Asked>,
+    /// Bytes of media files that were read, headers included.
+    pub(crate) read: u64,
+    /// How often headers were.
+    pub(crate) moov_reads: u64,
+}
+
+/// The answers of one turn, of two servers.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    pub(crate) playlist: Answered,
+    /// Asked for behind the playlist.
+    pub(crate) next: Answered,
+    /// The first that another server was asked for.
+    pub(crate) segment: Answered,
+}
+
+/// Where cases are played.
+#[derive(Debug)]
+pub(crate) struct Scene {
+    folder: TempDir,
+    cores: Cores,
+    s3: S3,
+    headers: Vec<usize>,
+    /// As `HOURS` are.
+    paths: Vec<Paths>,
+}
+
+impl Scene {
+    /// Writes the films, and lets a server of each place keep their indexes.
+    pub(crate) async fn new(cores: Cores) -> Self {
+        let folder = tempfile::Builder::new().prefix("afflux-cold-").tempdir().unwrap();
+        let media = folder.path().join("media");
+        fs::create_dir(&media).unwrap();
+        let films = HOURS.iter().map(|hours| sparse::write(&media.join(format!("{}.mp4", asset(*hours))), *hours));
+        let headers = films.collect();
+        let s3 = S3::start(&media).await;
+        let mut scene = Self { folder, cores, s3, headers, paths: Vec::new() };
+        for place in [Place::Disk, Place::S3] {
+            scene.paths = scene.learn(place).await;
+        }
+        scene
+    }
+
+    /// Bytes of each film's headers.
+    pub(crate) fn headers(&self) -> &[usize] {
+        &self.headers
+    }
+
+    /// A playlist and the segment behind it of one server that has just started, the segment alone of another.
+    pub(crate) async fn turn(&self, case: Case) -> Turn {
+        let at = HOURS.iter().position(|hours| *hours == case.hours).unwrap();
+        let Paths { playlist, segment } = &self.paths[at];
+        let server = self.started(case.place, case.index).await;
+        let mut connection = Connection::open(server.address()).await.unwrap();
+        let playlist = self.asked(&server, &mut connection, playlist).await;
+        let next = self.asked(&server, &mut connection, segment).await;
+        drop(server);
+        let server = self.started(case.place, case.index).await;
+        let mut connection = Connection::open(server.address()).await.unwrap();
+        let segment = self.asked(&server, &mut connection, segment).await;
+        Turn { playlist, next, segment }
+    }
+
+    /// What the films' playlists and segments are called; their indexes are on the disk from then on.
+    async fn learn(&self, place: Place) -> Vec<Paths> {
+        let server = self.started(place, Index::Kept).await;
+        let mut paths = Vec::new();
+        for hours in HOURS {
+            let Title { playlist, segments, .. } = Title::ask(server.address(), &asset(hours), "index.m3u8").await;
+            paths.push(Paths { playlist, segment: segments[0].clone() });
+        }
+        while whole_files(&self.indexes(place)) < HOURS.len() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let complaints = server.complaints();
+        assert!(complaints.is_empty(), "{complaints}");
+        paths
+    }
+
+    /// A server that is well and was asked for nothing yet.
+    async fn started(&self, place: Place, index: Index) -> Afflux {
+        let folder = match index {
+            Index::None => String::new(),
+            Index::Kept => self.indexes(place).display().to_string(),
+        };
+        let cache = format!("[cache]\nindex_folder = \"{folder}\"\n");
+        let (media, core) = (self.folder.path().join("media"), self.cores.server);
+        match place {
+            Place::Disk => {
+                let server = Afflux::start(&media, core, &cache);
+                server.healthy().await;
+                server
+            }
+            Place::S3 => {
+                self.s3.take();
+                let settings = format!("[store]\n{}{cache}", self.s3.settings());
+                let server = Afflux::start_over(&format!("s3://{BUCKET}"), &media, core, &settings);
+                server.healthy().await;
+                // At the start it looks whether the store answers; nobody waits for that.
+                self.s3.asked().await;
+                self.s3.quiet().await;
+                server
+            }
+        }
+    }
+
+    async fn asked(&self, server: &Afflux, connection: &mut Connection, path: &str) -> Answered {
+        let before = server.metrics().await;
+        self.s3.take();
+        let request = request(path, "");
+        let start = Instant::now();
+        let answer = connection.get(&request).await.unwrap();
+        let whole = start.elapsed();
+        assert_eq!(answer.status, 200, "{path}: {}", server.complaints());
+        self.s3.quiet().await;
+        let after = server.metrics().await;
+        let read = "afflux_source_read_bytes_total";
+        Answered {
+            first: (answer.began - start).as_secs_f64() * 1e3,
+            whole: whole.as_secs_f64() * 1e3,
+            began: answer.began,
+            asked: self.s3.take(),
+            read: after.sum(read) - before.sum(read),
+            moov_reads: after.moov_reads() - before.moov_reads(),
+        }
+    }
+
+    /// Where indexes of what is in `place` are kept.
+    fn indexes(&self, place: Place) -> PathBuf {
+        self.folder.path().join(match place {
+            Place::Disk => "indexes-disk",
+            Place::S3 => "indexes-s3",
+        })
+    }
+}
+
+/// Indexes in `folder` that are whole.
+fn whole_files(folder: &Path) -> usize {
+    let names = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    names.filter(|path| path.extension().is_some_and(|end| end == "index")).count()
+}
