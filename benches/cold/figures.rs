@@ -52,7 +52,7 @@ impl Figures {
 
     fn times(&self) -> Table {
         let mut table = Table::new([
-            "ms to the first byte: median (p90)",
+            "ms to the first byte: median (least–p90)",
             "playlist, first of all",
             "whole",
             "wanted",
@@ -131,21 +131,27 @@ fn column(turns: &[Turn], of: impl Fn(&Turn) -> &Answered) -> Column<'_> {
 }
 
 impl Column<'_> {
-    /// The median and the 90th percentile.
-    fn middle(&self, of: impl Fn(&Answered) -> f64) -> (f64, f64) {
+    /// Ascending.
+    fn sorted(&self, of: impl Fn(&Answered) -> f64) -> Vec<f64> {
         let mut figures: Vec<f64> = self.answers.iter().map(|answer| of(answer)).collect();
         figures.sort_by(f64::total_cmp);
-        let high = (figures.len() * 9).div_ceil(10) - 1;
-        (figures[figures.len() / 2], figures[high])
+        figures
     }
 
+    /// The median until the first byte.
+    fn middle(&self) -> f64 {
+        self.sorted(|answer| answer.first)[self.answers.len() / 2]
+    }
+
+    /// The median, the least and the 90th percentile until the first byte.
     fn told(&self) -> String {
-        let (middle, high) = self.middle(|answer| answer.first);
-        format!("**{middle:.1}** ({high:.1})")
+        let figures = self.sorted(|answer| answer.first);
+        let high = figures[(figures.len() * 9).div_ceil(10) - 1];
+        format!("**{:.1}** ({:.1}–{high:.1})", self.middle(), figures[0])
     }
 
     fn whole(&self) -> String {
-        format!("{:.1}", self.middle(|answer| answer.whole).0)
+        format!("{:.1}", self.sorted(|answer| answer.whole)[self.answers.len() / 2])
     }
 
     /// Requests of the turn that had the most, and what was read.
@@ -157,8 +163,10 @@ impl Column<'_> {
             (Place::Disk, _) => read,
             (Place::S3, 0) => format!("nothing asked; {read}"),
             (Place::S3, _) => {
-                let trips = self.middle(|answer| answer.first).0 / (ROUND_TRIP.as_secs_f64() * 1e3);
-                format!("{} round trips ({trips:.2} in time): {}; {read}", round_trips(most), told(&most.asked))
+                let (trips, time) = (round_trips(most), self.middle());
+                let plural = if trips == 1 { "" } else { "s" };
+                let time = time / (ROUND_TRIP.as_secs_f64() * 1e3);
+                format!("{trips} round trip{plural} ({time:.1} in time): {}; {read}", told(&most.asked))
             }
         }
     }
@@ -172,7 +180,7 @@ fn round_trips(answer: &Answered) -> usize {
 fn wanted(case: Case, column: &Column<'_>, floor: f64) -> String {
     match (case.place, case.index) {
         (Place::Disk, Index::Kept) => {
-            format!("≤ {floor}: {}", met(column.middle(|answer| answer.first).0, floor))
+            format!("≤ {floor}: {}", met(column.middle(), floor))
         }
         (Place::Disk | Place::S3, Index::None) | (Place::S3, Index::Kept) => String::new(),
     }
