@@ -19,7 +19,8 @@ impl Table {
 
     /// Its lines, each with its end.
     pub(crate) fn text(&self) -> String {
-        self.rows.iter().map(|row| format!("| {} |\n", row.join(" | "))).collect()
+        let rows: Vec<String> = self.rows.iter().map(|row| row.join(" | ")).collect();
+        format!("| {} |\n", rows.join(" |\n| "))
     }
 
     /// Prints it under a heading.
