@@ -76,8 +76,8 @@ fn main() {
     let cores = Cores::take();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let figures = runtime.block_on(measured(cores, if quick { FEW } else { TURNS }));
-    let text = figures.text(&machine::describe(cores));
-    println!("\n{text}");
+    let text = figures.text();
+    println!("\n{}\n{text}", machine::describe(cores));
     if quick {
         println!("in a hurry, docs/figures.md is left as it is");
     } else {

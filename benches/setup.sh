@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what `cargo bench --bench spike` compares with and needs, on a bare Debian 12 with Rust: as root, or with
+# Installs what the benches `spike` and `cold` compare with and need, on a bare Debian 12 with Rust: as root, or with
 # sudo. What is there already is left alone, so a machine that is set up needs no network. No server is started.
 set -euo pipefail
 

@@ -1,6 +1,7 @@
 //! Answers → tables.
 
 use crate::case::{Case, HOURS, Index, Place};
+use crate::machine;
 use crate::requests::{chain, told};
 use crate::s3::ROUND_TRIP;
 use crate::scene::{Answered, Turn};
@@ -33,18 +34,19 @@ impl Figures {
         self.turns[at].push(turn);
     }
 
-    /// The section of the document, on `machine`.
-    pub(crate) fn text(&self, machine: &str) -> String {
+    /// The section of the document.
+    pub(crate) fn text(&self) -> String {
         let headers: Vec<String> = HOURS
             .iter()
             .zip(&self.headers)
             .map(|(hours, bytes)| format!("{} MB of the film of {hours} hours", megabytes(*bytes as u64)))
             .collect();
         format!(
-            "\nHeaders: {}. The store of the second kind is {} ms away. {} servers of each case; {machine}\n\n{}\n{}\n",
+            "\nHeaders: {}. Answers of S3 come {} ms after their requests. Two servers of each case in each of {} turns. {}.\n\n{}\n{}\n",
             headers.join(", "),
             ROUND_TRIP.as_millis(),
             self.turns[0].len(),
+            machine::in_short(),
             self.times().text(),
             self.reads().text(),
         )

@@ -41,11 +41,6 @@ pub(crate) fn raise_descriptors() {
 
 /// What figures are worth nothing without: processor, cores, memory, kernel.
 pub(crate) fn describe(cores: Cores) -> String {
-    let field = |file: &str, name: &str| {
-        let text = fs::read_to_string(file).unwrap_or_default();
-        let line = text.lines().find(|line| line.starts_with(name)).unwrap_or_default().to_owned();
-        line.split(':').nth(1).unwrap_or("unknown").trim().to_owned()
-    };
     let count = std::thread::available_parallelism().map_or(1, usize::from);
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     format!(
@@ -57,4 +52,18 @@ pub(crate) fn describe(cores: Cores) -> String {
         kernel.trim(),
         env!("CARGO_PKG_VERSION"),
     )
+}
+
+/// The same in few words, for a document: processor and kernel.
+pub(crate) fn in_short() -> String {
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let version: Vec<&str> = kernel.split('.').take(2).collect();
+    format!("{}, Linux {}", field("/proc/cpuinfo", "model name"), version.join("."))
+}
+
+/// What `file` says of `name`.
+fn field(file: &str, name: &str) -> String {
+    let text = fs::read_to_string(file).unwrap_or_default();
+    let line = text.lines().find(|line| line.starts_with(name)).unwrap_or_default();
+    line.split(':').nth(1).unwrap_or("unknown").trim().to_owned()
 }
