@@ -16,7 +16,7 @@ const ROLES: &str = "urn:mpeg:dash:role:2011";
 const CHANNELS: &str = "urn:mpeg:dash:23003:3:audio_channel_configuration:2011";
 
 /// The manifest of a plan.
-pub(super) fn manifest(printer: Printer<'_>) -> String {
+pub(super) fn manifest(printer: &Printer<'_>) -> String {
     let plan = printer.plan;
     let longest = plan.tracks().iter().filter_map(longest_segment).max().unwrap_or_default();
     let adaptations = video_sets(printer).into_iter().chain(audio_sets(printer));
@@ -42,7 +42,7 @@ pub(super) fn manifest(printer: Printer<'_>) -> String {
 }
 
 /// Aligned video of one codec is one set; each video that is cut at its own keyframes is a set of its own.
-fn video_sets(printer: Printer<'_>) -> Vec<AdaptationSet> {
+fn video_sets(printer: &Printer<'_>) -> Vec<AdaptationSet> {
     let mut sets: Vec<Vec<&Planned>> = Vec::new();
     for track in printer.plan.of_kind(MediaKind::Video) {
         let joins = |set: &&mut Vec<&Planned>| set.iter().all(|other| switchable(track, other));
@@ -69,7 +69,7 @@ fn switchable(a: &Planned, b: &Planned) -> bool {
 }
 
 /// One set per audio track that a listener would choose: language, codec, channels, role and label.
-fn audio_sets(printer: Printer<'_>) -> Vec<AdaptationSet> {
+fn audio_sets(printer: &Printer<'_>) -> Vec<AdaptationSet> {
     let groups = names::audio_groups(printer.plan);
     let renditions = groups.iter().flat_map(|group| &group.renditions);
     let set = |rendition: &Rendition<'_>| AdaptationSet {
@@ -86,7 +86,7 @@ fn audio_sets(printer: Printer<'_>) -> Vec<AdaptationSet> {
     renditions.map(set).collect()
 }
 
-fn video(printer: Printer<'_>, track: &Planned) -> Representation {
+fn video(printer: &Printer<'_>, track: &Planned) -> Representation {
     let common = representation(printer, track);
     let Kind::Video(picture) = track.track().kind else { return common };
     let (horizontal, vertical) = picture.pixel_aspect;
@@ -99,7 +99,7 @@ fn video(printer: Printer<'_>, track: &Planned) -> Representation {
     }
 }
 
-fn audio(printer: Printer<'_>, track: &Planned) -> Representation {
+fn audio(printer: &Printer<'_>, track: &Planned) -> Representation {
     let common = representation(printer, track);
     let Kind::Audio(sound) = track.track().kind else { return common };
     Representation {
@@ -122,7 +122,7 @@ const fn channel_configuration(channels: u16) -> u16 {
     }
 }
 
-fn representation(printer: Printer<'_>, track: &Planned) -> Representation {
+fn representation(printer: &Printer<'_>, track: &Planned) -> Representation {
     let route = |part| Route::Track(printer.asset.clone(), track.version, track.name.clone(), part).from_entry();
     let scale = u64::from(track.timeline.timescale().get());
     Representation {

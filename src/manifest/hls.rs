@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, HashMap};
 const VERSION: usize = 7;
 
 /// The multivariant playlist of a plan: every video with every group of audio, the lowest rate first.
-pub(super) fn multivariant(printer: Printer<'_>) -> Vec<u8> {
+pub(super) fn multivariant(printer: &Printer<'_>) -> Vec<u8> {
     let plan = printer.plan;
     let groups = names::audio_groups(plan);
     let mut variants: Vec<VariantStream> =
@@ -139,9 +139,7 @@ impl Printer<'_> {
     }
 
     fn uri(&self, track: &Planned) -> String {
-        let playlist = self.playlists.iter().find(|playlist| playlist.name == track.name);
-        let version = playlist.map_or(track.version, |playlist| playlist.text.version);
-        Route::Track(self.asset.clone(), version, track.name.clone(), Part::Playlist).from_entry()
+        Route::Track(self.asset.clone(), self.version(track), track.name.clone(), Part::Playlist).from_entry()
     }
 }
 

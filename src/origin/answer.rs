@@ -7,7 +7,7 @@ use super::stages::Stages;
 use crate::cache::{Bodies, Cache, Governor, Limits};
 use crate::catalog::{self, Asset, Catalog, Lasting};
 use crate::config::Config;
-use crate::manifest::{Manifests, TsManifests};
+use crate::manifest::{Text, TsManifests};
 use crate::media::{AssetId, TrackName, Version, u64_from_usize};
 use crate::metrics::{Kept, Metrics};
 use crate::mux::Transport;
@@ -50,7 +50,7 @@ pub struct Origin {
     /// Segments that were made lately of what has to be asked for.
     pub(super) walked: moka::sync::Cache<SegmentKey, ()>,
     /// By the plan's fingerprint.
-    pub(super) manifests: Cache<(AssetId, Version), Arc<Manifests>, Error>,
+    pub(super) manifests: Cache<(AssetId, Version, Manifest), Text, Error>,
     pub(super) ts_manifests: Cache<(AssetId, Version), Arc<TsManifests>, Error>,
     /// By the program's version.
     pub(super) transports: Cache<Version, Arc<Transport>, Error>,
@@ -120,6 +120,17 @@ pub fn catalog(config: &Config, metrics: Arc<Metrics>) -> Result<Catalog, store:
     Catalog::lasting(store, settings, metrics, &lasting).map_err(fail)
 }
 
+/// A manifest of an asset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Manifest {
+    /// The HLS multivariant playlist.
+    Hls,
+    /// The DASH manifest.
+    Dash,
+    /// The HLS media playlist of a track, as the plan counts them.
+    Playlist(usize),
+}
+
 impl Origin {
     /// An origin over the folder that `config` names; an error when it cannot be read.
     pub fn open(config: &Config, metrics: Arc<Metrics>) -> Result<Arc<Self>, store::Error> {
@@ -146,8 +157,8 @@ impl Origin {
         }
         // One budget: half for what most players ask, the rest for MPEG-TS, its playlists and its layouts.
         let (half, quarter) = (settings.manifest_bytes / 2, settings.manifest_bytes / 4);
-        let manifests =
-            Cache::new(Limits::of_bodies(half), |texts: &Arc<Manifests>| texts.bytes(), Arc::clone(&metrics));
+        let weigh = |text: &Text| u64_from_usize(text.text.len());
+        let manifests = Cache::new(Limits::of_bodies(half), weigh, Arc::clone(&metrics));
         let of_ts = Limits::of_bodies(quarter);
         let ts_manifests = Cache::new(of_ts, |texts: &Arc<TsManifests>| texts.bytes(), Arc::clone(&metrics));
         let weigh = |transport: &Arc<Transport>| u64_from_usize(transport.heap_bytes());
@@ -161,13 +172,13 @@ impl Origin {
         match route {
             Route::Hls(id) => {
                 let asset = stages.opening(self.catalog.open(id)).await?;
-                let manifests = stages.looking(self.manifests(&asset)).await?;
-                Ok(entry(PLAYLIST, manifests.hls.version, &manifests.hls.text))
+                let text = stages.looking(self.manifest(&asset, Manifest::Hls)).await?;
+                Ok(entry(PLAYLIST, text.version, &text.text))
             }
             Route::Dash(id) => {
                 let asset = stages.opening(self.catalog.open(id)).await?;
-                let manifests = stages.looking(self.manifests(&asset)).await?;
-                Ok(entry("application/dash+xml", manifests.dash.version, &manifests.dash.text))
+                let text = stages.looking(self.manifest(&asset, Manifest::Dash)).await?;
+                Ok(entry("application/dash+xml", text.version, &text.text))
             }
             Route::Ts(id) => {
                 let asset = stages.opening(self.catalog.open(id)).await?;

@@ -1,6 +1,6 @@
 //! CMAF: a track's playlist, its init segment, its media segments; and the manifests that list them.
 
-use super::answer::Origin;
+use super::answer::{Manifest, Origin};
 use super::content::{Content, Wish};
 use super::error::Error;
 use super::media::Media;
@@ -8,7 +8,7 @@ use super::reply::{Caching, Reply, playlist};
 use super::segment::{Of, Segment};
 use super::stages::Stages;
 use crate::catalog::Asset;
-use crate::manifest::Manifests;
+use crate::manifest::Text;
 use crate::media::{MediaKind, TrackName, Version};
 use crate::metrics::{Kept, Outcome};
 use crate::mux;
@@ -24,9 +24,9 @@ impl Origin {
         (wish, stages): (Wish<'_>, &mut Stages),
     ) -> Result<Option<Reply>, Error> {
         if part == Part::Playlist {
-            let manifests = stages.looking(self.manifests(asset)).await?;
-            let text = manifests.playlist(name, version).cloned();
-            return Ok(text.map(|text| playlist(version, text)));
+            let Some(at) = asset.plan.tracks().iter().position(|track| track.name == *name) else { return Ok(None) };
+            let text = stages.looking(self.manifest(asset, Manifest::Playlist(at))).await?;
+            return Ok((text.version == version).then(|| playlist(version, text.text)));
         }
         let mut tracks = asset.plan.tracks().iter().enumerate();
         let Some((at, track)) = tracks.find(|(_, track)| track.name == *name && track.version == version) else {
@@ -48,11 +48,29 @@ impl Origin {
         Ok(Some(Reply { media_type, etag, modified: None, caching: Caching::Immutable, content }))
     }
 
-    /// The manifests of `asset`.
-    pub(super) async fn manifests(&self, asset: &Asset) -> Result<(Arc<Manifests>, Outcome), Error> {
-        let key = (asset.id.clone(), asset.plan.fingerprint());
+    /// A manifest of `asset`.
+    pub(super) async fn manifest(&self, asset: &Asset, which: Manifest) -> Result<(Text, Outcome), Error> {
+        let key = (asset.id.clone(), asset.plan.fingerprint(), which);
+        if let Some(text) = self.manifests.get(&key, Kept::Manifest).await {
+            return Ok((text, Outcome::Hit));
+        }
+        let mut versions = Vec::new();
+        if which == Manifest::Hls {
+            for at in 0..asset.plan.tracks().len() {
+                versions.push(Box::pin(self.manifest(asset, Manifest::Playlist(at))).await?.0.version);
+            }
+        }
         let (id, plan) = (asset.id.clone(), Arc::clone(&asset.plan));
-        let make = async move { Ok(Arc::new(Manifests::new(&id, &plan))) };
+        let make = async move {
+            match which {
+                Manifest::Hls => Ok(Text::multivariant_playlist(&id, &plan, &versions)),
+                Manifest::Dash => Ok(Text::dash_manifest(&id, &plan)),
+                Manifest::Playlist(at) => {
+                    let track = plan.tracks().get(at).ok_or(Error::NotFound)?;
+                    Ok(Text::media_playlist(&id, &plan, track))
+                }
+            }
+        };
         let looked = self.manifests.get_or_make(key, Kept::Manifest, make).await?;
         self.tell_manifests();
         Ok(looked)
