@@ -38,7 +38,7 @@ fn index(criterion: &mut Criterion) {
         stored.headers()
     );
     let movie = stored.understand();
-    let frozen = movie.freeze();
+    let frozen: bytes::Bytes = movie.freeze().into();
     assert_eq!(Movie::thaw(&frozen).as_ref(), Ok(&movie), "what was kept is what is known");
     println!("frozen: {} bytes, {:.2} a sample", frozen.len(), frozen.len() as f64 / samples as f64);
     criterion.bench_function("index: parse, check and build", |bench| bench.iter(|| black_box(&stored).understand()));

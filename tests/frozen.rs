@@ -63,7 +63,7 @@ fn serve(movie: Movie) {
 #[test]
 fn every_fixture_survives() {
     for (path, movie) in movies() {
-        assert_eq!(Movie::thaw(&movie.freeze()), Ok(movie), "{path}");
+        assert_eq!(Movie::thaw(&movie.freeze().into()), Ok(movie), "{path}");
     }
 }
 
@@ -89,7 +89,7 @@ fn forged_bytes_of_a_fixture_are_refused_or_can_be_served() {
                     _ => next() as u8,
                 };
             }
-            if let Ok(movie) = Movie::thaw(&sealed(forged)) {
+            if let Ok(movie) = Movie::thaw(&sealed(forged).into()) {
                 serve(movie);
             }
         }

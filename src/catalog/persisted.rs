@@ -9,6 +9,7 @@
 //! known here are counted again now and then. Nothing is synced: a checksum finds what a crash has torn.
 
 use crate::media::{Movie, u64_from_usize};
+use bytes::Bytes;
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fmt;
@@ -283,15 +284,16 @@ fn is_part(name: &OsStr) -> bool {
 }
 
 /// A file and when it was written; `None` where it is larger than any may be.
-fn read(path: &Path) -> io::Result<Option<(Vec<u8>, SystemTime)>> {
-    let file = File::open(path)?;
+fn read(path: &Path) -> io::Result<Option<(Bytes, SystemTime)>> {
+    let mut file = File::open(path)?;
     let metadata = file.metadata()?;
     if metadata.len() > FILE_LIMIT {
         return Ok(None);
     }
-    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0));
-    file.take(FILE_LIMIT).read_to_end(&mut bytes)?;
-    Ok(Some((bytes, metadata.modified().unwrap_or(UNIX_EPOCH))))
+    // What is put in place is never written to again: one that is longer or shorter than it said fails its checksum.
+    let mut bytes = vec![0; usize::try_from(metadata.len()).unwrap_or(0)];
+    file.read_exact(&mut bytes)?;
+    Ok(Some((bytes.into(), metadata.modified().unwrap_or(UNIX_EPOCH))))
 }
 
 fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {

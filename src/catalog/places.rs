@@ -57,8 +57,8 @@ impl Places {
             return None;
         }
         let (note, key) = (object.note(FILE_LIMIT).await?, of_version(object));
-        let frozen = note.strip_prefix(key.as_bytes())?.len();
-        let thawed = tokio::task::spawn_blocking(move || Movie::thaw(note.get(note.len() - frozen..)?).ok());
+        let frozen = note.slice_ref(note.strip_prefix(key.as_bytes())?);
+        let thawed = tokio::task::spawn_blocking(move || Movie::thaw(&frozen).ok());
         right(thawed.await.ok().flatten()?, object)
     }
 

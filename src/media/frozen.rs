@@ -20,6 +20,7 @@ use super::id::ContentId;
 use super::num::u32_from_usize;
 use super::tables::Flaw;
 use super::track::{Layout, Movie, Skipped, Track};
+use bytes::Bytes;
 use reader::Reader;
 use std::collections::BTreeSet;
 
@@ -99,8 +100,8 @@ impl Movie {
         out
     }
 
-    /// What was [frozen](Self::freeze). Memory is bounded by a small multiple of `bytes`.
-    pub fn thaw(bytes: &[u8]) -> Result<Self, Damage> {
+    /// What was [frozen](Self::freeze). It holds on to `bytes`, and memory beside them is a small part of theirs.
+    pub fn thaw(bytes: &Bytes) -> Result<Self, Damage> {
         let mut movie = opened(bytes)?;
         let (content, size) = (ContentId::new(movie.take()?), movie.u64()?);
         let layout = match movie.u8()? {
@@ -121,9 +122,9 @@ impl Movie {
 }
 
 /// What stands between revision and checksum, where both are right.
-fn opened(bytes: &[u8]) -> Result<Reader<'_>, Damage> {
+fn opened(bytes: &Bytes) -> Result<Reader<'_>, Damage> {
     let behind = bytes.strip_prefix(&MAGIC).ok_or(Damage::Foreign)?;
-    let found = Reader::new(behind).u32()?;
+    let found = Reader::new(bytes, behind).u32()?;
     if found != REVISION {
         return Err(Damage::Revision { found });
     }
@@ -132,7 +133,7 @@ fn opened(bytes: &[u8]) -> Result<Reader<'_>, Damage> {
         return Err(Damage::Checksum);
     }
     let head = MAGIC.len() + REVISION.to_le_bytes().len();
-    Ok(Reader::new(summed.get(head..).ok_or(Damage::Checksum)?))
+    Ok(Reader::new(bytes, summed.get(head..).ok_or(Damage::Checksum)?))
 }
 
 fn thaw_tracks(movie: &mut Reader<'_>, size: u64) -> Result<Vec<Track>, Damage> {
@@ -248,6 +249,10 @@ mod tests {
         )
     }
 
+    fn thaw(bytes: &[u8]) -> Result<Movie, Damage> {
+        Movie::thaw(&Bytes::copy_from_slice(bytes))
+    }
+
     /// `body` behind a right magic and revision, before a right checksum.
     fn sealed(mut frozen: Vec<u8>) -> Vec<u8> {
         let checksum = blake3::hash(&frozen);
@@ -291,7 +296,7 @@ mod tests {
         #[test]
         fn what_was_frozen_is_thawed(movie in movies()) {
             let frozen = movie.freeze();
-            prop_assert_eq!(Movie::thaw(&frozen), Ok(movie.clone()));
+            prop_assert_eq!(thaw(&frozen), Ok(movie.clone()));
             let heap: usize = movie.tracks.iter().map(|track| track.index.heap_bytes()).sum();
             prop_assert!(frozen.len() < heap + 1_000);
         }
@@ -301,13 +306,13 @@ mod tests {
     fn every_truncation_is_refused_with_a_right_checksum_too() {
         let (frozen, body) = (small().freeze(), unsealed(&small()));
         for at in 0..frozen.len() {
-            assert!(Movie::thaw(&frozen[..at]).is_err(), "{at}");
+            assert!(thaw(&frozen[..at]).is_err(), "{at}");
         }
         for at in 0..body.len() {
-            assert!(Movie::thaw(&sealed(body[..at].to_vec())).is_err(), "{at}");
+            assert!(thaw(&sealed(body[..at].to_vec())).is_err(), "{at}");
         }
         let more = [&unsealed(&small())[..], &[0; 5]].concat();
-        assert_eq!(Movie::thaw(&sealed(more)), Err(Damage::Behind { rest: 5 }));
+        assert_eq!(thaw(&sealed(more)), Err(Damage::Behind { rest: 5 }));
     }
 
     #[test]
@@ -316,7 +321,7 @@ mod tests {
         for at in 0..frozen.len() {
             let mut flipped = frozen.clone();
             flipped[at] ^= 0x10;
-            let refused = Movie::thaw(&flipped).unwrap_err();
+            let refused = thaw(&flipped).unwrap_err();
             let expected = match at {
                 0..8 => Damage::Foreign,
                 8..12 => Damage::Revision { found: REVISION ^ 0x10 << (8 * (at - 8)) },
@@ -324,7 +329,7 @@ mod tests {
             };
             assert_eq!(refused, expected);
         }
-        assert_eq!(Movie::thaw(&MAGIC), Err(Damage::Short { needs: 4, left: 0 }));
+        assert_eq!(thaw(&MAGIC), Err(Damage::Short { needs: 4, left: 0 }));
     }
 
     #[test]
@@ -335,7 +340,7 @@ mod tests {
             for value in [0, 1, 0x7f, 0x80, 0xff, frozen[at] ^ 1, frozen[at] ^ 0x40, frozen[at].wrapping_add(1)] {
                 let mut forged = frozen.clone();
                 forged[at] = value;
-                if let Ok(movie) = Movie::thaw(&sealed(forged)) {
+                if let Ok(movie) = thaw(&sealed(forged)) {
                     consult(&movie);
                     kept += 1;
                 }
@@ -350,7 +355,7 @@ mod tests {
         for at in MAGIC.len() + 4..frozen.len() - 8 {
             let mut forged = frozen.clone();
             forged[at..at + 8].copy_from_slice(&0x00ff_ffff_ffff_ffff_u64.to_le_bytes());
-            if let Ok(movie) = Movie::thaw(&sealed(forged)) {
+            if let Ok(movie) = thaw(&sealed(forged)) {
                 consult(&movie);
             }
         }
@@ -359,7 +364,7 @@ mod tests {
     fn refused(change: impl Fn(&mut Movie)) -> Damage {
         let mut movie = small();
         change(&mut movie);
-        Movie::thaw(&movie.freeze()).unwrap_err()
+        thaw(&movie.freeze()).unwrap_err()
     }
 
     fn tables(change: impl Fn(&mut SampleIndex)) -> Damage {
@@ -436,12 +441,12 @@ mod tests {
             ..IndexBuilder::default()
         };
         movie.tracks[0].index = direct.build(SIZE).unwrap();
-        assert_eq!(Movie::thaw(&movie.freeze()), Ok(movie));
+        assert_eq!(thaw(&movie.freeze()), Ok(movie));
         let refusal = tables(|index| {
             if let crate::media::offsets::Offsets::Dictionary { values, .. } = &mut index.offsets {
                 values.push(-5);
             }
         });
-        assert_eq!(refusal, Damage::Value("code of a composition offset"));
+        assert_eq!(refusal, Damage::Value("dictionary of composition offsets"));
     }
 }

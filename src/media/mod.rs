@@ -15,6 +15,8 @@ mod sync;
 mod tables;
 mod time;
 mod track;
+mod whole;
+mod words;
 
 pub use asset::{AssetId, Descriptor, DescriptorError, DescriptorTrack, MediaKind, Rendition, Role, SCHEMA_VERSION};
 pub use codec::{AAC_RATES, Aac, Codec, Family, Picture, Sound};

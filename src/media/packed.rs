@@ -10,6 +10,8 @@
 
 use super::num::{u64_from_usize, usize_from_u64};
 use super::packer::{Packer, SumsPacker};
+use super::whole;
+use super::words::Words;
 use std::ops::Range;
 
 /// Values per block.
@@ -78,7 +80,7 @@ impl Iterator for Values<'_> {
 pub struct Packed {
     pub(super) len: u64,
     pub(super) blocks: Vec<Block>,
-    pub(super) words: Vec<u64>,
+    pub(super) words: Words,
 }
 
 impl Packed {
@@ -173,18 +175,27 @@ impl Packed {
             let mask = u64::MAX.checked_shr(64 - u32::from(block.width)).unwrap_or(0);
             let mut greatest = block.least.checked_add(mask);
             if greatest.is_none_or(|greatest| greatest > most) {
-                let mut rest = 0;
-                self.unpack(block, 0..here, |value| rest = rest.max(value));
-                greatest = block.least.checked_add(rest);
+                greatest = block.least.checked_add(self.greatest(block, here));
             }
             greatest.is_some_and(|greatest| greatest <= most)
         })
     }
 
+    /// What the greatest of the first `until` values of a block has above its least.
+    fn greatest(&self, block: &Block, until: u64) -> u64 {
+        let bits = self.whole(block).filter(|_| until == BLOCK_U64);
+        if let Some(greatest) = bits.and_then(|bits| whole::greatest(&bits, block.width)) {
+            return greatest;
+        }
+        let mut greatest = 0;
+        self.unpack(block, 0..until, |value| greatest = greatest.max(value));
+        greatest
+    }
+
     /// Bytes of memory this takes, its own header aside.
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
-        self.blocks.capacity() * size_of::<Block>() + self.words.capacity() * size_of::<u64>()
+        self.blocks.capacity() * size_of::<Block>() + self.words.heap_bytes()
     }
 
     /// What the values `range` of a block have above its least, summed up. Callers know that it fits 64 bits.
@@ -198,8 +209,20 @@ impl Packed {
 
     /// The same of the first `until` values; `None` past 64 bits.
     fn rest_of(&self, block: &Block, until: u64) -> Option<u64> {
+        if until == BLOCK_U64
+            && let Some(bits) = self.whole(block)
+        {
+            return whole::sum(&bits, block.width);
+        }
         // 64 values of 58 bits fit 64.
         if block.width <= 58 { Some(self.rest(block, 0..until)) } else { self.rest_checked(block, until) }
+    }
+
+    /// The bits of a whole block, where they are few enough to be folded at once.
+    fn whole(&self, block: &Block) -> Option<whole::Bits> {
+        (1..=whole::WIDEST)
+            .contains(&block.width)
+            .then(|| self.words.some(usize_from_u64(block.word.into()), block.width.into()))?
     }
 
     /// The same, each addition checked.
@@ -221,23 +244,15 @@ impl Packed {
         }
         let bit = range.start * u64::from(width);
         let word = usize_from_u64(u64::from(block.word) + bit / 64);
-        let mut words = self.words.get(word..).unwrap_or_default().iter();
-        let mask = u64::MAX >> (64 - width);
-        let skip = bit % 64;
-        let mut pending = words.next().map_or(0, |word| word >> skip);
-        let mut left = 64 - u32::try_from(skip).expect("below 64");
-        for _ in range {
-            let mut value = pending;
-            if left >= width {
-                pending = pending.checked_shr(width).unwrap_or(0);
-                left -= width;
-            } else {
-                let next = words.next().copied().unwrap_or(0);
-                value |= next.checked_shl(left).unwrap_or(0);
-                pending = next.checked_shr(width - left).unwrap_or(0);
-                left += 64 - width;
+        let (skip, count) = (bit % 64, range.end.saturating_sub(range.start));
+        match &self.words {
+            Words::Own(words) => {
+                unpacked(words.get(word..).unwrap_or_default().iter().copied(), (width, skip, count), visit);
             }
-            visit(value & mask);
+            Words::Read(bytes) => {
+                let words = bytes.as_chunks().0.get(word..).unwrap_or_default();
+                unpacked(words.iter().map(|word| u64::from_le_bytes(*word)), (width, skip, count), visit);
+            }
         }
     }
 
@@ -250,10 +265,30 @@ impl Packed {
         }
         let word = usize_from_u64(u64::from(block.word) + bit / 64);
         let shift = bit % 64;
-        let low = self.words.get(word).map_or(0, |value| value >> shift);
-        let high =
-            if shift + width > 64 { self.words.get(word + 1).map_or(0, |value| value << (64 - shift)) } else { 0 };
+        let low = self.words.get(word) >> shift;
+        let high = if shift + width > 64 { self.words.get(word + 1) << (64 - shift) } else { 0 };
         (low | high) & (u64::MAX >> (64 - width))
+    }
+}
+
+/// Shows `visit` so many values of `width` bits, 1 to 64, that begin in the first of `words` behind `skip` bits.
+#[inline]
+fn unpacked(mut words: impl Iterator<Item = u64>, (width, skip, count): (u32, u64, u64), mut visit: impl FnMut(u64)) {
+    let mask = u64::MAX >> (64 - width);
+    let mut pending = words.next().map_or(0, |word| word >> skip);
+    let mut left = 64 - u32::try_from(skip).expect("below 64");
+    for _ in 0..count {
+        let mut value = pending;
+        if left >= width {
+            pending = pending.checked_shr(width).unwrap_or(0);
+            left -= width;
+        } else {
+            let next = words.next().unwrap_or(0);
+            value |= next.checked_shl(left).unwrap_or(0);
+            pending = next.checked_shr(width - left).unwrap_or(0);
+            left += 64 - width;
+        }
+        visit(value & mask);
     }
 }
 

@@ -115,7 +115,7 @@ impl Packer {
             self.pack();
         }
         self.packed.blocks.shrink_to_fit();
-        self.packed.words.shrink_to_fit();
+        self.packed.words.own().shrink_to_fit();
         self.packed
     }
 
@@ -124,7 +124,7 @@ impl Packer {
         let values = self.block.get(..self.filled).unwrap_or_default().to_vec();
         let (least, most) = values.iter().fold((u64::MAX, 0), |(low, high), value| (low.min(*value), high.max(*value)));
         let width = begin(&mut self.packed, (least, most), values.len());
-        push_bits(&mut self.packed.words, values.iter().map(|value| value - least), u32::from(width));
+        push_bits(self.packed.words.own(), values.iter().map(|value| value - least), u32::from(width));
         self.filled = 0;
     }
 }
@@ -140,7 +140,7 @@ fn pack_block(packed: &mut Packed, values: &[u64; BLOCK]) {
     });
     let least = lanes.0.into_iter().min().unwrap_or(0);
     let width = begin(packed, (least, lanes.1.into_iter().max().unwrap_or(0)), BLOCK);
-    push_block_bits(&mut packed.words, values, least, width);
+    push_block_bits(packed.words.own(), values, least, width);
 }
 
 /// Appends the header of a block of so many values between `least` and `most`; returns the bits of each.

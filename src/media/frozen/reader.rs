@@ -2,16 +2,30 @@
 
 use super::Damage;
 use crate::media::num::{u64_from_usize, usize_from_u64};
+use bytes::Bytes;
 
 /// What has not been read.
 #[derive(Debug)]
 pub(super) struct Reader<'a> {
+    /// What `rest` is a part of.
+    whole: &'a Bytes,
     rest: &'a [u8],
 }
 
 impl<'a> Reader<'a> {
-    pub(super) const fn new(bytes: &'a [u8]) -> Self {
-        Self { rest: bytes }
+    /// Of `bytes`, a part of `whole`.
+    pub(super) const fn new(whole: &'a Bytes, bytes: &'a [u8]) -> Self {
+        Self { whole, rest: bytes }
+    }
+
+    /// The next `len` bytes, left where they are.
+    pub(super) fn shared(&mut self, len: u64) -> Result<Bytes, Damage> {
+        Ok(self.whole.slice_ref(self.slice(len)?))
+    }
+
+    /// Of some of the bytes that were read.
+    pub(super) const fn of(&self, bytes: &'a [u8]) -> Self {
+        Self { whole: self.whole, rest: bytes }
     }
 
     /// The next `N` bytes.

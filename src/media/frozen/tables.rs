@@ -18,6 +18,7 @@ use crate::media::offsets::Offsets;
 use crate::media::packed::{BLOCK, Block, Packed, Sums};
 use crate::media::sync::Sync;
 use crate::media::tables::{Flaw, SAMPLE_LIMIT, Totals, check_chunks};
+use crate::media::words::Words;
 
 /// Distinct offsets of a dictionary at most: a code is a byte.
 const DICTIONARY: usize = 256;
@@ -114,7 +115,7 @@ fn freeze_packed(packed: &Packed, out: &mut Vec<u8>) {
     out.extend(packed.len.to_le_bytes());
     out.extend(packed.blocks.iter().flat_map(|block| block.least.to_le_bytes()));
     out.extend(packed.blocks.iter().map(|block| block.width));
-    out.extend(packed.words.iter().flat_map(|word| word.to_le_bytes()));
+    out.extend(packed.words.from(0).flat_map(u64::to_le_bytes));
 }
 
 /// Numbers of at most `most` each.
@@ -135,7 +136,7 @@ fn thaw_packed(from: &mut Reader<'_>, most: u64) -> Result<Packed, Damage> {
         left -= values;
         word += (values * u64::from(*width)).div_ceil(64);
     }
-    let words = from.fields::<8>(word)?.iter().map(|word| u64::from_le_bytes(*word)).collect();
+    let words = Words::Read(from.shared(word.saturating_mul(8))?);
     let packed = Packed { len, blocks, words };
     if packed.within(most) { Ok(packed) } else { Err(Damage::Value("value in a table")) }
 }
@@ -173,16 +174,23 @@ fn thaw_dictionary(from: &mut Reader<'_>, len: u64) -> Result<Offsets, Damage> {
     let values: Vec<i32> = from.fields(u64::from(count))?.iter().map(|value| i32::from_le_bytes(*value)).collect();
     let codes = thaw_packed(from, u64::MAX)?;
     check_count(&codes, len)?;
-    let mut met = [false; DICTIONARY];
-    let mut known = values.len() <= DICTIONARY;
-    codes.each(0, len, |code| match met.get_mut(usize_from_u64(code)) {
-        Some(met) => *met = true,
-        None => known = false,
-    });
-    let behind = met.iter().rposition(|met| *met).map_or(0, |last| last + 1);
-    let least = values.iter().copied().min().filter(|_| known && behind == values.len());
+    let greatest = u64_from_usize(values.len()).checked_sub(1).filter(|code| *code < u64_from_usize(DICTIONARY));
+    let known = greatest.is_some_and(|code| codes.within(code));
+    let least = values.iter().copied().min().filter(|_| known);
     let least = least.ok_or(Damage::Value("code of a composition offset"))?;
-    if met.iter().take(behind).all(|met| *met) {
+    let (mut met, mut missing) = ([false; DICTIONARY], values.len());
+    // Most dictionaries are met in their first block.
+    let mut begins = 0;
+    while begins < len && missing > 0 {
+        codes.each(begins, begins + u64_from_usize(BLOCK), |code| {
+            if let Some(met) = met.get_mut(usize_from_u64(code)) {
+                missing -= usize::from(!*met);
+                *met = true;
+            }
+        });
+        begins += u64_from_usize(BLOCK);
+    }
+    if missing == 0 {
         Ok(Offsets::Dictionary { values, codes, least })
     } else {
         Err(Damage::Value("dictionary of composition offsets"))

@@ -163,7 +163,7 @@ fn thaw_aac(from: &mut Reader<'_>) -> Result<Aac, Damage> {
 fn thaw_entry(from: &mut Reader<'_>, fourcc: [u8; 4]) -> Result<Bytes, Damage> {
     let entry = from.bytes()?;
     let len = u64_from_usize(entry.len());
-    let mut header = Reader::new(entry);
+    let mut header = from.of(entry);
     let (size, kind) = (u32::from_be_bytes(header.take()?), header.take::<4>()?);
     // ISO/IEC 14496-12 §4.2: 1 is followed by 64 bits, 0 reaches to the end.
     let whole = match size {
