@@ -18,13 +18,14 @@ use afflux::media::Movie;
 use afflux::mux::{self, Piece};
 use afflux::plan::{Plan, Settings, Source};
 use bytes::Bytes;
+use crc_fast::CrcAlgorithm;
 use std::sync::Arc;
 use stored::{Cost, fixture_assets, understand};
 
 /// Flips per fixture.
 const FLIPS: u32 = 2_000;
 /// Bytes of the checksum at the end.
-const CHECKSUM: usize = 32;
+const CHECKSUM: usize = 8;
 /// Bytes of magic and revision at the beginning.
 const HEAD: usize = 12;
 
@@ -38,8 +39,8 @@ fn movies() -> Vec<(String, Movie)> {
 }
 
 fn sealed(mut frozen: Vec<u8>) -> Vec<u8> {
-    let checksum = blake3::hash(&frozen);
-    frozen.extend(checksum.as_bytes());
+    let checksum = crc_fast::checksum(CrcAlgorithm::Crc64Nvme, &frozen);
+    frozen.extend(checksum.to_le_bytes());
     frozen
 }
 

@@ -2,7 +2,7 @@
 //! millisecond.
 //!
 //! ```text
-//! file     │ magic 8 │ revision u32 │ movie │ checksum 32: BLAKE3 of all before it │
+//! file     │ magic 8 │ revision u32 │ movie │ checksum u64: CRC-64/NVME of all before it │
 //! movie    │ content 16 │ size u64 │ layout u8 │ count u32 │ tracks │ count u32 │ skipped │
 //! skipped  │ track u32 │ handler 4 │ reason: text │
 //! text     │ bytes u32 │ UTF-8 │
@@ -21,6 +21,7 @@ use super::num::u32_from_usize;
 use super::tables::Flaw;
 use super::track::{Layout, Movie, Skipped, Track};
 use bytes::Bytes;
+use crc_fast::CrcAlgorithm;
 use reader::Reader;
 use std::collections::BTreeSet;
 
@@ -31,7 +32,7 @@ const MAGIC: [u8; 8] = *b"afflux\0i";
 pub const REVISION: u32 = 1;
 
 /// Bytes of the checksum.
-const CHECKSUM: usize = 32;
+const CHECKSUM: usize = 8;
 
 /// Why bytes are no frozen movie.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -95,8 +96,8 @@ impl Movie {
             out.extend(handler);
             freeze_bytes(&mut out, reason.as_bytes());
         }
-        let checksum = blake3::hash(&out);
-        out.extend(checksum.as_bytes());
+        let checksum = checksum(&out);
+        out.extend(checksum);
         out
     }
 
@@ -129,11 +130,16 @@ fn opened(bytes: &Bytes) -> Result<Reader<'_>, Damage> {
         return Err(Damage::Revision { found });
     }
     let (summed, checksum) = bytes.split_last_chunk::<CHECKSUM>().ok_or(Damage::Checksum)?;
-    if blake3::hash(summed) != blake3::Hash::from_bytes(*checksum) {
+    if self::checksum(summed) != *checksum {
         return Err(Damage::Checksum);
     }
     let head = MAGIC.len() + REVISION.to_le_bytes().len();
     Ok(Reader::new(bytes, summed.get(head..).ok_or(Damage::Checksum)?))
+}
+
+/// What stands behind `bytes`: as fast as memory is read.
+fn checksum(bytes: &[u8]) -> [u8; CHECKSUM] {
+    crc_fast::checksum(CrcAlgorithm::Crc64Nvme, bytes).to_le_bytes()
 }
 
 fn thaw_tracks(movie: &mut Reader<'_>, size: u64) -> Result<Vec<Track>, Damage> {
@@ -255,8 +261,8 @@ mod tests {
 
     /// `body` behind a right magic and revision, before a right checksum.
     fn sealed(mut frozen: Vec<u8>) -> Vec<u8> {
-        let checksum = blake3::hash(&frozen);
-        frozen.extend(checksum.as_bytes());
+        let checksum = super::checksum(&frozen);
+        frozen.extend(checksum);
         frozen
     }
 

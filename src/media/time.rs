@@ -157,6 +157,11 @@ impl Moment {
     }
 
     fn divided(self, timescale: Timescale) -> (i128, i128) {
+        // Most times fit 64 bits; 128 take ten times as long to divide.
+        if let Some(scaled) = self.ticks.0.checked_mul(i64::from(timescale.get())) {
+            let from = i64::from(self.timescale.get());
+            return (scaled.div_euclid(from).into(), scaled.rem_euclid(from).into());
+        }
         let scaled = i128::from(self.ticks.0) * i128::from(timescale.get());
         let from = i128::from(self.timescale.get());
         (scaled.div_euclid(from), scaled.rem_euclid(from))
