@@ -408,11 +408,48 @@ impl Told {
     }
 }
 
+/// What players who are in the middle of a film see once `harm` was done to it: the status of what was not kept.
+fn harmed(harm: impl Fn(&Faulty)) -> u16 {
+    let store = memory(&[("film.mp4", film())]);
+    let site = Site::over(vec![store.clone()]);
+    let (talk, calm) = (Talk::of(&site, "film"), Site::over(vec![memory(&[("film.mp4", film())])]));
+    let seen: Vec<String> = (0..3).flat_map(|number| talk.segment(number)).collect();
+    for url in &seen {
+        assert_eq!(site.get(url).status, 200);
+    }
+    site.settle();
+    harm(&store);
+    // A look is believed for a quarter of a second even by those who miss something.
+    std::thread::sleep(Duration::from_millis(300));
+    let mut statuses = HashSet::new();
+    for url in talk.all() {
+        let answer = site.get(&url);
+        if answer.status == 200 {
+            assert!(answer.body == calm.get(&url).body, "{url} has other bytes");
+        } else {
+            assert_eq!(answer.header("content-type"), Some("application/problem+json"), "{url}");
+            assert_eq!(answer.header("cache-control"), Some("no-store"), "{url}");
+            statuses.insert(answer.status);
+        }
+    }
+    assert_eq!(statuses.len(), 1, "{statuses:?}");
+    statuses.into_iter().next().unwrap()
+}
+
 #[test]
 fn bad_days_are_lived_through_as_the_handbook_says() {
     let mut table = String::from("| what happens to the store | what players see of it |\n|---|---|\n");
     for day in days() {
         table.push_str(&["| ", day.name, " | ", lived(&day).words(), " |\n"].concat());
+    }
+    let mut changed = film();
+    let middle = changed.len() / 2;
+    changed[middle..].iter_mut().for_each(|byte| *byte ^= 1);
+    let replaced = harmed(|store| put(store, "film.mp4", changed.clone()));
+    let removed = harmed(|store| far::remove(store, "film.mp4"));
+    for (name, status) in [("the object is replaced while it plays", replaced), ("the object is removed", removed)] {
+        let seen = format!(" | what was fetched before right; else {status}, never a mix |\n");
+        table.push_str(&["| ", name, &seen].concat());
     }
     far::check_table("docs/operations.md", "bad days", &table);
 }
