@@ -43,7 +43,7 @@ impl Nginx {
         let text = format!(
             "daemon off; master_process off; pid nginx.pid; error_log stderr;\n\
              events {{}}\n\
-             http {{ access_log off; log_not_found off; client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi;\n\
+             http {{ log_format method $request_method; access_log methods method; log_not_found off; client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi;\n\
              uwsgi_temp_path uwsgi; scgi_temp_path scgi;\n\
              server {{ listen 127.0.0.1:{port}; root media;\n\
              location /moved/ {{ rewrite ^/moved/(.*)$ http://localhost:{port}/$1 redirect; }}\n\
@@ -75,7 +75,9 @@ impl Nginx {
 
     /// A server over it that may be led to `hosts`.
     fn served(&self, host: &str, path: &str, hosts: &[&str]) -> Server {
-        let settings = format!("[store]\nrefresh_remote = \"0s\"\noptions = {{ hosts = {hosts:?} }}\n");
+        let settings = format!(
+            "[store]\nrefresh_remote = \"0s\"\noptions = {{ hosts = {hosts:?} }}\n[cache]\nindex_beside = true\n"
+        );
         Server::start_over(&self.url(host, path), &settings, &[])
     }
 }
@@ -109,6 +111,9 @@ fn a_web_server_serves_what_a_folder_serves() {
         let gallery = far.get("/~gallery/assets.json", "");
         assert_eq!((gallery.status, gallery.json()["assets"].as_array().unwrap().len()), (200, 0));
     }
+    std::thread::sleep(Duration::from_millis(300));
+    let methods = std::fs::read_to_string(nginx.folder.path().join("methods")).unwrap();
+    assert!(methods.contains("GET") && methods.lines().all(|method| matches!(method, "GET" | "HEAD")), "{methods}");
 }
 
 #[test]

@@ -91,7 +91,8 @@ impl Remote {
         let Address { name, root, number, lists, patience } = address;
         let known = moka::sync::Cache::new(KNOWN);
         let (slow_until, away_until) = (Mutex::default(), Mutex::default());
-        let read_only = AtomicBool::new(false);
+        // A web server is read, never written to.
+        let read_only = AtomicBool::new(!lists);
         Self { store, name, root, number, lists, patience, blocks, known, slow_until, away_until, read_only }
     }
 
