@@ -6,7 +6,7 @@ use super::ladder::stem;
 use super::movies::Movies;
 use super::settle::Media;
 use super::shape::{Form, Found, below};
-use crate::media::{AssetId, DescriptorTrack, MediaKind};
+use crate::media::{AssetId, DescriptorTrack, MediaKind, Rendition};
 use crate::metrics::{Metrics, Stage};
 use crate::plan::{self, Plan, Source};
 use crate::store::Store;
@@ -69,9 +69,13 @@ impl Builder {
 }
 
 fn source(found: &Found, file: &AssetFile) -> Source {
-    let name = match found.form {
+    let name = match &found.form {
         Form::File => None,
-        Form::Ladder | Form::Described(_) => Some(stem(&file.name).to_owned()),
+        Form::Ladder => Some(stem(&file.name).to_owned()),
+        Form::Described(descriptor) => {
+            let rendition = descriptor.renditions.iter().find(|rendition| rendition.file == file.name);
+            Some(rendition.map_or(stem(&file.name), Rendition::name).to_owned())
+        }
     };
     Source { file: file.name.clone(), name, movie: Arc::clone(&file.movie), said: said(found, &file.name) }
 }

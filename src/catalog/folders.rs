@@ -142,6 +142,14 @@ impl Folders {
         Ok(Folder { path, listing, shape, settled })
     }
 
+    /// What its `asset.json` makes of `folder` now; `None` where there is none.
+    pub(super) async fn described_by(&self, folder: &str) -> Result<Option<Shape>, Error> {
+        match self.store.seek(&below(folder, "asset.json")).await? {
+            Some(_) => self.descriptor(folder).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
     /// What the `asset.json` of `folder` makes of it.
     pub(super) async fn descriptor(&self, folder: &str) -> Result<Shape, Error> {
         let path = below(folder, "asset.json");

@@ -4,7 +4,7 @@
 //! where that cannot be listed), `movies` reads
 //! what files are, `places` keeps that for longer than the program runs, in a folder (`persisted`) or beside
 //! the object, `settle` holds back what is being written, `build` puts an asset together, `open` keeps it and
-//! notices change, `page` lists.
+//! notices change, `page` lists, `publish` is for whoever writes.
 
 mod asset;
 mod build;
@@ -18,6 +18,7 @@ mod open;
 mod page;
 mod persisted;
 mod places;
+mod publish;
 mod settle;
 mod shape;
 #[cfg(test)]
@@ -29,3 +30,4 @@ pub use ladder::Loose;
 pub use open::{Catalog, Settings};
 pub use page::Page;
 pub use places::Lasting;
+pub use publish::Claim;

@@ -181,6 +181,14 @@ impl Catalog {
         &self.inner.store
     }
 
+    pub(super) fn builder(&self) -> &Builder {
+        &self.inner.builder
+    }
+
+    pub(super) fn folders(&self) -> &Folders {
+        &self.inner.folders
+    }
+
     pub(super) fn names(&self) -> &Names {
         &self.inner.names
     }
@@ -192,7 +200,7 @@ impl Catalog {
     }
 
     /// Waits for a look no older than `age`.
-    async fn looked(&self, id: &AssetId, age: Duration) -> Result<Arc<Asset>, Error> {
+    pub(super) async fn looked(&self, id: &AssetId, age: Duration) -> Result<Arc<Asset>, Error> {
         if let Some(kept) = self.inner.kept.get(id).await.filter(|kept| kept.is_fresh(age)) {
             return kept.result;
         }

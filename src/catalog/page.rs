@@ -43,6 +43,11 @@ pub(super) struct Names {
 }
 
 impl Names {
+    /// Whoever asks next walks again.
+    pub(super) fn forget(&self) {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
     /// One walk however many ask.
     async fn get(&self, store: &Store, age: Duration) -> Result<Arc<[String]>, Error> {
         let kept = self.last.lock().unwrap_or_else(PoisonError::into_inner).clone();

@@ -27,6 +27,13 @@ pub(super) struct Held {
     since: Instant,
 }
 
+impl Held {
+    /// The version that was seen last.
+    pub(super) const fn stamp(&self) -> Stamp {
+        self.stamp
+    }
+}
+
 /// What a folder's files are believed to be.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Believed {
@@ -45,9 +52,14 @@ pub(super) struct Now {
     pub(super) system: SystemTime,
 }
 
+/// The file called `name` among those that are `held`.
+pub(super) fn held_as<'a>(held: &'a [Held], name: &str) -> Option<&'a Held> {
+    held.binary_search_by(|file| file.name.as_str().cmp(name)).ok().and_then(|at| held.get(at))
+}
+
 /// Whether `name` is among what is `held`.
 pub(super) fn is_held(held: &[Held], name: &str) -> bool {
-    held.binary_search_by(|file| file.name.as_str().cmp(name)).is_ok()
+    held_as(held, name).is_some()
 }
 
 impl Believed {

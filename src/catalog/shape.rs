@@ -3,8 +3,8 @@
 use super::asset::Note;
 use super::error::{Error, Reason};
 use super::ladder::{Loose, stem};
-use super::settle::{Held, Media, is_held};
-use crate::media::{AssetId, Descriptor};
+use super::settle::{Held, Media, held_as, is_held};
+use crate::media::{AssetId, Descriptor, Rendition};
 use std::sync::Arc;
 
 /// What a folder is.
@@ -27,6 +27,11 @@ impl Shape {
             Self::Described(_) | Self::Misdescribed(_) | Self::Ladder(_) => true,
             Self::Loose(_) => false,
         }
+    }
+
+    /// Whether it is an asset that nothing is published of.
+    pub(super) fn is_empty(&self) -> bool {
+        matches!(self, Self::Described(descriptor) if descriptor.renditions.is_empty())
     }
 
     /// Whether the file `name` in it may be an asset of its own.
@@ -78,6 +83,10 @@ pub(super) enum Form {
 
 /// What `id` means: `parent` is the folder that it stands in, `own` the folder of its name.
 pub(super) fn resolve(id: &AssetId, parent: Option<Place<'_>>, own: Option<Place<'_>>) -> Result<Found, Error> {
+    // An `asset.json` of nothing: not published yet, or deleted. A file of the same name beside it is not there either.
+    if own.is_some_and(|own| own.shape.is_empty()) {
+        return Err(Error::NotFound);
+    }
     let named = |place: &Place<'_>, name: &str| stem(name) == id.last_part() && place.shape.leaves(name);
     let files: Vec<&Media> =
         parent.iter().flat_map(|place| place.media.iter().filter(|(name, _)| named(place, name))).collect();
@@ -116,19 +125,30 @@ fn folder(own: Place<'_>) -> Result<Found, Error> {
 /// The files that an `asset.json` names, all of them there, no two with one name for their tracks.
 fn described(own: Place<'_>, descriptor: &Descriptor) -> Result<Vec<Media>, Error> {
     let mut files: Vec<Media> = Vec::new();
-    for rendition in &descriptor.renditions {
+    for (at, rendition) in descriptor.renditions.iter().enumerate() {
         let refuse = |reason| Error::unplayable(below(own.path, &rendition.file), reason);
-        let Some(file) = own.media.iter().find(|(name, _)| *name == rendition.file) else {
+        let Some(file) = vouched(own, rendition).or_else(|| believed(own, &rendition.file)) else {
             let path = || below(own.path, &rendition.file);
             let coming = is_held(own.held, &rendition.file);
             return Err(if coming { Error::being_written(&path()) } else { refuse(Reason::Missing) });
         };
-        if let Some((other, _)) = files.iter().find(|(name, _)| stem(name) == stem(&file.0)) {
-            return Err(refuse(Reason::Collision(other.clone())));
+        let before = descriptor.renditions.iter().take(at);
+        if let Some(other) = before.clone().find(|other| other.name() == rendition.name()) {
+            return Err(refuse(Reason::Collision(other.file.clone())));
         }
-        files.push(file.clone());
+        files.push(file);
     }
     Ok(files)
+}
+
+/// A file that was written a moment ago and has all the bytes that whoever published it said it would have.
+fn vouched(own: Place<'_>, rendition: &Rendition) -> Option<Media> {
+    let stamp = held_as(own.held, &rendition.file)?.stamp();
+    (rendition.size == Some(stamp.size())).then(|| (rendition.file.clone(), stamp))
+}
+
+fn believed(own: Place<'_>, name: &str) -> Option<Media> {
+    own.media.iter().find(|(each, _)| each == name).cloned()
 }
 
 fn notes(parent: Place<'_>, own: Option<Place<'_>>, file: &str) -> Vec<Note> {

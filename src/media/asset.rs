@@ -85,7 +85,8 @@ pub struct Descriptor {
     /// The file that sets the start and the cuts; the first rendition that has video where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
-    /// The files, in the order in which players list them. At least one, none twice.
+    /// The files, in the order in which players list them, none twice. None at all: nothing is published of it yet, and
+    /// nobody is told that it is there.
     pub renditions: Vec<Rendition>,
 }
 
@@ -95,6 +96,12 @@ pub struct Descriptor {
 pub struct Rendition {
     /// The file's name in the asset's folder.
     pub file: String,
+    /// What URLs call it; the file's name without its extension where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The bytes that it has when it is whole: whoever says so vouches for it, and it is served as soon as it has so many.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
     /// What is said of its tracks; one that no entry fits is served as the file describes it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tracks: Vec<DescriptorTrack>,
@@ -172,12 +179,12 @@ pub enum DescriptorError {
     /// A schema that this release does not know.
     #[error("asset.json: `version` is {0}; this release reads version {SCHEMA_VERSION}")]
     Version(u32),
-    /// No renditions.
-    #[error("asset.json: `renditions` is empty; at least one file is needed")]
-    Empty,
     /// A file's name that cannot be one.
     #[error("asset.json: `{0}` is not the name of a file in the asset's folder")]
     File(String),
+    /// A name that URLs cannot say.
+    #[error("asset.json: `{0}` is no name that a rendition can have in URLs")]
+    Name(String),
     /// A file that is named twice.
     #[error("asset.json: `{0}` is named twice in `renditions`")]
     Twice(String),
@@ -211,13 +218,13 @@ impl Descriptor {
         if self.version != SCHEMA_VERSION {
             return Err(DescriptorError::Version(self.version));
         }
-        if self.renditions.is_empty() {
-            return Err(DescriptorError::Empty);
-        }
         for (at, rendition) in self.renditions.iter().enumerate() {
             let file = &rendition.file;
             if !is_file_name(file) {
                 return Err(DescriptorError::File(file.clone()));
+            }
+            if let Some(name) = rendition.name.as_ref().filter(|name| !is_file_name(name)) {
+                return Err(DescriptorError::Name(name.clone()));
             }
             if self.renditions.iter().take(at).any(|other| other.file == *file) {
                 return Err(DescriptorError::Twice(file.clone()));
@@ -240,6 +247,15 @@ impl Descriptor {
         }
         let defaults = tracks().filter(|track| track.default && track.kind == MediaKind::Audio).count();
         if defaults > 1 { Err(DescriptorError::Defaults) } else { Ok(()) }
+    }
+}
+
+impl Rendition {
+    /// What URLs call it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        let stem = self.file.rsplit_once('.').map_or(self.file.as_str(), |(stem, _)| stem);
+        self.name.as_deref().unwrap_or(stem)
     }
 }
 
@@ -269,18 +285,20 @@ mod tests {
     #[test]
     fn what_is_printed_is_parsed() {
         let json = br#"{"version":1,"title":"T","reference":"a.mp4","renditions":[{"file":"b.mp4","tracks":[
-            {"kind":"audio","track":2,"label":"English","language":"en","role":"dub","default":true}]},{"file":"a.mp4"}]}"#;
+            {"kind":"audio","track":2,"label":"English","language":"en","role":"dub","default":true}]},
+            {"file":"a.mp4","name":"original","size":7}]}"#;
         let descriptor = Descriptor::parse(json).unwrap();
         assert_eq!(Descriptor::parse(descriptor.print().as_bytes()), Ok(descriptor.clone()));
         let track = &descriptor.renditions[0].tracks[0];
         assert_eq!((track.kind, track.role, track.default), (MediaKind::Audio, Some(Role::Dub), true));
+        let names: Vec<&str> = descriptor.renditions.iter().map(super::Rendition::name).collect();
+        assert_eq!((names, descriptor.renditions[1].size), (vec!["b", "original"], Some(7)));
     }
 
     #[test]
     fn each_mistake_has_its_own_words() {
         let error = |json: &str| Descriptor::parse(json.as_bytes()).unwrap_err();
         assert_eq!(error(r#"{"version":2,"renditions":[{"file":"a"}]}"#), DescriptorError::Version(2));
-        assert_eq!(error(r#"{"version":1,"renditions":[]}"#), DescriptorError::Empty);
         assert_eq!(error(r#"{"version":1,"renditions":[{"file":"../a"}]}"#), DescriptorError::File("../a".into()));
         assert_eq!(
             error(r#"{"version":1,"renditions":[{"file":"a"},{"file":"a"}]}"#),
@@ -290,6 +308,8 @@ mod tests {
             error(r#"{"version":1,"renditions":[{"file":"a"}],"reference":"b"}"#),
             DescriptorError::Reference("b".into())
         );
+        let named = r#"{"version":1,"renditions":[{"file":"a","name":"b/c"}]}"#;
+        assert_eq!(error(named), DescriptorError::Name("b/c".into()));
         assert_eq!(
             error("{\"version\":1,\n\"renditons\":[]}").to_string(),
             "asset.json: unknown field `renditons`, expected one of `version`, `title`, `reference`, `renditions` at line 2 column 11"

@@ -251,6 +251,12 @@ impl Origin {
         }
     }
 
+    /// The assets that it serves.
+    #[must_use]
+    pub const fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
     /// Tells how much is kept of manifests, MPEG-TS playlists included.
     pub(super) fn tell_manifests(&self) {
         self.metrics.cached(Kept::Manifest, self.manifests.bytes() + self.ts_manifests.bytes());
