@@ -114,7 +114,16 @@ impl From<store::Error> for Error {
             store::Error::Changed { .. } | store::Error::Truncated { .. } | store::Error::Abandoned { .. } => {
                 Self::Interrupted(error.to_string())
             }
-            store::Error::Io { .. } | store::Error::Away { .. } | store::Error::Refused { .. } => Self::Storage(error),
+            store::Error::Io { .. }
+            | store::Error::Away { .. }
+            | store::Error::Refused { .. }
+            // Writers alone are told these.
+            | store::Error::ReadOnly { .. }
+            | store::Error::Full { .. }
+            | store::Error::Busy { .. }
+            | store::Error::Exists { .. }
+            | store::Error::Lost { .. }
+            | store::Error::TooLarge { .. } => Self::Storage(error),
         }
     }
 }

@@ -63,6 +63,48 @@ pub enum Error {
         /// What it says.
         why: Arc<str>,
     },
+    /// Nothing can be written there, as it is set up.
+    #[error("{path}: cannot be written: {why}")]
+    ReadOnly {
+        /// What was to be written.
+        path: String,
+        /// Why not.
+        why: Arc<str>,
+    },
+    /// The disk is full, or a quota is used up.
+    #[error("{path}: no space is left")]
+    Full {
+        /// What was to be written.
+        path: String,
+    },
+    /// Another writer has it, and did not let go of it while we waited.
+    #[error("{path}: another writer has it")]
+    Busy {
+        /// What was to be written.
+        path: String,
+    },
+    /// Something is there that must not be written over.
+    #[error("{path}: is there already")]
+    Exists {
+        /// What was to be written.
+        path: String,
+    },
+    /// What was stored of a draft is gone: it has to begin anew.
+    #[error("{path}: what was stored of it is gone")]
+    Lost {
+        /// What was to be written.
+        path: String,
+    },
+    /// It is larger than what is taken whole.
+    #[error("{path}: has {size} bytes, at most {limit} are taken")]
+    TooLarge {
+        /// What was asked for.
+        path: String,
+        /// What it has.
+        size: u64,
+        /// What is allowed.
+        limit: u64,
+    },
     /// The program is ending, or the reading task was lost.
     #[error("{path}: the read was given up")]
     Abandoned {
@@ -80,6 +122,8 @@ impl Error {
                 Self::NotFound { path }
             }
             io::ErrorKind::PermissionDenied => Self::Denied { path },
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full { path },
+            io::ErrorKind::ReadOnlyFilesystem => Self::ReadOnly { path, why: "its file system is read-only".into() },
             _ => Self::Io { path, source: Arc::new(source) },
         }
     }

@@ -52,6 +52,8 @@ impl Fault {
             }
             E::InvalidPath { .. } | E::NotSupported { .. } | E::NotImplemented { .. } => Self::Refused(why),
             _ if why.starts_with("InvalidRange") || why.contains("416 ") => Self::Gone,
+            // What a store in memory says of an upload that is not there.
+            _ if why.starts_with("MultipartUpload not found") => Self::Gone,
             _ => {
                 let slow = ["SlowDown", "503 ", "429 "].iter().any(|word| why.contains(word));
                 Self::Passing { why, slow }
@@ -103,7 +105,7 @@ pub(super) fn told(error: &(dyn StdError + 'static)) -> String {
     said.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-fn between<'a>(text: &'a str, from: &str, to: &str) -> Option<&'a str> {
+pub(super) fn between<'a>(text: &'a str, from: &str, to: &str) -> Option<&'a str> {
     let (_, behind) = text.split_once(from)?;
     behind.split_once(to).map(|(inside, _)| inside)
 }

@@ -93,6 +93,20 @@ impl Folder {
         self.in_pool(path, move |root, path| root.open(path, &name, shared)).await
     }
 
+    /// What `work` makes of its root and `path`, in the blocking pool.
+    pub(super) async fn on_disk<T: Send + 'static>(
+        &self,
+        path: &str,
+        work: impl FnOnce(&Path, &str) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        self.in_pool(path, move |root, path| work(&root.path, path)).await
+    }
+
+    /// Where it is.
+    pub(super) fn root(&self) -> &Path {
+        &self.root.path
+    }
+
     async fn in_pool<T: Send + 'static>(
         &self,
         path: &str,
@@ -221,7 +235,11 @@ fn place(metadata: &Metadata) -> (u64, u64) {
 }
 
 pub(super) fn below(folder: &str, name: &str) -> String {
-    if folder.is_empty() { name.into() } else { format!("{folder}/{name}") }
+    match (folder, name) {
+        ("", _) => name.into(),
+        (_, "") => folder.into(),
+        _ => format!("{folder}/{name}"),
+    }
 }
 
 #[cfg(test)]

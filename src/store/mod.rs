@@ -2,10 +2,13 @@
 //!
 //! Paths are plain relative names between slashes, `""` is the root. `tree` finds the store that a path is in: a local
 //! `folder`, whose files are `held` open, or a `remote` object store, whose objects are `stored`, read by `blocks`, and may
-//! have a `note` of ours beside them.
+//! have a `note` of ours beside them. What is small is written whole (`writing`: to `disk`, or by `sending` it), what comes
+//! piece by piece is a `draft` until it is there.
 //! Nothing outside the surface here knows which of them is behind it.
 
 mod blocks;
+mod disk;
+mod draft;
 mod error;
 mod fault;
 mod folder;
@@ -16,7 +19,9 @@ mod object;
 mod places;
 mod reading;
 mod remote;
+mod sending;
 mod shared;
+mod skills;
 mod spare;
 mod stamp;
 mod stored;
@@ -24,9 +29,12 @@ mod system;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod uploads;
 mod web;
+mod writing;
 
 pub use blocks::BLOCK;
+pub use draft::{Draft, Left};
 pub use error::Error;
 pub use folder::{Listing, Walked};
 pub use name::{is_media, is_plain};
@@ -35,3 +43,4 @@ pub use remote::Patience;
 pub use spare::{CHUNK_LIMIT, SPARE_LIMIT, Spare};
 pub use stamp::Stamp;
 pub use tree::Store;
+pub use web::fetcher;

@@ -3,6 +3,9 @@
 /// Folders below each other at most; deeper ones do not exist for us.
 pub(super) const DEPTH_LIMIT: usize = 16;
 
+/// The folder of what is not finished yet, at the root of each store; hidden, so that no path of an asset leads into it.
+pub(super) const STAGING: &str = ".staging";
+
 /// The extensions of media files, compared without regard to case.
 const MEDIA: [&str; 4] = ["mp4", "m4v", "m4a", "mov"];
 
@@ -19,6 +22,17 @@ pub fn is_plain(path: &str) -> bool {
     path.split('/').count() <= DEPTH_LIMIT + 1 && path.split('/').all(is_plain_name)
 }
 
+/// Whether something may be written at `path`: it is plain, or plain below [`STAGING`].
+pub(super) fn is_writable(path: &str) -> bool {
+    let below = path.strip_prefix(STAGING).and_then(|rest| rest.strip_prefix('/'));
+    is_plain(below.unwrap_or(path))
+}
+
+/// Whether `id` can name a draft: one plain name that leaves room for what is added to it.
+pub(super) fn is_draft_id(id: &str) -> bool {
+    is_plain_name(id) && id.len() <= 128
+}
+
 /// Whether `name` is one plain name: not empty, not hidden (`.`, `~`), no slashes, no control characters.
 pub(super) fn is_plain_name(name: &str) -> bool {
     !name.is_empty() && !is_hidden(name.as_bytes()) && !name.contains(|c: char| c.is_control() || c == '/' || c == '\\')
@@ -31,7 +45,7 @@ pub(super) const fn is_hidden(name: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{is_media, is_plain};
+    use super::{is_draft_id, is_media, is_plain, is_writable};
 
     #[test]
     fn media_is_known_by_its_extension() {
@@ -41,6 +55,17 @@ mod tests {
         for name in ["mp4", ".mp4", "a.mp", "a.mp4.part", "a.mkv", "a."] {
             assert!(!is_media(name), "{name}");
         }
+    }
+
+    #[test]
+    fn what_is_written_hides_in_one_folder_alone() {
+        for path in ["a.mp4", "a/asset.json", ".staging/a", ".staging/a/b"] {
+            assert!(is_writable(path), "{path}");
+        }
+        for path in ["", ".staging", ".staging/", ".staging/../a", "a/.staging/b", ".afflux/a", ".staging/.a", "../a"] {
+            assert!(!is_writable(path), "{path}");
+        }
+        assert!(is_draft_id("01J8-x") && !is_draft_id("a/b") && !is_draft_id("") && !is_draft_id(&"a".repeat(129)));
     }
 
     #[test]

@@ -4,13 +4,17 @@ use super::blocks::Blocks;
 use super::error::Error;
 use super::folder::Folder;
 use super::remote::{Address, Patience, Remote};
+use super::skills::Skills;
 use super::tree::{Backend, Mount, Store};
+use super::uploads::Uploads;
 use crate::cache::Ledger;
 use crate::config::{self, Location, Options};
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::azure::MicrosoftAzureBuilder;
 use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::memory::InMemory;
+use object_store::multipart::MultipartStore;
+use object_store::signer::Signer;
 use object_store::{Certificate, ClientOptions, ObjectStore, RetryConfig};
 use std::path::Path;
 use std::sync::Arc;
@@ -68,19 +72,41 @@ impl Common {
         let is_web = matches!(scheme, "http" | "https");
         // What stands behind the host is a part of each request's URL, not of an object's name.
         let (bucket, root) = rest.split_once('/').filter(|_| !is_web).unwrap_or((rest, ""));
-        let store: Arc<dyn ObjectStore> = match scheme {
-            "s3" => Arc::new(s3(bucket, options, url)?.build().map_err(|error| fail(&error))?),
-            "gs" => Arc::new(gs(bucket, options, url)?.build().map_err(|error| fail(&error))?),
-            "az" => Arc::new(az(bucket, options, url)?.build().map_err(|error| fail(&error))?),
-            "http" | "https" => super::web::store(url, options)?,
-            _ => Arc::new(InMemory::new()),
+        let (store, skills): (Arc<dyn ObjectStore>, Skills) = match scheme {
+            "s3" => {
+                let store = Arc::new(s3(bucket, options, url)?.build().map_err(|error| fail(&error))?);
+                let uploads = Uploads::new(Arc::clone(&store), roots(options, url)?);
+                let skills = Skills { uploads: Some(Arc::new(uploads)), ..signing(&store) };
+                (store, skills)
+            }
+            "gs" => {
+                let store = Arc::new(gs(bucket, options, url)?.build().map_err(|error| fail(&error))?);
+                let skills = signing(&store);
+                (store, skills)
+            }
+            "az" => {
+                let store = Arc::new(az(bucket, options, url)?.build().map_err(|error| fail(&error))?);
+                let skills = signing(&store);
+                (store, skills)
+            }
+            "http" | "https" => (super::web::store(url, options)?, Skills::default()),
+            _ => {
+                let store = Arc::new(InMemory::new());
+                let skills = Skills { parts: Some(store.clone()), ..Skills::default() };
+                (store, skills)
+            }
         };
         let number = self.count;
         self.count += 1;
         let address =
             Address { name: url.to_string(), root: root.into(), number, lists: !is_web, patience: self.patience };
-        Ok(Backend::Remote(Arc::new(Remote::new(store, address, Arc::clone(&self.blocks)))))
+        Ok(Backend::Remote(Arc::new(Remote::new(store, address, Arc::clone(&self.blocks)).with(skills))))
     }
+}
+
+/// What a cloud's store can do.
+fn signing<T: MultipartStore + Signer>(store: &Arc<T>) -> Skills {
+    Skills { parts: Some(store.clone()), signer: Some(store.clone()), ..Skills::default() }
 }
 
 fn s3(bucket: &str, options: &Options, url: &Location) -> Result<AmazonS3Builder, Error> {

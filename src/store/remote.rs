@@ -9,6 +9,7 @@ use super::error::Error;
 use super::fault::Fault;
 use super::folder::{DESCRIPTOR, Listing, WALK_LIMIT, Walked, below};
 use super::name::{is_hidden, is_media, is_plain, is_plain_name};
+use super::skills::Skills;
 use super::stamp::Stamp;
 use futures_util::StreamExt;
 use object_store::path::Path;
@@ -68,6 +69,7 @@ pub(super) struct Remote {
     away_until: Mutex<Option<Instant>>,
     /// Whether it refused what was to be written.
     read_only: AtomicBool,
+    skills: Skills,
 }
 
 impl std::fmt::Debug for Remote {
@@ -93,7 +95,23 @@ impl Remote {
         let (slow_until, away_until) = (Mutex::default(), Mutex::default());
         // A web server is read, never written to.
         let read_only = AtomicBool::new(!lists);
-        Self { store, name, root, number, lists, patience, blocks, known, slow_until, away_until, read_only }
+        let skills = Skills::default();
+        Self { store, name, root, number, lists, patience, blocks, known, slow_until, away_until, read_only, skills }
+    }
+
+    /// The same, which can do more.
+    pub(super) fn with(self, skills: Skills) -> Self {
+        Self { skills, ..self }
+    }
+
+    /// What it can do beside what all can.
+    pub(super) const fn skills(&self) -> &Skills {
+        &self.skills
+    }
+
+    /// What it is called in messages, with its prefix.
+    pub(super) fn name(&self) -> &str {
+        &self.name
     }
 
     pub(super) fn blocks(&self) -> &Arc<Blocks> {

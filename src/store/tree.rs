@@ -13,12 +13,14 @@ use super::name::is_plain;
 use super::object::Object;
 use super::remote::{Address, Patience, Remote};
 use super::shared::Shared;
+use super::skills::Skills;
 use super::spare::Spare;
 use super::stamp::Stamp;
 use super::stored::Stored;
 use crate::cache::Ledger;
 use crate::metrics::Metrics;
 use object_store::ObjectStore;
+use object_store::multipart::MultipartStore;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -28,7 +30,7 @@ const BLOCKS: u64 = 64 << 20;
 /// Objects by path. Clones are the same store.
 #[derive(Debug, Clone)]
 pub struct Store {
-    mounts: Arc<[Mount]>,
+    pub(super) mounts: Arc<[Mount]>,
     pub(super) shared: Arc<Shared>,
 }
 
@@ -139,6 +141,16 @@ impl Store {
     #[must_use]
     pub fn over(store: Arc<dyn ObjectStore>) -> Self {
         Self::over_all(vec![store], Patience::default(), BLOCKS)
+    }
+
+    /// All of an object store that takes objects in parts: drafts can be written to it.
+    #[must_use]
+    pub fn over_parts<T: ObjectStore + MultipartStore>(store: Arc<T>, patience: Patience) -> Self {
+        let name = store.to_string();
+        let address = Address { name, root: String::new(), number: 0, lists: true, patience };
+        let skills = Skills { parts: Some(store.clone()), ..Skills::default() };
+        let remote = Remote::new(store, address, Blocks::new(BLOCKS, Arc::default())).with(skills);
+        Self::of(vec![Mount { prefix: String::new(), backends: vec![Backend::Remote(Arc::new(remote))] }])
     }
 
     /// Object stores that hold the same, the first asked first, with so many bytes of blocks kept of all together.
@@ -333,7 +345,7 @@ impl Store {
     }
 
     /// The mount that `path` is in, and what it is called there.
-    fn mount<'a>(&self, path: &'a str) -> Option<(&Mount, &'a str)> {
+    pub(super) fn mount<'a>(&self, path: &'a str) -> Option<(&Mount, &'a str)> {
         self.mounts.iter().find_map(|mount| Some((mount, mount.inner(path)?)))
     }
 

@@ -13,9 +13,13 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::{Action, Attempt, Policy};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Redirects of one request at most.
 const REDIRECTS: usize = 5;
+
+/// How long a host that a file is fetched from may say nothing.
+const SILENCE: Duration = Duration::from_secs(30);
 
 /// The store at `url`.
 pub(super) fn store(url: &Location, options: &Options) -> Result<Arc<dyn ObjectStore>, Error> {
@@ -24,28 +28,35 @@ pub(super) fn store(url: &Location, options: &Options) -> Result<Arc<dyn ObjectS
     if let Some(address) = hosts::literal(&rules.own)
         && !hosts::is_allowed(&rules.listed, &rules.own, address)
     {
-        return Err(refused(url, private(address)));
+        return Err(refused(url, rules.private(address)));
     }
-    let client = client(rules, url, options)?;
+    let fail_client = |error: &reqwest::Error| refused(url, told(error));
+    let mut client = client(rules);
+    if let Some(pem) = roots(options, url)? {
+        let certificates = reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| fail_client(&error))?;
+        client = client.tls_certs_merge(certificates);
+    }
+    let client = client.build().map_err(|error| fail_client(&error))?;
     let builder = HttpBuilder::new().with_url(url.as_str()).with_http_connector(Connector(client));
     Ok(Arc::new(builder.with_retry(once()).build().map_err(|error| fail(&error))?))
 }
 
-fn client(rules: Rules, url: &Location, options: &Options) -> Result<reqwest::Client, Error> {
-    let fail = |error: &reqwest::Error| refused(url, told(error));
+/// Whoever fetches files from hosts that are `listed`, `plain` without TLS: bound as an HTTP store is.
+pub fn fetcher(listed: &[Host], plain: bool) -> Result<reqwest::Client, Error> {
+    let rules = Rules { own: "".into(), listed: listed.into(), plain, key: "ingest.import_hosts" };
+    let fail = |error: reqwest::Error| Error::Refused { path: String::new(), why: told(&error).into() };
+    client(rules).read_timeout(SILENCE).build().map_err(fail)
+}
+
+fn client(rules: Rules) -> reqwest::ClientBuilder {
     let (resolver, redirects) = (rules.clone(), rules);
-    let mut builder = reqwest::Client::builder()
+    reqwest::Client::builder()
         .user_agent(concat!("afflux/", env!("CARGO_PKG_VERSION")))
         .no_proxy()
         .connect_timeout(CONNECT)
         .pool_max_idle_per_host(IDLE)
         .dns_resolver(resolver)
-        .redirect(Policy::custom(move |attempt| redirects.follow(attempt)));
-    if let Some(pem) = roots(options, url)? {
-        let certificates = reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| fail(&error))?;
-        builder = builder.tls_certs_merge(certificates);
-    }
-    builder.build().map_err(|error| fail(&error))
+        .redirect(Policy::custom(move |attempt| redirects.follow(attempt)))
 }
 
 /// Gives the one client out.
@@ -66,6 +77,8 @@ struct Rules {
     listed: Arc<[Host]>,
     /// Whether TLS may be left.
     plain: bool,
+    /// What lists them.
+    key: &'static str,
 }
 
 impl Rules {
@@ -73,7 +86,12 @@ impl Rules {
         let plain = options.allow_http || url.as_str().starts_with("http://");
         let own = url.as_str().parse::<reqwest::Url>().ok();
         let own = own.as_ref().and_then(reqwest::Url::host_str).unwrap_or_default().into();
-        Self { own, listed: options.hosts.clone().into(), plain }
+        Self { own, listed: options.hosts.clone().into(), plain, key: "store.options.hosts" }
+    }
+
+    /// What is told of an address that may not be connected to.
+    fn private(&self, address: IpAddr) -> String {
+        format!("{NOT_ALLOWED}: {address} is not a public address; {} lists those that may be used", self.key)
     }
 
     fn follow(&self, attempt: Attempt<'_>) -> Action {
@@ -90,7 +108,7 @@ impl Rules {
         let address = hosts::literal(host).is_none_or(|address| hosts::is_allowed(&self.listed, host, address));
         match url.scheme() {
             _ if before > REDIRECTS => Some(format!("more than {REDIRECTS} redirects")),
-            _ if !known || !address => Some(format!("a redirect to {host}, which store.options.hosts does not list")),
+            _ if !known || !address => Some(format!("a redirect to {host}, which {} does not list", self.key)),
             "https" => None,
             "http" if self.plain => None,
             scheme => Some(format!("a redirect to {scheme}://")),
@@ -106,17 +124,12 @@ impl Resolve for Rules {
             let (allowed, others): (Vec<_>, Vec<_>) =
                 found.into_iter().partition(|found| hosts::is_allowed(&rules.listed, name.as_str(), found.ip()));
             if let Some(other) = others.first().filter(|_| allowed.is_empty()) {
-                return Err(private(other.ip()).into());
+                return Err(rules.private(other.ip()).into());
             }
             let addresses: Addrs = Box::new(allowed.into_iter());
             Ok(addresses)
         })
     }
-}
-
-/// What is told of an address that may not be connected to.
-fn private(address: IpAddr) -> String {
-    format!("{NOT_ALLOWED}: {address} is not a public address; store.options.hosts lists those that may be used")
 }
 
 #[cfg(test)]

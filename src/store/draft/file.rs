@@ -1,0 +1,269 @@
+//! A draft in a folder: a staged file that one writer holds locked, and that is renamed when all is there.
+//!
+//! ```text
+//! bytes ─► 1 MiB in memory ─► root/.staging/{id}.part ──(every 32 MiB, and on flush: synced)──► root/film/original.mp4
+//!                             │ durable │ written │ cut off by whoever opens it next
+//! ```
+//! The caller's row is the truth: what the file has beyond it is cut off when it is opened.
+
+use super::handle::Opened;
+use super::saved::Saved;
+use crate::media::u64_from_usize;
+use crate::store::disk;
+use crate::store::error::Error;
+use crate::store::folder::Folder;
+use crate::store::name::STAGING;
+use bytes::{Bytes, BytesMut};
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+
+/// Bytes that are written at once, and held in memory at most.
+const CHUNK: usize = 1 << 20;
+
+/// Bytes that are written before they are synced unasked.
+const SYNC: u64 = 32 << 20;
+
+/// How long another writer is waited for.
+const WAIT: Duration = Duration::from_secs(10);
+
+/// How often it is looked at meanwhile.
+const LOOK: Duration = Duration::from_millis(25);
+
+/// A draft in a folder.
+#[derive(Debug)]
+pub(super) struct FileDraft {
+    folder: Folder,
+    place: Place,
+    file: Arc<File>,
+    /// Bytes of the file.
+    written: u64,
+    /// Those of them that outlast a crash.
+    durable: u64,
+    /// What is being written; empty once it was.
+    going: Bytes,
+    /// What comes behind it.
+    buffer: BytesMut,
+    /// A sync failed: which of the bytes are on the disk is not known.
+    broken: Option<Error>,
+}
+
+/// Which draft it is.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    pub(super) id: String,
+    /// Where it will be, in its store.
+    pub(super) path: String,
+    /// Its size, where that is known.
+    pub(super) length: Option<u64>,
+}
+
+/// What opening comes to at once.
+enum Try {
+    Held,
+    File(File),
+    Done(u64),
+}
+
+impl FileDraft {
+    /// The draft at `place`, behind what `saved` says.
+    pub(super) async fn open(folder: &Folder, place: Place, saved: Option<Saved>) -> Result<Opened<Self>, Error> {
+        let known = match saved {
+            None => None,
+            Some(Saved::File { durable }) => Some(durable),
+            Some(Saved::Parts(_)) => return Err(Saved::stranger(&place.path)),
+        };
+        let end = Instant::now() + WAIT;
+        loop {
+            let which = place.clone();
+            match folder.on_disk(&place.path, move |root, _| which.open(root, known)).await? {
+                Try::File(file) => {
+                    let durable = known.unwrap_or(0);
+                    let (going, buffer) = (Bytes::new(), BytesMut::new());
+                    let (folder, file) = (folder.clone(), Arc::new(file));
+                    let draft = Self { folder, place, file, written: durable, durable, going, buffer, broken: None };
+                    return Ok(Opened::Draft(draft));
+                }
+                Try::Done(size) => return Ok(Opened::Done(size)),
+                Try::Held if Instant::now() < end => sleep(LOOK).await,
+                Try::Held => return Err(Error::Busy { path: place.path }),
+            }
+        }
+    }
+
+    /// Removes what there is of the draft `id`.
+    pub(super) async fn discard(folder: &Folder, id: &str) -> Result<(), Error> {
+        let part = part(id);
+        folder.on_disk(&part, disk::remove).await
+    }
+
+    pub(super) const fn durable(&self) -> u64 {
+        self.durable
+    }
+
+    pub(super) fn taken(&self) -> u64 {
+        self.written + u64_from_usize(self.going.len() + self.buffer.len())
+    }
+
+    pub(super) async fn write(&mut self, mut bytes: Bytes) -> Result<Option<String>, Error> {
+        let before = self.durable;
+        while !bytes.is_empty() {
+            if self.buffer.len() >= CHUNK {
+                self.drain().await?;
+            }
+            if self.written - self.durable >= SYNC {
+                self.sync().await?;
+            }
+            self.buffer.reserve(CHUNK - self.buffer.len());
+            let taken = bytes.split_to(bytes.len().min(CHUNK - self.buffer.len()));
+            self.buffer.extend_from_slice(&taken);
+        }
+        Ok((self.durable > before).then(|| self.saved()))
+    }
+
+    pub(super) async fn flush(&mut self) -> Result<String, Error> {
+        self.drain().await?;
+        self.sync().await?;
+        Ok(self.saved())
+    }
+
+    pub(super) async fn finish(mut self) -> Result<(), Error> {
+        self.flush().await?;
+        let (place, file, size) = (self.place, self.file, self.written);
+        place.check(size)?;
+        let path = place.path.clone();
+        self.folder.on_disk(&path, move |root, _| place.finish(root, &file, size)).await
+    }
+
+    fn saved(&self) -> String {
+        Saved::File { durable: self.durable }.text()
+    }
+
+    /// Writes what is in memory.
+    async fn drain(&mut self) -> Result<(), Error> {
+        self.whole()?;
+        while !self.going.is_empty() || !self.buffer.is_empty() {
+            if self.going.is_empty() {
+                self.going = self.buffer.split().freeze();
+            }
+            let (file, bytes, at) = (Arc::clone(&self.file), self.going.clone(), self.written);
+            let write =
+                move |_: &Path, path: &str| file.write_all_at(&bytes, at).map_err(|error| Error::from_io(path, error));
+            self.folder.on_disk(&self.place.path, write).await?;
+            self.written += u64_from_usize(self.going.len());
+            self.going = Bytes::new();
+        }
+        Ok(())
+    }
+
+    /// Makes what was written durable.
+    async fn sync(&mut self) -> Result<(), Error> {
+        self.whole()?;
+        if self.durable == self.written {
+            return Ok(());
+        }
+        let file = Arc::clone(&self.file);
+        let sync = move |_: &Path, path: &str| file.sync_data().map_err(|error| Error::from_io(path, error));
+        let synced = self.folder.on_disk(&self.place.path, sync).await;
+        // A second sync would say that all is well of pages that the first one dropped.
+        self.broken = synced.as_ref().err().cloned();
+        synced?;
+        self.durable = self.written;
+        Ok(())
+    }
+
+    fn whole(&self) -> Result<(), Error> {
+        self.broken.clone().map_or(Ok(()), Err)
+    }
+}
+
+impl Place {
+    /// The staged file, locked and cut to what is known of it.
+    fn open(&self, root: &Path, known: Option<u64>) -> Result<Try, Error> {
+        let fail = |error| Error::from_io(&self.path, error);
+        let staged = self.staged(root);
+        let file = match OpenOptions::new().read(true).write(true).open(&staged) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                if let Some(durable) = known {
+                    return self.done(root, Some(durable));
+                }
+                if root.join(&self.path).symlink_metadata().is_ok() {
+                    return Err(Error::Exists { path: self.path.clone() });
+                }
+                match disk::create(root, &staged) {
+                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(Try::Held),
+                    made => made.map_err(fail)?,
+                }
+            }
+            Err(error) => return Err(fail(error)),
+        };
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(Try::Held),
+            Err(TryLockError::Error(error)) => return Err(fail(error)),
+        }
+        // Whoever held it may have finished it or given it up.
+        if !is_at(&file, &staged) {
+            return Ok(Try::Held);
+        }
+        let durable = known.unwrap_or(0);
+        if file.metadata().map_err(fail)?.len() < durable {
+            return Err(Error::Lost { path: self.path.clone() });
+        }
+        file.set_len(durable).map_err(fail)?;
+        disk::sync_folders(root, &staged).map_err(fail)?;
+        Ok(Try::File(file))
+    }
+
+    /// Renames the staged file, unless that was done.
+    fn finish(&self, root: &Path, file: &File, size: u64) -> Result<(), Error> {
+        let staged = self.staged(root);
+        if !is_at(file, &staged) {
+            return self.done(root, Some(size)).map(drop);
+        }
+        if root.join(&self.path).symlink_metadata().is_ok() {
+            return Err(Error::Exists { path: self.path.clone() });
+        }
+        disk::place(root, &staged, &self.path).map_err(|error| Error::from_io(&self.path, error))
+    }
+
+    /// It is not staged any more: it is where it should be, or lost.
+    fn done(&self, root: &Path, known: Option<u64>) -> Result<Try, Error> {
+        let size = fs::metadata(root.join(&self.path)).ok().filter(fs::Metadata::is_file).map(|found| found.len());
+        match size.filter(|size| Some(*size) == self.length.or(known)) {
+            Some(size) => Ok(Try::Done(size)),
+            None => Err(Error::Lost { path: self.path.clone() }),
+        }
+    }
+
+    /// Whether `taken` bytes are all of it.
+    pub(super) fn check(&self, taken: u64) -> Result<(), Error> {
+        match self.length.filter(|length| *length != taken) {
+            None => Ok(()),
+            Some(end) => Err(Error::Truncated { path: self.path.clone(), end }),
+        }
+    }
+
+    fn staged(&self, root: &Path) -> PathBuf {
+        root.join(part(&self.id))
+    }
+}
+
+/// What the staged file of the draft `id` is called.
+fn part(id: &str) -> String {
+    format!("{STAGING}/{id}{PART}")
+}
+
+/// What the names of staged files end with.
+pub(super) const PART: &str = ".part";
+
+/// Whether `file` is what is called `path` now.
+fn is_at(file: &File, path: &Path) -> bool {
+    let (Ok(held), Ok(named)) = (file.metadata(), fs::metadata(path)) else { return false };
+    (held.dev(), held.ino()) == (named.dev(), named.ino())
+}

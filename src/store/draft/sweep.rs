@@ -1,0 +1,130 @@
+//! What crashes leave of drafts: found by its age, and removed where nobody knows it.
+//!
+//! | left over | by a crash | told by |
+//! |---|---|---|
+//! | `.staging/{id}.part` | before the row that names the draft is there, or after it is gone | its id |
+//! | `.staging/~put-…` | in the middle of a put | its name: no draft is called that |
+//! | `.staging/{id}/…` | between the tail and the row | its id |
+//! | a multipart upload | between its begin and the row | the path of what it uploads (S3 alone lists them) |
+
+use super::file::PART;
+use crate::store::Store;
+use crate::store::disk::{self, PUT};
+use crate::store::error::Error;
+use crate::store::folder::{Folder, below};
+use crate::store::name::STAGING;
+use crate::store::remote::Remote;
+use crate::store::tree::{Backend, Mount};
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::path::Path;
+use std::time::SystemTime;
+
+/// What is left of a draft.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Left {
+    /// Staged bytes of the draft of this id.
+    Draft(String),
+    /// A multipart upload of the object at this path. Whoever writes to the bucket may have begun it: it is known, too,
+    /// if the path is none that the caller gives to drafts.
+    Parts(String),
+}
+
+impl Store {
+    /// Removes what is older than `before` and not known: all that crashes left of drafts and puts. How many things that
+    /// were. A folder's draft that a writer holds is not removed.
+    pub async fn sweep_drafts<F>(&self, before: SystemTime, is_known: impl Fn(Left) -> F) -> Result<u64, Error>
+    where
+        F: Future<Output = bool>,
+    {
+        let mut removed = 0;
+        for mount in self.mounts.iter() {
+            removed += match mount.backends.first() {
+                Some(Backend::Folder(folder)) => sweep_folder(folder, before, &is_known).await?,
+                Some(Backend::Remote(remote)) if remote.skills().parts.is_some() => {
+                    let tails = sweep_staged(remote, before, &is_known).await?;
+                    tails + sweep_uploads(remote, mount, before, &is_known).await?
+                }
+                Some(Backend::Remote(_)) | None => 0,
+            };
+        }
+        Ok(removed)
+    }
+}
+
+async fn sweep_folder<F>(folder: &Folder, before: SystemTime, is_known: impl Fn(Left) -> F) -> Result<u64, Error>
+where
+    F: Future<Output = bool>,
+{
+    let mut removed = 0;
+    for name in folder.on_disk(STAGING, move |root, path| old(root, path, before)).await? {
+        let known = match name.strip_suffix(PART) {
+            _ if name.starts_with(PUT) => false,
+            Some(id) => is_known(Left::Draft(id.into())).await,
+            None => true,
+        };
+        if !known && folder.on_disk(&below(STAGING, &name), remove).await? {
+            removed += 1;
+        }
+    }
+    Ok(removed)
+}
+
+/// Names of what is staged in a folder, and was not written to since `before`.
+fn old(root: &Path, path: &str, before: SystemTime) -> Result<Vec<String>, Error> {
+    let fail = |error| Error::from_io(path, error);
+    let is_old = |file: &Path| fs::metadata(file).and_then(|found| found.modified()).is_ok_and(|at| at < before);
+    let old = disk::staged(root).map_err(fail)?.into_iter().filter(|file| is_old(file));
+    Ok(old.filter_map(|file| Some(file.file_name()?.to_str()?.to_owned())).collect())
+}
+
+/// Removes a staged file, unless a writer holds it.
+fn remove(root: &Path, path: &str) -> Result<bool, Error> {
+    let Ok(file) = File::open(root.join(path)) else { return Ok(false) };
+    if file.try_lock().is_err() {
+        return Ok(false);
+    }
+    disk::remove(root, path).map(|()| true)
+}
+
+async fn sweep_staged<F>(remote: &Remote, before: SystemTime, is_known: impl Fn(Left) -> F) -> Result<u64, Error>
+where
+    F: Future<Output = bool>,
+{
+    let mut of_drafts = BTreeMap::<String, Vec<String>>::new();
+    for staged in remote.staged("").await?.into_iter().filter(|staged| staged.since < before) {
+        let below = staged.path.strip_prefix(STAGING).and_then(|rest| rest.strip_prefix('/'));
+        let Some((id, _)) = below.and_then(|below| below.split_once('/')) else { continue };
+        of_drafts.entry(id.to_owned()).or_default().push(staged.path);
+    }
+    let mut removed = 0;
+    for (id, paths) in of_drafts {
+        if is_known(Left::Draft(id)).await {
+            continue;
+        }
+        for path in paths {
+            remote.remove(&path).await?;
+            removed += 1;
+        }
+    }
+    Ok(removed)
+}
+
+async fn sweep_uploads<F>(
+    remote: &Remote,
+    mount: &Mount,
+    before: SystemTime,
+    is_known: impl Fn(Left) -> F,
+) -> Result<u64, Error>
+where
+    F: Future<Output = bool>,
+{
+    let mut removed = 0;
+    for upload in remote.uploads("", before).await? {
+        if !is_known(Left::Parts(below(&mount.prefix, &upload.path))).await {
+            remote.abort(&upload).await?;
+            removed += 1;
+        }
+    }
+    Ok(removed)
+}
