@@ -1,0 +1,111 @@
+//! What the catalogue lists: a row for each asset, beside the `asset.json` that is served. Where the two differ, `asset.json`
+//! is right, and the row is put again.
+
+use super::engine::Purpose;
+use super::paging::rows;
+use super::value::{Row, narrow, number};
+use super::{Error, Library};
+
+/// The columns of an asset.
+macro_rules! columns {
+    () => {
+        "id, title, created, updated, bytes, millis, files, deleted, purge_at, asset_json"
+    };
+}
+pub(super) use columns;
+
+/// An asset, as it is listed. Times are milliseconds since the epoch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AssetRow {
+    /// Its name.
+    pub id: String,
+    /// What it is called.
+    pub title: Option<String>,
+    /// When it was first put.
+    pub created: i64,
+    /// When it was last put.
+    pub updated: i64,
+    /// Bytes of all of its files.
+    pub bytes: u64,
+    /// How long it plays, in milliseconds.
+    pub millis: u64,
+    /// How many files it has.
+    pub files: u32,
+    /// When it was deleted; it can be restored until it is purged.
+    pub deleted: Option<i64>,
+    /// When its files go.
+    pub purge_at: Option<i64>,
+    /// What its `asset.json` said before it was deleted, to restore it.
+    pub before: Option<String>,
+}
+
+impl AssetRow {
+    pub(super) fn read(row: &Row) -> Result<Self, Error> {
+        Ok(Self {
+            id: row.text("id")?,
+            title: row.maybe_text("title")?,
+            created: row.number("created")?,
+            updated: row.number("updated")?,
+            bytes: row.count("bytes")?,
+            millis: row.count("millis")?,
+            files: narrow("files", row.number("files")?)?,
+            deleted: row.maybe_number("deleted")?,
+            purge_at: row.maybe_number("purge_at")?,
+            before: row.maybe_text("asset_json")?,
+        })
+    }
+}
+
+/// What is searched, of a row and in a query.
+pub(super) fn searched(text: &str) -> String {
+    text.to_lowercase()
+}
+
+impl Library {
+    /// Adds an asset, or changes all of it: `updated` becomes `now`, and `created` counts for a new one alone.
+    pub async fn put_asset(&self, row: &AssetRow, now: i64) -> Result<(), Error> {
+        const SQL: &str = "INSERT INTO assets (id, title, searched, created, updated, bytes, millis, files, deleted, \
+             purge_at, asset_json) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (id) DO UPDATE SET \
+             title = excluded.title, searched = excluded.searched, updated = excluded.updated, bytes = excluded.bytes, \
+             millis = excluded.millis, files = excluded.files, deleted = excluded.deleted, \
+             purge_at = excluded.purge_at, asset_json = excluded.asset_json";
+        let text = format!("{}\n{}", row.id, row.title.as_deref().unwrap_or_default());
+        let values = vec![
+            (&row.id).into(),
+            (&row.title).into(),
+            (&searched(&text)).into(),
+            row.created.into(),
+            now.into(),
+            number(row.bytes)?.into(),
+            number(row.millis)?.into(),
+            i64::from(row.files).into(),
+            row.deleted.into(),
+            row.purge_at.into(),
+            (&row.before).into(),
+        ];
+        self.engine().ask(Purpose::Write, SQL, values).await.map(|_| ())
+    }
+
+    /// The asset of that name, deleted or not.
+    pub async fn asset(&self, id: &str) -> Result<Option<AssetRow>, Error> {
+        const SQL: &str = concat!("SELECT ", columns!(), " FROM assets WHERE id = $1");
+        let rows = self.engine().ask(Purpose::Read, SQL, vec![id.into()]).await?;
+        rows.first().map(AssetRow::read).transpose()
+    }
+
+    /// Forgets an asset. `false`: there is none.
+    pub async fn delete_asset_row(&self, id: &str) -> Result<bool, Error> {
+        self.changed("DELETE FROM assets WHERE id = $1 RETURNING id", vec![id.into()]).await
+    }
+
+    /// Deleted assets whose files go at `now`, the earliest first.
+    pub async fn due_purges(&self, now: i64, limit: u32) -> Result<Vec<AssetRow>, Error> {
+        const SQL: &str = concat!(
+            "SELECT ",
+            columns!(),
+            " FROM assets WHERE deleted IS NOT NULL AND purge_at <= $1 ORDER BY purge_at, id LIMIT $2"
+        );
+        let rows = self.engine().ask(Purpose::Read, SQL, vec![now.into(), rows(limit)]).await?;
+        rows.iter().map(AssetRow::read).collect()
+    }
+}

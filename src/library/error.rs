@@ -1,0 +1,137 @@
+//! Why the database has no answer: what the engines say, told apart by what one can do about it.
+
+use sqlx::error::DatabaseError;
+
+/// Why the database has no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The address names no database.
+    #[error("the database's address is not usable: {why}")]
+    Address {
+        /// What is wrong with it; it quotes nothing of it.
+        why: String,
+    },
+    /// It cannot be reached, is starting or stopping, or did not answer in time. Asking again later may help. Whether
+    /// what was asked for has been done is *not known*: ask again in a way that does nothing twice.
+    #[error("the database does not answer: {why}")]
+    Away {
+        /// What was the matter.
+        why: String,
+    },
+    /// It answers and will not do it: wrong password, no such database, a value that the schema does not allow.
+    #[error("the database refuses: {why}")]
+    Refused {
+        /// What it says.
+        why: String,
+    },
+    /// A row of that name is there already.
+    #[error("it is in the database already")]
+    Taken,
+    /// A newer version of this program has changed the schema.
+    #[error("the database belongs to a newer version of this program: migration {migration} is not known here")]
+    Newer {
+        /// The first migration that this version does not know.
+        migration: i64,
+    },
+    /// A row says what this version does not understand.
+    #[error("a row cannot be read: {why}")]
+    Row {
+        /// Which column, and what is the matter with it.
+        why: String,
+    },
+    /// A list was asked to go on at a place that it never gave out.
+    #[error("there is no such place in the list")]
+    Place,
+}
+
+impl Error {
+    /// Whether asking again later may help.
+    #[must_use]
+    pub const fn is_away(&self) -> bool {
+        matches!(self, Self::Away { .. })
+    }
+}
+
+/// What an engine says, on one line.
+fn line(what: &dyn std::fmt::Display) -> String {
+    what.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        match error {
+            sqlx::Error::Database(error) => told(&*error),
+            sqlx::Error::Migrate(error) => (*error).into(),
+            sqlx::Error::Configuration(why) => Self::Address { why: line(&why) },
+            // A connection whose other end was killed may end in the middle of a message.
+            sqlx::Error::Io(why) => Self::Away { why: line(&why) },
+            sqlx::Error::Tls(why) => Self::Away { why: line(&why) },
+            sqlx::Error::Protocol(why) => Self::Away { why: line(&why) },
+            sqlx::Error::PoolTimedOut => Self::Away { why: "no connection to it became free or could be made".into() },
+            sqlx::Error::PoolClosed => Self::Away { why: "it was closed here".into() },
+            sqlx::Error::WorkerCrashed | sqlx::Error::BeginFailed => Self::Away { why: line(&error) },
+            other => Self::Row { why: line(&other) },
+        }
+    }
+}
+
+impl From<sqlx::migrate::MigrateError> for Error {
+    fn from(error: sqlx::migrate::MigrateError) -> Self {
+        use sqlx::migrate::MigrateError;
+        match error {
+            MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => error.into(),
+            MigrateError::VersionMissing(migration) => Self::Newer { migration },
+            other => Self::Refused { why: line(&other) },
+        }
+    }
+}
+
+/// Sorts what the engine itself said.
+fn told(error: &dyn DatabaseError) -> Error {
+    if error.is_unique_violation() {
+        return Error::Taken;
+    }
+    let why = line(&error.message());
+    let code = error.code();
+    let passing = match code.as_deref() {
+        // PostgreSQL tells five characters (its manual, appendix A).
+        Some(code) if code.len() == 5 => is_passing_state(code),
+        // SQLite tells a number whose low byte is the result code (sqlite.org/rescode.html).
+        Some(code) => code.parse().is_ok_and(is_passing_result),
+        None => false,
+    };
+    if passing { Error::Away { why } } else { Error::Refused { why } }
+}
+
+/// Whether PostgreSQL may do it at another time: 08 connection exception, 40 transaction rollback (serialization,
+/// deadlock), 53 insufficient resources (disk full, too many connections), 55P03 lock not available, 57 operator
+/// intervention (shutting down, starting, cancelled), 58 system error.
+fn is_passing_state(code: &str) -> bool {
+    ["08", "40", "53", "57", "58"].iter().any(|class| code.starts_with(class)) || code == "55P03"
+}
+
+/// Whether SQLite may do it at another time: 5 BUSY, 6 LOCKED, 7 NOMEM, 10 IOERR, 13 FULL, 14 CANTOPEN, 15 PROTOCOL.
+fn is_passing_result(code: u32) -> bool {
+    matches!(code & 0xff, 5 | 6 | 7 | 10 | 13 | 14 | 15)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_passes_is_told_from_what_does_not() {
+        let codes = ["08006", "40001", "53300", "55P03", "57P01", "58030", "23505", "28P01", "3D000", "42P01", "55000"];
+        let passing: Vec<&str> = codes.into_iter().filter(|code| is_passing_state(code)).collect();
+        assert_eq!(passing, ["08006", "40001", "53300", "55P03", "57P01", "58030"]);
+        // With what SQLite adds to a result code in its upper bytes: BUSY_SNAPSHOT, IOERR_FSYNC; CONSTRAINT_CHECK.
+        let passing: Vec<u32> =
+            [5, 517, 1_034, 13, 1, 26, 275].into_iter().filter(|code| is_passing_result(*code)).collect();
+        assert_eq!(passing, [5, 517, 1_034, 13]);
+    }
+
+    #[test]
+    fn what_an_engine_says_becomes_one_line() {
+        assert_eq!(line(&"no such\n\ttable:  jobs"), "no such table: jobs");
+    }
+}

@@ -1,0 +1,42 @@
+//! The database of the control plane: what is being uploaded, what is to be done, who may ask, which assets there are.
+//!
+//! ```text
+//!   database  open, ping, close ── sqlite, migrate (migrations/*.sql)
+//!      │
+//!   engine    SQLite or PostgreSQL: one way to talk ── value (parameters, rows) ── error
+//!      │
+//!   uploads   receiving ─► received ─► published      one writer at a time, fenced by an epoch
+//!   jobs      queued ─► running ─► done               one worker at a time, fenced by attempt and owner
+//!   lease       └ claim, renew, complete, fail …      wake: who waits for jobs
+//!   keys      who may ask: hashes, never secrets
+//!   assets    what the catalogue lists; a lock on each name
+//! ```
+//! Nothing here knows the time: `now` is an argument, in milliseconds since the epoch. Where several processes ask for the
+//! same thing at once, exactly one gets it, and the answer says who. What was answered with `Ok` lasts.
+
+mod assets;
+mod database;
+mod engine;
+mod error;
+mod jobs;
+mod keys;
+mod lease;
+mod listing;
+mod locks;
+mod migrate;
+mod paging;
+mod sqlite;
+mod uploads;
+mod usage;
+mod value;
+mod wake;
+
+pub use assets::AssetRow;
+pub use database::Library;
+pub use error::Error;
+pub use jobs::{Depth, Job, JobState, NewJob};
+pub use keys::Key;
+pub use lease::Renewal;
+pub use listing::{AssetQuery, AssetSort};
+pub use paging::LIMIT;
+pub use uploads::{NewUpload, Upload, UploadState};

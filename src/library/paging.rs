@@ -1,0 +1,114 @@
+//! Walking through a list that others add to meanwhile: each page goes on behind the last row of the one before, not at a
+//! count of rows, so that no row comes twice and none is left out.
+//!
+//! ```text
+//!   newest first, by (created, id):   … │ created 70, "b" │ created 70, "a" │ created 64, "k" │ …
+//!                                                               ▲ "70~a": the next page begins behind it
+//! ```
+
+use super::engine::{Purpose, ours};
+use super::value::Value;
+use super::{Error, Library};
+
+/// Rows on one page, at most.
+pub const LIMIT: u32 = 1_000;
+
+/// A page's length as a parameter.
+pub(super) fn rows(limit: u32) -> Value {
+    i64::from(limit.min(LIMIT)).into()
+}
+
+/// The place behind a row.
+pub(super) fn place(created: i64, id: &str) -> String {
+    format!("{created}~{id}")
+}
+
+/// A list that is walked through, newest first.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum List {
+    Uploads,
+    Jobs,
+}
+
+impl Library {
+    /// Where `after` is: a place, or the id of a row that is still there. `None`: before the first row.
+    pub(super) async fn place(&self, list: List, after: Option<&str>) -> Result<Option<(i64, String)>, Error> {
+        let Some(after) = after else {
+            return Ok(None);
+        };
+        if let Some((created, id)) = after.split_once('~')
+            && let Ok(created) = created.parse()
+        {
+            return Ok(Some((created, id.to_owned())));
+        }
+        let sql = match list {
+            List::Uploads => "SELECT created FROM uploads WHERE id = $1",
+            List::Jobs => "SELECT created FROM jobs WHERE id = $1",
+        };
+        let rows = self.engine().ask(Purpose::Read, sql, vec![after.into()]).await?;
+        let row = rows.first().ok_or(Error::Place)?;
+        Ok(Some((row.number("created")?, after.to_owned())))
+    }
+}
+
+/// A statement that answers one page, put together of conditions and their parameters.
+#[derive(Debug)]
+pub(super) struct Page {
+    select: &'static str,
+    conditions: Vec<String>,
+    values: Vec<Value>,
+}
+
+impl Page {
+    /// Of what `select` answers.
+    pub(super) const fn of(select: &'static str) -> Self {
+        Self { select, conditions: Vec::new(), values: Vec::new() }
+    }
+
+    /// Only rows for which `condition` holds, in which each `?` is one of `values`.
+    pub(super) fn only(&mut self, condition: &str, values: impl IntoIterator<Item = Value>) {
+        let mut text = String::new();
+        let mut values = values.into_iter();
+        for part in condition.split_inclusive('?') {
+            text.push_str(part.trim_end_matches('?'));
+            if let Some(value) = part.ends_with('?').then(|| values.next()).flatten() {
+                self.values.push(value);
+                text.push('$');
+                text.push_str(&self.values.len().to_string());
+            }
+        }
+        self.conditions.push(text);
+    }
+
+    /// The statement and its parameters: at most `limit` rows in this order.
+    pub(super) fn statement(mut self, order: &str, limit: u32) -> (sqlx::SqlStr, Vec<Value>) {
+        self.values.push(rows(limit));
+        let conditions = if self.conditions.is_empty() { "1 = 1".to_owned() } else { self.conditions.join(" AND ") };
+        let sql = format!("{} WHERE {conditions} ORDER BY {order} LIMIT ${}", self.select, self.values.len());
+        (ours(sql), self.values)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_are_numbered_in_the_order_of_the_conditions() {
+        let mut page = Page::of("SELECT id FROM jobs");
+        page.only("state = ?", ["queued".into()]);
+        page.only("(created, id) < (?, ?)", [7.into(), "j".into()]);
+        page.only("deleted IS NULL", []);
+        let (sql, values) = page.statement("id", 5_000);
+        let wanted = "SELECT id FROM jobs WHERE state = $1 AND (created, id) < ($2, $3) AND deleted IS NULL \
+             ORDER BY id LIMIT $4";
+        assert_eq!(sql.as_str(), wanted);
+        assert_eq!(values, ["queued".into(), 7.into(), "j".into(), 1_000.into()]);
+    }
+
+    #[test]
+    fn a_page_without_conditions_is_of_all() {
+        let (sql, _) = Page::of("SELECT id FROM jobs").statement("id", 1);
+        assert_eq!(sql.as_str(), "SELECT id FROM jobs WHERE 1 = 1 ORDER BY id LIMIT $1");
+    }
+}

@@ -1,0 +1,28 @@
+//! What is in use: bytes that are published, uploads that are under way. For quotas and names.
+
+use super::engine::Purpose;
+use super::{Error, Library};
+
+impl Library {
+    /// Bytes of all assets that are not purged.
+    pub async fn asset_bytes(&self) -> Result<u64, Error> {
+        const SQL: &str = "SELECT CAST(COALESCE(SUM(bytes), 0) AS BIGINT) AS bytes FROM assets";
+        let rows = self.engine().ask(Purpose::Read, SQL, vec![]).await?;
+        rows.first().map_or(Ok(0), |row| row.count("bytes"))
+    }
+
+    /// Uploads of `asset` that are neither published nor given up.
+    pub async fn uploads_under_way(&self, asset: &str) -> Result<u64, Error> {
+        const SQL: &str = "SELECT CAST(COUNT(*) AS BIGINT) AS uploads FROM uploads WHERE asset = $1 AND \
+             state IN ('receiving', 'received')";
+        let rows = self.engine().ask(Purpose::Read, SQL, vec![asset.into()]).await?;
+        rows.first().map_or(Ok(0), |row| row.count("uploads"))
+    }
+
+    /// Whether an upload that is neither published nor given up becomes the file `file` of `asset`.
+    pub async fn is_uploading(&self, asset: &str, file: &str) -> Result<bool, Error> {
+        const SQL: &str =
+            "SELECT id FROM uploads WHERE asset = $1 AND file = $2 AND state IN ('receiving', 'received')";
+        Ok(!self.engine().ask(Purpose::Read, SQL, vec![asset.into(), file.into()]).await?.is_empty())
+    }
+}

@@ -1,0 +1,65 @@
+//! Keys: only hashes are there, and the very first one is made once.
+
+use crate::scene::{on_each_engine, open};
+use afflux::library::{Error, Key};
+use tokio::task::JoinSet;
+
+fn key(id: &str) -> Key {
+    Key {
+        id: id.into(),
+        name: "console".into(),
+        scopes: "read,write".into(),
+        created: 5,
+        expires: Some(1_000),
+        used: None,
+        revoked: None,
+    }
+}
+
+#[test]
+fn of_many_processes_that_begin_one_makes_the_first_key() {
+    on_each_engine(async |url| {
+        let handles = [open(url).await, open(url).await, open(url).await];
+        assert_eq!(handles[0].any_keys().await, Ok(false));
+        let mut makers = JoinSet::new();
+        for number in 0..18 {
+            let library = handles[number % 3].clone();
+            let key = key(&format!("k{number}"));
+            makers.spawn(async move { library.insert_first_key(&key, &format!("hash of {}", key.id)).await.unwrap() });
+        }
+        assert_eq!(makers.join_all().await.into_iter().filter(|first| *first).count(), 1);
+        assert_eq!(handles[1].keys().await.unwrap().len(), 1);
+        assert_eq!(handles[1].any_keys().await, Ok(true));
+    });
+}
+
+#[test]
+fn a_key_is_found_by_the_hash_of_its_secret() {
+    on_each_engine(async |url| {
+        let library = open(url).await;
+        library.insert_key(&key("k"), "hash").await.unwrap();
+        assert_eq!(library.key_by_hash("hash").await, Ok(Some(key("k"))));
+        assert_eq!(library.key_by_hash("other").await, Ok(None));
+        assert_eq!(library.insert_key(&key("k"), "other").await, Err(Error::Taken));
+        assert_eq!(library.insert_key(&key("l"), "hash").await, Err(Error::Taken));
+        assert_eq!(library.keys().await, Ok(vec![key("k")]));
+    });
+}
+
+#[test]
+fn a_key_is_revoked_once_and_its_use_is_known_to_the_minute() {
+    on_each_engine(async |url| {
+        let library = open(url).await;
+        library.insert_key(&key("k"), "hash").await.unwrap();
+        let used = async || library.key_by_hash("hash").await.unwrap().unwrap().used;
+        for (now, wanted) in [(10, 10), (60_009, 10), (60_010, 60_010), (60_011, 60_010)] {
+            library.used_key("k", now).await.unwrap();
+            assert_eq!(used().await, Some(wanted));
+        }
+        library.used_key("none", 10).await.unwrap();
+        assert_eq!(library.revoke_key("k", 7).await, Ok(true));
+        assert_eq!(library.revoke_key("k", 8).await, Ok(false));
+        assert_eq!(library.revoke_key("none", 8).await, Ok(false));
+        assert_eq!(library.key_by_hash("hash").await.unwrap().unwrap().revoked, Some(7));
+    });
+}

@@ -1,0 +1,80 @@
+//! Empty databases to test on, and what is put into them.
+
+use crate::postgres::Postgres;
+use afflux::library::{Library, NewJob, NewUpload};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+use tokio::runtime::Runtime;
+
+/// How long leases last, where it does not matter.
+pub(crate) const LEASE: Duration = Duration::from_mins(1);
+
+/// The server of the tests that run just now.
+static SERVER: Mutex<Weak<Postgres>> = Mutex::new(Weak::new());
+
+/// Databases that were made on servers.
+static DATABASES: AtomicU32 = AtomicU32::new(0);
+
+/// Something holds on an empty database of each engine, given where it is.
+pub(crate) fn on_each_engine(law: impl AsyncFn(&str)) {
+    on_sqlite(&law);
+    if let Some(server) = server() {
+        let url = server.database(&format!("test_{}", DATABASES.fetch_add(1, Ordering::Relaxed)));
+        runtime().block_on(law(&url));
+    }
+}
+
+/// The same on SQLite alone.
+pub(crate) fn on_sqlite(law: impl AsyncFn(&str)) {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}", folder.path().join("library.db").display());
+    runtime().block_on(law(&url));
+}
+
+pub(crate) fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+}
+
+/// One server for all who need one at the same time.
+fn server() -> Option<Arc<Postgres>> {
+    let mut shared = SERVER.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(server) = shared.upgrade() {
+        return Some(server);
+    }
+    let server = Arc::new(Postgres::start()?);
+    *shared = Arc::downgrade(&server);
+    Some(server)
+}
+
+pub(crate) async fn open(url: &str) -> Library {
+    Library::open(url).await.unwrap()
+}
+
+/// A job that is due at once, is like no other and may be tried three times.
+pub(crate) fn job(id: &str) -> NewJob {
+    NewJob {
+        id: id.into(),
+        kind: "transcode".into(),
+        subject: "film".into(),
+        payload: "{}".into(),
+        priority: 0,
+        dedupe: None,
+        max_attempts: 3,
+        run_at: 0,
+    }
+}
+
+/// An upload of 100 bytes.
+pub(crate) fn upload(id: &str) -> NewUpload {
+    NewUpload {
+        id: id.into(),
+        asset: "film".into(),
+        file: "film.mp4".into(),
+        title: Some("The Film".into()),
+        length: Some(100),
+        metadata: "filename ZmlsbS5tcDQ=".into(),
+        expires: 10_000,
+        key: "k1".into(),
+    }
+}

@@ -1,0 +1,216 @@
+//! Uploads: one writes at a time, and nothing that was acknowledged goes back.
+
+use crate::scene::{job, on_each_engine, open, upload};
+use afflux::library::{Error, JobState, NewJob, NewUpload, Upload, UploadState};
+use std::time::Duration;
+use tokio::task::JoinSet;
+
+#[test]
+fn an_upload_begins_as_it_was_announced() {
+    on_each_engine(async |url| {
+        let library = open(url).await;
+        library.insert_upload(&upload("u"), 7).await.unwrap();
+        let wanted = Upload {
+            id: "u".into(),
+            asset: "film".into(),
+            file: "film.mp4".into(),
+            title: Some("The Film".into()),
+            length: Some(100),
+            offset: 0,
+            state: UploadState::Receiving,
+            reason: None,
+            metadata: "filename ZmlsbS5tcDQ=".into(),
+            saved: String::new(),
+            report: None,
+            created: 7,
+            updated: 7,
+            expires: 10_000,
+            key: "k1".into(),
+            epoch: 0,
+        };
+        assert_eq!(library.upload("u").await, Ok(Some(wanted)));
+        assert_eq!(library.insert_upload(&upload("u"), 8).await, Err(Error::Taken));
+        assert_eq!(library.upload("none").await, Ok(None));
+        let huge = NewUpload { length: Some(u64::MAX), ..upload("h") };
+        assert!(matches!(library.insert_upload(&huge, 8).await, Err(Error::Refused { .. })));
+    });
+}
+
+#[test]
+fn who_took_it_last_writes_and_nobody_else() {
+    on_each_engine(async |url| {
+        let library = open(url).await;
+        library.insert_upload(&upload("u"), 0).await.unwrap();
+        let first = library.take_upload("u", 1).await.unwrap().unwrap().epoch;
+        assert!(library.advance_upload("u", first, 40, "part 1", 11_000, 2).await.unwrap());
+        let second = library.take_upload("u", 3).await.unwrap().unwrap();
+        assert_eq!((second.offset, second.saved.as_str(), second.expires), (40, "part 1", 11_000));
+        assert!(!library.advance_upload("u", first, 60, "part 2", 0, 4).await.unwrap());
+        assert!(!library.save_upload("u", first, "part 2", 4).await.unwrap());
+        assert!(!library.set_upload_length("u", first, 100, 4).await.unwrap());
+        assert_eq!(library.receive_upload("u", first, 100, "", &job("j"), 4).await, Ok(None));
+        assert_eq!(library.upload("u").await.unwrap().unwrap(), second);
+        assert_eq!(library.job("j").await, Ok(None));
+        assert!(library.advance_upload("u", second.epoch, 60, "part 2", 12_000, 5).await.unwrap());
+    });
+}
+
+#[test]
+fn each_of_many_that_take_it_at_once_has_an_epoch_of_its_own() {
+    on_each_engine(async |url| {
+        let handles = [open(url).await, open(url).await];
+        handles[0].insert_upload(&upload("u"), 0).await.unwrap();
+        let mut takers = JoinSet::new();
+        for number in 0..16 {
+            let library = handles[number % 2].clone();
+            takers.spawn(async move {
+                let epoch = library.take_upload("u", 1).await.unwrap().unwrap().epoch;
+                (epoch, library.advance_upload("u", epoch, 1, "", 0, 1).await.unwrap())
+            });
+        }
+        let mut epochs = takers.join_all().await;
+        epochs.sort_unstable();
+        assert_eq!(epochs.iter().map(|(epoch, _)| *epoch).collect::<Vec<_>>(), (1..=16).collect::<Vec<_>>());
+        assert_eq!(epochs.last(), Some(&(16, true)));
+    });
+}
+
+#[test]
+fn the_offset_never_goes_back_nor_past_the_end() {
+    on_each_engine(async |url| {
+        let library = open(url).await;
+        library.insert_upload(&NewUpload { length: None, ..upload("u") }, 0).await.unwrap();
+        assert!(library.advance_upload("u", 0, 50, "a", 1, 1).await.unwrap());
+        assert!(!library.advance_upload("u", 0, 49, "b", 1, 1).await.unwrap());
+        assert!(library.advance_upload("u", 0, 50, "c", 1, 1).await.unwrap());
+        assert!(!library.set_upload_length("u", 0, 49, 1).await.unwrap());
+        assert!(library.set_upload_length("u", 0, 60, 1).await.unwrap());
+        assert!(library.set_upload_length("u", 0, 60, 1).await.unwrap());
+        assert!(!library.set_upload_length("u", 0, 70, 1).await.unwrap());
+        assert!(matches!(library.advance_upload("u", 0, 61, "d", 1, 1).await, Err(Error::Refused { .. })));
+        let now = library.upload("u").await.unwrap().unwrap();
+        assert_eq!((now.offset, now.length, now.saved.as_str()), (50, Some(60), "c"));
+    });
+}
+
+#[test]
+fn to_receive_it_and_to_queue_its_job_is_one_thing() {
+    on_each_engine(async |url| {
+        let library = open(url).await;
+        library.insert_upload(&upload("u"), 0).await.unwrap();
+        // The job cannot be: nor is the upload Received.
+        let wrong = NewJob { max_attempts: 0, ..job("j") };
+        assert!(library.receive_upload("u", 0, 100, "all", &wrong, 1).await.is_err());
+        assert_eq!(library.upload("u").await.unwrap().unwrap().state, UploadState::Receiving);
+        assert_eq!(library.receive_upload("u", 0, 100, "all", &job("j"), 2).await, Ok(Some("j".into())));
+        let received = library.upload("u").await.unwrap().unwrap();
+        assert_eq!((received.state, received.offset, received.saved.as_str()), (UploadState::Received, 100, "all"));
+        assert_eq!(library.job("j").await.unwrap().unwrap().state, JobState::Queued);
+        // Again, after an answer that was lost.
+        assert_eq!(library.receive_upload("u", 0, 100, "all", &job("j2"), 3).await, Ok(Some("j".into())));
+        assert_eq!(library.job("j2").await, Ok(None));
+        assert_eq!(library.receive_upload("u", 1, 100, "all", &job("j2"), 3).await, Ok(None));
+        // It is no longer to be written to.
+        assert_eq!(library.take_upload("u", 4).await, Ok(None));
+        assert_eq!(library.advance_upload("u", 0, 100, "", 0, 4).await, Ok(false));
+        library.cancel_job("j", 5).await.unwrap();
+        library.forget_jobs(6).await.unwrap();
+        assert_eq!(library.receive_upload("u", 0, 100, "all", &job("j2"), 7).await, Ok(None));
+    });
+}
+
+#[test]
+fn it_is_settled_once_from_where_it_is() {
+    on_each_engine(async |url| {
+        use UploadState::{Cancelled, Published, Received, Receiving, Refused};
+        let library = open(url).await;
+        library.insert_upload(&upload("u"), 0).await.unwrap();
+        assert!(!library.settle_upload("u", &[Received], Published, None, None, 1).await.unwrap());
+        assert!(!library.settle_upload("u", &[], Published, None, None, 1).await.unwrap());
+        library.receive_upload("u", 0, 100, "", &job("j"), 1).await.unwrap();
+        let report = Some("{\"codec\":\"avc1\"}");
+        assert!(library.settle_upload("u", &[Receiving, Received], Received, None, report, 2).await.unwrap());
+        assert!(library.settle_upload("u", &[Received], Refused, Some("no video"), None, 3).await.unwrap());
+        assert!(!library.settle_upload("u", &[Receiving, Received], Cancelled, None, None, 4).await.unwrap());
+        let settled = library.upload("u").await.unwrap().unwrap();
+        assert_eq!((settled.state, settled.reason.as_deref()), (Refused, Some("no video")));
+        assert_eq!((settled.report.as_deref(), settled.updated), (report, 3));
+    });
+}
+
+#[test]
+fn what_is_open_counts_and_what_expires_is_found() {
+    on_each_engine(async |url| {
+        let library = open(url).await;
+        assert_eq!(library.open_upload_bytes().await, Ok(0));
+        for (id, length, expires) in [("a", Some(100), 30), ("b", None, 20), ("c", Some(7), 10), ("d", Some(1), 99)] {
+            library.insert_upload(&NewUpload { length, expires, ..upload(id) }, 0).await.unwrap();
+        }
+        assert!(library.advance_upload("b", 0, 50, "", 20, 1).await.unwrap());
+        assert_eq!(library.open_upload_bytes().await, Ok(158));
+        library.receive_upload("c", 0, 7, "", &job("j"), 1).await.unwrap();
+        assert_eq!(library.open_upload_bytes().await, Ok(158));
+        let expired = library.expired_uploads(30, 10).await.unwrap();
+        assert_eq!(expired.iter().map(|upload| upload.id.as_str()).collect::<Vec<_>>(), ["b", "a"]);
+        assert_eq!(library.expired_uploads(30, 1).await.unwrap().len(), 1);
+        let cancel = [UploadState::Receiving];
+        library.settle_upload("a", &cancel, UploadState::Cancelled, None, None, 2).await.unwrap();
+        assert!(library.delete_upload("b").await.unwrap());
+        assert!(!library.delete_upload("b").await.unwrap());
+        assert_eq!(library.open_upload_bytes().await, Ok(8));
+        assert_eq!(library.forget_uploads(2).await, Ok(0));
+        assert_eq!(library.forget_uploads(3).await, Ok(1));
+        assert_eq!(library.upload("a").await, Ok(None));
+        assert!(library.upload("c").await.unwrap().is_some());
+    });
+}
+
+#[test]
+fn pages_give_each_upload_once_while_others_come_and_go() {
+    on_each_engine(async |url| {
+        let library = open(url).await;
+        for number in 0..30 {
+            library.insert_upload(&upload(&format!("u{number:02}")), number / 4).await.unwrap();
+        }
+        let (mut walked, mut after) = (Vec::new(), None);
+        loop {
+            let page = library.uploads(Some(UploadState::Receiving), after.as_deref(), 4).await.unwrap();
+            let Some(last) = page.last() else {
+                break;
+            };
+            // The row that the place is behind may go.
+            after = Some(last.place());
+            assert!(library.delete_upload(&last.id).await.unwrap());
+            library.insert_upload(&upload(&format!("new{}", walked.len())), 100).await.unwrap();
+            walked.extend(page.into_iter().map(|upload| upload.id));
+        }
+        let wanted: Vec<String> = (0..30).rev().map(|number| format!("u{number:02}")).collect();
+        assert_eq!(walked, wanted);
+        assert_eq!(library.uploads(Some(UploadState::Published), None, 4).await, Ok(vec![]));
+    });
+}
+
+#[test]
+fn who_hangs_up_in_the_middle_leaves_nothing_half_done() {
+    on_each_engine(async |url| {
+        let library = open(url).await;
+        for number in 0..60_u64 {
+            let id = format!("u{number}");
+            library.insert_upload(&upload(&id), 0).await.unwrap();
+            let receiving = library.clone();
+            let receiver =
+                tokio::spawn(
+                    async move { receiving.receive_upload(&id, 0, 100, "", &job(&format!("j{id}")), 1).await },
+                );
+            tokio::time::sleep(Duration::from_micros(number * 97)).await;
+            receiver.abort();
+        }
+        // A transaction that was open ends when its connection does.
+        library.insert_upload(&upload("last"), 0).await.unwrap();
+        assert_eq!(library.receive_upload("last", 0, 100, "", &job("jlast"), 1).await, Ok(Some("jlast".into())));
+        for upload in library.uploads(None, None, 100).await.unwrap() {
+            let job = library.job(&format!("j{}", upload.id)).await.unwrap();
+            assert_eq!(job.is_some(), upload.state == UploadState::Received, "{}", upload.id);
+        }
+    });
+}
