@@ -5,9 +5,11 @@
 //! with file, line and what would be allowed. No file is read unless it is named.
 
 pub mod hosts;
+mod service;
 mod store;
 
 pub use hosts::Host;
+pub use service::{Database, Ingest, Jobs, Library};
 pub use store::{Location, Mount, Options, Place, Prefix, Store};
 
 use serde::{Deserialize, Deserializer, de};
@@ -31,6 +33,12 @@ pub struct Config {
     pub cache: Cache,
     /// How clients are treated.
     pub http: Http,
+    /// The database of uploads, jobs and keys.
+    pub library: Library,
+    /// What may be uploaded.
+    pub ingest: Ingest,
+    /// Work behind requests.
+    pub jobs: Jobs,
     /// What is logged.
     pub log: Log,
 }
@@ -42,9 +50,14 @@ pub struct Listen {
     /// Players and the gallery; port 0 picks a free one.
     #[serde(deserialize_with = "address")]
     pub public: SocketAddr,
-    /// Health and metrics; port 0 picks a free one.
+    /// The API, health and metrics; port 0 picks a free one.
     #[serde(deserialize_with = "address")]
     pub private: SocketAddr,
+    /// Uploads alone, beside the private listener; none where absent.
+    #[serde(deserialize_with = "some_address")]
+    pub upload: Option<SocketAddr>,
+    /// How players reach the public listener; its address where empty.
+    pub public_url: String,
 }
 
 /// `[package]`: how media are cut.
@@ -247,6 +260,11 @@ fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::
     word(deserializer).map(|Address(address)| address)
 }
 
+fn some_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SocketAddr>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if text.is_empty() { Ok(None) } else { address(de::value::StrDeserializer::new(&text)).map(Some) }
+}
+
 const HOUR: Duration = Duration::from_hours(1);
 
 fn segment_target<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
@@ -300,7 +318,8 @@ fn unsent<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Size, D::Error> 
 
 impl Default for Listen {
     fn default() -> Self {
-        Self { public: SocketAddr::from(([127, 0, 0, 1], 8080)), private: SocketAddr::from(([127, 0, 0, 1], 8081)) }
+        let here = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        Self { public: here(8080), private: here(8081), upload: None, public_url: String::new() }
     }
 }
 
@@ -353,6 +372,8 @@ pub struct Overrides {
     pub media: Option<PathBuf>,
     /// Instead of `store.url`.
     pub store: Option<Location>,
+    /// Instead of `library.url`.
+    pub library: Option<Database>,
 }
 
 /// Why there is no configuration. Each prints as one line.
@@ -404,6 +425,7 @@ impl Config {
             (config.store.media, config.store.url) = (media, Location::default());
         }
         config.store.url = overrides.store.unwrap_or(config.store.url);
+        config.library.url = overrides.library.unwrap_or(config.library.url);
         config.store.check()?;
         Ok(config)
     }
@@ -467,7 +489,7 @@ mod tests {
             list.split('`').skip(1).step_by(2).map(String::from).collect()
         };
         let sections = expected("stranger = 1");
-        assert_eq!(sections.len(), 6);
+        assert_eq!(sections.len(), 9);
         for section in sections {
             let text = uncommented();
             let (_, body) = text.split_once(&format!("[{section}]\n")).unwrap();

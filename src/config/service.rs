@@ -1,0 +1,176 @@
+//! `[library]`, `[ingest]` and `[jobs]`: the service around what is served. What is uploaded, who may, and who works.
+
+use super::{HOUR, Host, Size, time_within, word};
+use serde::{Deserialize, Deserializer, de};
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+/// The folder of what is ours among media; hidden, so that no asset is in it.
+const FOLDER: &str = ".afflux";
+
+/// `[library]`: the database of uploads, jobs, keys and what assets are called.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Library {
+    /// Where it is.
+    pub url: Database,
+}
+
+/// Where a database is.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Database {
+    /// A file beside the media, where these are in a folder; nowhere, where they are not.
+    #[default]
+    Beside,
+    /// Nowhere: there are no uploads, no jobs and no API.
+    None,
+    /// An SQLite file.
+    File(PathBuf),
+    /// A PostgreSQL database: its URL, which may hold a password and is not printed.
+    Postgres(String),
+}
+
+impl Database {
+    /// What to open, given the folder that media are in; `None` for nothing.
+    #[must_use]
+    pub fn url(&self, media: Option<&Path>) -> Option<String> {
+        let file = |path: &Path| format!("sqlite:{}", path.display());
+        match self {
+            Self::Beside => media.map(|media| file(&media.join(FOLDER).join("library.db"))),
+            Self::None => None,
+            Self::File(path) => Some(file(path)),
+            Self::Postgres(url) => Some(url.clone()),
+        }
+    }
+}
+
+impl fmt::Display for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Beside => f.write_str("beside the media"),
+            Self::None => f.write_str("none"),
+            Self::File(path) => write!(f, "sqlite:{}", path.display()),
+            Self::Postgres(url) => {
+                let host = url.rsplit_once('@').map_or("postgres://…", |(_, rest)| rest);
+                write!(f, "postgres://{}", host.trim_start_matches("postgres://"))
+            }
+        }
+    }
+}
+
+impl FromStr for Database {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const ALLOWED: &str = "a database is sqlite:file, postgres://user@host/name, or none";
+        match text {
+            "" => Ok(Self::Beside),
+            "none" => Ok(Self::None),
+            _ if ["postgres://", "postgresql://"].iter().any(|scheme| text.starts_with(scheme)) => {
+                Ok(Self::Postgres(text.into()))
+            }
+            _ => match text.strip_prefix("sqlite:").map(|path| path.strip_prefix("//").unwrap_or(path)) {
+                Some(path) if !path.is_empty() && !path.contains('?') => Ok(Self::File(path.into())),
+                Some(_) | None => Err(ALLOWED),
+            },
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Database {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        word(deserializer)
+    }
+}
+
+/// `[ingest]`: what may be uploaded.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Ingest {
+    /// One upload at most.
+    pub largest: Size,
+    /// All of them together, unfinished ones and those that were published; 0B for no bound.
+    pub quota: Size,
+    /// How long an unfinished upload is kept behind its last byte; 1min to 720h.
+    #[serde(deserialize_with = "lasting")]
+    pub expires: Duration,
+    /// How long a deleted asset can be had back, and a replaced file is kept; 1min to 720h.
+    #[serde(deserialize_with = "lasting")]
+    pub grace: Duration,
+    /// Hosts that files may be imported from, and addresses of theirs that are not public; empty for none.
+    pub import_hosts: Vec<Host>,
+    /// Other sites whose pages may call the API: `https://studio.example.com`.
+    pub origins: Vec<String>,
+}
+
+/// `[jobs]`: work behind requests.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Jobs {
+    /// Jobs that this process does at a time; 0 to 64. 0: others do them.
+    #[serde(deserialize_with = "workers")]
+    pub workers: usize,
+    /// How long a worker may be silent before another takes its job; 1s to 1h.
+    #[serde(deserialize_with = "lease")]
+    pub lease: Duration,
+}
+
+impl Default for Ingest {
+    fn default() -> Self {
+        Self {
+            largest: Size(64 << 30),
+            quota: Size(0),
+            expires: Duration::from_hours(24),
+            grace: Duration::from_hours(24),
+            import_hosts: Vec::new(),
+            origins: Vec::new(),
+        }
+    }
+}
+
+impl Default for Jobs {
+    fn default() -> Self {
+        Self { workers: 2, lease: Duration::from_secs(30) }
+    }
+}
+
+fn lasting<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    time_within(deserializer, (Duration::from_mins(1), Duration::from_hours(720)), "1min to 720h")
+}
+
+fn lease<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    time_within(deserializer, (Duration::from_secs(1), HOUR), "1s to 1h")
+}
+
+fn workers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
+    let count = usize::deserialize(deserializer)?;
+    if count <= 64 { Ok(count) } else { Err(de::Error::custom("0 to 64 is allowed")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Database;
+    use std::path::Path;
+
+    #[test]
+    fn a_database_is_a_file_a_server_or_none() {
+        let url = |text: &str| text.parse::<Database>().map(|place| place.url(Some(Path::new("films"))));
+        assert_eq!(url(""), Ok(Some("sqlite:films/.afflux/library.db".into())));
+        assert_eq!("".parse::<Database>().unwrap().url(None), None);
+        assert_eq!(url("none"), Ok(None));
+        assert_eq!(url("sqlite:/var/lib/afflux.db"), Ok(Some("sqlite:/var/lib/afflux.db".into())));
+        assert_eq!(url("sqlite:///var/lib/afflux.db"), Ok(Some("sqlite:/var/lib/afflux.db".into())));
+        assert_eq!(url("postgres://u@h/n"), Ok(Some("postgres://u@h/n".into())));
+        for wrong in ["sqlite:", "mysql://h/n", "afflux.db"] {
+            assert!(url(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_password_is_not_printed() {
+        let place: Database = "postgres://user:secret@host:5432/name".parse().unwrap();
+        assert_eq!(place.to_string(), "postgres://host:5432/name");
+    }
+}
