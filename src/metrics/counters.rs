@@ -2,6 +2,7 @@
 
 use super::lasting::{Lasting, Making};
 use super::per::{PerAsked, PerClass, PerKept, PerOutcome, PerStage, PerTier};
+use super::service::{Fate, Queue, Service};
 use super::times::Times;
 use super::words::{Asked, Kept, Outcome, Packing, Stage, Tier};
 use prometheus_client::encoding::text::encode;
@@ -21,6 +22,7 @@ pub struct Metrics {
     answers: Answers,
     caches: Caches,
     making: Work,
+    service: Service,
     sent: Counter,
     connections: Gauge,
     tasks: Gauge,
@@ -42,6 +44,7 @@ impl Metrics {
         let answers = Answers::new(&mut registry);
         let caches = Caches::new(&mut registry);
         let making = Work::new(&mut registry);
+        let service = Service::new(&mut registry);
         let sent = bytes(&mut registry, "sent", "Sent on the public listener, heads included");
         let connections = plain(&mut registry, "connections", "Open connections on the public listener");
         let tasks = plain(&mut registry, "tasks", "Tasks of the runtime: connections, makers and what they wait for");
@@ -49,7 +52,7 @@ impl Metrics {
             plain(&mut registry, "compressions", "Texts compressed, each kept for later requests");
         let packed = |packing: Packing| packed.get_or_create_owned(&[("coding", packing.as_str())]);
         let (gzipped, brotlied) = (packed(Packing::Gzip), packed(Packing::Brotli));
-        Self { registry, answers, caches, making, sent, connections, tasks, gzipped, brotlied }
+        Self { registry, answers, caches, making, service, sent, connections, tasks, gzipped, brotlied }
     }
 
     /// A cache of `kept` answered so.
@@ -116,6 +119,21 @@ impl Metrics {
         self.making.window_bytes.inc_by(bytes);
     }
 
+    /// So many bytes of an upload were taken.
+    pub fn uploaded(&self, bytes: u64) {
+        self.service.taken.inc_by(bytes);
+    }
+
+    /// An upload ended.
+    pub fn upload_ended(&self, fate: Fate) {
+        self.service.ended(fate);
+    }
+
+    /// So many jobs are there.
+    pub fn queue(&self, queue: Queue) {
+        self.service.queue(queue);
+    }
+
     /// So many bytes were taken by a client's connection.
     pub fn sent(&self, bytes: u64) {
         self.sent.inc_by(bytes);
@@ -161,7 +179,7 @@ impl Metrics {
     }
 }
 
-type Labelled<const N: usize, M> = Family<[(&'static str, &'static str); N], M>;
+pub(super) type Labelled<const N: usize, M> = Family<[(&'static str, &'static str); N], M>;
 
 /// What requests got.
 #[derive(Debug)]
@@ -263,26 +281,26 @@ impl Work {
     }
 }
 
-fn plain<M: Metric + Clone + Default>(registry: &mut Registry, name: &str, help: &str) -> M {
+pub(super) fn plain<M: Metric + Clone + Default>(registry: &mut Registry, name: &str, help: &str) -> M {
     let metric = M::default();
     registry.register(name, help, metric.clone());
     metric
 }
 
-fn bytes<M: Metric + Clone + Default>(registry: &mut Registry, name: &str, help: &str) -> M {
+pub(super) fn bytes<M: Metric + Clone + Default>(registry: &mut Registry, name: &str, help: &str) -> M {
     let metric = M::default();
     registry.register_with_unit(name, help, Unit::Bytes, metric.clone());
     metric
 }
 
-fn seconds<M: Metric + Clone + Default>(registry: &mut Registry, name: &str, help: &str) -> M {
+pub(super) fn seconds<M: Metric + Clone + Default>(registry: &mut Registry, name: &str, help: &str) -> M {
     let metric = M::default();
     registry.register_with_unit(name, help, Unit::Seconds, metric.clone());
     metric
 }
 
 /// What a gauge takes.
-fn level(count: u64) -> i64 {
+pub(super) fn level(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
