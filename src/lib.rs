@@ -4,6 +4,7 @@
 //!            core: says which bytes                          shell: gets them
 //!   media ── route                                    store ── catalog ─┐
 //!     └──── demux ── plan ── mux ── manifest          cache ────────────┴── origin ── http
+//!                                                     library ── ingest ── control: what is handed in
 //! ```
 //! The rooms stand below in the order in which data flows; `tests/architecture.rs` says which may look at which.
 
@@ -11,8 +12,11 @@ pub mod cache;
 pub mod catalog;
 pub mod cli;
 pub mod config;
+pub mod control;
 pub mod demux;
 pub mod http;
+pub mod ingest;
+pub mod library;
 pub mod lint;
 pub mod manifest;
 // Test support is shared with `tests/`, where this crate has its outer name.

@@ -19,7 +19,10 @@ const SHELL_WORDS: [&str; 8] = ["async ", ".await", "tokio", "tracing", "std::fs
 /// Each room and the rooms it may use.
 fn table() -> Vec<(&'static str, Vec<&'static str>)> {
     let origin = [&CORE[..], &["store", "cache", "catalog", "config", "metrics"]].concat();
-    let cli = [&origin[..], &["origin", "http"]].concat();
+    // Publishing asks the catalog what an asset would be: that is what it will be for players.
+    let ingest = vec![MEDIA, "demux", "plan", "lint", "store", "catalog", "library", "config", "metrics"];
+    let control = [&origin[..], &["origin", "http", "library", "ingest"]].concat();
+    let cli = [&control[..], &["control"]].concat();
     vec![
         (MEDIA, vec![]),
         ("route", vec![MEDIA]),
@@ -35,6 +38,9 @@ fn table() -> Vec<(&'static str, Vec<&'static str>)> {
         ("catalog", vec![MEDIA, "demux", "plan", "store", "cache", "config", "metrics"]),
         ("origin", origin),
         ("http", vec![MEDIA, "route", "origin", "config", "metrics"]),
+        ("library", vec![MEDIA, "config"]),
+        ("ingest", ingest),
+        ("control", control),
         ("cli", cli),
     ]
 }

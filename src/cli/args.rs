@@ -1,6 +1,7 @@
 //! What the command line says. Mistakes are answered by clap, with exit code 2.
 
-use crate::config::{Location, Overrides};
+use super::remote::{AssetsArgs, JobsArgs, KeysArgs, UploadArgs};
+use crate::config::{Database, Location, Overrides};
 use clap::{Args, Parser, Subcommand};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -19,6 +20,8 @@ pub struct Arguments {
 pub enum Command {
     /// Serve a folder of MP4s to players.
     Serve(ServeArgs),
+    /// Do jobs of a library, and nothing else; may be stopped or killed at any moment.
+    Worker(WorkerArgs),
     /// Say what answers a URL, and from which bytes of which file.
     Explain(ExplainArgs),
     /// Understand files ahead, so that no viewer waits for their headers.
@@ -31,6 +34,14 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Bring files to a server; an upload that was cut off is gone on with.
+    Upload(UploadArgs),
+    /// What a server has: listed, looked at, deleted, given back.
+    Assets(AssetsArgs),
+    /// What a server does behind requests: listed, done again, given up.
+    Jobs(JobsArgs),
+    /// Who may ask a server: listed, made, revoked.
+    Keys(KeysArgs),
 }
 
 /// What `index` is asked.
@@ -51,6 +62,26 @@ pub struct IndexArgs {
     /// Keep them in the object store too, in .afflux/ beside each object.
     #[arg(long)]
     pub index_beside: bool,
+}
+
+/// What `worker` is asked.
+#[derive(Debug, Args)]
+pub struct WorkerArgs {
+    /// Settings, in TOML; without it no file is read.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The folder of media [default: media].
+    #[arg(long, value_name = "FOLDER")]
+    pub media: Option<PathBuf>,
+    /// Where media are instead: s3://bucket/prefix, gs://…, az://… or file:///….
+    #[arg(long, value_name = "URL", conflicts_with = "media")]
+    pub store: Option<Location>,
+    /// The database of jobs: sqlite:file, or postgres://user@host/name [default: beside the media].
+    #[arg(long, value_name = "URL")]
+    pub library: Option<Database>,
+    /// Jobs at a time [default: jobs.workers].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=64))]
+    pub jobs: Option<u8>,
 }
 
 /// What `explain` is asked.
@@ -90,13 +121,17 @@ pub struct ServeArgs {
     /// Where health and metrics are served; port 0 picks a free one [default: 127.0.0.1:8081].
     #[arg(long, value_name = "IP:PORT")]
     pub private: Option<SocketAddr>,
+    /// The database of uploads, jobs and keys: sqlite:file, postgres://user@host/name, or none [default: beside the
+    /// media].
+    #[arg(long, value_name = "URL")]
+    pub library: Option<Database>,
 }
 
 impl ServeArgs {
     /// What the flags set.
     #[must_use]
     pub fn overrides(&self) -> Overrides {
-        let (media, store) = (self.media.clone(), self.store.clone());
-        Overrides { public: self.listen, private: self.private, media, store }
+        let (media, store, library) = (self.media.clone(), self.store.clone(), self.library.clone());
+        Overrides { public: self.listen, private: self.private, media, store, library }
     }
 }

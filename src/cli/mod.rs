@@ -6,7 +6,10 @@ pub mod index;
 pub mod inspect;
 mod program;
 mod progress;
+pub mod remote;
 mod report;
 pub mod serve;
+mod service;
+pub mod worker;
 
-pub use args::{Arguments, Command, ExplainArgs, IndexArgs, ServeArgs};
+pub use args::{Arguments, Command, ExplainArgs, IndexArgs, ServeArgs, WorkerArgs};

@@ -3,8 +3,9 @@
 //! Standard output says one line for each listener once it accepts; all else goes to standard error.
 
 use super::args::ServeArgs;
+use super::service::Service;
 use crate::config::{Config, Level};
-use crate::http::Server;
+use crate::http::{Desks, Server};
 use crate::media::u64_from_usize;
 use crate::metrics::Metrics;
 use crate::origin::Origin;
@@ -55,14 +56,25 @@ async fn until_stopped(config: &Config) -> Result<(), Box<dyn Error>> {
     let metrics = Arc::new(Metrics::new());
     let origin = Origin::open(config, Arc::clone(&metrics))?;
     let stop = CancellationToken::new();
+    let service = Service::begin(config, (&origin, &metrics), (server.addresses()?.0, stop.clone())).await?;
     let signals = [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?];
     tokio::spawn(stop_on(signals, stop.clone()));
     let (public, private) = server.addresses()?;
     tokio::spawn(said_unready(Arc::clone(&origin)));
+    let mut said = format!("public http://{public}\nprivate http://{private}\n");
+    if let Some(service) = &service {
+        said.extend(service.first_key().map(|key| format!("key {key}\n")));
+        let upload = server.upload_address()?.unwrap_or(private);
+        said.extend([format!("upload http://{upload}/upload\n")]);
+    }
     // Whoever does not want to read this may close standard output.
-    let _ = write!(stdout(), "public http://{public}\nprivate http://{private}\n").and_then(|()| stdout().flush());
+    let _ = write!(stdout(), "{said}").and_then(|()| stdout().flush());
     tracing::info!(%public, %private, media = config.store.name(), "serving");
-    server.run(Arc::clone(&origin), metrics, stop).await;
+    let api = service.as_ref().map(Service::router);
+    server.run(Desks { origin: Arc::clone(&origin), metrics, api }, stop).await;
+    if let Some(service) = service {
+        let _ = tokio::time::timeout(config.http.drain, service.drained()).await;
+    }
     // What was still being made has nobody left to serve, but a read under way is not torn off in its middle.
     let _ = tokio::time::timeout(config.http.drain, origin.drained()).await;
     tracing::info!("stopped");
@@ -77,7 +89,7 @@ async fn said_unready(origin: Arc<Origin>) {
 }
 
 /// The first signal stops gently, the second at once.
-async fn stop_on([mut terminate, mut interrupt]: [Signal; 2], stop: CancellationToken) {
+pub(super) async fn stop_on([mut terminate, mut interrupt]: [Signal; 2], stop: CancellationToken) {
     for step in 0..2 {
         tokio::select! {
             _ = terminate.recv() => {}
@@ -103,7 +115,7 @@ fn allow_descriptors(config: &Config) {
 }
 
 /// Logs to standard error from `level` on.
-fn start_log(level: Level) {
+pub(super) fn start_log(level: Level) {
     let filter = EnvFilter::new(level.as_str());
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
     log.with_ansi(stderr().is_terminal()).init();

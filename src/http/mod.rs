@@ -7,9 +7,11 @@
 //!                    │            ├── respond ── conditions, ranges, encoding: 304, 412, 206, 416, gzip, br
 //!                    │            │      └── body: the bytes, chunk by chunk, out of one budget (frames)
 //!                    │            ├── timing: what an answer waited for
-//!                    └── private  └── problem: every error, as problem+json
+//!                    ├── upload ── api: what a router of another room answers
+//!                    └── private ──┘ └── problem: every error, as problem+json
 //! ```
 
+mod api;
 mod body;
 mod cmcd;
 mod conditions;
@@ -27,5 +29,5 @@ mod server;
 mod socket;
 mod timing;
 
-pub use problem::status;
-pub use server::{Error, Server};
+pub use problem::{members, status};
+pub use server::{Desks, Error, Server};

@@ -1,11 +1,13 @@
-//! The private listener: health, readiness, metrics.
+//! The private listener: health, readiness, metrics, and what a router of another room answers.
 
+use super::api;
 use super::body::Body;
 use super::problem::Problem;
 use super::request::refusal;
 use crate::media::u64_from_usize;
 use crate::metrics::{MEDIA_TYPE, Metrics};
 use crate::origin::Origin;
+use axum::Router;
 use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
@@ -22,11 +24,16 @@ pub(super) struct Private {
     pub metrics: Arc<Metrics>,
     /// Cancelled when the server is about to stop.
     pub stop: CancellationToken,
+    /// What else is answered here.
+    pub api: Option<Router>,
 }
 
 impl Private {
     /// The answer to `request`.
     pub(super) async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+        if let Some(api) = self.api.as_ref().filter(|_| api::is_at(request.uri().path())) {
+            return api::answer(api.clone(), request).await;
+        }
         let (request, _) = request.into_parts();
         let mut response = self.answer_to(&request).await.unwrap_or_else(Problem::response);
         if request.method == Method::HEAD {

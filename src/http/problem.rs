@@ -19,6 +19,14 @@ pub const fn status(error: &origin::Error) -> StatusCode {
     }
 }
 
+/// The members of a problem that says `detail`, as JSON.
+#[must_use]
+pub fn members(status: StatusCode, detail: &str) -> Bytes {
+    let title = status.canonical_reason().unwrap_or("Error");
+    let members = Members { r#type: "about:blank", title, status: status.as_u16(), detail };
+    Bytes::from(serde_json::to_vec(&members).expect("strings and a number"))
+}
+
 /// An error as it is answered.
 #[derive(Debug)]
 pub(super) struct Problem {
@@ -49,13 +57,7 @@ impl Problem {
 
     /// The answer.
     pub(super) fn response(self) -> Response<Body> {
-        let members = Members {
-            r#type: "about:blank",
-            title: self.status.canonical_reason().unwrap_or("Error"),
-            status: self.status.as_u16(),
-            detail: &self.detail,
-        };
-        let text = Bytes::from(serde_json::to_vec(&members).expect("strings and a number"));
+        let text = members(self.status, &self.detail);
         let length = HeaderValue::from(text.len());
         let mut response = Response::new(Body::text(text));
         let headers = response.headers_mut();

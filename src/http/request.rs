@@ -47,7 +47,7 @@ fn announces_body(headers: &HeaderMap) -> bool {
 }
 
 /// HTTP/1.0 may do without; nobody may send two.
-fn has_right_host(request: &Parts) -> bool {
+pub(super) fn has_right_host(request: &Parts) -> bool {
     let mut hosts = request.headers.get_all(HOST).iter();
     match (hosts.next(), hosts.next()) {
         (None, _) => request.version < Version::HTTP_11,

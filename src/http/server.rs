@@ -1,5 +1,6 @@
 //! Listeners and connections: accepted up to a bound, each in a task of its own, drained within a bounded time.
 
+use super::api;
 use super::body::Body;
 use super::private::Private;
 use super::public::Public;
@@ -7,6 +8,7 @@ use super::socket::{Limits, Watched, listen, prepare};
 use crate::config::{Config, Http};
 use crate::metrics::Metrics;
 use crate::origin::Origin;
+use axum::Router;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -46,12 +48,24 @@ pub struct Error {
     why: io::Error,
 }
 
-/// Two listeners that accept.
+/// Listeners that accept.
 #[derive(Debug)]
 pub struct Server {
     public: TcpListener,
     private: TcpListener,
+    upload: Option<TcpListener>,
     settings: Http,
+}
+
+/// Who answers what.
+#[derive(Debug)]
+pub struct Desks {
+    /// Players.
+    pub origin: Arc<Origin>,
+    /// Who wants to know.
+    pub metrics: Arc<Metrics>,
+    /// Below `/api` and `/upload` of the private listener, and of that for uploads.
+    pub api: Option<Router>,
 }
 
 impl Server {
@@ -61,6 +75,7 @@ impl Server {
         Ok(Self {
             public: bind(config.listen.public, "public", "listen")?,
             private: bind(config.listen.private, "private", "private")?,
+            upload: config.listen.upload.map(|address| bind(address, "upload", "config")).transpose()?,
             settings: config.http.clone(),
         })
     }
@@ -70,9 +85,19 @@ impl Server {
         Ok((self.public.local_addr()?, self.private.local_addr()?))
     }
 
-    /// Answers from `origin` until `stop` is cancelled, then finishes what is under way, within `http.drain`.
-    pub async fn run(self, origin: Arc<Origin>, metrics: Arc<Metrics>, stop: CancellationToken) {
-        let private = Private { origin: Arc::clone(&origin), metrics: Arc::clone(&metrics), stop: stop.clone() };
+    /// Where uploads are taken, where that is an address of its own.
+    pub fn upload_address(&self) -> io::Result<Option<SocketAddr>> {
+        self.upload.as_ref().map(TcpListener::local_addr).transpose()
+    }
+
+    /// Answers until `stop` is cancelled, then finishes what is under way, within `http.drain`.
+    pub async fn run(self, desks: Desks, stop: CancellationToken) {
+        let Desks { origin, metrics, api } = desks;
+        let uploading = self.upload.zip(api.clone()).map(|(socket, api)| {
+            let listener = Listener::new(Desk::Upload(api), &self.settings, stop.clone());
+            (Arc::clone(&listener), tokio::spawn(listener.accept(socket)))
+        });
+        let private = Private { origin: Arc::clone(&origin), metrics: Arc::clone(&metrics), stop: stop.clone(), api };
         let public = Public::new(origin, metrics, &self.settings);
         // The private listener answers as long as the public one has something under way.
         let drained = CancellationToken::new();
@@ -82,6 +107,10 @@ impl Server {
         Arc::clone(&public).accept(self.public).await;
         tracing::info!(connections = public.tasks.len(), "draining");
         public.finish(self.settings.drain).await;
+        if let Some((upload, accepting)) = uploading {
+            upload.finish(PRIVATE_DRAIN).await;
+            accepting.abort();
+        }
         drained.cancel();
         private.finish(PRIVATE_DRAIN).await;
         watching.abort();
@@ -93,6 +122,7 @@ impl Server {
 enum Desk {
     Public(Public),
     Private(Private),
+    Upload(Router),
 }
 
 impl Desk {
@@ -100,6 +130,7 @@ impl Desk {
         match self {
             Self::Public(public) => public.answer(request).await,
             Self::Private(private) => private.answer(request).await,
+            Self::Upload(api) => api::answer(api.clone(), request).await,
         }
     }
 
@@ -107,7 +138,7 @@ impl Desk {
     const fn metrics(&self) -> Option<&Arc<Metrics>> {
         match self {
             Self::Public(public) => Some(public.metrics()),
-            Self::Private(_) => None,
+            Self::Private(_) | Self::Upload(_) => None,
         }
     }
 }
@@ -128,7 +159,7 @@ struct Listener {
 impl Listener {
     fn new(desk: Desk, settings: &Http, stop: CancellationToken) -> Arc<Self> {
         let slots = match desk {
-            Desk::Public(_) => settings.connections,
+            Desk::Public(_) | Desk::Upload(_) => settings.connections,
             Desk::Private(_) => PRIVATE_CONNECTIONS,
         };
         Arc::new(Self {

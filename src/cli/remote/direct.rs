@@ -1,0 +1,36 @@
+//! A key made in the database itself, for whoever has none left. Whoever can write there may do all a key can anyway.
+
+use super::args::KeyWanted;
+use super::error::Error;
+use super::lists::{expires, print_key};
+use crate::cli::service::url;
+use crate::config::{Config, Overrides};
+use crate::control::key_of;
+use crate::library::Library;
+use serde_json::json;
+use std::io::{Write as _, stdout};
+use std::path::Path;
+
+/// Makes the key.
+pub(super) async fn make_key(wanted: &KeyWanted, json: bool) -> Result<(), Error> {
+    let (media, library) = (wanted.media.clone(), wanted.library.clone());
+    let config = Config::load(wanted.config.as_deref(), Overrides { media, library, ..Overrides::default() });
+    let config = config.map_err(|error| Error::Use(error.to_string()))?;
+    let url = url(&config).ok_or_else(|| Error::Use("there is no database of keys: --library names one".into()))?;
+    // Opening one makes it, and a key of a database that nobody asks opens nothing.
+    if let Some(path) = url.strip_prefix("sqlite:").filter(|path| !Path::new(path).is_file()) {
+        return Err(Error::File(format!("there is no database at {path}")));
+    }
+    let library = Library::open(&url).await?;
+    let (key, hash, secret) = key_of(wanted.name.trim(), wanted.scope, expires(wanted));
+    let made = library.insert_key(&key, &hash).await;
+    library.close().await;
+    made?;
+    if !json {
+        return print_key(&key.id, &secret);
+    }
+    let scopes: Vec<&str> = key.scopes.split(',').collect();
+    let made = json!({ "id": key.id, "name": key.name, "scopes": scopes, "active": true, "created": key.created,
+        "expires": key.expires, "secret": secret });
+    Ok(writeln!(stdout(), "{made}")?)
+}

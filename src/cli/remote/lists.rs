@@ -1,0 +1,255 @@
+//! `afflux assets`, `afflux jobs`, `afflux keys`: lists, and what is done to one of their entries.
+
+use super::api::Api;
+use super::args::{AssetsCommand, AssetsList, JobsCommand, JobsList, KeyWanted, KeysCommand};
+use super::error::Error;
+use super::tables::{Table, date, length, maybe, plain, size};
+use crate::ingest::now;
+use crate::media::AssetId;
+use reqwest::{Method, Url};
+use serde::Deserialize;
+use serde_json::json;
+use std::io::{Write as _, stdout};
+
+/// An asset, as far as it is printed.
+#[derive(Debug, Deserialize)]
+struct Asset {
+    id: String,
+    title: Option<String>,
+    created: i64,
+    bytes: u64,
+    milliseconds: u64,
+    files: u32,
+    deleted: Option<i64>,
+    purge_at: Option<i64>,
+    urls: Option<Urls>,
+    #[serde(default)]
+    renditions: Vec<Rendition>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Urls {
+    hls: String,
+    ts: String,
+    dash: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Rendition {
+    file: String,
+    bytes: u64,
+    codecs: Vec<String>,
+}
+
+/// A job, as far as it is printed.
+#[derive(Debug, Deserialize)]
+struct Job {
+    id: String,
+    kind: String,
+    subject: String,
+    state: String,
+    attempt: i32,
+    max_attempts: i32,
+    progress: i32,
+    reason: Option<String>,
+    created: i64,
+}
+
+/// A key, as far as it is printed.
+#[derive(Debug, Deserialize)]
+struct Key {
+    id: String,
+    name: String,
+    scopes: Vec<String>,
+    active: bool,
+    created: i64,
+    expires: Option<i64>,
+    used: Option<i64>,
+    revoked: Option<i64>,
+}
+
+/// A key that was made.
+#[derive(Debug, Deserialize)]
+struct Made {
+    id: String,
+    secret: String,
+}
+
+/// How answers are printed, and where they come from.
+#[derive(Debug)]
+pub(super) struct Lists<'a> {
+    pub(super) api: &'a Api,
+    pub(super) json: bool,
+}
+
+impl Lists<'_> {
+    /// `afflux assets …`.
+    pub(super) async fn assets(&self, command: &AssetsCommand) -> Result<(), Error> {
+        match command {
+            AssetsCommand::List(list) => self.list_assets(list).await,
+            AssetsCommand::Get { name } => self.asset(Method::GET, name, None).await,
+            AssetsCommand::Delete { name } => self.asset(Method::DELETE, name, None).await,
+            AssetsCommand::Restore { name } => {
+                self.asset(Method::PATCH, name, Some(json!({ "deleted": false }).to_string())).await
+            }
+        }
+    }
+
+    async fn list_assets(&self, list: &AssetsList) -> Result<(), Error> {
+        let deleted = list.deleted.then_some("true");
+        let asked = [("search", list.search.as_deref()), ("sort", list.sort.as_deref()), ("deleted", deleted)];
+        let url = self.api.listing("assets", &asked);
+        if list.deleted {
+            let head = ["NAME", "TITLE", "LENGTH", "SIZE", "DELETED (UTC)", "GONE FOR GOOD"];
+            let row = |asset: Asset| {
+                let [deleted, gone] = [asset.deleted, asset.purge_at].map(|at| maybe(at.map(date)));
+                vec![asset.id, maybe(asset.title), length(asset.milliseconds), size(asset.bytes), deleted, gone]
+            };
+            return self.table(&url, (&head, "nothing is deleted"), row).await;
+        }
+        let head = ["NAME", "TITLE", "LENGTH", "SIZE", "FILES", "CREATED (UTC)"];
+        let row = |asset: Asset| {
+            let (length, size) = (length(asset.milliseconds), size(asset.bytes));
+            vec![asset.id, maybe(asset.title), length, size, asset.files.to_string(), date(asset.created)]
+        };
+        self.table(&url, (&head, "there are no assets"), row).await
+    }
+
+    /// Does something to one asset, and tells what it is then.
+    async fn asset(&self, method: Method, name: &str, json: Option<String>) -> Result<(), Error> {
+        if AssetId::new(name).is_none() {
+            return Err(Error::Use(format!("`{}` is no name of an asset", plain(name))));
+        }
+        let url = self.api.url(["assets"].into_iter().chain(name.split('/')));
+        let text = self.api.ask(method, url, json).await?;
+        self.told(&text, |asset: Asset| {
+            let mut lines = vec![("name", asset.id)];
+            lines.extend(asset.title.map(|title| ("title", title)));
+            lines.push(("length", length(asset.milliseconds)));
+            lines.push(("size", format!("{} in {} {}", size(asset.bytes), asset.files, files(asset.files))));
+            lines.push(("created", format!("{} UTC", date(asset.created))));
+            lines.extend(asset.deleted.map(|at| ("deleted", format!("{} UTC", date(at)))));
+            lines.extend(asset.purge_at.map(|at| ("kept until", format!("{} UTC", date(at)))));
+            lines.extend(
+                asset.urls.into_iter().flat_map(|urls| [("hls", urls.hls), ("ts", urls.ts), ("dash", urls.dash)]),
+            );
+            let file =
+                |file: Rendition| ("file", format!("{}  {}  {}", file.file, size(file.bytes), file.codecs.join(",")));
+            lines.extend(asset.renditions.into_iter().map(file));
+            lines
+        })
+    }
+
+    /// `afflux jobs …`.
+    pub(super) async fn jobs(&self, command: &JobsCommand) -> Result<(), Error> {
+        let (id, what) = match command {
+            JobsCommand::List(list) => return self.list_jobs(list).await,
+            JobsCommand::Retry { id } => (id, "retry"),
+            JobsCommand::Cancel { id } => (id, "cancel"),
+        };
+        let text = self.api.ask(Method::POST, self.api.url(["jobs", id, what]), None).await?;
+        self.told(&text, |job: Job| {
+            vec![("job", job.id), ("what", job.kind), ("of", job.subject), ("state", job.state)]
+        })
+    }
+
+    async fn list_jobs(&self, list: &JobsList) -> Result<(), Error> {
+        let url = self.api.listing("jobs", &[("state", list.state.as_deref()), ("kind", list.kind.as_deref())]);
+        let head = ["ID", "KIND", "OF", "STATE", "DONE", "ATTEMPT", "CREATED (UTC)", "REASON"];
+        let row = |job: Job| {
+            let attempt = format!("{} of {}", job.attempt, job.max_attempts);
+            let done = format!("{}%", job.progress / 10);
+            vec![job.id, job.kind, job.subject, job.state, done, attempt, date(job.created), maybe(job.reason)]
+        };
+        self.table(&url, (&head, "there are no jobs"), row).await
+    }
+
+    /// `afflux keys …`.
+    pub(super) async fn keys(&self, command: &KeysCommand) -> Result<(), Error> {
+        match command {
+            KeysCommand::List => self.list_keys().await,
+            KeysCommand::Make(wanted) => self.make_key(wanted).await,
+            KeysCommand::Revoke { id } => {
+                self.api.ask(Method::DELETE, self.api.url(["keys", id]), None).await?;
+                if self.json { Ok(()) } else { Ok(writeln!(stdout(), "revoked {}", plain(id))?) }
+            }
+        }
+    }
+
+    async fn list_keys(&self) -> Result<(), Error> {
+        let head = ["ID", "NAME", "MAY", "STATE", "CREATED (UTC)", "EXPIRES", "LAST USED"];
+        let row = |key: Key| {
+            let state = if key.active {
+                "good"
+            } else if key.revoked.is_some() {
+                "revoked"
+            } else {
+                "expired"
+            };
+            let [expires, used] = [key.expires, key.used].map(|at| maybe(at.map(date)));
+            vec![key.id, key.name, key.scopes.join(","), state.into(), date(key.created), expires, used]
+        };
+        // This list is one page, and takes no questions.
+        self.table(&self.api.url(["keys"]), (&head, "there are no keys"), row).await
+    }
+
+    async fn make_key(&self, wanted: &KeyWanted) -> Result<(), Error> {
+        let expires = expires(wanted);
+        let json = json!({ "name": wanted.name, "scope": wanted.scope.as_str(), "expires": expires }).to_string();
+        let text = self.api.ask(Method::POST, self.api.url(["keys"]), Some(json)).await?;
+        if self.json {
+            return Ok(writeln!(stdout(), "{text}")?);
+        }
+        let made: Made = self.api.read(&text)?;
+        print_key(&made.id, &made.secret)
+    }
+
+    /// A list, as a table or as it came.
+    async fn table<T: for<'a> Deserialize<'a>>(
+        &self,
+        url: &Url,
+        (head, nothing): (&[&str], &str),
+        row: impl Fn(T) -> Vec<String>,
+    ) -> Result<(), Error> {
+        if self.json {
+            return self.api.list(url, |item| Ok(writeln!(stdout(), "{item}")?)).await;
+        }
+        let mut table = Table::new(head);
+        let each = |item: &str| {
+            table.row(&row(self.api.read(item)?));
+            Ok(())
+        };
+        self.api.list(url, each).await?;
+        Ok(stdout().write_all(table.print(nothing).as_bytes())?)
+    }
+
+    /// One value, line by line or as it came.
+    fn told<T: for<'a> Deserialize<'a>>(
+        &self,
+        text: &str,
+        lines: impl FnOnce(T) -> Vec<(&'static str, String)>,
+    ) -> Result<(), Error> {
+        if self.json {
+            return Ok(writeln!(stdout(), "{text}")?);
+        }
+        let lines = lines(self.api.read(text)?);
+        let lines = lines.iter().map(|(name, value)| format!("{name:10}  {}\n", plain(value)));
+        Ok(stdout().write_all(lines.collect::<String>().as_bytes())?)
+    }
+}
+
+const fn files(count: u32) -> &'static str {
+    if count == 1 { "file" } else { "files" }
+}
+
+/// When the key ends to be valid.
+pub(super) fn expires(wanted: &KeyWanted) -> Option<i64> {
+    let lasts = i64::try_from(wanted.expires_in?.as_millis()).unwrap_or(i64::MAX);
+    Some(now().saturating_add(lasts))
+}
+
+/// Tells a key that was made. Its secret stands alone on standard output, for programs to take.
+pub(super) fn print_key(id: &str, secret: &str) -> Result<(), Error> {
+    let _ = writeln!(std::io::stderr(), "key {}; this is told once:", plain(id));
+    Ok(writeln!(stdout(), "{}", plain(secret))?)
+}

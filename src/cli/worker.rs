@@ -1,0 +1,62 @@
+//! `afflux worker`: jobs, and nothing else. Killing it loses nothing: its jobs are another's when its lease runs out; a
+//! signal gives them back at once.
+
+use super::args::WorkerArgs;
+use super::serve::{start_log, stop_on};
+use super::service::url;
+use crate::config::{Config, Overrides};
+use crate::ingest::{Ingest, Settings};
+use crate::library::Library;
+use crate::metrics::Metrics;
+use crate::origin;
+use std::error::Error;
+use std::io::{Write as _, stdout};
+use std::process::ExitCode;
+use std::sync::Arc;
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+/// Does jobs until a signal. 0: stopped; 2: never started, and one line says why.
+#[must_use]
+pub fn run(args: &WorkerArgs) -> ExitCode {
+    match work(args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("afflux: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn work(args: &WorkerArgs) -> Result<(), Box<dyn Error>> {
+    let (media, store, library) = (args.media.clone(), args.store.clone(), args.library.clone());
+    let config = Config::load(args.config.as_deref(), Overrides { media, store, library, ..Overrides::default() })?;
+    start_log(config.log.level);
+    let runtime = Runtime::new()?;
+    let worked = runtime.block_on(until_stopped(&config, args.jobs));
+    runtime.shutdown_background();
+    worked
+}
+
+async fn until_stopped(config: &Config, jobs: Option<u8>) -> Result<(), Box<dyn Error>> {
+    let url = url(config).ok_or("`library.url` names no database, and jobs are kept in one")?;
+    let stop = CancellationToken::new();
+    tokio::spawn(stop_on([signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?], stop.clone()));
+    let metrics = Arc::new(Metrics::new());
+    let catalog = origin::catalog(config, Arc::clone(&metrics))?;
+    let library = Library::open(&url).await?;
+    let settings = Settings::of(config);
+    let workers = jobs.map_or(settings.workers.max(1), usize::from);
+    let ingest = Ingest::new((catalog.clone(), library), Settings { workers, ..settings }, metrics, stop.clone());
+    ingest.begin();
+    let _ = writeln!(stdout(), "working, {workers} at a time").and_then(|()| stdout().flush());
+    stop.cancelled().await;
+    let drained = async {
+        ingest.drained().await;
+        catalog.drained().await;
+        ingest.library().close().await;
+    };
+    let _ = tokio::time::timeout(config.http.drain, drained).await;
+    Ok(())
+}

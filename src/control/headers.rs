@@ -1,0 +1,41 @@
+//! Headers of requests, looked up; headers of answers, put.
+
+use crate::ingest::tus::Headers;
+use crate::ingest::{Metadata, tus};
+use axum::http::header::{CACHE_CONTROL, HeaderName, HeaderValue};
+use axum::http::{HeaderMap, Response};
+use std::time::{Duration, UNIX_EPOCH};
+
+/// What `ask` makes of the headers.
+pub(super) fn understood<T>(headers: &HeaderMap, ask: impl FnOnce(Headers<'_>) -> T) -> T {
+    let get = |name: &str| {
+        let mut values = headers.get_all(name).iter();
+        let first = values.next()?;
+        // A header that is there twice says two things.
+        values.next().is_none().then(|| first.to_str().ok()).flatten()
+    };
+    ask(Headers::new(&get))
+}
+
+/// What each answer of the protocol says.
+pub(super) fn spoken<B>(response: &mut Response<B>) {
+    put(response, "tus-resumable", tus::VERSION);
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+}
+
+/// Says `value`, where it can be said in a header.
+pub(super) fn put<B>(response: &mut Response<B>, name: &'static str, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        response.headers_mut().insert(HeaderName::from_static(name), value);
+    }
+}
+
+/// A moment as headers write it (RFC 9110 §5.6.7).
+pub(super) fn date(millis: i64) -> String {
+    httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_millis(u64::try_from(millis).unwrap_or(0)))
+}
+
+/// The metadata of a row as the header has them.
+pub(super) fn metadata(text: &str) -> Option<String> {
+    Metadata::parse(text).ok().map(|metadata| metadata.print()).filter(|text| !text.is_empty())
+}

@@ -1,0 +1,53 @@
+//! The page that uploads: its files, carried in the binary.
+
+use super::problem::Problem;
+use axum::body::Body;
+use axum::extract::Path;
+use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use axum::http::{Response, StatusCode};
+
+macro_rules! file {
+    ($name:literal, $from:literal, $media_type:literal) => {
+        ($name, concat!($media_type, "; charset=utf-8"), include_bytes!($from))
+    };
+}
+
+/// Name, media type and bytes of each. What the gallery has too is the gallery's.
+static FILES: [(&str, &str, &[u8]); 9] = [
+    file!("index.html", "page/index.html", "text/html"),
+    file!("upload.js", "page/upload.js", "text/javascript"),
+    file!("upload.css", "page/upload.css", "text/css"),
+    file!("tus.min.js", "page/vendor/tus.min.js", "text/javascript"),
+    file!("gallery.css", "../http/gallery/style.css", "text/css"),
+    file!("hls.min.js", "../http/gallery/vendor/hls.min.js", "text/javascript"),
+    file!("icon.svg", "../http/gallery/icon.svg", "image/svg+xml"),
+    // The licences ask that their text goes where the programs go.
+    file!("tus-js-client.LICENSE.txt", "page/vendor/tus-js-client.LICENSE.txt", "text/plain"),
+    file!("hls.js.LICENSE.txt", "../http/gallery/vendor/hls.js.LICENSE.txt", "text/plain"),
+];
+
+/// What it may do: its own files; the API here; players' files from wherever these are served.
+const POLICY: &str = "default-src 'self'; media-src * blob:; connect-src *; worker-src 'self' blob:; img-src 'self' data:; \
+                      style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// The page.
+pub(super) async fn index() -> Result<Response<Body>, Problem> {
+    found("index.html")
+}
+
+/// A file of it.
+pub(super) async fn file(Path(name): Path<String>) -> Result<Response<Body>, Problem> {
+    found(&name)
+}
+
+fn found(name: &str) -> Result<Response<Body>, Problem> {
+    let file = FILES.iter().find(|(known, _, _)| *known == name);
+    let (_, media_type, bytes) = file.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "there is no such file"))?;
+    let mut response = Response::new(Body::from(*bytes));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    Ok(response)
+}

@@ -1,0 +1,283 @@
+//! What is told of rows, as JSON.
+
+use crate::catalog::Asset;
+use crate::ingest::now;
+use crate::library::{AssetRow, Job, Key, Upload, UploadState};
+use crate::media::AssetId;
+use crate::route::Route;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+/// A page of a list.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Page<T> {
+    /// The entries.
+    pub(super) items: Vec<T>,
+    /// What `after` says for the next page; absent at the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) next: Option<String>,
+}
+
+/// An upload.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct UploadView {
+    /// What it is called.
+    id: String,
+    /// The asset that it is of.
+    asset: String,
+    /// The file that it becomes.
+    file: String,
+    /// receiving, received, published, refused or cancelled.
+    state: &'static str,
+    /// Why it was refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    /// Bytes that are durable.
+    offset: u64,
+    /// Bytes of the whole, where known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    length: Option<u64>,
+    /// Milliseconds since 1970.
+    created: i64,
+    /// Milliseconds since 1970.
+    updated: i64,
+    /// When it is given up if nobody goes on with it: milliseconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires: Option<i64>,
+    /// What it was found to hold: milliseconds, tracks, lint.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    report: Option<Value>,
+    /// Where it plays, once it is published.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    urls: Option<Urls>,
+}
+
+impl UploadView {
+    pub(super) fn of(row: Upload, players: &str) -> Self {
+        let published = row.state == UploadState::Published;
+        Self {
+            urls: published.then(|| AssetId::new(&row.asset).map(|id| Urls::of(&id, players))).flatten(),
+            expires: (row.state == UploadState::Receiving).then_some(row.expires),
+            state: row.state.word(),
+            report: row.report.and_then(|report| serde_json::from_str(&report).ok()),
+            id: row.id,
+            asset: row.asset,
+            file: row.file,
+            reason: row.reason,
+            offset: row.offset,
+            length: row.length,
+            created: row.created,
+            updated: row.updated,
+        }
+    }
+}
+
+/// Where an asset plays.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Urls {
+    /// HLS (CMAF).
+    hls: String,
+    /// HLS (MPEG-TS), where its codecs allow it.
+    ts: String,
+    /// DASH.
+    dash: String,
+}
+
+impl Urls {
+    pub(super) fn of(id: &AssetId, players: &str) -> Self {
+        let at = |route: Route| format!("{players}{route}");
+        let asset = || id.clone();
+        Self { hls: at(Route::Hls(asset())), ts: at(Route::Ts(asset())), dash: at(Route::Dash(asset())) }
+    }
+}
+
+/// An asset in a list.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct AssetView {
+    /// Its name.
+    id: String,
+    /// What people call it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    title: Option<String>,
+    /// Milliseconds since 1970.
+    created: i64,
+    /// Milliseconds since 1970.
+    updated: i64,
+    /// Bytes of its files.
+    bytes: u64,
+    /// How long it plays.
+    milliseconds: u64,
+    /// How many files.
+    files: u32,
+    /// When it was deleted: milliseconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deleted: Option<i64>,
+    /// Until when it can be had back: milliseconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    purge_at: Option<i64>,
+    /// Where it plays.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    urls: Option<Urls>,
+}
+
+impl AssetView {
+    pub(super) fn of(row: AssetRow, players: &str) -> Self {
+        let here = row.deleted.is_none();
+        Self {
+            urls: here.then(|| AssetId::new(&row.id).map(|id| Urls::of(&id, players))).flatten(),
+            id: row.id,
+            title: row.title,
+            created: row.created,
+            updated: row.updated,
+            bytes: row.bytes,
+            milliseconds: row.millis,
+            files: row.files,
+            deleted: row.deleted,
+            purge_at: row.purge_at,
+        }
+    }
+}
+
+/// An asset, whole.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct AssetWhole {
+    /// What a list tells.
+    #[serde(flatten)]
+    asset: AssetView,
+    /// Its files, in the order in which players list them.
+    renditions: Vec<RenditionView>,
+}
+
+/// A file of an asset.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct RenditionView {
+    /// The file's name.
+    file: String,
+    /// Its bytes.
+    bytes: u64,
+    /// The RFC 6381 strings of its tracks.
+    codecs: Vec<String>,
+}
+
+impl AssetWhole {
+    pub(super) fn of(row: AssetRow, asset: Option<&Asset>, players: &str) -> Self {
+        let renditions = asset.iter().flat_map(|asset| &asset.files).map(|file| RenditionView {
+            file: file.name.clone(),
+            bytes: file.object.size(),
+            codecs: file.movie.tracks.iter().map(|track| track.codec.string.clone()).collect(),
+        });
+        Self { renditions: renditions.collect(), asset: AssetView::of(row, players) }
+    }
+}
+
+/// A job.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct JobView {
+    /// What it is called.
+    id: String,
+    /// What is done.
+    kind: String,
+    /// What it is about: an upload, an asset or a file.
+    subject: String,
+    /// queued, running, done, dead or cancelled.
+    state: &'static str,
+    /// Higher ones are done first.
+    priority: i16,
+    /// How often it was begun.
+    attempt: i32,
+    /// How often it may be.
+    max_attempts: i32,
+    /// How much of it is done, in thousandths.
+    progress: i32,
+    /// What went wrong last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    /// Milliseconds since 1970.
+    created: i64,
+    /// Milliseconds since 1970.
+    updated: i64,
+    /// Not before: milliseconds since 1970.
+    run_at: i64,
+    /// Milliseconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    finished: Option<i64>,
+}
+
+impl From<Job> for JobView {
+    fn from(job: Job) -> Self {
+        Self {
+            state: job.state.word(),
+            id: job.id,
+            kind: job.kind,
+            subject: job.subject,
+            priority: job.priority,
+            attempt: job.attempt,
+            max_attempts: job.max_attempts,
+            progress: job.progress,
+            reason: job.reason,
+            created: job.created,
+            updated: job.updated,
+            run_at: job.run_at,
+            finished: job.finished,
+        }
+    }
+}
+
+/// A key; its secret is told when it is made, and never again.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct KeyView {
+    /// What it is called.
+    id: String,
+    /// What its owner calls it.
+    name: String,
+    /// read, write, admin.
+    scopes: Vec<String>,
+    /// Whether it can be used now.
+    active: bool,
+    /// Milliseconds since 1970.
+    created: i64,
+    /// Milliseconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires: Option<i64>,
+    /// When it was used last, to the minute: milliseconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    used: Option<i64>,
+    /// Milliseconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revoked: Option<i64>,
+    /// The secret, once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret: Option<String>,
+}
+
+impl KeyView {
+    pub(super) fn of(key: Key, secret: Option<String>) -> Self {
+        Self {
+            active: key.revoked.is_none() && key.expires.is_none_or(|expires| expires > now()),
+            scopes: key.scopes.split(',').map(Into::into).collect(),
+            id: key.id,
+            name: key.name,
+            created: key.created,
+            expires: key.expires,
+            used: key.used,
+            revoked: key.revoked,
+            secret,
+        }
+    }
+}
+
+/// What of a list.
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Listed {
+    /// What `next` of the page before says.
+    pub(super) after: Option<String>,
+    /// Entries of a page: 1 to 500, 50 where absent.
+    pub(super) limit: Option<u32>,
+    /// Only those of this state.
+    pub(super) state: Option<String>,
+    /// Jobs of this kind only.
+    pub(super) kind: Option<String>,
+}

@@ -1,0 +1,58 @@
+//! What another room answers on our listeners: by a router, whose answers are small and told with their length.
+
+use super::body::Body;
+use super::problem::Problem;
+use super::request::has_right_host;
+use axum::Router;
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use hyper::header::{CONTENT_LENGTH, HeaderValue, TRANSFER_ENCODING};
+use hyper::{Method, Request, Response, StatusCode};
+use tower::ServiceExt;
+
+/// Where a router's paths begin.
+const ROOTS: [&str; 2] = ["/api", "/upload"];
+
+/// Whether the router answers what is at `path`.
+pub(super) fn is_at(path: &str) -> bool {
+    ROOTS.iter().any(|root| path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?'])))
+}
+
+/// What `router` answers.
+pub(super) async fn answer(router: Router, request: Request<Incoming>) -> Response<Body> {
+    let (head, body) = request.into_parts();
+    if !has_right_host(&head) {
+        return Problem::new(StatusCode::BAD_REQUEST, "a request has exactly one Host header").response();
+    }
+    let is_head = head.method == Method::HEAD;
+    let request = Request::from_parts(head, axum::body::Body::new(body));
+    let Ok(answer) = router.oneshot(request).await;
+    let (mut head, body) = answer.into_parts();
+    let Ok(bytes) = body.collect().await.map(http_body_util::Collected::to_bytes) else {
+        return Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the answer broke off").response();
+    };
+    head.headers.remove(TRANSFER_ENCODING);
+    if is_head {
+        return Response::from_parts(head, Body::empty());
+    }
+    // RFC 9110 §8.6: none in a 204.
+    if head.status != StatusCode::NO_CONTENT {
+        head.headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
+    }
+    Response::from_parts(head, Body::text(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_at;
+
+    #[test]
+    fn a_router_has_its_own_paths_alone() {
+        for path in ["/api", "/api/", "/api/uploads", "/upload", "/upload/app.js"] {
+            assert!(is_at(path), "{path}");
+        }
+        for path in ["/", "/apis", "/healthz", "/uploads"] {
+            assert!(!is_at(path), "{path}");
+        }
+    }
+}

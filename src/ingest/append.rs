@@ -1,0 +1,241 @@
+//! Bytes for an upload: written, made durable, then acknowledged; never the other way round.
+//!
+//! ```text
+//! row says offset 40 ─► take (epoch 3: whoever wrote before is fenced) ─► draft at 40 ─► bytes …
+//!    every part that became durable ─► row: offset, how the store goes on          (only while epoch is 3)
+//!    the end, a hang-up, a stop     ─► flush ─► row                                 the client may go on from there
+//!    a checksum that is wrong       ─► nothing of this request counts
+//!    all bytes are there            ─► row: received, and the job that publishes, in one transaction
+//! ```
+
+use super::digest::Summing;
+use super::error::Error;
+use super::random::token;
+use super::service::{Ingest, later, now};
+use super::tus;
+use super::worker::FINISH;
+use super::writers::Turn;
+use crate::library::{NewJob, Upload, UploadState};
+use crate::media::u64_from_usize;
+use crate::store::Draft;
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt};
+use std::time::Duration;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout_at};
+
+/// How long a client may bring nothing.
+const STALL: Duration = Duration::from_mins(1);
+
+/// How often a writer looks whether another process took its upload over.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// How long the last bytes' answer waits for the upload to be published.
+const PUBLISHING: Duration = Duration::from_secs(20);
+
+/// How often it looks.
+const WATCH: Duration = Duration::from_millis(25);
+
+/// Attempts to publish, some minutes apart in the end; workers that died count too.
+const ATTEMPTS: i32 = 30;
+
+/// What became of bytes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Appended {
+    /// The upload as it is now.
+    pub upload: Upload,
+}
+
+/// Bytes being brought.
+struct Session {
+    ingest: Ingest,
+    row: Upload,
+    draft: Draft,
+    turn: Turn,
+    /// Where a checksum was promised: nothing counts before it is right.
+    summing: Option<Summing>,
+    /// Bytes that this request may bring.
+    room: u64,
+}
+
+impl Ingest {
+    /// Takes what `body` brings for the upload `id`. Goes on when the caller gives up: what came is kept.
+    pub async fn append<S, E>(&self, id: &str, brought: tus::Bytes, body: S) -> Result<Appended, Error>
+    where
+        S: Stream<Item = Result<Bytes, E>> + Send + Unpin + 'static,
+        E: Send,
+    {
+        let (ingest, id) = (self.clone(), id.to_owned());
+        let task = self.tasks.spawn(async move { ingest.take(&id, brought, body).await });
+        task.await.unwrap_or_else(|_| Err(Error::Interrupted("the upload was given up".into())))
+    }
+
+    async fn take<S, E>(&self, id: &str, brought: tus::Bytes, body: S) -> Result<Appended, Error>
+    where
+        S: Stream<Item = Result<Bytes, E>> + Unpin,
+    {
+        Self::check(&self.upload(id).await?, &brought)?;
+        let turn = self.writers.take(id);
+        let mut row = self.library.take_upload(id, now()).await?.ok_or(Error::Gone)?;
+        Self::check(&row, &brought)?;
+        if let Some(length) = brought.length.filter(|_| row.length.is_none()) {
+            self.allow(Some(length)).await?;
+            if length < row.offset || !self.library.set_upload_length(id, row.epoch, length, now()).await? {
+                return Err(Error::Request(format!("Upload-Length is {length}, and {} bytes are there", row.offset)));
+            }
+            row.length = Some(length);
+        }
+        let room = row.length.unwrap_or(self.settings.largest).saturating_sub(row.offset);
+        if let Some(bytes) = brought.count.filter(|count| *count > room) {
+            return Err(Error::Large { what: "what is left of the upload", bytes, limit: room });
+        }
+        let draft = self.catalog.store().draft(id, &path(&row), row.length, &row.saved).await?;
+        let summing = brought.checksum.map(|checksum| checksum.begin());
+        let session = Session { ingest: self.clone(), row, draft, turn, summing, room };
+        session.run(body).await
+    }
+
+    /// Whether bytes may be added to `row` as they say.
+    fn check(row: &Upload, brought: &tus::Bytes) -> Result<(), Error> {
+        match row.state {
+            UploadState::Receiving => {}
+            UploadState::Received | UploadState::Published => {
+                return Err(Error::Conflict("all bytes of this upload are there".into()));
+            }
+            UploadState::Refused | UploadState::Cancelled => return Err(Error::Gone),
+        }
+        if row.expires < now() {
+            return Err(Error::Gone);
+        }
+        if brought.length.is_some_and(|length| row.length.is_some_and(|known| known != length)) {
+            return Err(Error::Request("Upload-Length is another than was said before".into()));
+        }
+        let (asked, durable) = (brought.offset, row.offset);
+        if asked == durable { Ok(()) } else { Err(Error::Offset { asked, durable }) }
+    }
+
+    /// The upload once it is published or refused, or as it is when that takes long.
+    pub async fn settled(&self, id: &str) -> Result<Upload, Error> {
+        let until = Instant::now() + PUBLISHING;
+        loop {
+            let upload = self.upload(id).await?;
+            if upload.state != UploadState::Received || Instant::now() > until || self.stop.is_cancelled() {
+                return Ok(upload);
+            }
+            sleep(WATCH).await;
+        }
+    }
+}
+
+impl Session {
+    async fn run<S, E>(mut self, body: S) -> Result<Appended, Error>
+    where
+        S: Stream<Item = Result<Bytes, E>> + Unpin,
+    {
+        let brought = self.bring(body).await;
+        let right = self.summing.take().map(Summing::agrees);
+        let counts = match (&brought, right) {
+            (Ok(()), Some(false)) => return Err(Error::Checksum),
+            // What came before a hang-up counts, unless it was to be summed up whole.
+            (Ok(()), None | Some(true)) | (Err(Error::Stalled | Error::Interrupted(_)), None) => true,
+            (Err(_), _) => false,
+        };
+        if counts {
+            let saved = self.draft.flush().await?;
+            self.advance(saved).await?;
+        }
+        brought?;
+        if self.row.length == Some(self.row.offset) {
+            return self.received().await;
+        }
+        let upload = self.ingest.upload(&self.row.id).await?;
+        Ok(Appended { upload })
+    }
+
+    /// Writes what comes.
+    async fn bring<S, E>(&mut self, mut body: S) -> Result<(), Error>
+    where
+        S: Stream<Item = Result<Bytes, E>> + Unpin,
+    {
+        let stop = self.ingest.stop.clone();
+        let mut look = interval(LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut stalled = Instant::now() + STALL;
+        loop {
+            let next = tokio::select! {
+                biased;
+                () = self.turn.taken() => return Err(Error::Taken),
+                () = stop.cancelled() => return Err(Error::Interrupted("the server is about to stop".into())),
+                _ = look.tick() => {
+                    if self.ingest.upload(&self.row.id).await?.epoch != self.row.epoch {
+                        return Err(Error::Taken);
+                    }
+                    continue;
+                }
+                next = timeout_at(stalled, body.next()) => next.map_err(|_| Error::Stalled)?,
+            };
+            let Some(bytes) = next else { return Ok(()) };
+            self.write(bytes.map_err(|_| Error::Stalled)?).await?;
+            stalled = Instant::now() + STALL;
+        }
+    }
+
+    async fn write(&mut self, bytes: Bytes) -> Result<(), Error> {
+        let count = u64_from_usize(bytes.len());
+        let limit = self.room;
+        self.room =
+            limit.checked_sub(count).ok_or(Error::Large { what: "the rest of the upload", bytes: count, limit })?;
+        if let Some(summing) = &mut self.summing {
+            summing.add(&bytes);
+        }
+        self.ingest.metrics.uploaded(count);
+        match self.draft.write(bytes).await? {
+            Some(saved) if self.summing.is_none() => self.advance(saved).await,
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Acknowledges what is durable.
+    async fn advance(&mut self, saved: String) -> Result<(), Error> {
+        let Upload { id, epoch, .. } = &self.row;
+        let (offset, expires) = (self.draft.durable(), later(self.ingest.settings.expires));
+        if !self.ingest.library.advance_upload(id, *epoch, offset, &saved, expires, now()).await? {
+            return Err(Error::Taken);
+        }
+        (self.row.offset, self.row.saved, self.row.expires) = (offset, saved, expires);
+        self.draft.kept();
+        Ok(())
+    }
+
+    /// All bytes are there: what follows is a job, so that it happens whatever happens to this process.
+    async fn received(self) -> Result<Appended, Error> {
+        let Self { ingest, row, draft, turn, .. } = self;
+        // The writer's hold on the draft goes before the job takes it up.
+        drop((draft, turn));
+        let job = finishing(&row);
+        let enqueued = ingest.library.receive_upload(&row.id, row.epoch, row.offset, &row.saved, &job, now()).await?;
+        if enqueued.is_none() {
+            return Err(Error::Taken);
+        }
+        let upload = ingest.settled(&row.id).await?;
+        Ok(Appended { upload })
+    }
+}
+
+/// Where an upload will lie.
+pub(super) fn path(row: &Upload) -> String {
+    format!("{}/{}", row.asset, row.file)
+}
+
+/// The job that publishes `row`.
+pub(super) fn finishing(row: &Upload) -> NewJob {
+    NewJob {
+        id: token::<16>(),
+        kind: FINISH.into(),
+        subject: row.id.clone(),
+        payload: String::new(),
+        priority: 10,
+        dedupe: Some(format!("{FINISH} {}", row.id)),
+        max_attempts: ATTEMPTS,
+        run_at: now(),
+    }
+}

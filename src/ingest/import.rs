@@ -1,0 +1,231 @@
+//! Files that others hand in: by a plain PUT, straight into the store by a signed URL, or fetched from a listed host.
+
+use super::append::{Appended, finishing, path};
+use super::creation::Wanted;
+use super::error::Error;
+use super::random::token;
+use super::service::{Ingest, now};
+use super::tus;
+use super::worker::{IMPORT, Task};
+use crate::config::hosts;
+use crate::library::{NewJob, Upload, UploadState};
+use crate::media::AssetId;
+use crate::store;
+use bytes::Bytes;
+use futures_util::Stream;
+use reqwest::header::{CONTENT_LENGTH, ETAG, HeaderMap, IF_RANGE, LAST_MODIFIED, RANGE};
+use reqwest::{Client, StatusCode, Url};
+use serde::{Deserialize, Serialize};
+use std::pin::pin;
+use std::time::Duration;
+
+/// Attempts to fetch a file.
+const ATTEMPTS: i32 = 8;
+
+/// How long a host may take to say what it has.
+const ASK: Duration = Duration::from_secs(20);
+
+/// How long a client may take to put a file by a signed URL.
+const SIGNED: Duration = Duration::from_hours(6);
+
+/// What a host said of a file when it was asked first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Source {
+    url: String,
+    length: u64,
+    /// Its ETag, else its Last-Modified: by what one can go on.
+    validator: Option<String>,
+}
+
+/// Where a client puts a file itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Direct {
+    /// Its upload.
+    pub upload: Upload,
+    /// Where: by PUT, the bytes alone.
+    pub url: String,
+}
+
+impl Ingest {
+    /// Takes a whole file at once; nothing of it stays where it does not arrive whole.
+    pub async fn put<S, E>(&self, wanted: Wanted<'_>, body: S) -> Result<Upload, Error>
+    where
+        S: Stream<Item = Result<Bytes, E>> + Send + Unpin + 'static,
+        E: Send,
+    {
+        let row = self.create(wanted).await?;
+        let brought = tus::Bytes { offset: 0, count: wanted.length, checksum: None, length: None };
+        let put = match self.append(&row.id, brought, body).await {
+            Ok(Appended { upload }) if upload.state == UploadState::Receiving => self.seal(upload).await,
+            Ok(Appended { upload }) => Ok(upload),
+            Err(error) => Err(error),
+        };
+        if put.is_err() {
+            // The reason is told; that nothing stays is tried, and done by expiry at the latest.
+            let _ = self.terminate(&row.id).await;
+        }
+        let put = put?;
+        match put.state {
+            UploadState::Refused => Err(Error::Unplayable(put.reason.unwrap_or_default())),
+            _ => Ok(put),
+        }
+    }
+
+    /// No more bytes come: the upload is as long as it is.
+    async fn seal(&self, row: Upload) -> Result<Upload, Error> {
+        if row.length.is_some_and(|length| length != row.offset) {
+            return Err(Error::Stalled);
+        }
+        self.allow(Some(row.offset)).await?;
+        if !self.library.set_upload_length(&row.id, row.epoch, row.offset, now()).await? {
+            return Err(Error::Taken);
+        }
+        self.receive(row).await
+    }
+
+    async fn receive(&self, row: Upload) -> Result<Upload, Error> {
+        let job = finishing(&row);
+        let queued = self.library.receive_upload(&row.id, row.epoch, row.offset, &row.saved, &job, now()).await?;
+        queued.ok_or(Error::Taken)?;
+        self.settled(&row.id).await
+    }
+
+    /// Begins an upload that a client brings into the store itself.
+    pub async fn direct(&self, wanted: Wanted<'_>) -> Result<Direct, Error> {
+        wanted.length.ok_or_else(|| Error::Request("`length` is needed: the store is told it".into()))?;
+        let upload = self.create(wanted).await?;
+        match self.signed(&upload).await {
+            Ok(url) => Ok(Direct { upload, url }),
+            Err(error) => {
+                // The reason is told; expiry does it where this does not.
+                let _ = self.terminate(&upload.id).await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn signed(&self, row: &Upload) -> Result<String, Error> {
+        let unable = "this store gives out no URLs to write to: upload here instead (tus, or PUT)";
+        let url = self.catalog.store().signed_put(&path(row), SIGNED).await?;
+        let url = url.ok_or_else(|| Error::Unable(unable.into()))?;
+        let id = AssetId::new(&row.asset).ok_or_else(|| Error::Name(row.asset.clone()))?;
+        // So that what the client puts is not seen before it is published.
+        self.described(row, &id).await?;
+        Ok(url)
+    }
+
+    /// The client has put its file.
+    pub async fn complete(&self, id: &str) -> Result<Upload, Error> {
+        let row = self.upload(id).await?;
+        if row.state != UploadState::Receiving {
+            return Ok(row);
+        }
+        let stamp = self.catalog.store().seek(&path(&row)).await?;
+        let size =
+            stamp.map(|stamp| stamp.size()).ok_or_else(|| Error::Conflict("the file is not there yet".into()))?;
+        if row.length.is_some_and(|length| length != size) {
+            return Err(Error::Conflict(format!("the file has {size} bytes, and {:?} were announced", row.length)));
+        }
+        let row = self.library.take_upload(id, now()).await?.ok_or(Error::Gone)?;
+        self.receive(Upload { offset: size, ..row }).await
+    }
+
+    /// Begins to fetch a file from elsewhere.
+    pub async fn fetch(&self, url: &str, wanted: Wanted<'_>) -> Result<Upload, Error> {
+        let url = self.allowed(url)?;
+        let source = self.asked(&url).await?;
+        let last = url.path_segments().and_then(Iterator::last).unwrap_or_default().to_owned();
+        let filename = percent_encoding::percent_decode_str(&last).decode_utf8_lossy().into_owned();
+        let wanted = Wanted { filename: wanted.filename.or(Some(&filename)), length: Some(source.length), ..wanted };
+        let row = self.create(wanted).await?;
+        let job = NewJob {
+            id: token::<16>(),
+            kind: IMPORT.into(),
+            subject: row.id.clone(),
+            payload: serde_json::to_string(&source).map_err(|error| Error::Request(error.to_string()))?,
+            priority: 0,
+            dedupe: Some(format!("{IMPORT} {}", row.id)),
+            max_attempts: ATTEMPTS,
+            run_at: now(),
+        };
+        self.library.enqueue(&job, now()).await?;
+        Ok(row)
+    }
+
+    /// A URL whose host is listed.
+    fn allowed(&self, url: &str) -> Result<Url, Error> {
+        let listed = &self.settings.import_hosts;
+        let parsed: Url = url.parse().map_err(|error| Error::Request(format!("`{url}`: {error}")))?;
+        let host = parsed.host_str().unwrap_or_default();
+        let plain = parsed.username().is_empty() && parsed.password().is_none();
+        let address = hosts::literal(host).is_none_or(|address| hosts::is_allowed(listed, host, address));
+        if matches!(parsed.scheme(), "http" | "https") && plain && hosts::is_listed(listed, host) && address {
+            Ok(parsed)
+        } else {
+            Err(Error::Request(format!(
+                "`{host}` is not a host that files may be imported from: ingest.import_hosts lists them"
+            )))
+        }
+    }
+
+    fn client(&self, url: &Url) -> Result<Client, Error> {
+        Ok(store::fetcher(&self.settings.import_hosts, url.scheme() == "http")?)
+    }
+
+    /// What its host says of the file at `url`.
+    async fn asked(&self, url: &Url) -> Result<Source, Error> {
+        let asked = self.client(url)?.head(url.clone()).timeout(ASK).send().await;
+        let answer = asked.map_err(|error| Error::Request(format!("{url}: {}", told(&error))))?;
+        if !answer.status().is_success() {
+            return Err(Error::Request(format!("{url}: the host answers {}", answer.status())));
+        }
+        let header = |name| text(answer.headers(), name);
+        let length = header(CONTENT_LENGTH).and_then(|length| length.parse().ok());
+        let length = length.ok_or_else(|| Error::Request(format!("{url}: the host does not say how long it is")))?;
+        Ok(Source { url: url.to_string(), length, validator: header(ETAG).or_else(|| header(LAST_MODIFIED)) })
+    }
+
+    /// Fetches the file that `task` is about, from where it got to.
+    pub(super) async fn import(&self, task: &Task) -> Result<(), Error> {
+        let source: Source = serde_json::from_str(&task.payload)
+            .map_err(|error| Error::Request(format!("the job's payload: {error}")))?;
+        let row = self.upload(&task.subject).await?;
+        if row.state != UploadState::Receiving {
+            return Ok(());
+        }
+        let url = self.allowed(&source.url)?;
+        let mut request = self.client(&url)?.get(url);
+        if row.offset > 0 {
+            let lost = || Error::Request("the host broke off, and says nothing by which one could go on".into());
+            let validator = source.validator.clone().ok_or_else(lost)?;
+            request = request.header(RANGE, format!("bytes={}-", row.offset)).header(IF_RANGE, validator);
+        }
+        let answer = request.send().await.map_err(|error| Error::Interrupted(told(&error)))?;
+        let (status, expected) =
+            (answer.status(), if row.offset > 0 { StatusCode::PARTIAL_CONTENT } else { StatusCode::OK });
+        if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
+            return Err(Error::Interrupted(format!("the host answers {status}")));
+        }
+        let now = text(answer.headers(), ETAG).or_else(|| text(answer.headers(), LAST_MODIFIED));
+        if status != expected || now != source.validator {
+            return Err(Error::Request(format!("the host answers {status}: the file is gone, or is another by now")));
+        }
+        let brought = tus::Bytes { offset: row.offset, count: None, checksum: None, length: None };
+        let body = Box::pin(futures_util::TryStreamExt::map_err(answer.bytes_stream(), |_| ()));
+        let appended = pin!(self.append(&row.id, brought, body)).await?;
+        match appended.upload.state {
+            UploadState::Receiving => Err(Error::Interrupted("the host broke off".into())),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn text(headers: &HeaderMap, name: reqwest::header::HeaderName) -> Option<String> {
+    headers.get(name).and_then(|value| value.to_str().ok()).map(Into::into)
+}
+
+/// What went wrong, the innermost cause last.
+fn told(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}

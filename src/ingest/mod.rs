@@ -1,0 +1,37 @@
+//! From bytes that are handed in to something that plays: uploads, jobs, publishing.
+//!
+//! ```text
+//! tus ──┐                       ┌─ one asset.json, put last
+//! PUT ──┼─ creation ─ append ─ finish ─► trial (catalog) ─► published, or refused by name
+//! URL ──┘ (import)     │           ▲
+//!                  store draft     └── worker: a leased job, any process, again after a crash
+//! ```
+//! Rules of the protocol stand in `tus`, `metadata` and `digest`, names in `name`: none of them waits for anything. What
+//! is promised is a row in the library, written after the bytes are durable; what happens next is a job in the same
+//! transaction. `removal` takes assets away and gives them back.
+
+mod append;
+mod creation;
+mod digest;
+mod error;
+mod finish;
+mod import;
+mod listing;
+mod metadata;
+mod name;
+mod random;
+mod removal;
+mod report;
+mod service;
+mod tidy;
+pub mod tus;
+mod worker;
+mod writers;
+
+pub use append::Appended;
+pub use creation::Wanted;
+pub use digest::ALGORITHMS;
+pub use error::Error;
+pub use metadata::Metadata;
+pub use random::token;
+pub use service::{Ingest, Settings, now};
