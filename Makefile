@@ -2,7 +2,8 @@
 
 .PHONY: help setup run test soak lint bench fuzz
 
-MEDIA ?= fixtures/media
+# Uploads go there: the fixtures themselves are left as they are.
+MEDIA ?= run/media
 FUZZ_SECONDS ?= 60
 SOAK_MINUTES ?= 15
 
@@ -23,7 +24,9 @@ setup:
 
 run:
 	cargo build --release
+	mkdir -p run/media && cp -Rpn fixtures/media/. run/media/
 	@echo "Once it says 'public http://…', open that address: the gallery plays every asset."
+	@echo "The address behind 'upload' takes more; it asks for the key that the first start prints."
 	cargo run --release --quiet -- serve --media $(MEDIA)
 
 test: setup

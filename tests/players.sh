@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The player tests: starts the binary over the fixtures on a port of its own, runs tests/players/run.mjs against it,
-# stops it. With AFFLUX_TEST_STORE=s3 the fixtures are in a bucket of an S3 server, and one play of each kind is made in
-# each player. The last line is `N passed, N failed`.
+# stops it; and tests/players/upload.mjs against another that takes uploads. With AFFLUX_TEST_STORE=s3 the fixtures are in
+# a bucket of an S3 server, and one play of each kind is made in each player. The last line is `N passed, N failed`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -9,7 +9,8 @@ if [ ! -f tests/players/run.mjs ]; then
     echo "players: there is no tests/players/run.mjs" >&2
     exit 1
 fi
-cargo build --quiet
+# The binary of the other tests: where they ran, it is there.
+cargo test --quiet --all-features --no-run --test serve
 binary="${CARGO_TARGET_DIR:-target}/debug/afflux"
 scratch="$(mktemp -d)"
 started=()
@@ -65,4 +66,14 @@ s3)
     ;;
 esac
 
-node tests/players/run.mjs --base "$address" "${plays[@]}" "$@"
+failed=0
+node tests/players/run.mjs --base "$address" "${plays[@]}" "$@" || failed=1
+
+# The upload page, unless only some plays are asked for; on a bucket it is the same page.
+if [ "$#" = 0 ] && [ "${AFFLUX_TEST_STORE:-disk}" = disk ]; then
+    mkdir "$scratch/uploaded"
+    begin desk 'upload ' "$binary" serve "${ports[@]}" --media "$scratch/uploaded" --library "sqlite:$scratch/library.db"
+    key="$(sed -n 's/^key //p' "$scratch/desk.stdout")"
+    node tests/players/upload.mjs --page "$address" --key "$key" --film fixtures/media/natural/352p.mp4 || failed=1
+fi
+exit "$failed"

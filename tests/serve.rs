@@ -86,6 +86,7 @@ fn wrong_arguments_are_exit_code_2_and_the_version_is_said() {
 fn standard_output_is_two_lines_and_nothing_else() {
     let media = fixtures();
     let args = ["serve", "--listen", "127.0.0.1:0", "--private", "127.0.0.1:0", "--media", media.to_str().unwrap()];
+    let args = [&args[..], &["--library", "none"]].concat();
     let mut child = afflux(&args).spawn().unwrap();
     let mut said = String::new();
     let mut stdout = child.stdout.take().unwrap();

@@ -19,6 +19,7 @@ wanted=(
     "strace:strace"        # counts system calls
     "openssl:openssl"      # makes a certificate
     "python3:python3"      # an S3 server that keeps versions
+    "curl:curl"            # uploads
 )
 missing=()
 for pair in "${wanted[@]}"; do
@@ -36,8 +37,18 @@ for pair in "${elements[@]}"; do
     gst-inspect-1.0 --exists "${pair%%:*}" 2>/dev/null || missing+=("${pair#*:}")
 done
 python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
+# A database server, which the tests start by themselves; Debian has a folder for each version of it.
+compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || missing+=(postgresql)
+command -v setpriv >/dev/null || missing+=(util-linux)
 if [ "${#missing[@]}" -gt 0 ]; then
     echo "setup: installing ${missing[*]}"
+    # Packages ask this file whether their servers may start: 101 says no. One that stands there already is kept.
+    policy=/usr/sbin/policy-rc.d
+    if [ ! -e "$policy" ]; then
+        trap 'as_root rm -f "$policy"' EXIT
+        printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
+        as_root chmod 755 "$policy"
+    fi
     as_root apt-get update -qq
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
 fi
@@ -50,8 +61,8 @@ is_outdated() {
     ! cmp -s "$1" "$2"
 }
 
-# The players, and the emulator of Azure.
-for folder in players emulators; do
+# The players, the emulator of Azure, and what uploads.
+for folder in players emulators clients; do
     stamp="$folder/node_modules/.lock-installed"
     if is_outdated "$folder/package-lock.json" "$stamp"; then
         echo "setup: installing the $folder"
@@ -60,12 +71,15 @@ for folder in players emulators; do
     fi
 done
 
-# An S3 server that keeps versions, and what fills it, in a Python environment of their own.
+# An S3 server that keeps versions, what fills it, and what uploads, in a Python environment of their own.
 stamp=.venv/.requirements-installed
-if is_outdated emulators/requirements.txt "$stamp"; then
-    echo "setup: installing an S3 server"
+listed=$(mktemp)
+trap 'rm -f "$listed"' EXIT
+cat emulators/requirements.txt clients/requirements.txt >"$listed"
+if is_outdated "$listed" "$stamp"; then
+    echo "setup: installing an S3 server, and what uploads"
     python3 -m venv --clear .venv
-    .venv/bin/pip install --quiet --disable-pip-version-check --no-deps --requirement emulators/requirements.txt
-    cp emulators/requirements.txt "$stamp"
+    .venv/bin/pip install --quiet --disable-pip-version-check --no-deps --requirement "$listed"
+    cp "$listed" "$stamp"
 fi
 echo "setup: done"

@@ -37,7 +37,7 @@ impl Afflux {
             .args(["-c", &core.to_string(), env!("CARGO_BIN_EXE_afflux"), "serve", "--config"])
             .arg(&config)
             .args(store)
-            .args(["--listen", "127.0.0.1:0", "--private", "127.0.0.1:0"])
+            .args(["--listen", "127.0.0.1:0", "--private", "127.0.0.1:0", "--library", "none"])
             .envs([("AWS_ACCESS_KEY_ID", "bench"), ("AWS_SECRET_ACCESS_KEY", "bench")])
             .stdout(Stdio::piped())
             .stderr(File::create(&log).unwrap())

@@ -37,7 +37,7 @@ export async function gallery(page, base) {
 }
 
 /** Waits until the page's player shows pictures that are not black and change. */
-async function moving(page) {
+export async function moving(page) {
   await page.waitForFunction(() => {
     const video = document.querySelector('#player video') ?? document.querySelector('video');
     return video && video.currentTime > 0.5 && video.readyState >= 2;

@@ -9,7 +9,7 @@ use super::faults::Faulty;
 use super::support::{Answer, Client};
 use afflux::catalog::{self, Catalog, Lasting};
 use afflux::config::Config;
-use afflux::http::Server;
+use afflux::http::{Desks, Server};
 use afflux::metrics::Metrics;
 use afflux::origin::{self, Origin};
 use afflux::plan;
@@ -118,7 +118,7 @@ impl Site {
         let server = Server::bind(&config).unwrap();
         let (public, private) = server.addresses().unwrap();
         let stop = CancellationToken::new();
-        runtime().spawn(server.run(origin, metrics, stop.clone()));
+        runtime().spawn(server.run(Desks { origin, metrics, api: None }, stop.clone()));
         Self { public, private, stop }
     }
 

@@ -16,8 +16,8 @@ use std::time::Duration;
 /// How long a test waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// On free ports.
-const LISTEN: [&str; 5] = ["serve", "--listen", "127.0.0.1:0", "--private", "127.0.0.1:0"];
+/// Free ports.
+const FREE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
 
 /// The media that tests serve.
 #[must_use]
@@ -62,6 +62,8 @@ pub(crate) struct Server {
     pub public: SocketAddr,
     /// Where health and metrics are served.
     pub private: SocketAddr,
+    /// The key that its first start makes; empty without a library.
+    pub key: String,
     /// What shows it its media, on S3.
     bucket: Option<Bucket>,
 }
@@ -77,6 +79,18 @@ impl Server {
     #[must_use]
     pub(crate) fn start_with(media: &Path, settings: &str) -> Self {
         Self::serving(media, settings, &[])
+    }
+
+    /// Serves what `args` name, `--library` among them, on ports that are `public` and `private`, free ones where these
+    /// are 0, and takes uploads.
+    #[must_use]
+    pub(crate) fn start_taking(
+        args: &[&str],
+        settings: &str,
+        environment: &[(&str, String)],
+        ports: Option<(SocketAddr, SocketAddr)>,
+    ) -> Self {
+        Self::begin_on(ports.unwrap_or((FREE, FREE)), (args, settings), environment, Stdio::inherit())
     }
 
     /// Serves the store at `url` with `settings` and these variables of the environment.
@@ -109,9 +123,22 @@ impl Server {
     }
 
     fn begin(args: &[&str], settings: &str, environment: &[(&str, String)], log: Stdio) -> Self {
+        Self::begin_on((FREE, FREE), (args, settings), environment, log)
+    }
+
+    fn begin_on(
+        (public, private): (SocketAddr, SocketAddr),
+        (args, settings): (&[&str], &str),
+        environment: &[(&str, String)],
+        log: Stdio,
+    ) -> Self {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), settings).unwrap();
-        let mut command = afflux(&LISTEN);
+        let mut command = afflux(&["serve", "--listen", &public.to_string(), "--private", &private.to_string()]);
+        // Media of tests are not written to.
+        if !args.contains(&"--library") {
+            command.args(["--library", "none"]);
+        }
         command.args(args).arg("--config").arg(file.path()).stderr(log);
         let mut child = command.envs(environment.iter().map(|(name, value)| (name, value))).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -120,7 +147,16 @@ impl Server {
             line.strip_prefix(&format!("{name} http://")).expect(&line).parse().unwrap()
         };
         let (public, private) = (address("public"), address("private"));
-        Self { child, public, private, bucket: None }
+        let mut key = String::new();
+        while args.contains(&"--library") {
+            let line = lines.next().unwrap().unwrap();
+            let Some(made) = line.strip_prefix("key ") else {
+                assert!(line.starts_with("upload http://"), "{line}");
+                break;
+            };
+            made.clone_into(&mut key);
+        }
+        Self { child, public, private, key, bucket: None }
     }
 
     /// Sends it a signal, by its name.
@@ -202,6 +238,11 @@ impl Client {
     /// Sends `text` as it is.
     pub(crate) fn send(&mut self, text: &str) {
         self.stream.get_mut().write_all(text.as_bytes()).unwrap();
+    }
+
+    /// Sends bytes.
+    pub(crate) fn send_bytes(&mut self, bytes: &[u8]) {
+        self.stream.get_mut().write_all(bytes).unwrap();
     }
 
     /// Says that nothing further will be sent.

@@ -1,0 +1,169 @@
+//! Uploads over several servers: PostgreSQL and S3, workers elsewhere, and the database away.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "what panics here fails a test")]
+#![allow(clippy::as_conversions, clippy::cast_possible_truncation, reason = "a test's numbers are small")]
+
+#[path = "support/desk.rs"]
+mod desk;
+#[path = "support/house.rs"]
+#[allow(dead_code, reason = "shared")]
+mod house;
+#[path = "support/postgres.rs"]
+mod postgres;
+mod support;
+
+use desk::{Desk, film};
+use postgres::Postgres;
+use serde_json::json;
+use std::time::{Duration, Instant};
+
+/// Segments are looked for soon.
+const SOON: &str = "[store]\nrefresh_remote = \"1s\"\n";
+
+/// Waits until it is so.
+fn until(what: &str, is: impl Fn() -> bool) {
+    let patience = Instant::now() + Duration::from_secs(40);
+    while !is() {
+        assert!(Instant::now() < patience, "{what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn an_upload_goes_from_replica_to_replica_whichever_is_killed() {
+    let Some(postgres) = Postgres::start() else { return };
+    let mut one = Desk::far(&postgres.url(), SOON);
+    let other = one.beside(SOON);
+    // More than two parts of a multipart upload.
+    let bytes = house::film("natural/352p.mp4", 19 << 20);
+    let url = one.begin_upload(bytes.len() as u64, "night.mp4", Some("night"));
+    let mut offset = 0;
+    for (turn, part) in [1_usize, 9 << 20, 100_000, 7 << 20].into_iter().enumerate() {
+        let desk = if turn % 2 == 0 { &one } else { &other };
+        let answer = desk.patch(&url, offset as u64, &bytes[offset..offset + part]);
+        assert_eq!(answer.status, 204, "{}", answer.text);
+        offset += part;
+        assert_eq!(one.offset(&url), offset as u64);
+        assert_eq!(other.offset(&url), offset as u64);
+        one.kill();
+        one.start();
+    }
+    let answer = other.patch(&url, offset as u64, &bytes[offset..]);
+    assert_eq!(answer.status, 204, "{}", answer.text);
+    for desk in [&one, &other] {
+        until("the other sees it", || desk.server.get("/vod/night/index.m3u8", "").status == 200);
+        assert_eq!(desk.packets("/vod/night/index.m3u8"), desk.packets_of(&film()));
+    }
+    let file = one.get(&url).json["file"].as_str().unwrap().to_owned();
+    assert!(std::fs::read(one.media().join("night").join(file)).unwrap() == bytes, "other bytes");
+    assert!(one.staged().is_empty(), "{:?}", one.staged());
+}
+
+#[test]
+fn real_clients_upload_to_a_bucket() {
+    let Some(postgres) = Postgres::start() else { return };
+    let desk = Desk::far(&postgres.url(), SOON);
+    desk.node("tus.mjs", &film(), "by-js");
+    desk.python("tus.py", &film(), "by-py");
+    for path in ["/vod/by-js/index.m3u8", "/vod/by-py/index.m3u8"] {
+        assert_eq!(desk.packets(path), desk.packets_of(&film()));
+    }
+    assert!(desk.staged().is_empty());
+}
+
+#[test]
+fn a_file_is_put_into_the_bucket_by_its_client_where_the_store_signs_urls() {
+    let root = tempfile::tempdir().unwrap();
+    let library = format!("sqlite:{}", root.path().join("library.db").display());
+    let desk = Desk::far(&library, SOON);
+    let length = std::fs::metadata(film()).unwrap().len();
+    let announced = json!({"asset": "night", "filename": "night.mp4", "length": length});
+    let signed = desk.post("/api/direct", &announced);
+    assert_eq!(signed.status, 201, "{}", signed.text);
+    let id = signed.json["upload"]["id"].as_str().unwrap();
+    let complete = format!("/api/uploads/{id}/complete");
+    assert_eq!(desk.post(&complete, &json!({})).status, 409);
+    desk.put_elsewhere(signed.json["url"].as_str().unwrap(), &film());
+    // It is there, and nobody sees it yet.
+    assert_eq!(desk.server.get("/vod/night/index.m3u8", "").status, 404);
+    let done = desk.post(&complete, &json!({}));
+    assert_eq!((done.status, &done.json["state"]), (200, &json!("published")), "{}", done.text);
+    assert_eq!(desk.packets("/vod/night/index.m3u8"), desk.packets_of(&film()));
+    let folder = Desk::new();
+    let refused = folder.post("/api/direct", &announced);
+    assert_eq!(refused.status, 501, "{}", refused.text);
+    assert!(refused.text.contains("tus"), "{}", refused.text);
+    assert!(!folder.media().join("night").exists());
+}
+
+#[test]
+fn a_file_is_fetched_from_a_listed_host_and_from_no_other() {
+    let source = Desk::new();
+    source.put("night", "night.mp4");
+    let file = source.get("/api/assets/night").json["renditions"][0]["file"].as_str().unwrap().to_owned();
+    let url = format!("http://{}/vod/night/files/{file}", source.server.public);
+    let desk = Desk::with("[ingest]\nimport_hosts = [\"127.0.0.1\"]\n");
+    let begun = desk.post("/api/imports", &json!({"url": url, "asset": "copy"}));
+    assert_eq!(begun.status, 202, "{}", begun.text);
+    let id = format!("/api/uploads/{}", begun.json["id"].as_str().unwrap());
+    until("it is fetched", || desk.get(&id).json["state"] == "published");
+    assert_eq!(desk.packets("/vod/copy/index.m3u8"), desk.packets_of(&film()));
+    for other in
+        ["http://localhost:1/a.mp4", "http://169.254.169.254/a.mp4", "file:///etc/passwd", "http://u:p@127.0.0.1/a"]
+    {
+        let refused = desk.post("/api/imports", &json!({"url": other, "filename": "a.mp4"}));
+        assert_eq!(refused.status, 400, "{other}: {}", refused.text);
+    }
+    assert_eq!(source.post("/api/imports", &json!({"url": url})).status, 400);
+}
+
+#[test]
+fn a_worker_elsewhere_publishes_and_what_a_killed_one_had_is_anothers() {
+    let alone = "[jobs]\nworkers = 0\nlease = \"1s\"\n";
+    let desk = Desk::with(alone);
+    let bytes = std::fs::read(film()).unwrap();
+    let upload = |asset: &str| {
+        let url = desk.begin_upload(bytes.len() as u64, "night.mp4", Some(asset));
+        assert_eq!(desk.patch(&url, 0, &bytes).status, 204);
+        url
+    };
+    let first = upload("first");
+    assert_eq!(desk.get(&first).json["state"], "received");
+    assert_eq!(desk.server.get("/vod/first/index.m3u8", "").status, 404);
+    let mut worker = desk.worker();
+    until("a worker does it", || desk.get(&first).json["state"] == "published");
+    worker.0.kill().unwrap();
+    let second = upload("second");
+    let _another = desk.worker();
+    until("another does it", || desk.get(&second).json["state"] == "published");
+    let jobs = desk.get("/api/jobs?kind=finish").json;
+    assert_eq!(jobs["items"].as_array().unwrap().len(), 2);
+    assert!(jobs["items"].as_array().unwrap().iter().all(|job| job["state"] == "done"));
+    assert_eq!(desk.packets("/vod/second/index.m3u8"), desk.packets_of(&film()));
+}
+
+#[test]
+fn players_go_on_while_the_database_is_away_and_uploads_go_on_when_it_is_back() {
+    let Some(mut postgres) = Postgres::start() else { return };
+    let desk = Desk::far(&postgres.url(), SOON);
+    desk.put("night", "night.mp4");
+    let bytes = std::fs::read(film()).unwrap();
+    let url = desk.begin_upload(bytes.len() as u64, "more.mp4", Some("more"));
+    assert_eq!(desk.patch(&url, 0, &bytes[..500_000]).status, 204);
+    postgres.kill();
+    let segments = desk.segments("/vod/night/index.m3u8");
+    assert!(segments.len() > 8 && segments.iter().all(|url| desk.server.get(url, "").status == 200));
+    assert_eq!(desk.packets("/vod/night/index.m3u8"), desk.packets_of(&film()));
+    let away = desk.get("/api/assets");
+    assert_eq!((away.status, away.header("retry-after")), (503, Some("1".into())), "{}", away.text);
+    // A server that starts now serves players too.
+    let late = desk.starting_late();
+    assert_eq!(late.server.get("/vod/night/index.m3u8", "").status, 200);
+    assert_eq!(late.get("/api/assets").status, 503);
+    postgres.resume();
+    until("the library is back", || late.get("/api/assets").status == 200);
+    until("the library is back", || desk.get("/api/assets").status == 200);
+    assert_eq!(desk.offset(&url), 500_000);
+    assert_eq!(late.patch(&url, 500_000, &bytes[500_000..]).status, 204);
+    assert_eq!(late.packets("/vod/more/index.m3u8"), desk.packets_of(&film()));
+}
