@@ -61,6 +61,22 @@ fn nobody_may_without_a_key_and_a_key_may_what_its_scope_says() {
 }
 
 #[test]
+fn the_listener_for_uploads_takes_uploads_and_nothing_else() {
+    let desk = Desk::with("[listen]\nupload = \"127.0.0.1:0\"\n");
+    let film = film();
+    let put = ["-X", "PUT", "--data-binary", &format!("@{}", film.display())];
+    let answer = desk.curl_at(desk.uploads(), &put, "/api/assets/night/files/night.mp4");
+    assert_eq!(answer.status, 201, "{}", answer.text);
+    assert_eq!(desk.curl_at(desk.uploads(), &[], "/api/uploads").status, 200);
+    assert_eq!(desk.curl_at(desk.uploads(), &[], "/upload").status, 200);
+    for path in ["/api/keys", "/api/assets", "/api/jobs", "/metrics", "/healthz"] {
+        assert_eq!(desk.curl_at(desk.uploads(), &[], path).status, 404, "{path}");
+    }
+    assert_eq!(desk.curl_at(desk.uploads(), &["-X", "DELETE"], "/api/assets/night").status, 405);
+    assert_eq!(desk.packets("/vod/night/index.m3u8"), desk.packets_of(&film));
+}
+
+#[test]
 fn an_upload_is_gone_on_with_after_a_kill_at_any_offset() {
     let mut desk = Desk::new();
     let bytes = std::fs::read(film()).unwrap();

@@ -32,6 +32,9 @@ use tokio::time::Instant;
 /// A look younger than this is as good as one that was forced.
 const FORCED_AGE: Duration = Duration::from_millis(250);
 
+/// How long it is believed that something is not there, where a look is believed for longer.
+const ABSENT_AGE: Duration = Duration::from_secs(1);
+
 /// How long a failure of the store is believed before it is asked again.
 const FAILURE_AGE: Duration = Duration::from_secs(1);
 
@@ -146,7 +149,13 @@ impl Catalog {
                 return kept.result;
             }
         }
-        self.looked(id, refresh).await
+        match self.looked(id, refresh).await {
+            // It may have been published a moment ago, elsewhere.
+            Err(Error::NotFound) if refresh > ABSENT_AGE && !self.inner.store.is_blind(id.as_str()) => {
+                self.looked(id, ABSENT_AGE).await
+            }
+            looked => looked,
+        }
     }
 
     /// The asset called `id` as the store has it now: for a version that is not known. Looks at most four times a

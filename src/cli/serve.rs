@@ -70,8 +70,8 @@ async fn until_stopped(config: &Config) -> Result<(), Box<dyn Error>> {
     // Whoever does not want to read this may close standard output.
     let _ = write!(stdout(), "{said}").and_then(|()| stdout().flush());
     tracing::info!(%public, %private, media = config.store.name(), "serving");
-    let api = service.as_ref().map(Service::router);
-    server.run(Desks { origin: Arc::clone(&origin), metrics, api }, stop).await;
+    let (api, uploads) = (service.as_ref().map(Service::router), service.as_ref().map(Service::uploads));
+    server.run(Desks { origin: Arc::clone(&origin), metrics, api, uploads }, stop).await;
     if let Some(service) = service {
         let _ = tokio::time::timeout(config.http.drain, service.drained()).await;
     }

@@ -75,6 +75,11 @@ impl Service {
         self.control.router()
     }
 
+    /// What answers where uploads alone are taken.
+    pub(super) fn uploads(&self) -> Router {
+        self.control.uploads()
+    }
+
     /// Waits until what was under way has kept what it has; the caller bounds the wait.
     pub(super) async fn drained(self) {
         if let Some(ingest) = self.ingest.get() {

@@ -96,6 +96,17 @@ pub(super) async fn below(
     }
 }
 
+/// A file of an asset, where nothing else is taken.
+pub(super) async fn file(
+    State(control): State<Control>,
+    headers: HeaderMap,
+    Path(path): Path<String>,
+    body: Body,
+) -> Result<Response<Body>, Problem> {
+    let (asset, name) = path.split_once("/files/").ok_or(Error::NotFound("file"))?;
+    whole(&control, &headers, (asset, name), body).await
+}
+
 async fn one(control: &Control, headers: &HeaderMap, id: &AssetId) -> Result<Response<Body>, Problem> {
     let (ingest, _) = control.allowed(headers, Scope::Read).await?;
     let (row, asset) = ingest.asset(id).await?;

@@ -13,7 +13,7 @@ use axum::http::header::{ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METH
 use axum::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue, ORIGIN, VARY};
 use axum::http::{HeaderMap, Method, Response, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
-use axum::routing::{any, get, post};
+use axum::routing::{any, get, post, put};
 use std::sync::{Arc, OnceLock};
 
 /// Bytes of a request that is JSON, at most.
@@ -78,7 +78,21 @@ impl Control {
             .route("/api/assets", get(assets::list))
             .route("/api/openapi.json", get(openapi::text))
             .layer(DefaultBodyLimit::max(JSON_LIMIT));
-        let bytes = Router::new()
+        self.finished(json.merge(Self::tus()).route("/api/assets/{*path}", any(assets::below)))
+    }
+
+    /// The same for a listener that takes uploads and nothing else.
+    pub fn uploads(&self) -> Router {
+        let json = Router::new()
+            .route("/api/direct", post(uploads::direct))
+            .route("/api/imports", post(uploads::import))
+            .layer(DefaultBodyLimit::max(JSON_LIMIT));
+        self.finished(json.merge(Self::tus()).route("/api/assets/{*path}", put(assets::file)))
+    }
+
+    /// Uploads, and what becomes of them.
+    fn tus() -> Router<Self> {
+        Router::new()
             .route("/api/uploads", get(uploads::list).post(uploads::create).options(uploads::spoken))
             .route(
                 "/api/uploads/{id}",
@@ -90,11 +104,12 @@ impl Control {
                     .options(uploads::spoken),
             )
             .route("/api/uploads/{id}/complete", post(uploads::complete))
-            .route("/api/assets/{*path}", any(assets::below))
-            .layer(DefaultBodyLimit::disable());
-        Router::new()
-            .merge(json)
-            .merge(bytes)
+    }
+
+    /// The page, and what holds for all routes. Whoever reads a body whole bounds it himself.
+    fn finished(&self, routes: Router<Self>) -> Router {
+        routes
+            .layer(DefaultBodyLimit::disable())
             .route("/upload", get(page::index))
             .route("/upload/{*file}", get(page::file))
             .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "the API is told by /api/openapi.json") })

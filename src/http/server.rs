@@ -64,8 +64,10 @@ pub struct Desks {
     pub origin: Arc<Origin>,
     /// Who wants to know.
     pub metrics: Arc<Metrics>,
-    /// Below `/api` and `/upload` of the private listener, and of that for uploads.
+    /// Below `/api` and `/upload` of the private listener.
     pub api: Option<Router>,
+    /// The same of the listener for uploads.
+    pub uploads: Option<Router>,
 }
 
 impl Server {
@@ -92,9 +94,9 @@ impl Server {
 
     /// Answers until `stop` is cancelled, then finishes what is under way, within `http.drain`.
     pub async fn run(self, desks: Desks, stop: CancellationToken) {
-        let Desks { origin, metrics, api } = desks;
-        let uploading = self.upload.zip(api.clone()).map(|(socket, api)| {
-            let listener = Listener::new(Desk::Upload(api), &self.settings, stop.clone());
+        let Desks { origin, metrics, api, uploads } = desks;
+        let uploading = self.upload.zip(uploads).map(|(socket, uploads)| {
+            let listener = Listener::new(Desk::Upload(uploads), &self.settings, stop.clone());
             (Arc::clone(&listener), tokio::spawn(listener.accept(socket)))
         });
         let private = Private { origin: Arc::clone(&origin), metrics: Arc::clone(&metrics), stop: stop.clone(), api };

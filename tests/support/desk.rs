@@ -226,13 +226,27 @@ impl Desk {
         self.curl_as(&self.key, args, path, &[])
     }
 
+    /// The same of another listener.
+    pub(crate) fn curl_at(&self, listener: SocketAddr, args: &[&str], path: &str) -> Told {
+        self.curl_to(listener, &self.key, args, (path, &[]))
+    }
+
+    /// Where uploads alone are taken.
+    pub(crate) fn uploads(&self) -> SocketAddr {
+        self.server.upload.unwrap()
+    }
+
     fn curl_as(&self, key: &str, args: &[&str], path: &str, body: &[u8]) -> Told {
+        self.curl_to(self.server.private, key, args, (path, body))
+    }
+
+    fn curl_to(&self, listener: SocketAddr, key: &str, args: &[&str], (path, body): (&str, &[u8])) -> Told {
         let mut command = Command::new("curl");
         command.args(["-sS", "-i", "--max-time", "60", "-H", "Expect:", "--path-as-is"]);
         if !key.is_empty() {
             command.args(["-H", &format!("Authorization: Bearer {key}")]);
         }
-        command.args(args).arg(self.url(path));
+        command.args(args).arg(format!("http://{listener}{path}"));
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         // A server that refuses early does not take all of it.
         let _ = child.stdin.take().unwrap().write_all(body);

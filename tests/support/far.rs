@@ -118,7 +118,7 @@ impl Site {
         let server = Server::bind(&config).unwrap();
         let (public, private) = server.addresses().unwrap();
         let stop = CancellationToken::new();
-        runtime().spawn(server.run(Desks { origin, metrics, api: None }, stop.clone()));
+        runtime().spawn(server.run(Desks { origin, metrics, api: None, uploads: None }, stop.clone()));
         Self { public, private, stop }
     }
 

@@ -62,6 +62,8 @@ pub(crate) struct Server {
     pub public: SocketAddr,
     /// Where health and metrics are served.
     pub private: SocketAddr,
+    /// Where uploads are taken; `None` without a library.
+    pub upload: Option<SocketAddr>,
     /// The key that its first start makes; empty without a library.
     pub key: String,
     /// What shows it its media, on S3.
@@ -147,16 +149,17 @@ impl Server {
             line.strip_prefix(&format!("{name} http://")).expect(&line).parse().unwrap()
         };
         let (public, private) = (address("public"), address("private"));
-        let mut key = String::new();
+        let (mut key, mut upload) = (String::new(), None);
         while args.contains(&"--library") {
             let line = lines.next().unwrap().unwrap();
             let Some(made) = line.strip_prefix("key ") else {
-                assert!(line.starts_with("upload http://"), "{line}");
+                let page = line.strip_prefix("upload http://").expect(&line);
+                upload = Some(page.strip_suffix("/upload").expect(&line).parse().unwrap());
                 break;
             };
             made.clone_into(&mut key);
         }
-        Self { child, public, private, key, bucket: None }
+        Self { child, public, private, upload, key, bucket: None }
     }
 
     /// Sends it a signal, by its name.
