@@ -31,6 +31,8 @@ struct Shared {
     rate: AtomicU64,
     /// Bytes that went to the server.
     sent: AtomicU64,
+    /// How often the line was cut.
+    cuts: AtomicU64,
 }
 
 impl Line {
@@ -38,7 +40,7 @@ impl Line {
     pub(crate) fn to(server: SocketAddr, rate: u64) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let shared = Arc::new(Shared { server: Mutex::new(server), rate: rate.into(), sent: 0.into() });
+        let shared = Arc::new(Shared { server: Mutex::new(server), rate: rate.into(), sent: 0.into(), cuts: 0.into() });
         let each = Arc::clone(&shared);
         thread::spawn(move || {
             for client in listener.incoming() {
@@ -61,6 +63,11 @@ impl Line {
     /// As many bytes a second from now on.
     pub(crate) fn carries(&self, rate: u64) {
         self.shared.rate.store(rate, Ordering::Relaxed);
+    }
+
+    /// What is under way ends here, and what is in the line with it: a killed process's kernel would go on sending.
+    pub(crate) fn cut(&self) {
+        self.shared.cuts.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Bytes that went to the server until now.
@@ -89,6 +96,7 @@ impl Shared {
             let _ = to.shutdown(Shutdown::Both);
         });
         let mut piece = [0; PIECE];
+        let cuts = self.cuts.load(Ordering::Relaxed);
         while let Ok(count @ 1..) = (&*client).read(&mut piece) {
             if (&server).write_all(&piece[..count]).is_err() {
                 break;
@@ -97,6 +105,9 @@ impl Shared {
             self.sent.fetch_add(count, Ordering::Relaxed);
             if let Some(micros) = (count * 1_000_000).checked_div(self.rate.load(Ordering::Relaxed)) {
                 thread::sleep(Duration::from_micros(micros));
+            }
+            if self.cuts.load(Ordering::Relaxed) != cuts {
+                break;
             }
         }
         let _ = server.shutdown(Shutdown::Both);

@@ -13,10 +13,8 @@ use std::path::Path;
 
 /// Makes the key.
 pub(super) async fn make_key(wanted: &KeyWanted, json: bool) -> Result<(), Error> {
-    let (media, library) = (wanted.media.clone(), wanted.library.clone());
-    let config = Config::load(wanted.config.as_deref(), Overrides { media, library, ..Overrides::default() });
-    let config = config.map_err(|error| Error::Use(error.to_string()))?;
-    let url = url(&config).ok_or_else(|| Error::Use("there is no database of keys: --library names one".into()))?;
+    let url =
+        database(wanted)?.ok_or_else(|| Error::Use("there is no database of keys: --library names one".into()))?;
     // Opening one makes it, and a key of a database that nobody asks opens nothing.
     if let Some(path) = url.strip_prefix("sqlite:").filter(|path| !Path::new(path).is_file()) {
         return Err(Error::File(format!("there is no database at {path}")));
@@ -33,4 +31,15 @@ pub(super) async fn make_key(wanted: &KeyWanted, json: bool) -> Result<(), Error
     let made = json!({ "id": key.id, "name": key.name, "scopes": scopes, "active": true, "created": key.created,
         "expires": key.expires, "secret": secret });
     Ok(writeln!(stdout(), "{made}")?)
+}
+
+/// The database's address: as it is said, or as settings name it.
+fn database(wanted: &KeyWanted) -> Result<Option<String>, Error> {
+    // Media need not be where the database is.
+    if let (Some(library), None, None) = (&wanted.library, &wanted.config, &wanted.media) {
+        return Ok(library.url(None));
+    }
+    let (media, library) = (wanted.media.clone(), wanted.library.clone());
+    let config = Config::load(wanted.config.as_deref(), Overrides { media, library, ..Overrides::default() });
+    Ok(url(&config.map_err(|error| Error::Use(error.to_string()))?))
 }
