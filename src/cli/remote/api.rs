@@ -1,6 +1,6 @@
 //! The API as a client: where it is, with which key, and its answers as text or as the error that they are.
 
-use super::args::Remote;
+use super::args::{Remote, Secret};
 use super::error::Error;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName};
 use reqwest::redirect::Policy;
@@ -43,7 +43,7 @@ struct Problem {
 impl Api {
     /// That of the server that is named.
     pub(super) fn new(remote: &Remote) -> Result<Self, Error> {
-        let key = remote.key.as_ref().map(super::args::Secret::told).filter(|key| !key.is_empty());
+        let key = remote.key.as_ref().map(Secret::told).filter(|key| !key.is_empty());
         let key = key.ok_or_else(|| Error::Use("a key is needed: --key, or AFFLUX_KEY in the environment".into()))?;
         if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(Error::Use("the key is none: it is afx_ and 64 hexadecimal digits".into()));
