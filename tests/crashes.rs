@@ -41,6 +41,11 @@ impl World {
     }
 
     async fn process(&self, workers: usize) -> Process {
+        self.process_with(workers, Duration::from_hours(24)).await
+    }
+
+    /// A process that purges so long after a deletion.
+    async fn process_with(&self, workers: usize, grace: Duration) -> Process {
         let media = self.root.path().join("media");
         std::fs::create_dir_all(&media).unwrap();
         let store = self.bucket.as_ref().map_or_else(
@@ -48,16 +53,15 @@ impl World {
             |bucket| Store::over_parts(Arc::clone(bucket), Patience::default()),
         );
         let metrics = Arc::new(Metrics::new());
-        let looking = Looking::new(plan::Settings { target_millis: 6_000 });
+        let looking = Looking { settle: Duration::ZERO, ..Looking::new(plan::Settings { target_millis: 6_000 }) };
         let catalog = Catalog::new(store.clone(), looking, Arc::clone(&metrics));
         let library =
             Library::open(&format!("sqlite:{}", self.root.path().join("library.db").display())).await.unwrap();
-        let day = Duration::from_hours(24);
         let settings = Settings {
             largest: 1 << 30,
             quota: 0,
-            expires: day,
-            grace: day,
+            expires: Duration::from_hours(24),
+            grace,
             import_hosts: Vec::new(),
             workers,
             lease: Duration::from_secs(1),
@@ -102,7 +106,7 @@ impl Process {
         let offset = self.ingest.upload(&row.id).await.unwrap().offset;
         let brought = tus::Bytes { offset, count: Some(bytes.len() as u64), checksum: None, length: None };
         let body = Box::pin(stream::iter([Ok::<_, Infallible>(bytes)]));
-        self.ingest.append(&row.id, brought, body).await.unwrap().upload
+        self.ingest.append(&row.id, brought, body).await.unwrap()
     }
 
     /// An upload of which every byte is durable, and the row says so.
@@ -214,6 +218,76 @@ async fn in_the_middle_of_a_job_of_which_the_lease_runs_out() {
         assert!(first.library.lock_asset("night", &held, now() + 60_000, now()).await.unwrap());
         first.killed();
         world.process(1).await.holds(&row).await;
+    }
+}
+
+#[tokio::test]
+async fn no_row_tells_a_client_of_all_bytes_before_what_follows_is_certain() {
+    for world in World::both() {
+        let process = world.process(0).await;
+        let row = process.begun().await;
+        let (ingest, id, length) = (process.ingest.clone(), row.id.clone(), film().len() as u64);
+        let brought = tus::Bytes { offset: 0, count: Some(length), checksum: None, length: None };
+        let body = Box::pin(stream::iter([Ok::<_, Infallible>(film())]));
+        let bringing = tokio::spawn(async move { ingest.append(&id, brought, body).await });
+        // Killed at any of these moments, a client that asks how much is there would come again.
+        loop {
+            let seen = process.ingest.upload(&row.id).await.unwrap();
+            if seen.state != UploadState::Receiving {
+                break;
+            }
+            assert!(seen.offset < length, "all of {length} bytes are told of, and nothing will publish them");
+        }
+        process.killed();
+        bringing.await.unwrap().unwrap();
+        world.process(1).await.holds(&row).await;
+    }
+}
+
+/// Waits until nothing is stored of `row`.
+async fn purged(process: &Process, row: &Upload) {
+    let patience = tokio::time::Instant::now() + Duration::from_secs(20);
+    while process.store.seek(&path(row)).await.unwrap().is_some() {
+        assert!(tokio::time::Instant::now() < patience, "it is still there");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test]
+async fn in_the_middle_of_a_deletion_and_what_is_deleted_twice_is_purged() {
+    for world in World::both() {
+        let first = world.process_with(1, Duration::from_secs(2)).await;
+        let row = first.received().await;
+        first.holds(&row).await;
+        let id = AssetId::new("night").unwrap();
+        first.ingest.delete(&id).await.unwrap();
+        first.ingest.restore(&id).await.unwrap();
+        // Its row says that it is deleted, and nothing was done yet.
+        let told = first.ingest.delete(&id).await.unwrap();
+        let published = Rendition { file: row.file.clone(), name: None, size: row.length, tracks: Vec::new() };
+        let again = Descriptor { version: SCHEMA_VERSION, title: None, reference: None, renditions: vec![published] };
+        first.store.put("night/asset.json", again.print().into()).await.unwrap();
+        first.ingest.catalog().renewed(&id).await.unwrap();
+        first.killed();
+        let second = world.process_with(1, Duration::from_secs(2)).await;
+        assert_eq!(second.ingest.delete(&id).await.unwrap().purge_at, told.purge_at);
+        assert!(matches!(second.ingest.catalog().open(&id).await, Err(afflux::catalog::Error::NotFound)));
+        purged(&second, &row).await;
+    }
+}
+
+#[tokio::test]
+async fn what_somebody_puts_into_the_store_is_listed() {
+    for world in World::both() {
+        let process = world.process(0).await;
+        process.store.put("mine.mp4", film()).await.unwrap();
+        let taking = world.process(1).await;
+        let patience = tokio::time::Instant::now() + Duration::from_secs(20);
+        while taking.library.asset("mine").await.unwrap().is_none() {
+            assert!(tokio::time::Instant::now() < patience, "nobody tells of it");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        assert_eq!(taking.library.asset("mine").await.unwrap().unwrap().bytes, film().len() as u64);
     }
 }
 

@@ -182,6 +182,24 @@ fn a_full_disk_is_told_and_the_upload_goes_on_when_there_is_room() {
 }
 
 #[test]
+fn what_cannot_be_understood_is_a_problem_too() {
+    let desk = Desk::new();
+    let problem = |answer: desk::Told, status: u16| {
+        let media_type = answer.header("content-type").unwrap();
+        assert_eq!((answer.status, media_type.as_str()), (status, "application/problem+json"), "{}", answer.text);
+        assert!(!answer.json["detail"].as_str().unwrap().is_empty());
+        answer
+    };
+    problem(desk.send("POST", "/api/keys", &json!({"name": "ci"})), 422);
+    problem(desk.curl(&["-X", "POST", "-d", "{"], "/api/keys"), 415);
+    problem(desk.get("/api/assets?sort=size"), 400);
+    problem(desk.get("/api/jobs?stat=dead"), 400);
+    problem(desk.get("/api/nothing"), 404);
+    let method = problem(desk.ask("POST", "/api/assets/night", ""), 405);
+    assert_eq!(method.header("allow"), Some("GET, HEAD, DELETE, PATCH".into()));
+}
+
+#[test]
 fn a_wrong_offset_is_told_the_right_one() {
     let desk = Desk::new();
     let url = desk.begin_upload(1_000, "night.mp4", None);

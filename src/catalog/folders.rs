@@ -6,7 +6,7 @@ use super::movies::Movies;
 use super::settle::{Believed, Held, Now, is_held};
 use super::shape::{Place, Shape, below};
 use crate::cache::Makers;
-use crate::media::{ByteRange, Descriptor};
+use crate::media::{ByteRange, DESCRIPTOR, Descriptor};
 use crate::store::{Listing, Stamp, Store};
 use futures_util::StreamExt;
 use futures_util::stream;
@@ -144,7 +144,7 @@ impl Folders {
 
     /// What its `asset.json` makes of `folder` now; `None` where there is none.
     pub(super) async fn described_by(&self, folder: &str) -> Result<Option<Shape>, Error> {
-        match self.store.seek(&below(folder, "asset.json")).await? {
+        match self.store.seek(&below(folder, DESCRIPTOR)).await? {
             Some(_) => self.descriptor(folder).await.map(Some),
             None => Ok(None),
         }
@@ -152,7 +152,7 @@ impl Folders {
 
     /// What the `asset.json` of `folder` makes of it.
     pub(super) async fn descriptor(&self, folder: &str) -> Result<Shape, Error> {
-        let path = below(folder, "asset.json");
+        let path = below(folder, DESCRIPTOR);
         let refused = |reason| Ok(Shape::Misdescribed(Error::unplayable(path.clone(), reason)));
         let object = match self.store.open(&path).await.map_err(Error::from) {
             Ok(object) => object,

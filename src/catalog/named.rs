@@ -10,11 +10,8 @@ use super::error::Error;
 use super::folders::Folders;
 use super::settle::Media;
 use super::shape::{Found, Place, Shape, below, resolve};
-use crate::media::AssetId;
+use crate::media::{AssetId, DESCRIPTOR};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
-
-/// What describes an asset.
-const DESCRIPTOR: &str = "asset.json";
 
 /// How files may end, the likeliest first.
 const EXTENSIONS: [&str; 4] = ["mp4", "m4v", "mov", "m4a"];

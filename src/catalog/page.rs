@@ -66,9 +66,14 @@ impl Names {
 }
 
 impl Catalog {
+    /// All names that may be assets', sorted; some are those of files that belong to a folder.
+    pub async fn listed(&self) -> Result<Arc<[String]>, Error> {
+        self.names().get(self.store(), self.refresh_of("")).await
+    }
+
     /// At most `limit` assets whose names come after `after`.
     pub async fn page(&self, after: Option<&AssetId>, limit: usize) -> Result<Page, Error> {
-        let names = self.names().get(self.store(), self.refresh_of("")).await?;
+        let names = self.listed().await?;
         let from = names.partition_point(|name| after.is_some_and(|after| name.as_str() <= after.as_str()));
         let names = || names.iter().skip(from);
         let most = limit.saturating_mul(NAMES_PER_ENTRY);

@@ -12,8 +12,11 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
+
+/// How long the start waits for the library.
+const SOON: Duration = Duration::from_secs(2);
 
 /// How long to wait before a library that did not answer is asked again.
 const AGAIN: Duration = Duration::from_secs(2);
@@ -42,7 +45,9 @@ impl Service {
         let mut service = Self { control, ingest: Arc::default(), first_key: None };
         let (origin, metrics) = (Arc::clone(origin), Arc::clone(metrics));
         let opening = Opening { url, settings: Settings::of(config), origin, metrics, stop };
-        match opening.open().await {
+        // Players do not wait for it.
+        let opened = timeout(SOON, opening.open()).await;
+        match opened.unwrap_or_else(|_| Err(library::Error::Away { why: "it takes its time".into() })) {
             Ok((ingest, key)) => {
                 service.first_key = key;
                 service.opened(ingest);

@@ -91,7 +91,7 @@ impl<'de> Deserialize<'de> for Database {
 pub struct Ingest {
     /// One upload at most.
     pub largest: Size,
-    /// All of them together, unfinished ones and those that were published; 0B for no bound.
+    /// All assets and unfinished uploads together; 0B for no bound.
     pub quota: Size,
     /// How long an unfinished upload is kept behind its last byte; 1min to 720h.
     #[serde(deserialize_with = "lasting")]

@@ -1,6 +1,7 @@
 //! Keys: who may ask, made and revoked by who may do that.
 
 use super::desk::Control;
+use super::extract::Said;
 use super::keys::{Scope, key_of};
 use super::problem::Problem;
 use super::views::{KeyView, Page};
@@ -39,7 +40,7 @@ pub(super) async fn list(State(control): State<Control>, headers: HeaderMap) -> 
 pub(super) async fn make(
     State(control): State<Control>,
     headers: HeaderMap,
-    Json(wanted): Json<Wanted>,
+    Said(wanted): Said<Wanted>,
 ) -> Result<(StatusCode, Json<KeyView>), Problem> {
     let (ingest, _) = control.allowed(&headers, Scope::Admin).await?;
     let wrong = |why: String| Problem::new(StatusCode::BAD_REQUEST, why);

@@ -1,6 +1,7 @@
 //! Assets: listed, looked at, deleted and had back. An asset's name has slashes, so its paths are taken apart here.
 
 use super::desk::Control;
+use super::extract::Asked;
 use super::keys::Scope;
 use super::problem::Problem;
 use super::uploads::{limit, whole};
@@ -10,7 +11,7 @@ use crate::library::{AssetQuery, AssetSort};
 use crate::media::AssetId;
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Method, Response, StatusCode};
 use axum::response::IntoResponse;
 use serde::Deserialize;
@@ -57,7 +58,7 @@ impl Searched {
 pub(super) async fn list(
     State(control): State<Control>,
     headers: HeaderMap,
-    Query(searched): Query<Searched>,
+    Asked(searched): Asked<Searched>,
 ) -> Result<Json<Page<AssetView>>, Problem> {
     let (ingest, _) = control.allowed(&headers, Scope::Read).await?;
     let (rows, next) = ingest.library().list_assets(&searched.query()?).await?;
@@ -84,7 +85,7 @@ pub(super) async fn below(
     if let Some((asset, name)) = path.split_once("/files/") {
         return match method {
             Method::PUT => whole(&control, &headers, (asset, name), body).await,
-            _ => Err(Problem::new(StatusCode::METHOD_NOT_ALLOWED, "a file is PUT here; players get it elsewhere")),
+            _ => Err(Problem::method("PUT", "a file is PUT here; players get it elsewhere")),
         };
     }
     let id = AssetId::new(&path).ok_or_else(|| Error::Name(path.clone()));
@@ -92,7 +93,7 @@ pub(super) async fn below(
         Method::GET | Method::HEAD => one(&control, &headers, &id?).await,
         Method::DELETE => delete(&control, &headers, &id?).await,
         Method::PATCH => change(&control, &headers, &id?, body).await,
-        _ => Err(Problem::new(StatusCode::METHOD_NOT_ALLOWED, "GET, DELETE and PATCH are allowed here")),
+        _ => Err(Problem::method("GET, HEAD, DELETE, PATCH", "an asset can be got, deleted and changed here")),
     }
 }
 

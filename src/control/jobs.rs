@@ -1,6 +1,7 @@
 //! Jobs: what is being done behind requests, done again, or given up.
 
 use super::desk::Control;
+use super::extract::Asked;
 use super::keys::Scope;
 use super::problem::Problem;
 use super::uploads::limit;
@@ -8,7 +9,7 @@ use super::views::{JobView, Listed, Page};
 use crate::ingest::{Error, now};
 use crate::library::{Job, JobState, Library};
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 
 /// Jobs, the newest first.
@@ -16,7 +17,7 @@ use axum::http::{HeaderMap, StatusCode};
 pub(super) async fn list(
     State(control): State<Control>,
     headers: HeaderMap,
-    Query(listed): Query<Listed>,
+    Asked(listed): Asked<Listed>,
 ) -> Result<Json<Page<JobView>>, Problem> {
     let (ingest, _) = control.allowed(&headers, Scope::Read).await?;
     let state = listed.state.as_deref().map(|word| {
@@ -41,7 +42,7 @@ pub(super) async fn one(
     Path(id): Path<String>,
 ) -> Result<Json<JobView>, Problem> {
     let (ingest, _) = control.allowed(&headers, Scope::Read).await?;
-    found(ingest.library(), &id).await
+    Ok(Json(found(ingest.library(), &id).await?.into()))
 }
 
 /// Does a job again that is dead or was cancelled.
@@ -52,12 +53,11 @@ pub(super) async fn retry(
     Path(id): Path<String>,
 ) -> Result<Json<JobView>, Problem> {
     let (ingest, _) = control.allowed(&headers, Scope::Write).await?;
-    let job = found(ingest.library(), &id).await?;
+    found(ingest.library(), &id).await?;
     if !ingest.library().retry_job(&id, now()).await? {
         return Err(Error::Conflict("only dead and cancelled jobs are done again".into()).into());
     }
-    drop(job);
-    found(ingest.library(), &id).await
+    Ok(Json(found(ingest.library(), &id).await?.into()))
 }
 
 /// Cancels a job: one that waits at once, one under way as soon as its worker hears of it.
@@ -68,15 +68,13 @@ pub(super) async fn cancel(
     Path(id): Path<String>,
 ) -> Result<Json<JobView>, Problem> {
     let (ingest, _) = control.allowed(&headers, Scope::Write).await?;
-    let job = found(ingest.library(), &id).await?;
+    found(ingest.library(), &id).await?;
     if !ingest.library().cancel_job(&id, now()).await? {
         return Err(Error::Conflict("only jobs that wait or are under way can be cancelled".into()).into());
     }
-    drop(job);
-    found(ingest.library(), &id).await
+    Ok(Json(found(ingest.library(), &id).await?.into()))
 }
 
-async fn found(library: &Library, id: &str) -> Result<Json<JobView>, Problem> {
-    let job = library.job(id).await?.ok_or(Error::NotFound("job"))?;
-    Ok(Json(JobView::from(job)))
+async fn found(library: &Library, id: &str) -> Result<Job, Problem> {
+    Ok(library.job(id).await?.ok_or(Error::NotFound("job"))?)
 }

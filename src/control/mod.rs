@@ -9,11 +9,12 @@
 //!   ├── openapi   what all of this is, from the code
 //!   └── page      the page that uploads
 //! ```
-//! Every error is problem+json (`problem`); what is told of rows stands in `views`.
+//! Every error is problem+json (`problem`), of what cannot be understood too (`extract`); what is told of rows stands in `views`.
 
 mod access;
 mod assets;
 mod desk;
+mod extract;
 mod headers;
 mod jobs;
 mod keys;

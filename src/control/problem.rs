@@ -28,6 +28,11 @@ impl Problem {
         self
     }
 
+    /// Another method; those that are `allowed` (RFC 9110 §15.5.6).
+    pub(super) fn method(allowed: &'static str, detail: &str) -> Self {
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, detail).with("allow", HeaderValue::from_static(allowed))
+    }
+
     /// Nobody knows who asks.
     pub(super) fn unknown(detail: &str) -> Self {
         let mut problem = Self::new(StatusCode::UNAUTHORIZED, detail);

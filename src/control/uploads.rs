@@ -1,16 +1,17 @@
 //! Uploads: the tus protocol, plain PUTs, signed URLs, imports.
 
 use super::desk::Control;
+use super::extract::{Asked, Said};
 use super::headers::{date, metadata, put, spoken as speaks, understood};
 use super::keys::Scope;
 use super::problem::Problem;
 use super::views::{Listed, Page, UploadView};
 use crate::ingest::tus::{self, EXTENSIONS, VERSION};
-use crate::ingest::{ALGORITHMS, Appended, Metadata, Wanted};
+use crate::ingest::{ALGORITHMS, Metadata, Wanted};
 use crate::library::{Upload, UploadState};
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Response, StatusCode};
 use axum::response::IntoResponse;
 use serde::{Deserialize, Serialize};
@@ -47,7 +48,7 @@ pub(super) async fn spoken(State(control): State<Control>) -> Result<Response<Bo
 pub(super) async fn list(
     State(control): State<Control>,
     headers: HeaderMap,
-    Query(listed): Query<Listed>,
+    Asked(listed): Asked<Listed>,
 ) -> Result<Json<Page<UploadView>>, Problem> {
     let (ingest, _) = control.allowed(&headers, Scope::Read).await?;
     let state = listed.state.as_deref().map(|word| {
@@ -93,7 +94,7 @@ pub(super) async fn create(
         Some(brought) => {
             let appended = ingest.append(&row.id, brought, body.into_data_stream()).await;
             // It was created whatever became of the bytes; the client asks how far it got.
-            appended.map_or(row, |Appended { upload }| upload)
+            appended.unwrap_or(row)
         }
         None => row,
     };
@@ -153,7 +154,7 @@ pub(super) async fn append(
 ) -> Result<Response<Body>, Problem> {
     let (ingest, _) = control.allowed(&headers, Scope::Write).await?;
     let brought = understood(&headers, tus::patch).map_err(crate::ingest::Error::from)?;
-    let Appended { upload } = ingest.append(&id, brought, body.into_data_stream()).await?;
+    let upload = ingest.append(&id, brought, body.into_data_stream()).await?;
     refused(&upload)?;
     let mut response = StatusCode::NO_CONTENT.into_response();
     told(&mut response, &upload);
@@ -225,7 +226,7 @@ impl Announced {
 pub(super) async fn import(
     State(control): State<Control>,
     headers: HeaderMap,
-    Json(announced): Json<Announced>,
+    Said(announced): Said<Announced>,
 ) -> Result<Response<Body>, Problem> {
     let (ingest, key) = control.allowed(&headers, Scope::Write).await?;
     let url = announced.url.as_deref().ok_or_else(|| Problem::new(StatusCode::BAD_REQUEST, "`url` is missing"))?;
@@ -247,7 +248,7 @@ pub(super) struct Signed {
 pub(super) async fn direct(
     State(control): State<Control>,
     headers: HeaderMap,
-    Json(announced): Json<Announced>,
+    Said(announced): Said<Announced>,
 ) -> Result<Response<Body>, Problem> {
     let (ingest, key) = control.allowed(&headers, Scope::Write).await?;
     let direct = ingest.direct(announced.wanted(&key.id)).await?;

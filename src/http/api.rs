@@ -15,7 +15,7 @@ const ROOTS: [&str; 2] = ["/api", "/upload"];
 
 /// Whether the router answers what is at `path`.
 pub(super) fn is_at(path: &str) -> bool {
-    ROOTS.iter().any(|root| path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?'])))
+    ROOTS.iter().any(|root| path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
 }
 
 /// What `router` answers.

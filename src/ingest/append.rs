@@ -38,13 +38,6 @@ const WATCH: Duration = Duration::from_millis(25);
 /// Attempts to publish, some minutes apart in the end; workers that died count too.
 const ATTEMPTS: i32 = 30;
 
-/// What became of bytes.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Appended {
-    /// The upload as it is now.
-    pub upload: Upload,
-}
-
 /// Bytes being brought.
 struct Session {
     ingest: Ingest,
@@ -58,8 +51,8 @@ struct Session {
 }
 
 impl Ingest {
-    /// Takes what `body` brings for the upload `id`. Goes on when the caller gives up: what came is kept.
-    pub async fn append<S, E>(&self, id: &str, brought: tus::Bytes, body: S) -> Result<Appended, Error>
+    /// Takes what `body` brings for the upload `id`; the upload as it is then. Goes on when the caller gives up: what came is kept.
+    pub async fn append<S, E>(&self, id: &str, brought: tus::Bytes, body: S) -> Result<Upload, Error>
     where
         S: Stream<Item = Result<Bytes, E>> + Send + Unpin + 'static,
         E: Send,
@@ -69,7 +62,7 @@ impl Ingest {
         task.await.unwrap_or_else(|_| Err(Error::Interrupted("the upload was given up".into())))
     }
 
-    async fn take<S, E>(&self, id: &str, brought: tus::Bytes, body: S) -> Result<Appended, Error>
+    async fn take<S, E>(&self, id: &str, brought: tus::Bytes, body: S) -> Result<Upload, Error>
     where
         S: Stream<Item = Result<Bytes, E>> + Unpin,
     {
@@ -113,6 +106,14 @@ impl Ingest {
         if asked == durable { Ok(()) } else { Err(Error::Offset { asked, durable }) }
     }
 
+    /// All bytes of `row` are durable: it says so, and what publishes it is enqueued, in one. What became of it.
+    pub(super) async fn receive(&self, row: &Upload) -> Result<Upload, Error> {
+        let job = finishing(row);
+        let enqueued = self.library.receive_upload(&row.id, row.epoch, row.offset, &row.saved, &job, now()).await?;
+        enqueued.ok_or(Error::Taken)?;
+        self.settled(&row.id).await
+    }
+
     /// The upload once it is published or refused, or as it is when that takes long.
     pub async fn settled(&self, id: &str) -> Result<Upload, Error> {
         let until = Instant::now() + PUBLISHING;
@@ -127,7 +128,7 @@ impl Ingest {
 }
 
 impl Session {
-    async fn run<S, E>(mut self, body: S) -> Result<Appended, Error>
+    async fn run<S, E>(mut self, body: S) -> Result<Upload, Error>
     where
         S: Stream<Item = Result<Bytes, E>> + Unpin,
     {
@@ -141,14 +142,19 @@ impl Session {
         };
         if counts {
             let saved = self.draft.flush().await?;
+            if self.is_whole() {
+                return self.received(saved).await;
+            }
             self.advance(saved).await?;
         }
         brought?;
-        if self.row.length == Some(self.row.offset) {
-            return self.received().await;
-        }
-        let upload = self.ingest.upload(&self.row.id).await?;
-        Ok(Appended { upload })
+        self.ingest.upload(&self.row.id).await
+    }
+
+    /// Whether every byte is durable. The row that says so is the one that enqueues what follows: a client that was told
+    /// of a whole upload would not come again.
+    fn is_whole(&self) -> bool {
+        self.row.length == Some(self.draft.durable())
     }
 
     /// Writes what comes.
@@ -189,7 +195,7 @@ impl Session {
         }
         self.ingest.metrics.uploaded(count);
         match self.draft.write(bytes).await? {
-            Some(saved) if self.summing.is_none() => self.advance(saved).await,
+            Some(saved) if self.summing.is_none() && !self.is_whole() => self.advance(saved).await,
             Some(_) | None => Ok(()),
         }
     }
@@ -207,17 +213,12 @@ impl Session {
     }
 
     /// All bytes are there: what follows is a job, so that it happens whatever happens to this process.
-    async fn received(self) -> Result<Appended, Error> {
+    async fn received(self, saved: String) -> Result<Upload, Error> {
         let Self { ingest, row, draft, turn, .. } = self;
+        let offset = draft.durable();
         // The writer's hold on the draft goes before the job takes it up.
         drop((draft, turn));
-        let job = finishing(&row);
-        let enqueued = ingest.library.receive_upload(&row.id, row.epoch, row.offset, &row.saved, &job, now()).await?;
-        if enqueued.is_none() {
-            return Err(Error::Taken);
-        }
-        let upload = ingest.settled(&row.id).await?;
-        Ok(Appended { upload })
+        ingest.receive(&Upload { offset, saved, ..row }).await
     }
 }
 
@@ -227,7 +228,7 @@ pub(super) fn path(row: &Upload) -> String {
 }
 
 /// The job that publishes `row`.
-pub(super) fn finishing(row: &Upload) -> NewJob {
+fn finishing(row: &Upload) -> NewJob {
     NewJob {
         id: token::<16>(),
         kind: FINISH.into(),

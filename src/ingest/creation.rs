@@ -78,7 +78,7 @@ impl Ingest {
         let held = self.library.open_upload_bytes().await?.saturating_add(self.library.asset_bytes().await?);
         // One whose length is not known must have room for a byte.
         let bytes = held.saturating_add(length.unwrap_or(1));
-        if bytes > limit { Err(Error::Large { what: "all uploads together", bytes, limit }) } else { Ok(()) }
+        if bytes > limit { Err(Error::Large { what: "all assets and uploads together", bytes, limit }) } else { Ok(()) }
     }
 
     async fn insert(

@@ -18,12 +18,9 @@ use super::service::{Ingest, later, now};
 use super::worker::{DISCARD, Task};
 use crate::catalog::{Asset, Claim};
 use crate::library::{NewJob, Upload, UploadState};
-use crate::media::{AssetId, Descriptor, Rendition, SCHEMA_VERSION};
+use crate::media::{AssetId, DESCRIPTOR, Descriptor, Rendition, SCHEMA_VERSION};
 use crate::metrics::Fate;
 use bytes::Bytes;
-
-/// What describes an asset.
-pub(super) const DESCRIPTOR: &str = "asset.json";
 
 /// How often an asset that was published is looked for before it is believed to be there.
 const LOOKS: u32 = 40;

@@ -1,6 +1,6 @@
 //! Files that others hand in: by a plain PUT, straight into the store by a signed URL, or fetched from a listed host.
 
-use super::append::{Appended, finishing, path};
+use super::append::path;
 use super::creation::Wanted;
 use super::error::Error;
 use super::random::token;
@@ -56,9 +56,8 @@ impl Ingest {
         let row = self.create(wanted).await?;
         let brought = tus::Bytes { offset: 0, count: wanted.length, checksum: None, length: None };
         let put = match self.append(&row.id, brought, body).await {
-            Ok(Appended { upload }) if upload.state == UploadState::Receiving => self.seal(upload).await,
-            Ok(Appended { upload }) => Ok(upload),
-            Err(error) => Err(error),
+            Ok(row) if row.state == UploadState::Receiving => self.seal(row).await,
+            put => put,
         };
         if put.is_err() {
             // The reason is told; that nothing stays is tried, and done by expiry at the latest.
@@ -80,14 +79,7 @@ impl Ingest {
         if !self.library.set_upload_length(&row.id, row.epoch, row.offset, now()).await? {
             return Err(Error::Taken);
         }
-        self.receive(row).await
-    }
-
-    async fn receive(&self, row: Upload) -> Result<Upload, Error> {
-        let job = finishing(&row);
-        let queued = self.library.receive_upload(&row.id, row.epoch, row.offset, &row.saved, &job, now()).await?;
-        queued.ok_or(Error::Taken)?;
-        self.settled(&row.id).await
+        self.receive(&row).await
     }
 
     /// Begins an upload that a client brings into the store itself.
@@ -127,7 +119,7 @@ impl Ingest {
             return Err(Error::Conflict(format!("the file has {size} bytes, and {:?} were announced", row.length)));
         }
         let row = self.library.take_upload(id, now()).await?.ok_or(Error::Gone)?;
-        self.receive(Upload { offset: size, ..row }).await
+        self.receive(&Upload { offset: size, ..row }).await
     }
 
     /// Begins to fetch a file from elsewhere.
@@ -213,7 +205,7 @@ impl Ingest {
         let brought = tus::Bytes { offset: row.offset, count: None, checksum: None, length: None };
         let body = Box::pin(futures_util::TryStreamExt::map_err(answer.bytes_stream(), |_| ()));
         let appended = pin!(self.append(&row.id, brought, body)).await?;
-        match appended.upload.state {
+        match appended.state {
             UploadState::Receiving => Err(Error::Interrupted("the host broke off".into())),
             _ => Ok(()),
         }

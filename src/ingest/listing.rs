@@ -4,12 +4,13 @@ use super::error::Error;
 use super::removal::row_of;
 use super::service::{Ingest, now};
 use crate::catalog::{self, Asset};
-use crate::library::AssetRow;
+use crate::library::{AssetQuery, AssetRow};
 use crate::media::AssetId;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Assets that are looked at together.
-const PAGE: usize = 64;
+/// Rows that are asked for together.
+const PAGE: u32 = 500;
 
 impl Ingest {
     /// One asset: what is told of it, and what it is where it is there.
@@ -23,54 +24,43 @@ impl Ingest {
         Ok((row, Some(asset)))
     }
 
-    /// Writes down the assets that somebody put into the store, and forgets those that somebody took from it.
+    /// Writes down the assets that somebody put into the store, and forgets those that somebody took from it. Opens only
+    /// those whose names say that they may have come or gone.
     pub(super) async fn sync(&self) -> Result<(), Error> {
-        let mut after = None;
-        loop {
-            let page = self.catalog.page(after.as_ref(), PAGE).await?;
-            for (id, opened) in &page.entries {
-                self.sync_one(id, opened).await?;
+        let (names, known) = (self.catalog.listed().await?, self.known().await?);
+        for id in names.iter().filter(|name| !known.contains_key(*name)).filter_map(|name| AssetId::new(name)) {
+            if self.stop.is_cancelled() {
+                return Ok(());
             }
-            after = page.next;
-            if after.is_none() || self.stop.is_cancelled() {
-                break;
+            if let Ok(asset) = self.catalog.open(&id).await {
+                self.library.put_asset(&row_of(&asset, None, now()), now()).await?;
             }
         }
-        self.forget().await
-    }
-
-    async fn sync_one(&self, id: &AssetId, opened: &Result<Arc<Asset>, catalog::Error>) -> Result<(), Error> {
-        let Ok(asset) = opened else { return Ok(()) };
-        let known = self.library.asset(id.as_str()).await?;
-        let row = row_of(asset, known.clone(), now());
-        let same = known.as_ref().is_some_and(|known| {
-            known.deleted.is_some() || AssetRow { updated: known.updated, ..row.clone() } == *known
-        });
-        if !same {
-            self.library.put_asset(&row, now()).await?;
+        let is_listed = |name: &String| names.binary_search(name).is_ok();
+        for (name, _) in known.iter().filter(|(name, deleted)| !**deleted && !is_listed(name)) {
+            let gone = match AssetId::new(name) {
+                Some(id) => matches!(self.catalog.open(&id).await, Err(catalog::Error::NotFound)),
+                None => true,
+            };
+            if gone {
+                self.library.delete_asset_row(name).await?;
+            }
         }
         Ok(())
     }
 
-    /// Forgets assets that are not there any more.
-    async fn forget(&self) -> Result<(), Error> {
-        let mut query = crate::library::AssetQuery { limit: 500, ..Default::default() };
-        loop {
-            let (rows, next) = self.library.list_assets(&query).await?;
-            for row in rows {
-                let id = AssetId::new(&row.id);
-                let gone = match id {
-                    Some(id) => matches!(self.catalog.open(&id).await, Err(catalog::Error::NotFound)),
-                    None => true,
-                };
-                if gone {
-                    self.library.delete_asset_row(&row.id).await?;
-                }
-            }
-            match next {
-                Some(after) => query.after = Some(after),
-                None => return Ok(()),
+    /// The names of all assets that are told of, and whether they are deleted.
+    async fn known(&self) -> Result<BTreeMap<String, bool>, Error> {
+        let mut known = BTreeMap::new();
+        for deleted in [false, true] {
+            let mut query = AssetQuery { limit: PAGE, deleted, ..AssetQuery::default() };
+            loop {
+                let (rows, next) = self.library.list_assets(&query).await?;
+                known.extend(rows.into_iter().map(|row| (row.id, deleted)));
+                let Some(after) = next else { break };
+                query.after = Some(after);
             }
         }
+        Ok(known)
     }
 }

@@ -28,7 +28,6 @@ pub mod tus;
 mod worker;
 mod writers;
 
-pub use append::Appended;
 pub use creation::Wanted;
 pub use digest::ALGORITHMS;
 pub use error::Error;

@@ -8,13 +8,12 @@
 
 use super::append::path;
 use super::error::Error;
-use super::finish::DESCRIPTOR;
 use super::random::token;
-use super::service::{Ingest, later, millis, now};
+use super::service::{Ingest, millis, now};
 use super::worker::{PURGE, Task};
 use crate::catalog::{Asset, Claim};
 use crate::library::{AssetRow, NewJob, Upload, UploadState};
-use crate::media::{AssetId, Descriptor, SCHEMA_VERSION, u64_from_usize};
+use crate::media::{AssetId, DESCRIPTOR, Descriptor, SCHEMA_VERSION, u64_from_usize};
 use crate::metrics::Fate;
 use serde::{Deserialize, Serialize};
 
@@ -92,26 +91,32 @@ impl Ingest {
 
     async fn delete_held(&self, id: &AssetId) -> Result<AssetRow, Error> {
         let known = self.library.asset(id.as_str()).await?;
-        if let Some(row) = known.clone().filter(|row| row.deleted.is_some()) {
-            return Ok(row);
-        }
+        let row = match known.clone().filter(|row| row.deleted.is_some()) {
+            // Again: whoever did it before may have been killed in its middle.
+            Some(row) => row,
+            None => self.doomed(id, known).await?,
+        };
+        let nothing = Descriptor { version: SCHEMA_VERSION, title: None, reference: None, renditions: Vec::new() };
+        self.describe(id, &nothing).await?;
+        self.gone(id).await?;
+        self.library.enqueue(&purging(id, row.purge_at.unwrap_or_default()), now()).await?;
+        tracing::info!(asset = %id, "an asset is deleted");
+        Ok(row)
+    }
+
+    /// Writes down what an asset was, before it is taken away.
+    async fn doomed(&self, id: &AssetId, known: Option<AssetRow>) -> Result<AssetRow, Error> {
         let claim = self.catalog.claim(id).await?;
         let asset = self.catalog.renewed(id).await?;
         self.catalog.store().check_writable(&format!("{id}/{DESCRIPTOR}"))?;
-        let (now, row) = (now(), row_of(&asset, known, now()));
+        let now = now();
         let row = AssetRow {
             deleted: Some(now),
             purge_at: Some(now.saturating_add(millis(self.settings.grace))),
             before: serde_json::to_string(&before(&asset, claim)).ok(),
-            ..row
+            ..row_of(&asset, known, now)
         };
-        // What it was is written down before it is taken away.
         self.library.put_asset(&row, now).await?;
-        let nothing = Descriptor { version: SCHEMA_VERSION, title: None, reference: None, renditions: Vec::new() };
-        self.describe(id, &nothing).await?;
-        self.gone(id).await?;
-        self.library.enqueue(&purging(id, later(self.settings.grace)), now).await?;
-        tracing::info!(asset = %id, "an asset is deleted");
         Ok(row)
     }
 
@@ -188,7 +193,7 @@ impl Ingest {
     }
 }
 
-/// The job that purges `id`.
+/// The job that purges `id` then: one for each time that it is deleted.
 fn purging(id: &AssetId, run_at: i64) -> NewJob {
     NewJob {
         id: token::<16>(),
@@ -196,7 +201,7 @@ fn purging(id: &AssetId, run_at: i64) -> NewJob {
         subject: id.as_str().into(),
         payload: String::new(),
         priority: -10,
-        dedupe: Some(format!("{PURGE} {id}")),
+        dedupe: Some(format!("{PURGE} {id} {run_at}")),
         max_attempts: 20,
         run_at,
     }

@@ -57,6 +57,9 @@ impl fmt::Display for AssetId {
     }
 }
 
+/// What an asset's description is called, in its folder.
+pub const DESCRIPTOR: &str = "asset.json";
+
 /// The version of `asset.json` that is written and understood.
 pub const SCHEMA_VERSION: u32 = 1;
 

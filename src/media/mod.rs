@@ -18,7 +18,9 @@ mod track;
 mod whole;
 mod words;
 
-pub use asset::{AssetId, Descriptor, DescriptorError, DescriptorTrack, MediaKind, Rendition, Role, SCHEMA_VERSION};
+pub use asset::{
+    AssetId, DESCRIPTOR, Descriptor, DescriptorError, DescriptorTrack, MediaKind, Rendition, Role, SCHEMA_VERSION,
+};
 pub use codec::{AAC_RATES, Aac, Codec, Family, Picture, Sound};
 pub use columns::{Column, Packing};
 pub use frozen::{Damage, REVISION};

@@ -6,6 +6,7 @@ use super::name::{DEPTH_LIMIT, is_hidden, is_media, is_plain_name};
 use super::object::Object;
 use super::shared::Shared;
 use super::stamp::Stamp;
+use crate::media::DESCRIPTOR;
 use std::collections::BTreeSet;
 use std::fs::{self, DirEntry, Metadata, OpenOptions};
 use std::io;
@@ -25,9 +26,6 @@ const COMPLAINT_LIMIT: usize = 1_024;
 
 /// Media files that a walk finds at most; the rest is left out with a log line.
 pub(super) const WALK_LIMIT: usize = 1 << 20;
-
-/// What describes an asset.
-pub(super) const DESCRIPTOR: &str = "asset.json";
 
 /// A local folder. Clones are the same one.
 #[derive(Debug, Clone)]

@@ -7,10 +7,11 @@
 use super::blocks::Blocks;
 use super::error::Error;
 use super::fault::Fault;
-use super::folder::{DESCRIPTOR, Listing, WALK_LIMIT, Walked, below};
+use super::folder::{Listing, WALK_LIMIT, Walked, below};
 use super::name::{is_hidden, is_media, is_plain, is_plain_name};
 use super::skills::Skills;
 use super::stamp::Stamp;
+use crate::media::DESCRIPTOR;
 use futures_util::StreamExt;
 use object_store::path::Path;
 use object_store::{GetOptions, ObjectMeta, ObjectStore, ObjectStoreExt};
