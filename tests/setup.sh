@@ -9,6 +9,10 @@ as_root() {
     if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
 }
 
+# What is there for as long as this runs, and is removed however it ends.
+passing=()
+trap 'for file in "${passing[@]}"; do as_root rm -f "$file"; done' EXIT
+
 # command: the Debian package that brings it.
 wanted=(
     "chromium:chromium"    # plays
@@ -45,7 +49,7 @@ if [ "${#missing[@]}" -gt 0 ]; then
     # Packages ask this file whether their servers may start: 101 says no. One that stands there already is kept.
     policy=/usr/sbin/policy-rc.d
     if [ ! -e "$policy" ]; then
-        trap 'as_root rm -f "$policy"' EXIT
+        passing+=("$policy")
         printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
         as_root chmod 755 "$policy"
     fi
@@ -74,7 +78,7 @@ done
 # An S3 server that keeps versions, what fills it, and what uploads, in a Python environment of their own.
 stamp=.venv/.requirements-installed
 listed=$(mktemp)
-trap 'rm -f "$listed"' EXIT
+passing+=("$listed")
 cat emulators/requirements.txt clients/requirements.txt >"$listed"
 if is_outdated "$listed" "$stamp"; then
     echo "setup: installing an S3 server, and what uploads"
