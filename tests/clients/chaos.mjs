@@ -1,5 +1,5 @@
 // Uploads many files by tus-js-client while servers come and go: node chaos.mjs KEY COUNT FILE ENDPOINT... Each file goes
-// to one of the endpoints; ends when all are published, with a line for each.
+// to one of the endpoints; ends when all are published. A line for each step: `taken`, or `published` and the asset.
 import { readFileSync } from 'node:fs';
 import * as tus from 'tus-js-client';
 
@@ -17,6 +17,7 @@ function upload(number) {
       onShouldRetry: (error) => ![400, 401, 403, 413, 415, 422].includes(error.originalResponse?.getStatus() ?? 0),
       headers,
       metadata: { filename: 'film.mp4', filetype: 'video/mp4', asset: `film-${number}` },
+      onChunkComplete: () => console.log('taken'),
       onError: reject,
       onSuccess: () => resolve(new URL(run.url, endpoint).href),
     });
@@ -37,7 +38,7 @@ async function ended(url) {
 async function one(number) {
   const told = await ended(await upload(number));
   if (told.state !== 'published') throw new Error(JSON.stringify(told));
-  console.log(told.asset);
+  console.log(`published ${told.asset}`);
 }
 
 const waiting = [...Array(Number(count)).keys()];
