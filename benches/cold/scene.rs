@@ -102,7 +102,7 @@ impl Scene {
             let Title { playlist, segments, .. } = Title::ask(server.address(), &asset(hours), "index.m3u8").await;
             paths.push(Paths { playlist, segment: segments[0].clone() });
         }
-        while whole_files(&self.indexes(place)) < HOURS.len() {
+        while !is_known(&self.indexes(place)) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         let complaints = server.complaints();
@@ -167,8 +167,9 @@ impl Scene {
     }
 }
 
-/// Indexes in `folder` that are whole.
-fn whole_files(folder: &Path) -> usize {
-    let names = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    names.filter(|path| path.extension().is_some_and(|end| end == "index")).count()
+/// Whether `folder` has an index and a plan of each film.
+fn is_known(folder: &Path) -> bool {
+    let names: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let whole = |ending| names.iter().filter(|path| path.extension().is_some_and(|end| end == ending)).count();
+    ["index", "plan"].into_iter().all(|ending| whole(ending) >= HOURS.len())
 }

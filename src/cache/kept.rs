@@ -90,6 +90,11 @@ where
         Some(value)
     }
 
+    /// Forgets the value of `key`: who asks next makes another.
+    pub async fn forget(&self, key: &K) {
+        self.kept.invalidate(key).await;
+    }
+
     /// Bytes kept.
     #[must_use]
     pub fn bytes(&self) -> u64 {

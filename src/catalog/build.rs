@@ -3,13 +3,13 @@
 use super::asset::{Asset, AssetFile};
 use super::error::{Error, Reason};
 use super::ladder::stem;
-use super::movies::Movies;
+use super::movies::{Movies, Wanted};
 use super::settle::Media;
 use super::shape::{Form, Found, below};
 use crate::media::{AssetId, DescriptorTrack, MediaKind, Rendition};
 use crate::metrics::{Metrics, Stage};
 use crate::plan::{self, Plan, Source};
-use crate::store::Store;
+use crate::store::{Object, Store};
 use futures_util::stream;
 use futures_util::{StreamExt, TryStreamExt};
 use std::sync::Arc;
@@ -59,12 +59,12 @@ impl Builder {
 
     async fn plan(&self, found: &Found, files: &[AssetFile]) -> Result<Arc<Plan>, Error> {
         let sources: Vec<Source> = files.iter().map(|file| source(found, file)).collect();
-        let (reference, settings) = (reference(found, &sources), self.settings);
+        let wanted = Wanted { reference: reference(found, &sources), sources, settings: self.settings };
+        let objects: Vec<&Object> = files.iter().map(|file| &file.object).collect();
         let start = Instant::now();
-        let planned = tokio::task::spawn_blocking(move || Plan::new(&sources, reference, settings)).await;
+        let planned = self.movies.plan(&objects, wanted).await;
         self.metrics.took(Stage::Plan, start.elapsed());
-        let planned = planned.map_err(|_| Error::Interrupted("planning was given up".into()))?;
-        planned.map(Arc::new).map_err(|refusal| Error::unplayable(at_fault(found), Reason::Plan(refusal)))
+        planned?.map_err(|refusal| Error::unplayable(at_fault(found), Reason::Plan(refusal)))
     }
 }
 

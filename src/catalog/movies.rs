@@ -4,8 +4,9 @@ use super::error::{Error, Reason};
 use super::places::Places;
 use crate::cache::{Cache, Limits, Lost};
 use crate::demux::{self, Probe, Step};
-use crate::media::{ByteRange, Movie, u64_from_usize};
+use crate::media::{ByteRange, Missing, Movie, u64_from_usize};
 use crate::metrics::{Kept, Metrics, Stage};
+use crate::plan::{self, Plan, Refusal, Source};
 use crate::store::{Object, Stamp, Store};
 use bytes::Bytes;
 use std::sync::Arc;
@@ -108,6 +109,71 @@ impl Movies {
         let (read, _) = self.kept.get_or_make(key, Kept::Index, make).await?;
         read.map_err(|reason| Error::unplayable(object.path(), reason))
     }
+
+    /// Brings what is `missing` of `movie`, that of `object`: out of where it is kept, or where that is gone or damaged by
+    /// reading `object` again. An error where `movie` is none of it: then it never was right.
+    pub(super) async fn bring(&self, object: &Object, movie: &Arc<Movie>, missing: Vec<Missing>) -> Result<(), Error> {
+        if missing.is_empty() || self.places.bring(object, movie, missing.clone()).await {
+            return Ok(());
+        }
+        self.kept.forget(&(object.path().to_owned(), object.stamp())).await;
+        let (again, movie) = (self.of(object).await?, Arc::clone(movie));
+        if !again.all_missing().is_empty() {
+            // Somebody else has kept it again meanwhile.
+            let brought = self.places.bring(object, &movie, missing).await;
+            return if brought { Ok(()) } else { Err(untrue(object)) };
+        }
+        let filled = tokio::task::spawn_blocking(move || movie.fill(&again)).await;
+        filled.map_err(|_| given_up())?.map_err(|_| untrue(object))
+    }
+
+    /// Forgets what is known of `objects` and how they were planned, here and where it outlasts the program.
+    pub(super) async fn discard(&self, objects: &[&Object], settings: plan::Settings) {
+        let plan = Places::plan_key(objects.iter().copied(), settings);
+        self.places.discard(objects, plan).await;
+        for object in objects {
+            self.kept.forget(&(object.path().to_owned(), object.stamp())).await;
+        }
+    }
+
+    /// Plans `sources`, which are what `objects` hold: as it was kept, else by looking at all samples.
+    pub(super) async fn plan(&self, objects: &[&Object], wanted: Wanted) -> Result<Result<Arc<Plan>, Refusal>, Error> {
+        let key = Places::plan_key(objects.iter().copied(), wanted.settings);
+        let asked = wanted.clone();
+        let thaw = move |bytes: &Bytes| Plan::thaw(&asked.sources, asked.reference, asked.settings, bytes);
+        if let Some(plan) = self.places.plan(key, thaw).await {
+            return Ok(Ok(Arc::new(plan)));
+        }
+        for (source, object) in wanted.sources.iter().zip(objects) {
+            self.bring(object, &source.movie, source.movie.all_missing()).await?;
+        }
+        let reference = wanted.reference;
+        let planned = tokio::task::spawn_blocking(move || wanted.plan().map(Arc::new)).await;
+        let planned = planned.map_err(|_| Error::Interrupted("planning was given up".into()))?;
+        if let Ok(plan) = &planned {
+            self.keeping.spawn(self.places.clone().keep_plan(key, Arc::clone(plan), reference));
+        }
+        Ok(planned)
+    }
+}
+
+/// What is to be planned.
+#[derive(Debug, Clone)]
+pub(super) struct Wanted {
+    pub(super) sources: Vec<Source>,
+    pub(super) reference: usize,
+    pub(super) settings: plan::Settings,
+}
+
+impl Wanted {
+    fn plan(&self) -> Result<Plan, Refusal> {
+        Plan::new(&self.sources, self.reference, self.settings)
+    }
+}
+
+/// What was believed of `object` is not what is in it.
+fn untrue(object: &Object) -> Error {
+    Error::Interrupted(format!("{}: what was kept of it was not right", object.path()))
 }
 
 /// What a movie takes in memory.

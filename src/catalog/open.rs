@@ -21,10 +21,11 @@ use super::shape::{Found, resolve};
 use crate::cache::{Lost, Makers, Pending, Share};
 use crate::media::AssetId;
 use crate::metrics::Metrics;
-use crate::plan;
-use crate::store::{self, Store};
+use crate::plan::{self, Planned};
+use crate::store::{self, Object, Store};
 use moka::policy::EvictionPolicy;
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -162,6 +163,38 @@ impl Catalog {
     /// second, however often it is called.
     pub async fn refresh(&self, id: &AssetId) -> Result<Arc<Asset>, Error> {
         self.looked(id, FORCED_AGE).await
+    }
+
+    /// Sees to it that samples `range` of `track`, one that the plan of `asset` has, can be looked at.
+    pub async fn bring(&self, asset: &Asset, track: &Planned, range: Range<u32>) -> Result<(), Error> {
+        let (timeline, (_, stored)) = (&track.timeline, track.timeline.stored_range(range));
+        // A last sample of no duration lasts as long as the one before it.
+        let missing = timeline.movie().missing(timeline.place(), stored.start.saturating_sub(1)..stored.end);
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let file = asset.file(&track.file).ok_or(Error::NotFound)?;
+        let brought = self.inner.builder.movies.bring(&file.object, timeline.movie(), missing).await;
+        if matches!(brought, Err(Error::Interrupted(_))) {
+            self.inner.kept.invalidate(&asset.id).await;
+        }
+        brought
+    }
+
+    /// Sees to it that all samples of `asset` can be looked at.
+    pub async fn bring_all(&self, asset: &Asset) -> Result<(), Error> {
+        for track in asset.plan.tracks() {
+            self.bring(asset, track, 0..track.timeline.len()).await?;
+        }
+        Ok(())
+    }
+
+    /// What was kept of `asset` is not true: forgets it, so that who asks next has it made anew. Says so.
+    pub async fn doubt(&self, asset: &Asset) -> Error {
+        let objects: Vec<&Object> = asset.files.iter().map(|file| &file.object).collect();
+        self.inner.builder.movies.discard(&objects, self.inner.settings.plan).await;
+        self.inner.kept.invalidate(&asset.id).await;
+        Error::Interrupted(format!("{}: what was kept of it was not right", asset.id))
     }
 
     /// The versions of `id` that were replaced and whose bytes can still be had, newest first.

@@ -1,33 +1,38 @@
-//! Frozen indexes in a local directory, so that a file is understood once and not once a start.
+//! Frozen indexes and plans in a local directory, so that a file is understood once and not once a start.
 //!
 //! ```text
-//! <directory>/<key, 64 hexadecimal digits>.index      one frozen movie
+//! <directory>/<key, 64 hexadecimal digits>.index      one frozen movie, of which no more is read than is needed
+//! <directory>/<key>.plan                              one frozen plan
 //! <directory>/<key>.<process>-<nanos>-<turn>.part     one that is being written; renamed when it is whole
 //! ```
 //! The directory holds so many bytes; the least recently used files go first. It is a cache: whatever fails, the answer
 //! is that nothing is kept. Processes may share it: files come and go at any time, so each is read anew, and the sizes
 //! known here are counted again now and then. Nothing is synced: a checksum finds what a crash has torn.
 
-use crate::media::{Movie, u64_from_usize};
+mod file;
+mod key;
+
+use crate::media::{Damage, Missing, Movie, Thawed, u64_from_usize};
+use crate::plan::Plan;
 use bytes::Bytes;
+use file::{Failure, Kept, fill};
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+pub(super) use key::Key;
+
 /// Bytes of one frozen movie at most: some 50 million samples. A larger one is understood anew each time.
 pub(super) const FILE_LIMIT: u64 = 256 << 20;
 
-/// The domain of the hash that names files.
-const DOMAIN: &str = "afflux 2026 name of a frozen index";
-
-/// How a whole file's name ends.
-const WHOLE: &str = ".index";
+/// Bytes that are read of an index at first: the head of most.
+const FIRST: u64 = 96 << 10;
 
 /// How the name of a file that is being written ends.
 const PART: &str = ".part";
@@ -41,40 +46,7 @@ const TOUCH: Duration = Duration::from_hours(1);
 /// What other processes wrote is counted so often at most.
 const RECOUNT: Duration = Duration::from_mins(1);
 
-/// Names what is known of one version of one stored file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) struct Key([u8; 32]);
-
-impl Key {
-    /// Of the file that is `version` in the store called `store`.
-    pub(super) fn new(store: &str, version: &[u8]) -> Self {
-        let mut hasher = blake3::Hasher::new_derive_key(DOMAIN);
-        hasher.update(&u64_from_usize(store.len()).to_le_bytes());
-        hasher.update(store.as_bytes());
-        hasher.update(version);
-        Self(*hasher.finalize().as_bytes())
-    }
-
-    /// Its bytes.
-    pub(super) const fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
-
-    /// The one whose whole file has this name.
-    fn named(name: &OsStr) -> Option<Self> {
-        let digits = name.to_str()?.strip_suffix(WHOLE)?;
-        let key = Self(*blake3::Hash::from_hex(digits).ok()?.as_bytes());
-        (key.to_string() == digits).then_some(key)
-    }
-}
-
-impl fmt::Display for Key {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&blake3::Hash::from_bytes(self.0).to_hex())
-    }
-}
-
-/// Frozen indexes in a directory.
+/// Frozen indexes and plans in a directory.
 #[derive(Debug)]
 pub(super) struct Persisted {
     dir: PathBuf,
@@ -143,38 +115,58 @@ impl Persisted {
         Ok(this)
     }
 
-    /// What is kept as `key`. Reads a file: to be called where waiting is allowed.
+    /// The movie that is kept as `key`: the first and the last samples of each track, all others missing. Reads a file: to
+    /// be called where waiting is allowed.
     pub(super) fn get(&self, key: &Key) -> Option<Movie> {
-        let path = self.path(key);
-        let (bytes, written) = match read(&path) {
-            Ok(Some(read)) => read,
-            Ok(None) => {
-                self.discard(key, "it is too large");
-                return None;
+        self.taken(key, |kept| {
+            let first = kept.read(0..kept.bytes.min(FIRST))?;
+            let head = Movie::frozen_head(&first)?;
+            let head = match usize::try_from(head).ok().filter(|head| *head <= first.len()) {
+                Some(len) => first.slice(..len),
+                None => kept.read(0..head.min(kept.bytes))?,
+            };
+            let Thawed { movie, bytes } = Movie::thaw_head(&head)?;
+            if bytes != kept.bytes {
+                return Err(Failure::Damage(Damage::Short { needs: bytes, left: kept.bytes }));
             }
-            Err(error) => {
+            fill(kept, &movie, &movie.ends_missing())?;
+            Ok(movie)
+        })
+    }
+
+    /// Brings what is `missing` of a movie that is kept as `key`: whether it could be had. Reads a file.
+    pub(super) fn bring(&self, key: &Key, movie: &Movie, missing: &[Missing]) -> bool {
+        self.taken(key, |kept| fill(kept, movie, missing)).is_some()
+    }
+
+    /// The plan that is kept as `key`, as `thaw` makes it of its bytes. Reads a file.
+    pub(super) fn plan(&self, key: &Key, thaw: impl FnOnce(&Bytes) -> Result<Plan, Damage>) -> Option<Plan> {
+        self.taken(key, |kept| Ok(thaw(&kept.read(0..kept.bytes)?)?))
+    }
+
+    /// What `take` makes of the file that is kept as `key`. One of which nothing can be made is removed.
+    fn taken<T>(&self, key: &Key, take: impl FnOnce(&Kept) -> Result<T, Failure>) -> Option<T> {
+        let path = self.path(key);
+        match Kept::open(&path).and_then(|kept| Ok((take(&kept)?, kept))) {
+            Ok((taken, kept)) => {
+                let used = SystemTime::now();
+                self.keep(*key, Held { bytes: kept.bytes, used });
+                touch(&path, kept.written, used);
+                return Some(taken);
+            }
+            // One that ends too early was written to.
+            Err(Failure::Io(error)) if error.kind() != ErrorKind::UnexpectedEof => {
                 self.shelf().remove(key);
                 if error.kind() != ErrorKind::NotFound {
                     self.warn(&error);
                 }
-                return None;
             }
-        };
-        match Movie::thaw(&bytes) {
-            Ok(movie) => {
-                let used = SystemTime::now();
-                self.keep(*key, Held { bytes: u64_from_usize(bytes.len()), used });
-                touch(&path, written, used);
-                Some(movie)
-            }
-            Err(damage) => {
-                self.discard(key, damage);
-                None
-            }
+            Err(failure) => self.discard(key, failure),
         }
+        None
     }
 
-    /// Keeps a [frozen](Movie::freeze) movie as `key`, if it is not too large. Writes a file: to be called where
+    /// Keeps a frozen movie or plan as `key`, if it is not too large. Writes a file: to be called where
     /// waiting is allowed.
     pub(super) fn put(&self, key: &Key, frozen: &[u8]) {
         let bytes = u64_from_usize(frozen.len());
@@ -201,8 +193,8 @@ impl Persisted {
     }
 
     /// Removes a file that is of no use.
-    fn discard(&self, key: &Key, why: impl fmt::Display) {
-        tracing::debug!(%key, "a kept index is discarded: {why}");
+    pub(super) fn discard(&self, key: &Key, why: impl fmt::Display) {
+        tracing::debug!(%key, "what was kept is discarded: {why}");
         self.shelf().remove(key);
         let _gone = fs::remove_file(self.path(key));
     }
@@ -237,7 +229,7 @@ impl Persisted {
     }
 
     fn path(&self, key: &Key) -> PathBuf {
-        self.dir.join(format!("{key}{WHOLE}"))
+        self.dir.join(key.file_name())
     }
 
     /// A name that no one else writes to, on this machine or another.
@@ -281,19 +273,6 @@ fn count(dir: &Path, known: &HashMap<Key, Held>) -> io::Result<Shelf> {
 fn is_part(name: &OsStr) -> bool {
     let digits = name.to_str().and_then(|name| name.strip_suffix(PART)?.split_once('.'));
     digits.is_some_and(|(digits, _)| blake3::Hash::from_hex(digits).is_ok())
-}
-
-/// A file and when it was written; `None` where it is larger than any may be.
-fn read(path: &Path) -> io::Result<Option<(Bytes, SystemTime)>> {
-    let mut file = File::open(path)?;
-    let metadata = file.metadata()?;
-    if metadata.len() > FILE_LIMIT {
-        return Ok(None);
-    }
-    // What is put in place is never written to again: one that is longer or shorter than it said fails its checksum.
-    let mut bytes = vec![0; usize::try_from(metadata.len()).unwrap_or(0)];
-    file.read_exact(&mut bytes)?;
-    Ok(Some((bytes.into(), metadata.modified().unwrap_or(UNIX_EPOCH))))
 }
 
 fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {

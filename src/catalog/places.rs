@@ -2,7 +2,8 @@
 //! for other machines to pick up.
 
 use super::persisted::{FILE_LIMIT, Key, Persisted};
-use crate::media::Movie;
+use crate::media::{Damage, Missing, Movie};
+use crate::plan::{self, Plan};
 use crate::store::Object;
 use bytes::Bytes;
 use std::io;
@@ -43,12 +44,52 @@ impl Places {
         Self { beside: false, ..self }
     }
 
-    /// What the folder holds of `object`.
+    /// What the folder holds of `object`: the first and the last samples of each track, others are missing.
     pub(super) async fn in_folder(&self, object: &Object) -> Option<Arc<Movie>> {
         let folder = Arc::clone(self.folder.as_ref()?);
         let key = in_store(object);
         let read = tokio::task::spawn_blocking(move || folder.get(&key)).await;
         right(read.ok().flatten()?, object)
+    }
+
+    /// Brings what is `missing` of the `movie` of `object` out of the folder: whether it could be had.
+    pub(super) async fn bring(&self, object: &Object, movie: &Arc<Movie>, missing: Vec<Missing>) -> bool {
+        let Some(folder) = self.folder.clone() else { return false };
+        let (key, movie) = (in_store(object), Arc::clone(movie));
+        let brought = tokio::task::spawn_blocking(move || folder.bring(&key, &movie, &missing)).await;
+        brought.unwrap_or(false)
+    }
+
+    /// What the folder holds of a plan, as `thaw` makes it of its bytes.
+    pub(super) async fn plan(
+        &self,
+        key: Key,
+        thaw: impl FnOnce(&Bytes) -> Result<Plan, Damage> + Send + 'static,
+    ) -> Option<Plan> {
+        let folder = Arc::clone(self.folder.as_ref()?);
+        tokio::task::spawn_blocking(move || folder.plan(&key, thaw)).await.ok().flatten()
+    }
+
+    /// Keeps `plan`, of that reference, for whoever plans the same. Nobody waits for it.
+    pub(super) async fn keep_plan(self, key: Key, plan: Arc<Plan>, reference: usize) {
+        let Some(folder) = self.folder else { return };
+        let kept = tokio::task::spawn_blocking(move || folder.put(&key, &plan.freeze(reference)));
+        let _done = kept.await;
+    }
+
+    /// What a plan of `objects`, cut by `settings`, is kept as.
+    pub(super) fn plan_key<'a>(objects: impl Iterator<Item = &'a Object>, settings: plan::Settings) -> Key {
+        Key::of_plan(objects.map(in_store), settings)
+    }
+
+    /// Removes what the folder holds of `objects` and of their plan.
+    pub(super) async fn discard(&self, objects: &[&Object], plan: Key) {
+        let Some(folder) = self.folder.clone() else { return };
+        let keys: Vec<Key> = objects.iter().map(|object| in_store(object)).chain([plan]).collect();
+        let gone = tokio::task::spawn_blocking(move || {
+            keys.iter().for_each(|key| folder.discard(key, "it is not true"));
+        });
+        let _done = gone.await;
     }
 
     /// What stands beside `object` in its store.

@@ -3,7 +3,7 @@
 use super::args::ExplainArgs;
 use super::program::{self, ProgramTracks, TransportPart};
 use super::progress;
-use crate::catalog::{Asset, Catalog};
+use crate::catalog::{Asset, Error as Refusal};
 use crate::config::{Config, Overrides};
 use crate::manifest::{Manifests, Text};
 use crate::media::{Kind, Ticks, Timescale, Version, u64_from_usize};
@@ -47,8 +47,12 @@ fn explain(args: &ExplainArgs) -> Result<Value, Box<dyn Error>> {
     config.store.settle = Duration::ZERO;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let catalog = origin::catalog(&config, Arc::new(Metrics::new()))?;
-    let asset =
-        runtime.block_on(progress::waiting("reading the asset's headers", Catalog::open(&catalog, route.asset())))?;
+    let reading = async {
+        let asset = catalog.open(route.asset()).await?;
+        catalog.bring_all(&asset).await?;
+        Ok::<_, Refusal>(asset)
+    };
+    let asset = runtime.block_on(progress::waiting("reading the asset's headers", reading))?;
     Ok(serde_json::to_value(Explained::new(&asset, &route)?)?)
 }
 

@@ -46,39 +46,54 @@ pub(super) fn media(asset: &AssetId, plan: &Plan, track: &Planned) -> Vec<u8> {
         let end = segment.start.after(segment.span).unwrap_or(segment.start);
         micros(track, end).saturating_sub(micros(track, segment.start))
     });
-    let mut segments = listed(&route::Segments::of_track(track.version, &track.name), spans);
-    if let Some(first) = segments.first_mut() {
-        first.map = Some(Map { uri: init, byte_range: None, other_attributes: HashMap::new() });
-    }
+    let names = route::Segments::of_track(track.version, &track.name);
+    let mut init = Some(Map { uri: init, byte_range: None, other_attributes: HashMap::new() });
+    let segments = listed(&names, spans).map(|segment| MediaSegment { map: init.take(), ..segment });
     vod(plan.target_duration(), track.is_independent(), segments, VERSION)
 }
 
 /// Segments that last so many microseconds each, the first number 1.
-pub(super) fn listed(names: &route::Segments, spans: impl Iterator<Item = u64>) -> Vec<MediaSegment> {
+pub(super) fn listed(names: &route::Segments, spans: impl Iterator<Item = u64>) -> impl Iterator<Item = MediaSegment> {
     // Few spans differ.
     let mut known = BTreeMap::new();
-    let segments = (1..).zip(spans).map(|(number, micros)| MediaSegment {
+    (1..).zip(spans).map(move |(number, micros)| MediaSegment {
         uri: names.reference(number),
         duration: *known.entry(micros).or_insert_with(|| seconds(micros)),
         ..MediaSegment::default()
-    });
-    segments.collect()
+    })
 }
 
+/// Segments that are printed at a time: what they are printed from takes many times the memory of their text.
+const AT_ONCE: usize = 64;
+
 /// A media playlist that is complete and counts from 1.
-pub(super) fn vod(target: u32, independent_segments: bool, segments: Vec<MediaSegment>, version: usize) -> Vec<u8> {
-    let playlist = MediaPlaylist {
+pub(super) fn vod(
+    target: u32,
+    independent_segments: bool,
+    segments: impl Iterator<Item = MediaSegment>,
+    version: usize,
+) -> Vec<u8> {
+    let mut playlist = MediaPlaylist {
         version: Some(version),
         independent_segments,
         target_duration: u64::from(target),
         media_sequence: 1,
         playlist_type: Some(MediaPlaylistType::Vod),
-        segments,
-        end_list: true,
         ..MediaPlaylist::default()
     };
-    let mut text = Vec::new();
+    let (mut text, mut part) = (Vec::new(), Vec::new());
     playlist.write_to(&mut text).expect("memory takes every write");
+    // Each part is a playlist; its header stands in the text already.
+    let header = text.len();
+    let mut segments = segments.peekable();
+    while !playlist.end_list {
+        playlist.segments.clear();
+        playlist.segments.extend(segments.by_ref().take(AT_ONCE));
+        playlist.end_list = segments.peek().is_none();
+        part.clear();
+        playlist.write_to(&mut part).expect("memory takes every write");
+        text.extend(part.get(header..).unwrap_or_default());
+    }
     text
 }
 

@@ -153,7 +153,8 @@ fn is_independent(streams: Streams<'_>) -> bool {
 
 fn media(name: &ProgramName, (streams, transport): (Streams<'_>, &Transport), target: u32) -> Vec<u8> {
     let version = streams.version();
-    let segments = listed(&route::Segments::of_program(version, name), spans(transport));
+    let names = route::Segments::of_program(version, name);
+    let segments = listed(&names, spans(transport));
     vod(target, is_independent(streams), segments, VERSION)
 }
 

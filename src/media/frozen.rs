@@ -1,49 +1,56 @@
 //! A [`Movie`] as bytes that outlive the process, and back: what took a whole `moov` to understand is read in a
-//! millisecond.
+//! millisecond, and of that no more than is needed.
 //!
 //! ```text
-//! file     │ magic 8 │ revision u32 │ movie │ checksum u64: CRC-64/NVME of all before it │
+//! file     │ head │ sections of the first track │ of the next │ … │
+//! head     │ magic 8 │ revision u32 │ bytes of the head u32 │ movie │ checksum u64: CRC-64/NVME of all before it │
 //! movie    │ content 16 │ size u64 │ layout u8 │ count u32 │ tracks │ count u32 │ skipped │
 //! skipped  │ track u32 │ handler 4 │ reason: text │
 //! text     │ bytes u32 │ UTF-8 │
 //! ```
-//! Numbers are little-endian; tracks stand in `frozen/track.rs`, their tables in `frozen/tables.rs`. The checksum finds
-//! what was torn or has rotted. It is no signature: all that an index promises is checked again, so that bytes with a
-//! right checksum and wrong tables are refused as a `moov` would be. Any change of what is written, or of what a
-//! demuxer makes of the same file, is a new [`REVISION`].
+//! Numbers are little-endian; tracks stand in `frozen/track.rs`, what the head says of their samples in
+//! `frozen/directory.rs`, the sections in `frozen/section.rs`: a checksum of each stands in the head. Checksums find what
+//! was torn or has rotted. They are no signature: all that an index promises is checked again, of the head when it is
+//! thawed, of a section when it is brought, so that bytes with a right checksum and wrong tables are refused as a `moov`
+//! would be. Any change of what is written, or of what a demuxer makes of the same file, is a new [`REVISION`].
 
+mod directory;
+mod form;
 mod reader;
-mod tables;
+mod section;
 mod track;
 
 use super::id::ContentId;
-use super::num::u32_from_usize;
+use super::num::{u32_from_usize, u64_from_usize, usize_from_u64};
+use super::range::ByteRange;
 use super::tables::Flaw;
 use super::track::{Layout, Movie, Skipped, Track};
 use bytes::Bytes;
-use crc_fast::CrcAlgorithm;
-use reader::Reader;
+use directory::Places;
 use std::collections::BTreeSet;
+use std::ops::Range;
 
-/// What a frozen movie begins with.
-const MAGIC: [u8; 8] = *b"afflux\0i";
+pub use form::Form;
+pub use reader::Reader;
 
 /// How movies are written today; others are refused.
-pub const REVISION: u32 = 1;
+pub const REVISION: u32 = 2;
 
-/// Bytes of the checksum.
-const CHECKSUM: usize = 8;
+const FORM: Form = Form { magic: *b"afflux\0i", revision: REVISION };
 
-/// Why bytes are no frozen movie.
+/// Where the length of the head stands.
+const LENGTH: Range<usize> = Form::HEAD..Form::HEAD + size_of::<u32>();
+
+/// Why bytes are no frozen movie, or nothing else that is kept frozen.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Damage {
     /// They are something else.
-    #[error("the bytes are no frozen movie")]
+    #[error("the bytes are something else")]
     Foreign,
     /// Another version of Afflux wrote them.
-    #[error("the movie is frozen as revision {found}; this is {REVISION}")]
+    #[error("they were frozen as revision {found}, which is not today's")]
     Revision {
-        /// Its revision.
+        /// Their revision.
         found: u32,
     },
     /// They are not what was written.
@@ -57,28 +64,46 @@ pub enum Damage {
         /// Bytes there are.
         left: u64,
     },
-    /// Something stands behind the movie.
-    #[error("{rest} bytes stand behind the movie")]
+    /// Something stands behind their end.
+    #[error("{rest} bytes stand behind the end")]
     Behind {
         /// How many bytes.
         rest: u64,
     },
-    /// A field has a value that no movie has.
-    #[error("no movie has such a {0}")]
+    /// A field has a value that it never has.
+    #[error("there is no such {0}")]
     Value(&'static str),
     /// The tables contradict each other.
     #[error("the tables contradict each other")]
     Tables(#[from] Flaw),
 }
 
+/// Tables of samples that are not at hand: bytes of the frozen movie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Missing {
+    track: usize,
+    section: usize,
+    /// Which bytes.
+    pub range: ByteRange,
+}
+
+/// A frozen movie whose head was thawed.
+#[derive(Debug)]
+pub struct Thawed {
+    /// What it tells; tables of samples are missing.
+    pub movie: Movie,
+    /// Bytes of all of it.
+    pub bytes: u64,
+}
+
 impl Movie {
-    /// All that is known of it, to be [thawed](Self::thaw) later.
+    /// All that is known of it, to be [thawed](Self::thaw) later. Nothing may be missing.
     #[must_use]
     pub fn freeze(&self) -> Vec<u8> {
         let heap: usize = self.tracks.iter().map(|track| track.index.heap_bytes() + track.entry.len()).sum();
         let mut out = Vec::with_capacity(heap + 4_096);
-        out.extend(MAGIC);
-        out.extend(REVISION.to_le_bytes());
+        FORM.begin(&mut out);
+        out.extend([0; LENGTH.end - LENGTH.start]);
         out.extend(self.content.as_bytes());
         out.extend(self.size.to_le_bytes());
         out.push(match self.layout {
@@ -87,23 +112,72 @@ impl Movie {
             Layout::Fragmented => 2,
         });
         freeze_count(&mut out, self.tracks.len());
-        for track in &self.tracks {
-            track::freeze(track, &mut out);
-        }
+        let directories: Vec<Range<usize>> = self.tracks.iter().map(|track| track::freeze(track, &mut out)).collect();
         freeze_count(&mut out, self.skipped.len());
         for Skipped { track, handler, reason } in &self.skipped {
             out.extend(track.to_le_bytes());
             out.extend(handler);
             freeze_bytes(&mut out, reason.as_bytes());
         }
-        let checksum = checksum(&out);
-        out.extend(checksum);
+        let end = out.len();
+        put(&mut out, LENGTH, &u32_from_usize(end + Form::CHECKSUM).to_le_bytes());
+        out.extend([0; Form::CHECKSUM]);
+        for (track, directory) in self.tracks.iter().zip(directories) {
+            let entries = section::freeze_all(&track.index, &mut out);
+            put(&mut out, directory, &entries);
+        }
+        let checksum = Form::checksum(out.get(..end).unwrap_or_default());
+        put(&mut out, end..end + Form::CHECKSUM, &checksum.to_le_bytes());
         out
     }
 
-    /// What was [frozen](Self::freeze). It holds on to `bytes`, and memory beside them is a small part of theirs.
+    /// What was [frozen](Self::freeze), nothing missing. It holds on to `bytes`, and memory beside them is a small part of
+    /// theirs.
     pub fn thaw(bytes: &Bytes) -> Result<Self, Damage> {
-        let mut movie = opened(bytes)?;
+        let left = u64_from_usize(bytes.len());
+        let head = Self::frozen_head(bytes)?;
+        let short = Damage::Short { needs: head, left };
+        let split = usize::try_from(head).ok().filter(|head| *head <= bytes.len()).ok_or(short)?;
+        let Thawed { movie, bytes: whole } = Self::thaw_head(&bytes.slice(..split))?;
+        if left < whole {
+            return Err(Damage::Short { needs: whole, left });
+        }
+        if left > whole {
+            return Err(Damage::Behind { rest: left - whole });
+        }
+        movie.bring_all(bytes)?;
+        Ok(movie)
+    }
+
+    /// Takes all that is missing from `whole`, the same movie.
+    pub fn fill(&self, whole: &Self) -> Result<(), Damage> {
+        self.bring_all(&whole.freeze().into())
+    }
+
+    fn bring_all(&self, frozen: &Bytes) -> Result<(), Damage> {
+        let left = u64_from_usize(frozen.len());
+        for missing in self.all_missing() {
+            if missing.range.end() > left {
+                return Err(Damage::Short { needs: missing.range.end(), left });
+            }
+            let (from, to) = (usize_from_u64(missing.range.start()), usize_from_u64(missing.range.end()));
+            self.bring(missing, &frozen.slice(from..to))?;
+        }
+        Ok(())
+    }
+
+    /// How many bytes the head of a frozen movie has that begins with `start`, of which a few bytes tell.
+    pub fn frozen_head(start: &[u8]) -> Result<u64, Damage> {
+        let whole = Bytes::copy_from_slice(start.get(..LENGTH.end).unwrap_or(start));
+        Ok(u64::from(FORM.begun(&whole)?.u32()?))
+    }
+
+    /// What the head of a frozen movie tells. All tables of samples are missing.
+    pub fn thaw_head(head: &Bytes) -> Result<Thawed, Damage> {
+        let mut movie = FORM.opened(head)?;
+        if u64::from(movie.u32()?) != u64_from_usize(head.len()) {
+            return Err(Damage::Value("length of a head"));
+        }
         let (content, size) = (ContentId::new(movie.take()?), movie.u64()?);
         let layout = match movie.u8()? {
             0 => Layout::MoovFirst,
@@ -111,41 +185,61 @@ impl Movie {
             2 => Layout::Fragmented,
             _ => return Err(Damage::Value("layout")),
         };
-        let tracks = thaw_tracks(&mut movie, size)?;
+        let mut places = Places::behind(head.len());
+        let tracks = thaw_tracks(&mut movie, size, &mut places)?;
         // The reader bounds both loops: each turn takes bytes.
         let mut skipped = Vec::new();
         for _ in 0..movie.u32()? {
             skipped.push(Skipped { track: movie.u32()?, handler: movie.take()?, reason: movie.text()? });
         }
         movie.finish()?;
-        Ok(Self { content, size, layout, tracks, skipped })
+        Ok(Thawed { movie: Self { content, size, layout, tracks, skipped }, bytes: places.end() })
+    }
+
+    /// What has to be [brought](Self::bring) before samples `range` of the track at `track` are looked at.
+    #[must_use]
+    pub fn missing(&self, track: usize, range: Range<u32>) -> Vec<Missing> {
+        let sections = self.tracks.get(track).map(|found| found.index.sections.touching(range));
+        let lacking = sections.into_iter().flatten().filter(|(_, section)| section.tables().is_none());
+        let missing =
+            lacking.filter_map(|(at, section)| Some(Missing { track, section: at, range: section.kept?.range }));
+        missing.collect()
+    }
+
+    /// All that is missing.
+    #[must_use]
+    pub fn all_missing(&self) -> Vec<Missing> {
+        (0..self.tracks.len()).flat_map(|track| self.missing(track, 0..u32::MAX)).collect()
+    }
+
+    /// What is missing of the first and of the last samples of each track: what a plan that is kept is checked by.
+    #[must_use]
+    pub fn ends_missing(&self) -> Vec<Missing> {
+        let ends = |(at, track): (usize, &Track)| {
+            let last = track.index.len() - 1;
+            [self.missing(at, 0..1), self.missing(at, last..last + 1)].concat()
+        };
+        let mut missing: Vec<Missing> = self.tracks.iter().enumerate().flat_map(ends).collect();
+        missing.dedup();
+        missing
+    }
+
+    /// Takes what was `missing`: these are its `bytes`, which it holds on to.
+    pub fn bring(&self, missing: Missing, bytes: &Bytes) -> Result<(), Damage> {
+        let index = self.tracks.get(missing.track).map(|track| &track.index).ok_or(Damage::Value("track"))?;
+        section::bring(index, missing.section, (bytes, self.size))
     }
 }
 
-/// What stands between revision and checksum, where both are right.
-fn opened(bytes: &Bytes) -> Result<Reader<'_>, Damage> {
-    let behind = bytes.strip_prefix(&MAGIC).ok_or(Damage::Foreign)?;
-    let found = Reader::new(bytes, behind).u32()?;
-    if found != REVISION {
-        return Err(Damage::Revision { found });
-    }
-    let (summed, checksum) = bytes.split_last_chunk::<CHECKSUM>().ok_or(Damage::Checksum)?;
-    if self::checksum(summed) != *checksum {
-        return Err(Damage::Checksum);
-    }
-    let head = MAGIC.len() + REVISION.to_le_bytes().len();
-    Ok(Reader::new(bytes, summed.get(head..).ok_or(Damage::Checksum)?))
+/// Writes `bytes` over what stands at `place`, which is as long.
+fn put(out: &mut [u8], place: Range<usize>, bytes: &[u8]) {
+    out.get_mut(place).expect("room that was left for it").copy_from_slice(bytes);
 }
 
-/// What stands behind `bytes`: as fast as memory is read.
-fn checksum(bytes: &[u8]) -> [u8; CHECKSUM] {
-    crc_fast::checksum(CrcAlgorithm::Crc64Nvme, bytes).to_le_bytes()
-}
-
-fn thaw_tracks(movie: &mut Reader<'_>, size: u64) -> Result<Vec<Track>, Damage> {
+fn thaw_tracks(movie: &mut Reader<'_>, size: u64, places: &mut Places) -> Result<Vec<Track>, Damage> {
     let (mut tracks, mut ids) = (Vec::new(), BTreeSet::new());
     for _ in 0..movie.u32()? {
-        let track = track::thaw(movie, size)?;
+        let track = track::thaw(movie, size, places)?;
         if track.id == 0 || !ids.insert(track.id) {
             return Err(Damage::Value("track_ID"));
         }
@@ -166,9 +260,11 @@ fn freeze_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
 #[cfg(test)]
 #[allow(clippy::as_conversions, clippy::cast_possible_truncation, reason = "a test's numbers are small")]
 mod tests {
-    use super::{CHECKSUM, Damage, MAGIC, REVISION};
+    use super::{Damage, FORM, Form, LENGTH, REVISION};
     use crate::media::index::SampleIndex;
+    use crate::media::offsets::Offsets;
     use crate::media::packed::{Packed, Sums};
+    use crate::media::section::{SECTION, Section, Sections, Tables};
     use crate::media::sync::Sync;
     use crate::media::{
         Aac, Codec, ContentId, Edit, Family, Flaw, IndexBuilder, Kind, Language, Layout, Moment, Movie, OffsetRuns,
@@ -178,6 +274,8 @@ mod tests {
     use proptest::prelude::{
         BoxedStrategy, Just, Strategy, any, prop, prop_assert, prop_assert_eq, prop_oneof, proptest,
     };
+    use std::cmp::Ordering;
+    use std::ops::Range;
 
     const SIZE: u64 = 1 << 33;
 
@@ -245,7 +343,9 @@ mod tests {
         let offset = prop_oneof![3 => -3_i32..3, 1 => any::<i32>()];
         let size = prop_oneof![9 => 0_u32..5_000, 1 => 0_u32..1 << 22];
         let rows = |offset: BoxedStrategy<i32>| {
-            prop::collection::vec((prop_oneof![Just(7_u32), 0_u32..9_000], offset, size.clone()), 1..400)
+            let rows = prop::collection::vec((prop_oneof![Just(7_u32), 0_u32..9_000], offset, size.clone()), 1..400);
+            // A few are of several sections.
+            (rows, prop_oneof![9 => Just(1), 1 => 20_usize..40]).prop_map(|(rows, times)| rows.repeat(times))
         };
         let first = prop_oneof![Just(0_u64), 0..1_u64 << 61];
         (rows(offset.boxed()), rows(Just(0).boxed()), 1_usize..9, 0_u32..20, first).prop_map(
@@ -259,17 +359,45 @@ mod tests {
         Movie::thaw(&Bytes::copy_from_slice(bytes))
     }
 
-    /// `body` behind a right magic and revision, before a right checksum.
-    fn sealed(mut frozen: Vec<u8>) -> Vec<u8> {
-        let checksum = super::checksum(&frozen);
-        frozen.extend(checksum);
-        frozen
+    /// Where the head of a frozen movie ends.
+    fn head(frozen: &[u8]) -> usize {
+        Movie::frozen_head(frozen).unwrap() as usize
     }
 
-    fn unsealed(movie: &Movie) -> Vec<u8> {
-        let mut frozen = movie.freeze();
-        frozen.truncate(frozen.len() - CHECKSUM);
-        frozen
+    fn thaw_head(frozen: &[u8]) -> Result<Movie, Damage> {
+        Movie::thaw_head(&Bytes::copy_from_slice(frozen)).map(|thawed| thawed.movie)
+    }
+
+    /// Of each section of a frozen movie: where its checksum stands, and its bytes.
+    fn seals(frozen: &[u8]) -> Vec<(usize, Range<usize>)> {
+        let head = &frozen[..head(frozen)];
+        let sections = thaw_head(head).unwrap().all_missing();
+        let seal = |missing: super::Missing| {
+            let range = missing.range.start() as usize..missing.range.end() as usize;
+            let checksum = Form::checksum(&frozen[range.clone()]).to_le_bytes();
+            (head.windows(8).position(|bytes| bytes == checksum).unwrap(), range)
+        };
+        sections.into_iter().map(seal).collect()
+    }
+
+    /// `forged`, which was changed, with checksums that are right where `seals` stand, and of so long a head.
+    fn sealed(mut forged: Vec<u8>, seals: &[(usize, Range<usize>)], head: usize) -> Vec<u8> {
+        for (at, range) in seals {
+            let checksum = Form::checksum(&forged[range.clone()]);
+            forged[*at..at + 8].copy_from_slice(&checksum.to_le_bytes());
+        }
+        let end = head - Form::CHECKSUM;
+        let checksum = Form::checksum(&forged[..end]);
+        forged[end..head].copy_from_slice(&checksum.to_le_bytes());
+        forged
+    }
+
+    /// `body` of a head, made as long as it says it is, before a right checksum.
+    fn sealed_head(mut body: Vec<u8>) -> Vec<u8> {
+        let len = (body.len() + Form::CHECKSUM) as u32;
+        body[LENGTH].copy_from_slice(&len.to_le_bytes());
+        Form::seal(&mut body);
+        body
     }
 
     /// Looks up all there is.
@@ -305,20 +433,74 @@ mod tests {
             prop_assert_eq!(thaw(&frozen), Ok(movie.clone()));
             let heap: usize = movie.tracks.iter().map(|track| track.index.heap_bytes()).sum();
             prop_assert!(frozen.len() < heap + 1_000);
+            prop_assert_eq!(thaw(&frozen).unwrap().freeze(), frozen);
         }
     }
 
     #[test]
-    fn every_truncation_is_refused_with_a_right_checksum_too() {
-        let (frozen, body) = (small().freeze(), unsealed(&small()));
+    fn sections_are_brought_in_any_order_and_only_where_they_are_right() {
+        let rows: Vec<(u32, i32, u32)> =
+            (0..3 * SECTION + 7).map(|at| (10 + at % 2, (at % 3).cast_signed() * 10, 100 + at % 900)).collect();
+        let movie = film(vec![video(index(&rows, 7, 12, 5)), audio(index(&rows[..9], 2, 0, 0))]);
+        let frozen = Bytes::from(movie.freeze());
+        let part = |missing: super::Missing| frozen.slice(missing.range.start() as usize..missing.range.end() as usize);
+        let lazy = thaw_head(&frozen[..head(&frozen)]).unwrap();
+        let (seen, heard) = (&lazy.tracks[0].index, &lazy.tracks[1].index);
+        let most = seen.heap_bytes();
+        assert_eq!((lazy.all_missing().len(), lazy.ends_missing().len(), lazy.missing(1, 3..4).len()), (5, 3, 1));
+        for missing in lazy.ends_missing() {
+            lazy.bring(missing, &part(missing)).unwrap();
+        }
+        assert_eq!((lazy.missing(0, 0..SECTION), heard.has(0..9)), (vec![], true));
+        assert_eq!((seen.has(0..SECTION), seen.has(0..SECTION + 1)), (true, false));
+        // What is known of a section's first sample needs no tables.
+        let known = &movie.tracks[0].index;
+        for at in [0, SECTION, 2 * SECTION, 3 * SECTION, known.len()] {
+            assert_eq!((seen.decode_time(at), seen.bytes_of(0..at)), (known.decode_time(at), known.bytes_of(0..at)));
+        }
+        let [second, third] = lazy.all_missing()[..] else { panic!("two sections") };
+        assert_eq!(lazy.bring(second, &part(third)), Err(Damage::Checksum));
+        assert_eq!(lazy.bring(second, &part(second).slice(1..)), Err(Damage::Checksum));
+        assert_eq!(lazy.missing(0, SECTION..SECTION + 1), [second]);
+        lazy.bring(third, &part(third)).unwrap();
+        assert_eq!(lazy.fill(&film(vec![video(index(&rows[1..], 7, 12, 5))])), Err(Damage::Checksum));
+        lazy.fill(&movie).unwrap();
+        assert_eq!((lazy.all_missing(), &lazy), (vec![], &movie));
+        assert!(seen.heap_bytes() <= most, "{} of {most}", seen.heap_bytes());
+        assert_eq!(lazy.freeze(), frozen);
+    }
+
+    #[test]
+    fn every_truncation_is_refused_with_right_checksums_too() {
+        let frozen = small().freeze();
         for at in 0..frozen.len() {
             assert!(thaw(&frozen[..at]).is_err(), "{at}");
         }
-        for at in 0..body.len() {
-            assert!(thaw(&sealed(body[..at].to_vec())).is_err(), "{at}");
+        let (end, seals) = (head(&frozen), seals(&frozen));
+        for at in LENGTH.end..end - Form::CHECKSUM {
+            assert!(thaw_head(&sealed_head(frozen[..at].to_vec())).is_err(), "{at}");
         }
-        let more = [&unsealed(&small())[..], &[0; 5]].concat();
-        assert_eq!(thaw(&sealed(more)), Err(Damage::Behind { rest: 5 }));
+        let resized = |(at, range): &(usize, Range<usize>), section: &[u8]| {
+            let mut forged = [&frozen[..range.start], section, &frozen[range.end..]].concat();
+            forged[at - 4..*at].copy_from_slice(&(section.len() as u32).to_le_bytes());
+            let moved = |other: &Range<usize>| match other.start.cmp(&range.start) {
+                Ordering::Less => other.clone(),
+                Ordering::Equal => range.start..range.start + section.len(),
+                Ordering::Greater => other.start + section.len() - range.len()..other.end + section.len() - range.len(),
+            };
+            let seals: Vec<_> = seals.iter().map(|(at, other)| (*at, moved(other))).collect();
+            thaw(&sealed(forged, &seals, end))
+        };
+        for seal in &seals {
+            let section = &frozen[seal.1.clone()];
+            for at in 0..section.len() {
+                assert!(resized(seal, &section[..at]).is_err(), "{at}");
+            }
+            assert_eq!(resized(seal, &[section, &[0; 5]].concat()), Err(Damage::Behind { rest: 5 }));
+        }
+        let more = sealed_head([&frozen[..end - Form::CHECKSUM], &[0; 5]].concat());
+        assert_eq!(thaw_head(&more), Err(Damage::Behind { rest: 5 }));
+        assert_eq!(thaw(&[&frozen[..], &[0; 5]].concat()), Err(Damage::Behind { rest: 5 }));
     }
 
     #[test]
@@ -328,43 +510,47 @@ mod tests {
             let mut flipped = frozen.clone();
             flipped[at] ^= 0x10;
             let refused = thaw(&flipped).unwrap_err();
-            let expected = match at {
-                0..8 => Damage::Foreign,
-                8..12 => Damage::Revision { found: REVISION ^ 0x10 << (8 * (at - 8)) },
-                _ => Damage::Checksum,
-            };
-            assert_eq!(refused, expected);
+            match at {
+                0..8 => assert_eq!(refused, Damage::Foreign),
+                8..12 => assert_eq!(refused, Damage::Revision { found: REVISION ^ 0x10 << (8 * (at - 8)) }),
+                12..16 => {}
+                _ => assert_eq!(refused, Damage::Checksum),
+            }
         }
-        assert_eq!(thaw(&MAGIC), Err(Damage::Short { needs: 4, left: 0 }));
+        assert_eq!(thaw(&FORM.magic), Err(Damage::Short { needs: 4, left: 0 }));
     }
 
-    #[test]
-    fn forged_bytes_are_refused_or_a_movie_that_keeps_its_promises() {
-        let frozen = unsealed(&small());
+    /// `values` at each place of the small film, sealed: refused, or a movie that keeps its promises. How many are.
+    fn forge(width: usize, values: impl Fn(&[u8]) -> Vec<Vec<u8>>) -> usize {
+        let frozen = small().freeze();
+        let (end, seals) = (head(&frozen), seals(&frozen));
         let mut kept = 0;
-        for at in MAGIC.len() + 4..frozen.len() {
-            for value in [0, 1, 0x7f, 0x80, 0xff, frozen[at] ^ 1, frozen[at] ^ 0x40, frozen[at].wrapping_add(1)] {
+        for at in LENGTH.end..=frozen.len() - width {
+            for value in values(&frozen[at..at + width]) {
                 let mut forged = frozen.clone();
-                forged[at] = value;
-                if let Ok(movie) = thaw(&sealed(forged)) {
+                forged[at..at + width].copy_from_slice(&value);
+                if let Ok(movie) = thaw(&sealed(forged, &seals, end)) {
                     consult(&movie);
                     kept += 1;
                 }
             }
         }
+        kept
+    }
+
+    #[test]
+    fn forged_bytes_are_refused_or_a_movie_that_keeps_its_promises() {
+        let kept = forge(1, |byte| {
+            let byte = byte[0];
+            let values = [0, 1, 0x7f, 0x80, 0xff, byte ^ 1, byte ^ 0x40, byte.wrapping_add(1)];
+            values.into_iter().map(|value| vec![value]).collect()
+        });
         assert!(kept > 100, "{kept}");
     }
 
     #[test]
     fn a_count_without_its_bytes_reserves_nothing() {
-        let frozen = unsealed(&small());
-        for at in MAGIC.len() + 4..frozen.len() - 8 {
-            let mut forged = frozen.clone();
-            forged[at..at + 8].copy_from_slice(&0x00ff_ffff_ffff_ffff_u64.to_le_bytes());
-            if let Ok(movie) = thaw(&sealed(forged)) {
-                consult(&movie);
-            }
-        }
+        forge(8, |_| vec![0x00ff_ffff_ffff_ffff_u64.to_le_bytes().to_vec()]);
     }
 
     fn refused(change: impl Fn(&mut Movie)) -> Damage {
@@ -373,41 +559,57 @@ mod tests {
         thaw(&movie.freeze()).unwrap_err()
     }
 
-    fn tables(change: impl Fn(&mut SampleIndex)) -> Damage {
+    fn facts(change: impl Fn(&mut SampleIndex)) -> Damage {
         refused(|movie| change(&mut movie.tracks[0].index))
+    }
+
+    fn tables(change: impl Fn(&mut Tables)) -> Damage {
+        facts(|index| {
+            let mut tables = index.sections.at(0).unwrap().1.clone();
+            change(&mut tables);
+            (index.span, index.bytes) = (tables.durations.total(), tables.sizes.total());
+            index.sections = Sections::whole(Section::whole(index.len, tables));
+        })
     }
 
     #[test]
     fn tables_that_contradict_each_other_are_refused() {
         let sums = |values: &[u64]| Sums::new(values.iter().copied()).unwrap();
         let unequal = Damage::Value("number of values in a table");
-        assert_eq!(tables(|index| index.durations = sums(&[10; 69])), unequal);
-        assert_eq!(tables(|index| index.sizes = sums(&[10; 71])), unequal);
+        assert_eq!(tables(|tables| tables.durations = sums(&[10; 69])), unequal);
+        assert_eq!(tables(|tables| tables.sizes = sums(&[10; 69])), unequal);
         assert_eq!(
-            tables(|index| index.chunk_samples = sums(&[6; 11])),
-            Flaw::Unplaced { placed: 66, samples: 70 }.into()
+            tables(|tables| tables.chunk_samples = sums(&[6; 10])),
+            Flaw::Unplaced { placed: 60, samples: 70 }.into()
         );
-        assert_eq!(tables(|index| index.chunk_samples = sums(&[70])), Damage::Value("number of chunks"));
         let positions: Packed = (0..10).map(|at| if at == 9 { SIZE } else { at }).collect();
         assert!(matches!(
-            tables(|index| index.chunk_offsets = positions.clone()),
+            tables(|tables| tables.chunk_offsets = positions.clone()),
             Damage::Tables(Flaw::Outside { chunk: 9, .. })
         ));
         let total = 70 * (1 << 28);
-        assert_eq!(tables(|index| index.sizes = sums(&[1 << 28; 70])), Flaw::Oversize { total, size: SIZE }.into());
-        assert_eq!(tables(|index| index.sizes = sums(&[1 << 32; 70])), Damage::Value("value in a table"));
-        assert_eq!(tables(|index| index.first_decode_time = 1 << 62), Flaw::Time.into());
-        assert_eq!(tables(|index| index.totals.placed = 69), Flaw::Unplaced { placed: 69, samples: 70 }.into());
+        assert_eq!(tables(|tables| tables.sizes = sums(&[1 << 28; 70])), Flaw::Oversize { total, size: SIZE }.into());
+        let mut large = [0; 70];
+        large[3] = 1 << 32;
+        assert_eq!(tables(|tables| tables.sizes = sums(&large)), Damage::Value("value in a table"));
+    }
+
+    #[test]
+    fn tables_are_what_the_head_says_of_them() {
+        assert_eq!(facts(|index| index.span += 1), Damage::Value("sum of durations"));
+        assert_eq!(facts(|index| index.bytes += 1), Damage::Value("sum of sizes"));
+        assert_eq!(facts(|index| index.first_decode_time = 1 << 62), Flaw::Time.into());
+        assert_eq!(facts(|index| index.totals.placed = 69), Flaw::Unplaced { placed: 69, samples: 70 }.into());
         let samples = u64::from(SAMPLE_LIMIT) + 1;
-        assert_eq!(tables(|index| index.totals.sized = samples), Flaw::TooMany { samples }.into());
-        assert_eq!(tables(|index| index.totals.sized = 0), Flaw::Empty.into());
-        assert_eq!(tables(|index| index.totals.composed = None), Damage::Value("composition offset"));
+        assert_eq!(facts(|index| index.totals.sized = samples), Flaw::TooMany { samples }.into());
+        assert_eq!(facts(|index| index.totals.sized = 0), Flaw::Empty.into());
+        assert_eq!(facts(|index| index.totals.composed = None), Damage::Value("composition offset"));
     }
 
     #[test]
     fn sync_samples_ascend_within_the_track() {
         for numbers in [vec![], vec![70], vec![3, 3], vec![4, 3]] {
-            assert_eq!(tables(|index| index.sync = Sync::Some(numbers.clone())), Damage::Value("sync sample"));
+            assert_eq!(facts(|index| index.sync = Sync::Some(numbers.clone())), Damage::Value("sync sample"));
         }
     }
 
@@ -433,7 +635,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dictionary_of_offsets_holds_none_without_a_sample() {
+    fn the_least_offset_of_a_dictionary_is_some_samples() {
         let offsets = OffsetRuns::Each((0..300).map(|at| (1, at * 1_000)).collect());
         let rows = vec![(1, 0, 1); 300];
         let mut movie = film(vec![video(index(&rows, 300, 0, 0))]);
@@ -448,11 +650,11 @@ mod tests {
         };
         movie.tracks[0].index = direct.build(SIZE).unwrap();
         assert_eq!(thaw(&movie.freeze()), Ok(movie));
-        let refusal = tables(|index| {
-            if let crate::media::offsets::Offsets::Dictionary { values, .. } = &mut index.offsets {
+        let refusal = facts(|index| {
+            if let Offsets::Dictionary { values, .. } = &mut index.offsets {
                 values.push(-5);
             }
         });
-        assert_eq!(refusal, Damage::Value("dictionary of composition offsets"));
+        assert_eq!(refusal, Damage::Value("least composition offset"));
     }
 }

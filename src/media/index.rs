@@ -3,11 +3,15 @@
 //! All sample tables (ISO/IEC 14496-12 §8.6, §8.7), or all movie fragments (§8.8), go into an
 //! [`IndexBuilder`](super::IndexBuilder); what comes out has been checked once, as a whole. After that every look-up
 //! succeeds, costs O(log n) at most, and takes about 5 bytes of memory a sample.
+//!
+//! Of an index that was kept (`media/frozen.rs`) the tables of samples are brought section by section
+//! (`media/section.rs`): whoever looks at samples sees to it before that none of theirs is
+//! [missing](super::Movie::missing). What it takes no tables to tell is known from the beginning.
 
 use super::num::i64_from_u64;
 use super::offsets::Offsets;
-use super::packed::{Packed, Sums};
 use super::range::ByteRange;
+use super::section::{Sections, narrow};
 use super::sync::Sync;
 use super::tables::Totals;
 use super::time::{Span, Ticks};
@@ -46,44 +50,33 @@ impl Sample {
     }
 }
 
-/// Where a sample stands.
-#[derive(Debug, Clone, Copy)]
-struct Placed {
-    number: u32,
-    position: u64,
-    size: u32,
-}
-
-/// A number that a table of 32-bit numbers holds; 0 past its end.
-#[inline]
-fn narrow(value: Option<u64>) -> u32 {
-    value.and_then(|value| u32::try_from(value).ok()).unwrap_or(0)
-}
-
-/// A contiguous run of samples in the object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Chunk {
-    /// Where its bytes begin.
-    pub position: u64,
-    /// Its first sample, from 0.
-    pub first: u32,
-    /// How many samples.
-    pub samples: u32,
-}
-
 /// Where a track's samples are. Valid by construction.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct SampleIndex {
     pub(super) len: u32,
     pub(super) first_decode_time: u64,
-    pub(super) durations: Sums,
+    /// The sum of all durations.
+    pub(super) span: u64,
+    /// The sum of all sizes.
+    pub(super) bytes: u64,
+    /// How composition offsets are packed.
     pub(super) offsets: Offsets,
-    pub(super) sizes: Sums,
-    pub(super) chunk_samples: Sums,
-    pub(super) chunk_offsets: Packed,
     pub(super) sync: Sync,
     pub(super) totals: Totals,
+    pub(super) sections: Sections,
 }
+
+impl PartialEq for SampleIndex {
+    /// The same samples, in whatever sections; all of them must be at hand.
+    fn eq(&self, other: &Self) -> bool {
+        let facts = |index: &Self| (index.len, index.first_decode_time, index.totals, index.span, index.bytes);
+        facts(self) == facts(other)
+            && (&self.offsets, &self.sync) == (&other.offsets, &other.sync)
+            && self.samples(0..self.len).eq(other.samples(0..other.len))
+    }
+}
+
+impl Eq for SampleIndex {}
 
 impl SampleIndex {
     /// How many samples; at least 1.
@@ -99,34 +92,64 @@ impl SampleIndex {
         self.totals
     }
 
+    /// Whether the tables of all samples of `range` are at hand.
+    #[must_use]
+    pub fn has(&self, range: Range<u32>) -> bool {
+        self.sections.touching(range).all(|(_, section)| section.tables().is_some())
+    }
+
     /// The sum of all sample sizes, in bytes.
     #[must_use]
     pub const fn bytes(&self) -> u64 {
-        self.sizes.total()
+        self.bytes
     }
 
     /// The bytes of samples `range`, their sizes added up.
     #[must_use]
     pub fn bytes_of(&self, range: Range<u32>) -> u64 {
-        self.sizes.before(u64::from(range.end)).saturating_sub(self.sizes.before(u64::from(range.start)))
+        self.bytes_before(range.end).saturating_sub(self.bytes_before(range.start))
+    }
+
+    fn bytes_before(&self, number: u32) -> u64 {
+        match self.sections.of(number).filter(|_| number < self.len) {
+            None => self.bytes,
+            Some(section) if section.samples.start == number => section.bytes,
+            Some(_) => self
+                .sections
+                .at(number)
+                .map_or(self.bytes, |(section, tables)| section.bytes + tables.sizes.before(section.inside(number))),
+        }
     }
 
     /// The decode time of sample `number`; of the end of the media for `len` and more.
     #[must_use]
     pub fn decode_time(&self, number: u32) -> Ticks {
-        Ticks(i64_from_u64(self.first_decode_time + self.durations.before(u64::from(number))))
+        Ticks(i64_from_u64(self.first_decode_time + self.elapsed(number)))
+    }
+
+    /// The durations before sample `number`, added up: known of the first of a section.
+    fn elapsed(&self, number: u32) -> u64 {
+        match self.sections.of(number).filter(|_| number < self.len) {
+            None => self.span,
+            Some(section) if section.samples.start == number => section.time,
+            Some(_) => self
+                .sections
+                .at(number)
+                .map_or(self.span, |(section, tables)| section.time + tables.durations.before(section.inside(number))),
+        }
     }
 
     /// The composition time of sample `number`, which must exist.
     #[must_use]
     pub fn composition_time(&self, number: u32) -> Ticks {
-        Ticks(self.decode_time(number).0 + i64::from(self.offsets.get(number)))
+        Ticks(self.decode_time(number).0 + i64::from(self.composition_offset(number)))
     }
 
     /// The composition offset of sample `number`, which must exist.
     #[must_use]
     pub fn composition_offset(&self, number: u32) -> i32 {
-        self.offsets.get(number)
+        let found = self.sections.at(number);
+        found.map_or(0, |(section, tables)| self.offsets.get(&tables.offsets, section.inside(number)))
     }
 
     /// The least composition offset of all samples; 0 without `ctts`.
@@ -144,20 +167,30 @@ impl SampleIndex {
     /// The duration of sample `number`, which must exist.
     #[must_use]
     pub fn duration(&self, number: u32) -> u32 {
-        self.durations.get(u64::from(number)).and_then(|ticks| u32::try_from(ticks).ok()).unwrap_or(0)
+        let found = self.sections.at(number);
+        narrow(found.and_then(|(section, tables)| tables.durations.get(section.inside(number))))
     }
 
     /// The sum of all durations.
     #[must_use]
     pub const fn span(&self) -> Span {
-        Span(self.durations.total())
+        Span(self.span)
     }
 
     /// The one duration of all samples in `range`; `None` when they differ.
     #[must_use]
     pub fn constant_duration(&self, range: Range<u32>) -> Option<u32> {
-        let constant = self.durations.constant(u64::from(range.start), u64::from(range.end));
-        constant.and_then(|ticks| u32::try_from(ticks).ok())
+        if range.end > self.len {
+            return None;
+        }
+        let mut one = None;
+        for (_, tables, inside) in self.sections.over(range) {
+            let constant = tables.durations.constant(u64::from(inside.start), u64::from(inside.end))?;
+            if *one.get_or_insert(constant) != constant {
+                return None;
+            }
+        }
+        one.and_then(|ticks| u32::try_from(ticks).ok())
     }
 
     /// Whether sample `number` is a sync sample.
@@ -191,18 +224,25 @@ impl SampleIndex {
         else {
             return 0;
         };
-        let Some(covering) = self.durations.find(since) else {
+        let Some(covering) = self.covering(since) else {
             // Samples of duration 0 at the end begin where everything ends.
-            return if since == self.durations.total() { self.earliest_at(self.len, since) } else { self.len };
+            return if since == self.span { self.earliest_at(self.len, since) } else { self.len };
         };
-        let number = u32::try_from(covering).unwrap_or(self.len);
-        if self.durations.before(covering) == since { self.earliest_at(number, since) } else { number + 1 }
+        if self.elapsed(covering) == since { self.earliest_at(covering, since) } else { covering + 1 }
+    }
+
+    /// The sample that lasts over decode time `since`; `None` at the end of the media and behind it.
+    fn covering(&self, since: u64) -> Option<u32> {
+        let section = self.sections.covering(since).filter(|_| since < self.span)?;
+        let (_, tables) = self.sections.at(section.samples.start)?;
+        let inside = tables.durations.find(since - section.time)?;
+        Some(section.samples.start + u32::try_from(inside).ok()?)
     }
 
     /// Samples of duration 0 share their decode time with the one that follows: the first of them.
     fn earliest_at(&self, number: u32, since: u64) -> u32 {
         let mut first = number;
-        while let Some(previous) = first.checked_sub(1).filter(|at| self.durations.before(u64::from(*at)) == since) {
+        while let Some(previous) = first.checked_sub(1).filter(|at| self.elapsed(*at) == since) {
             first = previous;
         }
         first
@@ -211,22 +251,31 @@ impl SampleIndex {
     /// The samples of `range` in decode order. O(log n) to begin, O(1) for each.
     #[inline]
     pub fn samples(&self, range: Range<u32>) -> impl Iterator<Item = Sample> + '_ {
-        let start = range.start;
-        let mut decode_time = self.decode_time(start);
-        let mut durations = self.durations.values(u64::from(start));
-        let mut offsets = self.offsets.values(start);
-        let mut syncs = self.sync.from(start);
-        self.placed(range).map(move |Placed { number, position, size }| {
-            let (offset, duration) = (offsets.take_next(), narrow(durations.next()));
+        let (mut number, mut decode_time) = (range.start, self.decode_time(range.start));
+        let mut syncs = self.sync.from(range.start);
+        let parts = self.sections.over(self.clipped(range)).flat_map(move |(_, tables, inside)| {
+            let mut durations = tables.durations.values(u64::from(inside.start));
+            let mut offsets = self.offsets.values(&tables.offsets, u64::from(inside.start));
+            tables.placed(inside).map(move |placed| (placed, offsets.take_next(), narrow(durations.next())))
+        });
+        parts.map(move |(placed, offset, duration)| {
+            let (position, size) = (placed.position, placed.size);
             let sample = Sample { number, decode_time, offset, duration, position, size, sync: syncs.has(number) };
+            number += 1;
             decode_time.0 += i64::from(duration);
             sample
         })
     }
 
+    /// What of `range` there is.
+    fn clipped(&self, range: Range<u32>) -> Range<u32> {
+        range.start..range.end.min(self.len)
+    }
+
     /// Where the samples of `range` stand, in decode order: a run of samples that touch is one range.
     pub fn ranges(&self, range: Range<u32>) -> impl Iterator<Item = ByteRange> + '_ {
-        let mut placed = self.placed(range);
+        let parts = self.sections.over(self.clipped(range));
+        let mut placed = parts.flat_map(|(_, tables, inside)| tables.placed(inside));
         let mut open: Option<ByteRange> = None;
         std::iter::from_fn(move || {
             for sample in placed.by_ref() {
@@ -244,35 +293,25 @@ impl SampleIndex {
         })
     }
 
-    /// Where each sample of `range` stands.
-    fn placed(&self, range: Range<u32>) -> impl Iterator<Item = Placed> + '_ {
-        let end = range.end.min(self.len);
-        let mut chunk = self.chunk_of(range.start);
-        let skipped = chunk.map_or(0, |(_, chunk)| self.bytes_of(chunk.first..range.start));
-        let mut position = chunk.map_or(0, |(_, chunk)| chunk.position + skipped);
-        let mut sizes = self.sizes.values(u64::from(range.start));
-        (range.start..end).map(move |number| {
-            while let Some((at, here)) = chunk.filter(|(_, chunk)| number >= chunk.first + chunk.samples) {
-                chunk = self.chunk_behind(at, here);
-                position = chunk.map_or(0, |(_, chunk)| chunk.position);
-            }
-            let size = narrow(sizes.next());
-            let placed = Placed { number, position, size };
-            position += u64::from(size);
-            placed
+    /// Decode time, composition offset and duration of the samples of `range`, in decode order.
+    #[inline]
+    fn times(&self, range: Range<u32>) -> impl Iterator<Item = (i64, i32)> + '_ {
+        let mut decode_time = self.decode_time(range.start).0;
+        let parts = self.sections.over(self.clipped(range)).flat_map(move |(_, tables, inside)| {
+            let mut durations = tables.durations.values(u64::from(inside.start));
+            let mut offsets = self.offsets.values(&tables.offsets, u64::from(inside.start));
+            inside.map(move |_| (offsets.take_next(), narrow(durations.next())))
+        });
+        parts.map(move |(offset, duration)| {
+            let time = (decode_time, offset);
+            decode_time += i64::from(duration);
+            time
         })
     }
 
     /// The composition times of the samples of `range`, in decode order.
     pub fn composition_times(&self, range: Range<u32>) -> impl Iterator<Item = Ticks> + '_ {
-        let mut decode_time = self.decode_time(range.start).0;
-        let mut durations = self.durations.values(u64::from(range.start));
-        let mut offsets = self.offsets.values(range.start);
-        (range.start..range.end.min(self.len)).map(move |_| {
-            let composition_time = decode_time + i64::from(offsets.take_next());
-            decode_time += i64::from(narrow(durations.next()));
-            Ticks(composition_time)
-        })
+        self.times(range).map(|(decode_time, offset)| Ticks(decode_time + i64::from(offset)))
     }
 
     /// The least composition time of the samples of `range`; `None` when it is empty.
@@ -281,17 +320,13 @@ impl SampleIndex {
     #[must_use]
     pub fn least_composition_time(&self, range: Range<u32>) -> Option<Ticks> {
         let least_offset = i64::from(self.least_offset());
-        let mut decode_time = self.decode_time(range.start).0;
-        let mut durations = self.durations.values(u64::from(range.start));
-        let mut offsets = self.offsets.values(range.start);
         let mut least: Option<i64> = None;
-        for _ in range.start..range.end.min(self.len) {
+        for (decode_time, offset) in self.times(range) {
             if least.is_some_and(|least| decode_time + least_offset >= least) {
                 break;
             }
-            let composition_time = decode_time + i64::from(offsets.take_next());
+            let composition_time = decode_time + i64::from(offset);
             least = Some(least.map_or(composition_time, |least| least.min(composition_time)));
-            decode_time += i64::from(narrow(durations.next()));
         }
         least.map(Ticks)
     }
@@ -299,50 +334,39 @@ impl SampleIndex {
     /// The size of sample `number`, which must exist, in bytes.
     #[must_use]
     pub fn size(&self, number: u32) -> u32 {
-        self.sizes.get(u64::from(number)).and_then(|size| u32::try_from(size).ok()).unwrap_or(0)
+        let found = self.sections.at(number);
+        narrow(found.and_then(|(section, tables)| tables.sizes.get(section.inside(number))))
     }
 
     /// Shows `visit` the sizes of the samples of `range`, in decode order: the cheapest way to see all.
     pub fn each_size(&self, range: Range<u32>, mut visit: impl FnMut(u32)) {
-        self.sizes.each(u64::from(range.start), u64::from(range.end), |size| visit(narrow(Some(size))));
+        for (_, tables, inside) in self.sections.over(self.clipped(range)) {
+            tables.sizes.each(u64::from(inside.start), u64::from(inside.end), |size| visit(narrow(Some(size))));
+        }
     }
 
     /// A size that no sample of `range` exceeds, in bytes; may be a little more than the largest.
     #[must_use]
     pub fn greatest_size(&self, range: Range<u32>) -> u32 {
-        u32::try_from(self.sizes.ceiling(u64::from(range.start), u64::from(range.end))).unwrap_or(u32::MAX)
+        let parts = self.sections.over(self.clipped(range));
+        let most =
+            parts.map(|(_, tables, inside)| tables.sizes.ceiling(u64::from(inside.start), u64::from(inside.end)));
+        u32::try_from(most.max().unwrap_or(0)).unwrap_or(u32::MAX)
     }
 
     /// A duration that no sample of `range` exceeds; may be a little more than the longest.
     #[must_use]
     pub fn longest_duration(&self, range: Range<u32>) -> u32 {
-        u32::try_from(self.durations.ceiling(u64::from(range.start), u64::from(range.end))).unwrap_or(u32::MAX)
+        let parts = self.sections.over(self.clipped(range));
+        let most =
+            parts.map(|(_, tables, inside)| tables.durations.ceiling(u64::from(inside.start), u64::from(inside.end)));
+        u32::try_from(most.max().unwrap_or(0)).unwrap_or(u32::MAX)
     }
 
-    /// Bytes of memory this takes, its own header aside.
+    /// Bytes of memory this takes, its own header aside; of tables that are not at hand yet, what they take at most.
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
-        let sums = [&self.durations, &self.sizes, &self.chunk_samples].map(Sums::heap_bytes);
-        let tables = self.chunk_offsets.heap_bytes() + self.offsets.heap_bytes() + self.sync.heap_bytes();
-        sums.iter().sum::<usize>() + tables
-    }
-
-    /// The chunk behind `chunk`, which is number `at`.
-    fn chunk_behind(&self, at: u64, chunk: Chunk) -> Option<(u64, Chunk)> {
-        let next = at + 1;
-        let (samples, position) = (narrow(Some(self.chunk_samples.get(next)?)), self.chunk_offsets.get(next)?);
-        Some((next, Chunk { position, first: chunk.first + chunk.samples, samples }))
-    }
-
-    fn chunk(&self, at: u64) -> Option<Chunk> {
-        let samples = u32::try_from(self.chunk_samples.get(at)?).ok()?;
-        let first = u32::try_from(self.chunk_samples.before(at)).ok()?;
-        Some(Chunk { position: self.chunk_offsets.get(at)?, first, samples })
-    }
-
-    fn chunk_of(&self, number: u32) -> Option<(u64, Chunk)> {
-        let at = self.chunk_samples.find(u64::from(number))?;
-        self.chunk(at).map(|chunk| (at, chunk))
+        self.sections.heap_bytes() + self.offsets.heap_bytes() + self.sync.heap_bytes()
     }
 }
 

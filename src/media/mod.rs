@@ -11,6 +11,7 @@ mod offsets;
 mod packed;
 mod packer;
 mod range;
+mod section;
 mod sync;
 mod tables;
 mod time;
@@ -23,9 +24,9 @@ pub use asset::{
 };
 pub use codec::{AAC_RATES, Aac, Codec, Family, Picture, Sound};
 pub use columns::{Column, Packing};
-pub use frozen::{Damage, REVISION};
+pub use frozen::{Damage, Form, Missing, REVISION, Reader, Thawed};
 pub use id::{ContentId, Version, VersionError};
-pub use index::{Chunk, Sample, SampleIndex};
+pub use index::{Sample, SampleIndex};
 pub use num::{
     i64_from_u64, near_partition_point, partition_point, u32_from_usize, u64_from_usize, usize_from_u32, usize_from_u64,
 };

@@ -1,28 +1,25 @@
 //! Composition offsets (`ctts`, ISO/IEC 14496-12 §8.6.1.3) in few bits.
 
 use super::num::{usize_from_u32, usize_from_u64};
-use super::packed::{Packed, Values};
+use super::packed::{BLOCK_U64, Packed, Values};
 use super::packer::Packer;
 use super::tables::OffsetRuns;
+use std::ops::Range;
 
-/// Composition offsets: none, a few distinct values, or any.
+/// How composition offsets are packed: none, a few distinct values, or any.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Offsets {
+    /// All are zero: nothing is packed.
     Zero,
-    Dictionary {
-        values: Vec<i32>,
-        codes: Packed,
-        least: i32,
-    },
+    /// Each as its place among these.
+    Dictionary { values: Vec<i32>, least: i32 },
     /// Each as its distance from the least.
-    Direct {
-        distances: Packed,
-        least: i32,
-    },
+    Direct { least: i32 },
 }
 
 impl Offsets {
-    pub(super) fn new(runs: OffsetRuns, len: u32) -> Self {
+    /// Those of `len` samples, packed.
+    pub(super) fn new(runs: OffsetRuns, len: u32) -> (Self, Packed) {
         match runs {
             OffsetRuns::Each(runs) => Self::of(runs.iter().copied(), len),
             OffsetRuns::Stored(runs) => Self::of(runs.as_chunks::<8>().0.iter().copied().map(OffsetRuns::stored), len),
@@ -31,14 +28,14 @@ impl Offsets {
             }
             OffsetRuns::Packed(PackedOffsets { values, codes }) => {
                 let least = values.iter().copied().min().unwrap_or(0);
-                Self::Dictionary { values, codes, least }
+                (Self::Dictionary { values, least }, codes)
             }
         }
     }
 
-    fn of(runs: impl Iterator<Item = (u32, i32)> + Clone, len: u32) -> Self {
+    fn of(runs: impl Iterator<Item = (u32, i32)> + Clone, len: u32) -> (Self, Packed) {
         if clipped(runs.clone(), len).all(|(_, offset)| offset == 0) {
-            return Self::Zero;
+            return (Self::Zero, Packed::default());
         }
         let mut dictionary = Dictionary::default();
         let mut codes = Packer::with_room(usize_from_u32(len));
@@ -47,59 +44,60 @@ impl Offsets {
             codes.repeat(u64::from(count), code);
         }
         let least = dictionary.values.iter().copied().min().unwrap_or(0);
-        Self::Dictionary { values: dictionary.values, codes: codes.finish(), least }
+        (Self::Dictionary { values: dictionary.values, least }, codes.finish())
     }
 
-    fn direct(runs: impl Iterator<Item = (u32, i32)> + Clone, len: u32) -> Self {
+    fn direct(runs: impl Iterator<Item = (u32, i32)> + Clone, len: u32) -> (Self, Packed) {
         let least = clipped(runs.clone(), len).map(|(_, offset)| offset).min().unwrap_or(0);
         let distance = |(count, offset): (u32, i32)| (u64::from(count), u64::from(offset.abs_diff(least)));
-        Self::Direct { distances: Packer::of_runs(clipped(runs, len).map(distance)), least }
+        (Self::Direct { least }, Packer::of_runs(clipped(runs, len).map(distance)))
     }
 
-    /// The offsets of the samples from `from` on, without end.
-    pub(super) fn values(&self, from: u32) -> OffsetValues<'_> {
-        let packed = match self {
-            Self::Zero => None,
-            Self::Dictionary { codes, .. } => Some(codes.values(u64::from(from))),
-            Self::Direct { distances, .. } => Some(distances.values(u64::from(from))),
-        };
-        OffsetValues { offsets: self, packed }
+    /// Those of `packed` from `from` on, without end.
+    pub(super) fn values<'a>(&'a self, packed: &'a Packed, from: u64) -> OffsetValues<'a> {
+        OffsetValues { offsets: self, packed: packed.values(from) }
     }
 
     fn decoded(&self, packed: u64) -> i32 {
         match self {
             Self::Zero => 0,
             Self::Dictionary { values, .. } => values.get(usize_from_u64(packed)).copied().unwrap_or(0),
-            Self::Direct { least, .. } => {
+            Self::Direct { least } => {
                 u32::try_from(packed).map_or(0, |distance| least.saturating_add_unsigned(distance))
             }
         }
     }
 
-    pub(super) fn get(&self, at: u32) -> i32 {
-        let packed = match self {
-            Self::Zero => None,
-            Self::Dictionary { codes: packed, .. } | Self::Direct { distances: packed, .. } => {
-                packed.get(u64::from(at))
-            }
-        };
-        packed.map_or(0, |packed| self.decoded(packed))
+    /// The one at `at` of `packed`; 0 where there is none.
+    pub(super) fn get(&self, packed: &Packed, at: u64) -> i32 {
+        packed.get(at).map_or(0, |packed| self.decoded(packed))
+    }
+
+    /// The least of those at `range` of `packed`, which is not empty.
+    pub(super) fn least_of(&self, packed: &Packed, range: Range<u64>) -> i32 {
+        let (mut least, mut at) = (i32::MAX, range.start);
+        // Most dictionaries are met in the first block.
+        while at < range.end && least > self.least() {
+            let end = range.end.min(at + BLOCK_U64);
+            packed.each(at, end, |packed| least = least.min(self.decoded(packed)));
+            at = end;
+        }
+        least
     }
 
     /// The least offset of all; 0 where all are 0.
     pub(super) const fn least(&self) -> i32 {
         match self {
             Self::Zero => 0,
-            Self::Dictionary { least, .. } | Self::Direct { least, .. } => *least,
+            Self::Dictionary { least, .. } | Self::Direct { least } => *least,
         }
     }
 
     /// Bytes of memory this takes, its own header aside.
     pub(super) fn heap_bytes(&self) -> usize {
         match self {
-            Self::Zero => 0,
-            Self::Dictionary { values, codes, .. } => values.capacity() * size_of::<i32>() + codes.heap_bytes(),
-            Self::Direct { distances, .. } => distances.heap_bytes(),
+            Self::Zero | Self::Direct { .. } => 0,
+            Self::Dictionary { values, .. } => values.capacity() * size_of::<i32>(),
         }
     }
 }
@@ -254,15 +252,14 @@ impl Dictionary {
 #[derive(Debug, Clone)]
 pub(super) struct OffsetValues<'a> {
     offsets: &'a Offsets,
-    packed: Option<Values<'a>>,
+    packed: Values<'a>,
 }
 
 impl OffsetValues<'_> {
     /// The next sample's; 0 behind the last.
     #[inline]
     pub(super) fn take_next(&mut self) -> i32 {
-        let packed = self.packed.as_mut().and_then(Iterator::next);
-        packed.map_or(0, |packed| self.offsets.decoded(packed))
+        self.packed.next().map_or(0, |packed| self.offsets.decoded(packed))
     }
 }
 
@@ -286,15 +283,19 @@ mod tests {
             packer.push(runs.iter().copied());
             let (packed, each) = (packer.finish(), OffsetRuns::Each(runs));
             prop_assert_eq!((packed.count(), packed.greatest()), (each.count(), each.greatest()));
-            let offsets = Offsets::new(each, len);
-            prop_assert_eq!(&Offsets::new(OffsetRuns::Stored(stored.into()), len), &offsets);
-            prop_assert_eq!(&Offsets::new(packed, len), &offsets);
-            prop_assert_eq!((0..len).map(|at| offsets.get(at)).collect::<Vec<_>>(), expected.clone());
-            let mut values = offsets.values(0);
+            let (offsets, codes) = Offsets::new(each, len);
+            prop_assert_eq!(Offsets::new(OffsetRuns::Stored(stored.into()), len), (offsets.clone(), codes.clone()));
+            prop_assert_eq!(Offsets::new(packed, len), (offsets.clone(), codes.clone()));
+            let found = (0..len).map(|at| offsets.get(&codes, u64::from(at)));
+            prop_assert_eq!(found.collect::<Vec<_>>(), expected.clone());
+            let mut values = offsets.values(&codes, 0);
             prop_assert_eq!((0..len).map(|_| values.take_next()).collect::<Vec<_>>(), expected.clone());
             let all_zero = expected.iter().all(|offset| *offset == 0);
             let least = expected.iter().copied().min().unwrap_or(0);
             prop_assert_eq!((matches!(offsets, Offsets::Zero), offsets.least()), (all_zero, least));
+            if !all_zero {
+                prop_assert_eq!(offsets.least_of(&codes, 0..codes.len()), least);
+            }
         }
     }
 

@@ -16,7 +16,7 @@ use std::ops::Range;
 
 /// Values per block.
 pub(super) const BLOCK: usize = 64;
-const BLOCK_U64: u64 = 64;
+pub(super) const BLOCK_U64: u64 = 64;
 
 /// A block's header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -190,6 +190,13 @@ impl Packed {
         let mut greatest = 0;
         self.unpack(block, 0..until, |value| greatest = greatest.max(value));
         greatest
+    }
+
+    /// The blocks of values `range`, which begin one, and where their words stand.
+    pub(super) fn blocks_of(&self, range: &Range<u64>) -> (&[Block], Range<usize>) {
+        let (from, to) = (usize_from_u64(range.start / BLOCK_U64), usize_from_u64(range.end.div_ceil(BLOCK_U64)));
+        let word = |at: usize| self.blocks.get(at).map_or(self.words.len(), |block| usize_from_u64(block.word.into()));
+        (self.blocks.get(from..to).unwrap_or_default(), word(from)..word(to))
     }
 
     /// Bytes of memory this takes, its own header aside.

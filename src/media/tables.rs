@@ -6,6 +6,7 @@ use super::num::u64_from_usize;
 use super::offsets::{Offsets, PackedOffsets};
 use super::packed::{BLOCK, Packed, Sums};
 use super::packer::Packer;
+use super::section::{Section, Sections, Tables};
 use super::sync::Sync;
 use bytes::Bytes;
 use std::ops::Range;
@@ -316,19 +317,21 @@ impl IndexBuilder {
         let sizes = self.sizes.packed(size)?;
         let chunk_offsets = self.chunk_offsets.packed();
         check_chunks(&chunk_offsets, &chunk_samples, &sizes, size)?;
-        let index = SampleIndex {
+        let durations = expand_durations(&self.durations, len).ok_or(Flaw::Time)?;
+        let (span, bytes) = (durations.total(), sizes.total());
+        check_times(self.first_decode_time, span)?;
+        let (offsets, packed) = Offsets::new(self.offsets, len);
+        let tables = Tables { durations, offsets: packed, sizes, chunk_samples, chunk_offsets };
+        Ok(SampleIndex {
             len,
             first_decode_time: self.first_decode_time,
-            durations: expand_durations(&self.durations, len).ok_or(Flaw::Time)?,
-            offsets: Offsets::new(self.offsets, len),
-            sizes,
-            chunk_samples,
-            chunk_offsets,
+            span,
+            bytes,
+            offsets,
             sync: Sync::new(self.sync, len)?,
             totals,
-        };
-        let end = index.first_decode_time.checked_add(index.durations.total());
-        end.filter(|end| *end < 1 << 62).map(|_| index).ok_or(Flaw::Time)
+            sections: Sections::whole(Section::whole(len, tables)),
+        })
     }
 
     fn count(&self) -> Result<u32, Flaw> {
@@ -387,6 +390,11 @@ fn chunk_samples(runs: &[(u32, u32)], chunks: u64, len: u32) -> Result<Sums, Fla
         [(full, samples), (cut, taken), (chunks - full - cut, 0)]
     });
     Ok(Sums::from_runs(counts).expect("the sum is at most `len`"))
+}
+
+/// All decode times fit.
+pub(super) fn check_times(first: u64, span: u64) -> Result<(), Flaw> {
+    first.checked_add(span).filter(|end| *end < 1 << 62).map(drop).ok_or(Flaw::Time)
 }
 
 /// Every chunk lies in the object. Most blocks of them would even were all their samples as large as the largest.

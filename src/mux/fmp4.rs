@@ -7,14 +7,15 @@
 //!      │      │      │ trun │ per sample: duration? size flags? composition offset?  (`?`: only where they differ)
 //!      │ mdat │ samples in decode order
 //! ```
-//! Which fields a `trun` has is decided per segment from the index in O(log n), so a segment's length is known without
+//! Which fields a `trun` has is decided per segment from what the plan says of it, so a segment's length is known without
 //! visiting its samples.
 
 use super::boxes::{full_box, plain_box, u32_be};
 use super::recipe::Recipe;
 use crate::media::{u64_from_usize, usize_from_u32};
-use crate::plan::{Planned, Segment};
+use crate::plan::{Opening, Planned, Segment};
 use bytes::Bytes;
+use std::num::NonZeroU32;
 use std::ops::Range;
 
 /// sample_flags of a sync sample: depends on no other (ISO/IEC 14496-12 §8.8.3.1).
@@ -59,21 +60,19 @@ enum Flags {
 }
 
 impl Layout {
-    fn of(track: &Planned, samples: &Range<u32>) -> Self {
-        let timeline = &track.timeline;
-        let count = samples.end - samples.start;
-        let syncs = timeline.syncs(samples.clone());
-        let flags = match syncs {
-            all if all == count => Flags::AllSync,
-            1 if timeline.is_sync(samples.start) => Flags::FirstSync,
+    fn of(track: &Planned, segment: &Segment) -> Self {
+        let (samples, weight) = (segment.samples.end - segment.samples.start, segment.weight);
+        let flags = match weight.syncs {
+            all if all == samples => Flags::AllSync,
+            1 if segment.opening != Opening::None => Flags::FirstSync,
             _ => Flags::Each,
         };
         Self {
-            samples: count,
-            duration: timeline.constant_duration(samples.clone()),
+            samples,
+            duration: weight.duration.map(NonZeroU32::get),
             flags,
-            offsets: if timeline.reorders() { Offsets::Each } else { Offsets::None },
-            media: timeline.bytes(samples.clone()),
+            offsets: if track.timeline.reorders() { Offsets::Each } else { Offsets::None },
+            media: weight.bytes,
         }
     }
 
@@ -115,13 +114,13 @@ impl Layout {
 /// The length of a segment in bytes, without making it.
 #[must_use]
 pub fn segment_length(track: &Planned, segment: &Segment) -> u64 {
-    Layout::of(track, &segment.samples).length()
+    Layout::of(track, segment).length()
 }
 
 /// How to make segment `number` of `track`.
 #[must_use]
 pub fn segment(track: &Planned, number: u32, segment: &Segment) -> Recipe {
-    let layout = Layout::of(track, &segment.samples);
+    let layout = Layout::of(track, segment);
     let mut head = Vec::with_capacity(usize::try_from(layout.length() - layout.media).unwrap_or(0));
     head.extend(STYP);
     plain_box(&mut head, *b"moof", |out| {

@@ -216,6 +216,10 @@ impl Origin {
             (Of::Track(_), [Some(track), _]) => {
                 let planned = track.segment(segment.number).ok_or(Error::NotFound)?;
                 let object = segment.object(Some(track)).ok_or(Error::NotFound)?;
+                self.catalog.bring(&segment.asset, track, planned.samples.clone()).await?;
+                if !track.is_true(planned) {
+                    return Err(self.catalog.doubt(&segment.asset).await.into());
+                }
                 Ok(Source::Cmaf(mux::segment(track, segment.number, planned), object.clone()))
             }
             (Of::Program(first, second), _) => {

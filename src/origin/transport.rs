@@ -11,7 +11,7 @@ use crate::manifest::{Lineup, TsManifests};
 use crate::media::{TrackName, Version};
 use crate::metrics::{Kept, Outcome};
 use crate::mux::Transport;
-use crate::plan::{Plan, Streams};
+use crate::plan::{Plan, Planned, Streams};
 use crate::route::{ProgramName, ProgramPart};
 use std::sync::Arc;
 
@@ -97,19 +97,30 @@ impl Origin {
         asset: &Asset,
         places: (usize, Option<usize>),
     ) -> Result<Arc<Transport>, Error> {
-        let key = streams_at(&asset.plan, places).ok_or(Error::NotFound)?.version();
+        let streams = streams_at(&asset.plan, places).ok_or(Error::NotFound)?;
+        let key = streams.version();
+        for track in streams.tracks() {
+            self.catalog.bring(asset, track, 0..track.timeline.len()).await?;
+        }
         if let Some(transport) = self.transports.get(&key, Kept::Transport).await {
             return Ok(transport);
         }
-        let plan = Arc::clone(&asset.plan);
+        let (plan, asset, catalog) = (Arc::clone(&asset.plan), asset.clone(), self.catalog.clone());
         // A walk over all samples: not on a thread that answers requests.
         let walk = move || {
             let streams = streams_at(&plan, places).ok_or(Error::NotFound)?;
-            Ok(Arc::new(Transport::new(streams, plan.settings().target_millis)?))
+            let is_true = |track: &Planned| track.segments.iter().all(|segment| track.is_true(segment));
+            if !streams.tracks().all(is_true) {
+                return Ok(None);
+            }
+            Ok(Some(Arc::new(Transport::new(streams, plan.settings().target_millis)?)))
         };
         let make = async move {
             let walked = tokio::task::spawn_blocking(walk).await;
-            walked.unwrap_or_else(|_| Err(Error::Interrupted("laying out MPEG-TS was given up".into())))
+            match walked.unwrap_or_else(|_| Err(Error::Interrupted("laying out MPEG-TS was given up".into())))? {
+                Some(transport) => Ok(transport),
+                None => Err(catalog.doubt(&asset).await.into()),
+            }
         };
         let (transport, _) = self.transports.get_or_make(key, Kept::Transport, make).await?;
         self.metrics.cached(Kept::Transport, self.transports.bytes());

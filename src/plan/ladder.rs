@@ -1,11 +1,14 @@
 //! An asset's tracks, cut and named: what manifests list and what muxing works from.
 
-use super::cuts::{self, Grid};
+use super::cuts::{self, Cuts, Grid};
 use super::error::Refusal;
 use super::segments::{self, Opening, Segment};
-use super::timeline::{self, Timeline};
+use super::start;
+use super::timeline::Timeline;
 use super::version;
-use crate::media::{DescriptorTrack, Kind, Language, MediaKind, Moment, Movie, Role, Track, TrackName, Version};
+use crate::media::{
+    ContentId, DescriptorTrack, Kind, Language, MediaKind, Moment, Movie, Role, Track, TrackName, Version,
+};
 use std::sync::Arc;
 
 /// One stored file of an asset.
@@ -60,6 +63,10 @@ pub struct Planned {
     pub role: Option<Role>,
     /// Whether `asset.json` wants players to start with it.
     pub default: bool,
+    /// Where it is cut, which its version names; of segments that are one, too.
+    pub(super) cuts: Cuts,
+    /// Whether its segments are as they were kept.
+    kept: bool,
 }
 
 /// Whether a track is cut where the reference is.
@@ -77,17 +84,23 @@ impl Plan {
     pub fn new(sources: &[Source], reference: usize, settings: Settings) -> Result<Self, Refusal> {
         let grid = Grid { target_millis: settings.target_millis };
         let leader = sources.get(reference).ok_or(Refusal::Nothing)?;
-        let shift = timeline::asset_shift(&leader.movie);
+        let first = |track: &Track, shift: Moment| Some(start::first_served(track, shift));
+        let shift = start::asset_shift(&leader.movie, first).unwrap_or(Moment::ZERO);
         let guide = Guide::new(leader, shift, grid)?;
         let mut tracks = Vec::new();
         for source in sources {
-            for at in 0..source.movie.tracks.len() {
-                let timeline = Timeline::new(source, at, shift)?;
+            for (at, track) in source.movie.tracks.iter().enumerate() {
+                let timeline = Timeline::new(source, at, (shift, start::first_served(track, shift)))?;
                 tracks.push(Planned::new(source, timeline, &guide));
             }
         }
+        Self::of(tracks, settings, &[])
+    }
+
+    /// Of `tracks`, which were cut by `settings` and `kept` in bytes with this checksum, if at all.
+    pub(super) fn of(tracks: Vec<Planned>, settings: Settings, kept: &[u8]) -> Result<Self, Refusal> {
         let target_duration = tracks.iter().map(Planned::longest_rounded).max().ok_or(Refusal::Nothing)?;
-        let fingerprint = version::of_manifests(&tracks, target_duration);
+        let fingerprint = version::of_manifests(&tracks, target_duration, kept);
         Ok(Self { tracks, target_duration, fingerprint, settings })
     }
 
@@ -120,7 +133,8 @@ impl Plan {
         self.tracks.iter().map(Planned::end).max().unwrap_or(Moment::ZERO)
     }
 
-    /// Names all that manifests say of it: two plans of one asset with one fingerprint have the same manifests.
+    /// Names all that manifests say of it: two plans of one asset with one fingerprint have the same manifests. One that
+    /// was kept has another than one that was not.
     #[must_use]
     pub const fn fingerprint(&self) -> Version {
         self.fingerprint
@@ -133,9 +147,19 @@ impl Plan {
     }
 }
 
+/// How a track is divided.
+#[derive(Debug)]
+pub(super) struct Division {
+    pub(super) cuts: Cuts,
+    pub(super) segments: Vec<Segment>,
+    pub(super) alignment: Alignment,
+    /// Whether that was kept, and not found by looking at samples.
+    pub(super) kept: bool,
+}
+
 /// What the reference object sets for everyone.
 struct Guide {
-    content: crate::media::ContentId,
+    content: ContentId,
     /// The reference's cuts, the first one at the start left out.
     moments: Vec<Moment>,
     /// Where its video ends; the start where it has none.
@@ -146,11 +170,11 @@ struct Guide {
 impl Guide {
     fn new(leader: &Source, shift: Moment, grid: Grid) -> Result<Self, Refusal> {
         let content = leader.movie.content;
-        let video = leader.movie.tracks.iter().position(|track| matches!(track.kind, Kind::Video(_)));
-        let Some(at) = video else {
+        let mut tracks = leader.movie.tracks.iter().enumerate();
+        let Some((at, track)) = tracks.find(|(_, track)| matches!(track.kind, Kind::Video(_))) else {
             return Ok(Self { content, moments: Vec::new(), video_end: Moment::ZERO, grid });
         };
-        let timeline = Timeline::new(leader, at, shift)?;
+        let timeline = Timeline::new(leader, at, (shift, start::first_served(track, shift)))?;
         let segments = segments::between(&timeline, &cuts::at_keyframes(&timeline, grid));
         let end = segments.last().and_then(|last| last.start.after(last.span)).unwrap_or_default();
         let video_end = end.at(timeline.timescale());
@@ -172,20 +196,30 @@ impl Planned {
                 (cuts::follow(&timeline, &guide.moments, guide.video_end, guide.grid), Alignment::Aligned)
             }
         };
+        let segments = segments::weighed(&timeline, segments::between(&timeline, &cuts));
+        Self::of(source, timeline, guide.content, Division { cuts, segments, alignment, kept: false })
+    }
+
+    /// A track of `source` that was divided; `content` is the reference's.
+    pub(super) fn of(source: &Source, timeline: Timeline, content: ContentId, division: Division) -> Self {
+        let track = timeline.track();
+        let Division { cuts, segments, alignment, kept } = division;
         let name = TrackName { kind: track.kind.media(), id: track.id, file: source.name.clone() };
         let said = said_of(track, &source.said);
         let language = said.and_then(|said| said.language.as_deref()).and_then(Language::new);
         Self {
             name,
             file: source.file.clone(),
-            version: version::of_track(&timeline, guide.content, &cuts),
-            segments: segments::between(&timeline, &cuts),
+            version: version::of_track(&timeline, content, &cuts),
+            segments,
             alignment,
             language: language.unwrap_or_else(|| track.language.clone()),
             label: said.and_then(|said| said.label.clone()),
             role: said.and_then(|said| said.role),
             default: said.is_some_and(|said| said.default),
             timeline,
+            cuts,
+            kept,
         }
     }
 
@@ -200,6 +234,13 @@ impl Planned {
     pub fn segment(&self, number: u32) -> Option<&Segment> {
         let at = number.checked_sub(1)?;
         self.segments.get(crate::media::usize_from_u32(at))
+    }
+
+    /// Whether what the plan says of `segment`, one of its own, is what its samples say, which must be at hand. A plan that
+    /// was kept is believed until this is asked.
+    #[must_use]
+    pub fn is_true(&self, segment: &Segment) -> bool {
+        !self.kept || segments::is_true(&self.timeline, segment)
     }
 
     /// When it starts.

@@ -4,16 +4,19 @@
 mod corners;
 mod cuts;
 mod error;
+mod frozen;
 mod ladder;
 mod program;
 mod segments;
 mod silence;
+mod start;
 mod timeline;
 mod version;
 
 pub use error::Refusal;
+pub use frozen::PLAN_REVISION;
 pub use ladder::{Alignment, Plan, Planned, Settings, Source};
 pub use program::{Program, Slice, Streams};
-pub use segments::{Opening, Segment};
+pub use segments::{Opening, Segment, Weight};
 pub use timeline::{LATE, SHIFT_SECONDS, Served, Timeline};
 pub use version::PACKAGER_REVISION;

@@ -2,6 +2,7 @@
 
 use super::timeline::Timeline;
 use crate::media::{Moment, Span, Ticks};
+use std::num::NonZeroU32;
 use std::ops::Range;
 
 /// A segment of a track.
@@ -15,6 +16,30 @@ pub struct Segment {
     pub span: Span,
     /// How it begins.
     pub opening: Opening,
+    /// What its samples weigh.
+    pub weight: Weight,
+}
+
+/// What the samples of a segment are together: what it takes to tell how long it is once it is muxed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Weight {
+    /// Bytes of all of them.
+    pub bytes: u64,
+    /// The one duration that all of them have in decode time, in ticks; `None` where they differ or are not known to be
+    /// equal.
+    pub duration: Option<NonZeroU32>,
+    /// How many are sync samples.
+    pub syncs: u32,
+}
+
+impl Weight {
+    fn of(track: &Timeline, samples: &Range<u32>) -> Self {
+        Self {
+            bytes: track.bytes(samples.clone()),
+            duration: track.constant_duration(samples.clone()).and_then(NonZeroU32::new),
+            syncs: track.syncs(samples.clone()),
+        }
+    }
 }
 
 /// How a segment begins: its stream access point (ISO/IEC 14496-12 Annex I).
@@ -38,8 +63,8 @@ impl Opening {
     }
 }
 
-/// The segments of `track` between `cuts`. They partition its samples, and their starts ascend strictly: where one would
-/// start no later than its predecessors, they are one segment.
+/// The segments of `track` between `cuts`, not weighed yet. They partition its samples, and their starts ascend strictly:
+/// where one would start no later than its predecessors, they are one segment.
 pub(super) fn between(track: &Timeline, cuts: &[u32]) -> Vec<Segment> {
     let mut segments: Vec<Segment> = Vec::with_capacity(cuts.len());
     let ends = cuts.iter().skip(1).copied().chain([track.len()]);
@@ -53,13 +78,33 @@ pub(super) fn between(track: &Timeline, cuts: &[u32]) -> Vec<Segment> {
         if let Some(last) = segments.last_mut() {
             last.span = start.since(last.start).unwrap_or_default();
         }
-        segments.push(Segment { samples, start, span: Span(1), opening });
+        segments.push(Segment { samples, start, span: Span(1), opening, weight: Weight::default() });
     }
     if let Some(last) = segments.last_mut() {
-        let end = track.end(last.samples.clone());
-        last.span = end.since(last.start).unwrap_or_default().max(Span(1));
+        last.span = last_span(track, last);
     }
     segments
+}
+
+/// From the start of the last segment to the end of its last sample.
+fn last_span(track: &Timeline, last: &Segment) -> Span {
+    track.end(last.samples.clone()).since(last.start).unwrap_or_default().max(Span(1))
+}
+
+/// `segments` of `track`, weighed.
+pub(super) fn weighed(track: &Timeline, mut segments: Vec<Segment>) -> Vec<Segment> {
+    for segment in &mut segments {
+        segment.weight = Weight::of(track, &segment.samples);
+    }
+    segments
+}
+
+/// Whether all that `segment` of `track` says is what its samples say.
+pub(super) fn is_true(track: &Timeline, segment: &Segment) -> bool {
+    let (start, opening) = opening(track, segment.samples.clone());
+    let span = if segment.samples.end == track.len() { last_span(track, segment) } else { segment.span };
+    let weight = Weight::of(track, &segment.samples);
+    (start, opening, span, weight) == (segment.start, segment.opening, segment.span, segment.weight)
 }
 
 fn opening(track: &Timeline, samples: Range<u32>) -> (Ticks, Opening) {

@@ -12,8 +12,9 @@
 use super::error::Refusal;
 use super::ladder::Source;
 use super::silence;
+use super::start;
 use crate::media::{
-    Edit, Family, Kind, Moment, Movie, Span, Ticks, Timescale, Track, i64_from_u64, partition_point, u32_from_usize,
+    Family, Kind, Moment, Movie, Span, Ticks, Timescale, Track, i64_from_u64, partition_point, u32_from_usize,
     u64_from_usize,
 };
 use bytes::Bytes;
@@ -25,12 +26,6 @@ pub const SHIFT_SECONDS: u32 = 10;
 
 /// A track that starts later than this after the asset is filled up to its start.
 pub const LATE: Moment = Moment::from_millis(100);
-
-/// Audio before its edit up to this length is priming and kept; more has been cut away.
-const PRIMING: Moment = Moment::from_millis(1_000);
-
-/// Frames before a cut that an audio decoder needs to be exact behind it.
-const AUDIO_PREROLL: u32 = 2;
 
 /// A track as it is served.
 #[derive(Debug, Clone)]
@@ -75,54 +70,16 @@ pub struct Served {
     pub sync: bool,
 }
 
-/// The presented time of composition time `at` by the track's edit, before any shift of the asset.
-fn edited(track: &Track, at: Ticks) -> Ticks {
-    let Edit { delay, media_time, .. } = track.edit;
-    let delay = delay.nearest_to(track.timescale).unwrap_or_default();
-    Ticks(at.0.saturating_sub(media_time.0).saturating_add(delay.0))
-}
-
-/// How much an asset must be shifted so that its reference does not start before 0: presentation starts at the
-/// keyframe at or before the edit of its first video track, or of any other kind where it has no video.
-pub(super) fn asset_shift(movie: &Movie) -> Moment {
-    let video = movie.tracks.iter().find(|track| matches!(track.kind, Kind::Video(_)));
-    let Some(track) = video else { return Moment::ZERO };
-    let start = edited(track, track.index.composition_time(first_served(track, Ticks(0))));
-    if start.0 < 0 { Ticks(-start.0).at(track.timescale) } else { Moment::ZERO }
-}
-
-/// The first sample that is served: of video the last sync sample presented at or before the edit's start, of audio
-/// the first, unless more than priming lies before what is presented: the edit's start, or `shift` earlier.
-fn first_served(track: &Track, shift: Ticks) -> u32 {
-    let (index, media_time) = (&track.index, track.edit.media_time);
-    match track.kind {
-        Kind::Video(_) => {
-            let presented = |at: u32| index.sync_sample(at).map(|sample| index.composition_time(sample));
-            let behind =
-                partition_point(0..index.sync_count(), |at| presented(at).is_some_and(|time| time <= media_time));
-            behind.checked_sub(1).and_then(|at| index.sync_sample(at)).unwrap_or(0)
-        }
-        Kind::Audio(_) => {
-            let from = media_time.0.saturating_sub(shift.0);
-            let before = Ticks(from.saturating_sub(index.composition_time(0).0));
-            if before.at(track.timescale) <= PRIMING {
-                return 0;
-            }
-            index.first_decoded_at(Ticks(from + 1)).saturating_sub(1 + AUDIO_PREROLL)
-        }
-    }
-}
-
 impl Timeline {
-    /// Puts track `at` of `source` onto the timeline of an asset that is shifted by `shift`.
-    pub(super) fn new(source: &Source, at: usize, shift: Moment) -> Result<Self, Refusal> {
+    /// Puts track `at` of `source` onto the timeline of an asset that is shifted by `shift`, from its stored sample
+    /// `first` on.
+    pub(super) fn new(source: &Source, at: usize, (shift, first): (Moment, u32)) -> Result<Self, Refusal> {
         let movie = Arc::clone(&source.movie);
         let track = movie.tracks.get(at).expect("callers count the movie's tracks");
         let shift = shift.nearest_to(track.timescale).unwrap_or_default();
-        let first = first_served(track, shift);
         let bias = -i64::from(track.index.least_offset().min(0));
         let composition = track.index.composition_time(first);
-        let start = Ticks(edited(track, composition).0.saturating_add(shift.0));
+        let start = Ticks(start::edited(track, composition).0.saturating_add(shift.0));
         let lifted = i64::from(track.index.composition_offset(first)) + bias;
         let edit = match track.kind {
             Kind::Video(_) => lifted,
@@ -183,8 +140,14 @@ impl Timeline {
 
     /// The movie it is from.
     #[must_use]
-    pub fn movie(&self) -> &Movie {
+    pub const fn movie(&self) -> &Arc<Movie> {
         &self.movie
+    }
+
+    /// Where the track stands in its movie.
+    #[must_use]
+    pub const fn place(&self) -> usize {
+        self.at
     }
 
     /// The track's timescale.

@@ -32,8 +32,9 @@ pub(super) fn of_pair(video: Version, audio: Version) -> Version {
     truncated(&hash)
 }
 
-/// Hashes what the manifests of a plan depend on beside its tracks' bytes: names, languages, labels, roles.
-pub(super) fn of_manifests(tracks: &[Planned], target_duration: u32) -> Version {
+/// Hashes what the manifests of a plan depend on beside its tracks' bytes: names, languages, labels, roles; and, where the
+/// plan was kept, the checksum of what it was kept in: what manifests say of segments may not be true.
+pub(super) fn of_manifests(tracks: &[Planned], target_duration: u32, kept: &[u8]) -> Version {
     let mut hash = blake3::Hasher::new();
     hash.update(b"afflux plan");
     for track in tracks {
@@ -42,6 +43,7 @@ pub(super) fn of_manifests(tracks: &[Planned], target_duration: u32) -> Version 
         hash.update(format!("{said:?}").as_bytes());
     }
     hash.update(&target_duration.to_be_bytes());
+    hash.update(kept);
     truncated(&hash)
 }
 

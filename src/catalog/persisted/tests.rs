@@ -4,8 +4,10 @@ use super::{FILE_LIMIT, Held, Key, Persisted, RECOUNT, TORN, TOUCH};
 use crate::media::{
     Codec, ContentId, Edit, Family, IndexBuilder, Kind, Language, Layout, Movie, Sizes, Sound, Timescale, Track,
 };
+use crate::plan::{self, Plan, Source};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 fn movie(name: u8) -> Movie {
@@ -69,6 +71,53 @@ fn keys_differ_by_store_and_by_version() {
     assert_eq!(distinct.len(), keys.len());
     assert_eq!(Key::named(format!("{}.index", keys[0]).as_ref()), Some(keys[0]));
     assert_eq!(Key::named(format!("{}.index", keys[0]).to_uppercase().as_ref()), None);
+}
+
+#[test]
+fn a_plan_has_a_name_of_its_own_which_tells_its_files_and_its_settings() {
+    let six = plan::Settings { target_millis: 6_000 };
+    let of = |keys: &[Key], settings| Key::of_plan(keys.iter().copied(), settings);
+    let keys = [
+        of(&[key(1)], six),
+        of(&[key(1)], plan::Settings { target_millis: 4_000 }),
+        of(&[key(2)], six),
+        of(&[key(1), key(2)], six),
+        of(&[key(2), key(1)], six),
+    ];
+    let mut distinct = keys.to_vec();
+    distinct.sort();
+    distinct.dedup();
+    assert_eq!(distinct.len(), keys.len());
+    let name = format!("{}.plan", keys[0]);
+    assert_eq!((Key::named(name.as_ref()), keys[0].file_name()), (Some(keys[0]), name));
+}
+
+#[test]
+fn plans_are_kept_beside_indexes_within_the_same_limit() {
+    let dir = tempfile::tempdir().unwrap();
+    let kept = Persisted::open(dir.path(), 4 * bytes()).unwrap();
+    let source = Source { file: "a.mp4".into(), name: None, movie: Arc::new(movie(1)), said: Vec::new() };
+    let (sources, settings) = ([source], plan::Settings { target_millis: 6_000 });
+    let frozen = Plan::new(&sources, 0, settings).unwrap().freeze(0);
+    let name = Key::of_plan([key(1)].into_iter(), settings);
+    let thaw = |bytes: &bytes::Bytes| Plan::thaw(&sources, 0, settings, bytes);
+    assert!(kept.plan(&name, thaw).is_none());
+    kept.put(&name, &frozen);
+    kept.put(&key(1), &movie(1).freeze());
+    assert!(kept.plan(&name, thaw).is_some_and(|plan| plan.freeze(0) == frozen));
+    assert_eq!(kept.shelf().bytes, bytes() + crate::media::u64_from_usize(frozen.len()));
+    // An index is no plan, nor is one that is damaged.
+    for wrong in [movie(1).freeze(), frozen[1..].to_vec()] {
+        kept.put(&name, &wrong);
+        assert!(kept.plan(&name, thaw).is_none());
+        assert_eq!(names(dir.path()), [kept.path(&key(1))]);
+    }
+    for other in 2..9 {
+        kept.put(&Key::of_plan([key(other)].into_iter(), settings), &frozen);
+        kept.put(&key(other), &movie(other).freeze());
+    }
+    let held: u64 = names(dir.path()).iter().map(|path| fs::metadata(path).unwrap().len()).sum();
+    assert!(held <= 4 * bytes(), "{held}");
 }
 
 #[test]

@@ -4,9 +4,9 @@ use super::Damage;
 use crate::media::num::{u64_from_usize, usize_from_u64};
 use bytes::Bytes;
 
-/// What has not been read.
+/// What has not been read of frozen bytes.
 #[derive(Debug)]
-pub(super) struct Reader<'a> {
+pub struct Reader<'a> {
     /// What `rest` is a part of.
     whole: &'a Bytes,
     rest: &'a [u8],
@@ -49,7 +49,8 @@ impl<'a> Reader<'a> {
         Ok(self.slice(needs)?.as_chunks().0)
     }
 
-    pub(super) fn u8(&mut self) -> Result<u8, Damage> {
+    /// The next byte.
+    pub fn u8(&mut self) -> Result<u8, Damage> {
         self.take().map(u8::from_le_bytes)
     }
 
@@ -57,7 +58,8 @@ impl<'a> Reader<'a> {
         self.take().map(u16::from_le_bytes)
     }
 
-    pub(super) fn u32(&mut self) -> Result<u32, Damage> {
+    /// The next number of 32 bits.
+    pub fn u32(&mut self) -> Result<u32, Damage> {
         self.take().map(u32::from_le_bytes)
     }
 
@@ -69,7 +71,8 @@ impl<'a> Reader<'a> {
         self.take().map(u64::from_le_bytes)
     }
 
-    pub(super) fn i64(&mut self) -> Result<i64, Damage> {
+    /// The next signed number of 64 bits.
+    pub fn i64(&mut self) -> Result<i64, Damage> {
         self.take().map(i64::from_le_bytes)
     }
 
@@ -86,7 +89,7 @@ impl<'a> Reader<'a> {
     }
 
     /// That all has been read.
-    pub(super) fn finish(self) -> Result<(), Damage> {
+    pub fn finish(self) -> Result<(), Damage> {
         if self.rest.is_empty() { Ok(()) } else { Err(Damage::Behind { rest: u64_from_usize(self.rest.len()) }) }
     }
 

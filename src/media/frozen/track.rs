@@ -1,7 +1,7 @@
 //! A track among frozen bytes: what it is for, and what its codec is.
 //!
 //! ```text
-//! track    │ id u32 │ timescale u32 │ language: text │ kind │ fourcc 4 │ codec: text │ family │ entry: bytes │ edit │ tables │
+//! track    │ id u32 │ timescale u32 │ language: text │ kind │ fourcc 4 │ codec: text │ family │ entry: bytes │ edit │ directory │
 //! kind     │ 0 │ width u16 │ height u16 │ pixel aspect 2 × u32 │ matrix 9 × i32 │    or  │ 1 │ channels u16 │ rate u32 │
 //! family   │ 0 │    or  │ 1 │ nal_length u8 │ parameter sets: bytes │    or  │ 2 │ nal_length u8 │
 //!          or  │ 3 │ object_type u8 │ core_type u8 │ rate u32 │ channel_configuration u8 │ frame_length u16 │
@@ -9,14 +9,16 @@
 //! moment   │ ticks i64 │ timescale u32 │
 //! ```
 
+use super::directory::{self, Places};
 use super::reader::Reader;
-use super::{Damage, freeze_bytes, tables};
+use super::{Damage, freeze_bytes};
 use crate::media::codec::{Aac, Codec, Family, Picture, Sound};
 use crate::media::index::SampleIndex;
 use crate::media::num::u64_from_usize;
 use crate::media::time::{Moment, Ticks, Timescale};
 use crate::media::track::{Edit, Kind, Language, Track};
 use bytes::Bytes;
+use std::ops::Range;
 
 /// Bytes of a sample entry at most: what a demuxer keeps of an `stsd`.
 const ENTRY_LIMIT: u64 = 1 << 20;
@@ -24,8 +26,8 @@ const ENTRY_LIMIT: u64 = 1 << 20;
 /// Ticks that any composition offset is below.
 const OFFSET_LIMIT: i64 = 1 << 31;
 
-/// Appends `track`.
-pub(super) fn freeze(track: &Track, out: &mut Vec<u8>) {
+/// Appends `track`, with room for what its directory says of sections: says where.
+pub(super) fn freeze(track: &Track, out: &mut Vec<u8>) -> Range<usize> {
     out.extend(track.id.to_le_bytes());
     out.extend(track.timescale.get().to_le_bytes());
     freeze_bytes(out, track.language.as_str().as_bytes());
@@ -35,18 +37,18 @@ pub(super) fn freeze(track: &Track, out: &mut Vec<u8>) {
     freeze_family(&track.codec.family, out);
     freeze_bytes(out, &track.entry);
     freeze_edit(&track.edit, out);
-    tables::freeze(&track.index, out);
+    directory::freeze(&track.index, out)
 }
 
 /// The next track, of an object of `size` bytes.
-pub(super) fn thaw(from: &mut Reader<'_>, size: u64) -> Result<Track, Damage> {
+pub(super) fn thaw(from: &mut Reader<'_>, size: u64, places: &mut Places) -> Result<Track, Damage> {
     let (id, timescale) = (from.u32()?, thaw_timescale(from)?);
     let language = thaw_language(from)?;
     let kind = thaw_kind(from)?;
     let codec = thaw_codec(from, &kind)?;
     let entry = thaw_entry(from, codec.fourcc)?;
     let edit = thaw_edit(from)?;
-    let index = tables::thaw(from, size)?;
+    let index = directory::thaw(from, size, places)?;
     check_edit(&edit, &index)?;
     Ok(Track { id, kind, timescale, language, codec, entry, edit, index })
 }

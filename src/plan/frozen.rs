@@ -1,0 +1,187 @@
+//! A [`Plan`] as bytes that outlive the process, and back: what takes a look at all samples is read in a fraction of a
+//! millisecond.
+//!
+//! ```text
+//! plan      │ magic 8 │ revision u32 │ reference u32 │ count u32 │ tracks, in the order of their files │ checksum u64 │
+//! track     │ alignment u8 │ gaps between cuts │ start of the first segment i64 │
+//!           │ of all segments: samples │ spans │ openings │ bytes │ durations, 0 for none │ sync samples │   each packed
+//! ```
+//! Names, times and versions are not among them: they follow from the sources, as they do when these are planned. Any
+//! change of what is written, or of how the same sources are cut, is a new [`PLAN_REVISION`]. What is read is checked as
+//! far as no samples are needed: the segments partition their track and ascend, and together they weigh what the index
+//! says. The rest is checked segment by segment, when one is made ([`Planned::is_true`]).
+
+use super::cuts::Cuts;
+use super::ladder::{Alignment, Division, Plan, Planned, Settings, Source};
+use super::segments::{Opening, Segment, Weight};
+use super::start;
+use super::timeline::Timeline;
+use crate::media::{Damage, Form, Packed, Reader, Span, Ticks, u32_from_usize, usize_from_u64};
+use bytes::Bytes;
+use std::num::NonZeroU32;
+use std::ops::Range;
+
+/// How plans are written today; others are refused.
+pub const PLAN_REVISION: u32 = 1;
+
+const FORM: Form = Form { magic: *b"afflux\0p", revision: PLAN_REVISION };
+
+impl Plan {
+    /// All of it that takes a look at samples to know, to be [thawed](Self::thaw) later; it was planned with that
+    /// `reference`.
+    #[must_use]
+    pub fn freeze(&self, reference: usize) -> Vec<u8> {
+        let mut out = Vec::new();
+        FORM.begin(&mut out);
+        out.extend(u32_from_usize(reference).to_le_bytes());
+        out.extend(u32_from_usize(self.tracks().len()).to_le_bytes());
+        self.tracks().iter().for_each(|track| freeze_track(track, &mut out));
+        Form::seal(&mut out);
+        out
+    }
+
+    /// What was [frozen](Self::freeze) of a plan of the same sources. The first and the last samples of each track must
+    /// be at hand; refused where more would be needed.
+    pub fn thaw(sources: &[Source], reference: usize, settings: Settings, frozen: &Bytes) -> Result<Self, Damage> {
+        let mut from = FORM.opened(frozen)?;
+        let same = from.u32()? == u32_from_usize(reference);
+        let leader = sources.get(reference).filter(|_| same).ok_or(Damage::Value("reference"))?;
+        let shift = start::asset_shift(&leader.movie, start::first_at_hand).ok_or(Damage::Value("first sample"))?;
+        let stored: usize = sources.iter().map(|source| source.movie.tracks.len()).sum();
+        if from.u32()? != u32_from_usize(stored) {
+            return Err(Damage::Value("number of tracks"));
+        }
+        let mut tracks = Vec::new();
+        for source in sources {
+            for (at, track) in source.movie.tracks.iter().enumerate() {
+                let first = start::first_at_hand(track, shift).ok_or(Damage::Value("first sample"))?;
+                let timeline = Timeline::new(source, at, (shift, first)).map_err(|_| Damage::Value("start"))?;
+                let division = thaw_track(&mut from, &timeline)?;
+                tracks.push(Planned::of(source, timeline, leader.movie.content, division));
+            }
+        }
+        from.finish()?;
+        let checksum = frozen.last_chunk::<8>().map_or(&[][..], |checksum| checksum);
+        Self::of(tracks, settings, checksum).map_err(|_| Damage::Value("number of tracks"))
+    }
+}
+
+fn freeze_track(track: &Planned, out: &mut Vec<u8>) {
+    out.push(match track.alignment {
+        Alignment::Aligned => 0,
+        Alignment::Own => 1,
+    });
+    let gaps = track.cuts.iter().zip(track.cuts.iter().skip(1)).map(|(from, to)| u64::from(to - from));
+    freeze(gaps, out);
+    let start = track.segments.first().map_or(0, |first| first.start.0);
+    out.extend(start.to_le_bytes());
+    let segments = &track.segments;
+    freeze(segments.iter().map(|segment| u64::from(segment.samples.end - segment.samples.start)), out);
+    freeze(segments.iter().map(|segment| segment.span.0), out);
+    freeze(segments.iter().map(|segment| opening_code(segment.opening)), out);
+    freeze(segments.iter().map(|segment| segment.weight.bytes), out);
+    let durations = segments.iter().map(|segment| segment.weight.duration.map_or(0, NonZeroU32::get));
+    freeze(durations.map(u64::from), out);
+    freeze(segments.iter().map(|segment| u64::from(segment.weight.syncs)), out);
+}
+
+fn freeze(values: impl Iterator<Item = u64>, out: &mut Vec<u8>) {
+    let packed: Packed = values.collect();
+    packed.freeze(0..packed.len(), out);
+}
+
+const fn opening_code(opening: Opening) -> u64 {
+    match opening {
+        Opening::Closed => 0,
+        Opening::Open => 1,
+        Opening::None => 2,
+    }
+}
+
+/// How `track` is divided.
+fn thaw_track(from: &mut Reader<'_>, track: &Timeline) -> Result<Division, Damage> {
+    let alignment = match from.u8()? {
+        0 => Alignment::Aligned,
+        1 => Alignment::Own,
+        _ => return Err(Damage::Value("alignment")),
+    };
+    let cuts = thaw_cuts(&Packed::thaw(from, u64::from(u32::MAX))?, track.len())?;
+    let segments = thaw_segments(from, track, &cuts)?;
+    Ok(Division { cuts, segments, alignment, kept: true })
+}
+
+/// The cuts between which there are so many samples.
+fn thaw_cuts(gaps: &Packed, samples: u32) -> Result<Cuts, Damage> {
+    let damage = Damage::Value("cut");
+    if gaps.len() >= u64::from(samples) {
+        return Err(damage);
+    }
+    let mut cuts = Vec::with_capacity(usize_from_u64(gaps.len()) + 1);
+    cuts.push(0);
+    let mut last = 0_u32;
+    for gap in gaps.values(0) {
+        let next = u32::try_from(gap).ok().filter(|gap| *gap > 0).and_then(|gap| last.checked_add(gap));
+        last = next.filter(|cut| *cut < samples).ok_or(damage.clone())?;
+        cuts.push(last);
+    }
+    Ok(cuts)
+}
+
+/// Ticks that any time of a kept plan lies within: then no difference of two overflows, nor a sum with `SHIFT`.
+const TIMES: Range<i64> = -(1 << 40)..1 << 62;
+
+/// What is said of all segments of `track`: they partition it, and weigh what it weighs.
+fn thaw_segments(from: &mut Reader<'_>, track: &Timeline, cuts: &[u32]) -> Result<Vec<Segment>, Damage> {
+    let (narrow, mut start) = (u64::from(u32::MAX), Ticks(from.i64()?));
+    if start.0 < TIMES.start {
+        return Err(Damage::Value("start of a segment"));
+    }
+    let (samples, spans) = (Packed::thaw(from, narrow)?, Packed::thaw(from, u64::MAX)?);
+    let (openings, bytes) = (Packed::thaw(from, 2)?, Packed::thaw(from, u64::MAX)?);
+    let (durations, syncs) = (Packed::thaw(from, narrow)?, Packed::thaw(from, narrow)?);
+    let count = samples.len();
+    let same = [&spans, &openings, &bytes, &durations, &syncs].iter().all(|column| column.len() == count);
+    if !same || count > u64::from(track.len()) {
+        return Err(Damage::Value("number of segments"));
+    }
+    let told = spans.values(0).zip(openings.values(0)).zip(bytes.values(0));
+    let told = samples.values(0).zip(told).zip(durations.values(0).zip(syncs.values(0)));
+    let (mut segments, mut first) = (Vec::with_capacity(usize_from_u64(count)), 0_u32);
+    for ((samples, ((span, opening), bytes)), (duration, syncs)) in told {
+        let end = u32::try_from(samples).ok().and_then(|samples| first.checked_add(samples));
+        let end = end.filter(|end| *end > first && *end <= track.len()).ok_or(Damage::Value("number of samples"))?;
+        let opening = match opening {
+            0 => Opening::Closed,
+            1 => Opening::Open,
+            _ => Opening::None,
+        };
+        let duration = NonZeroU32::new(u32::try_from(duration).unwrap_or(0));
+        let weight = Weight { bytes, duration, syncs: u32::try_from(syncs).unwrap_or(0) };
+        let span = Span(span);
+        segments.push(Segment { samples: first..end, start, span, opening, weight });
+        let next = start.after(span).filter(|next| *next > start && TIMES.contains(&next.0));
+        (first, start) = (end, next.ok_or(Damage::Value("span"))?);
+    }
+    if !begin_at(&segments, cuts) {
+        return Err(Damage::Value("cut"));
+    }
+    if first != track.len() || !weighs(&segments, track) {
+        return Err(Damage::Value("weight of all segments"));
+    }
+    Ok(segments)
+}
+
+/// Whether each of `segments` begins at one of `cuts`.
+fn begin_at(segments: &[Segment], cuts: &[u32]) -> bool {
+    let mut cuts = cuts.iter();
+    segments.iter().all(|segment| cuts.any(|cut| *cut == segment.samples.start))
+}
+
+/// Whether `segments` together weigh what `track` does.
+fn weighs(segments: &[Segment], track: &Timeline) -> bool {
+    let sum = segments.iter().try_fold((0_u64, 0_u64), |(bytes, syncs), Segment { weight, .. }| {
+        Some((bytes.checked_add(weight.bytes)?, syncs.checked_add(u64::from(weight.syncs))?))
+    });
+    let all = 0..track.len();
+    sum == Some((track.bytes(all.clone()), u64::from(track.syncs(all))))
+}
