@@ -160,6 +160,25 @@ fn what_goes_away_or_rots_while_it_is_used_is_made_again() {
     }
 }
 
+#[test]
+fn a_crowd_that_finds_it_gone_reads_once() {
+    let scene = Scene::new();
+    let (path, _) = scene.of_kind("index");
+    for _ in 0..5 {
+        let site = scene.site();
+        assert_eq!(site.get(&scene.answers[0].0).status, 200);
+        fs::remove_file(path).unwrap();
+        let site = &site;
+        std::thread::scope(|crowd| {
+            for (url, body) in &scene.answers {
+                crowd.spawn(move || assert!(site.get(url).body == *body, "{url}"));
+            }
+        });
+        assert_eq!(site.metric("afflux_moov_reads_total"), 1);
+        assert_eq!(scene.until(|kept| *kept == scene.kept), scene.kept);
+    }
+}
+
 /// The checksum of a plan made right.
 fn sealed(mut plan: Vec<u8>) -> Vec<u8> {
     let body = plan.len() - 8;

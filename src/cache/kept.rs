@@ -5,6 +5,7 @@
 use super::failures::Failures;
 use super::makers::{Lost, Makers, Share};
 use crate::metrics::{Kept, Metrics, Outcome};
+use moka::ops::compute::Op;
 use moka::policy::EvictionPolicy;
 use std::fmt;
 use std::future::Future;
@@ -93,6 +94,15 @@ where
     /// Forgets the value of `key`: who asks next makes another.
     pub async fn forget(&self, key: &K) {
         self.kept.invalidate(key).await;
+    }
+
+    /// Forgets the value of `key` if it is `stale`. Of those who do so at once, none forgets what another made since.
+    pub async fn forget_if(&self, key: K, stale: impl FnOnce(&V) -> bool) {
+        let decide = |kept: Option<moka::Entry<K, V>>| {
+            let gone = kept.is_some_and(|kept| stale(kept.value()));
+            std::future::ready(if gone { Op::Remove } else { Op::Nop })
+        };
+        let _kept = self.kept.entry(key).and_compute_with(decide).await;
     }
 
     /// Bytes kept.

@@ -27,6 +27,9 @@ const AT_ONCE: usize = 8;
 /// Bytes that are read at a time: few enough to be in the processor's cache when they are looked at.
 const PART: u64 = 256 << 10;
 
+/// How often what is kept of a movie is looked for in vain, at most: others may keep it at the same time.
+const TRIES: u32 = 4;
+
 /// What a movie takes beside its indexes.
 const MOVIE_BYTES: u64 = 2_048;
 
@@ -111,20 +114,23 @@ impl Movies {
     }
 
     /// Brings what is `missing` of `movie`, that of `object`: out of where it is kept, or where that is gone or damaged by
-    /// reading `object` again. An error where `movie` is none of it: then it never was right.
+    /// reading `object` again, once for all who find out. An error where `movie` is none of it: then it never was right.
     pub(super) async fn bring(&self, object: &Object, movie: &Arc<Movie>, missing: Vec<Missing>) -> Result<(), Error> {
-        if missing.is_empty() || self.places.bring(object, movie, missing.clone()).await {
-            return Ok(());
+        for _ in 0..TRIES {
+            if missing.is_empty() || self.places.bring(object, movie, missing.clone()).await {
+                return Ok(());
+            }
+            let lacks = |read: &Read| read.as_ref().is_ok_and(|movie| !movie.is_whole());
+            self.kept.forget_if((object.path().to_owned(), object.stamp()), lacks).await;
+            let again = self.of(object).await?;
+            // Else somebody has kept it again meanwhile: it may be right by now.
+            if again.is_whole() {
+                let movie = Arc::clone(movie);
+                let filled = tokio::task::spawn_blocking(move || movie.fill(&again)).await;
+                return filled.map_err(|_| given_up())?.map_err(|_| untrue(object));
+            }
         }
-        self.kept.forget(&(object.path().to_owned(), object.stamp())).await;
-        let (again, movie) = (self.of(object).await?, Arc::clone(movie));
-        if !again.all_missing().is_empty() {
-            // Somebody else has kept it again meanwhile.
-            let brought = self.places.bring(object, &movie, missing).await;
-            return if brought { Ok(()) } else { Err(untrue(object)) };
-        }
-        let filled = tokio::task::spawn_blocking(move || movie.fill(&again)).await;
-        filled.map_err(|_| given_up())?.map_err(|_| untrue(object))
+        Err(untrue(object))
     }
 
     /// Forgets what is known of `objects` and how they were planned, here and where it outlasts the program.

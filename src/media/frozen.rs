@@ -206,6 +206,12 @@ impl Movie {
         missing.collect()
     }
 
+    /// Whether nothing is missing.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.tracks.iter().all(|track| track.index.has(0..u32::MAX))
+    }
+
     /// All that is missing.
     #[must_use]
     pub fn all_missing(&self) -> Vec<Missing> {
