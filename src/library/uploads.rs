@@ -239,9 +239,9 @@ impl Library {
         self.changed(SQL, vec![id.into(), epoch.into(), number(length)?.into(), now.into()]).await
     }
 
-    /// All bytes are durable: in one transaction the upload becomes Received and `job` is queued. The job's id; also when
-    /// that was done before, as long as the job is there. `None`: someone else took the upload, or it is neither being
-    /// received nor Received.
+    /// All bytes are durable: in one transaction the upload becomes Received, of that length, and `job` is queued. The job's
+    /// id; also when that was done before, as long as the job is there. `None`: someone else took the upload, it is
+    /// neither being received nor Received, or its length is known to be another.
     pub async fn receive_upload(
         &self,
         id: &str,
@@ -332,8 +332,8 @@ impl Library {
 
 /// Whether the upload was being received, by this epoch, and now is Received.
 async fn receive(talk: &mut Talk, values: Vec<Value>) -> Result<bool, Error> {
-    const SQL: &str = "UPDATE uploads SET state = 'received', durable = $3, saved = $4, updated = $5 WHERE id = $1 AND \
-         epoch = $2 AND state = 'receiving' AND durable <= $3 RETURNING id";
+    const SQL: &str = "UPDATE uploads SET state = 'received', durable = $3, length = $3, saved = $4, updated = $5 WHERE \
+         id = $1 AND epoch = $2 AND state = 'receiving' AND durable <= $3 AND (length IS NULL OR length = $3) RETURNING id";
     talk.any(SQL, values).await
 }
 

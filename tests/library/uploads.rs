@@ -94,6 +94,20 @@ fn the_offset_never_goes_back_nor_past_the_end() {
 }
 
 #[test]
+fn a_length_that_was_not_known_is_said_with_the_last_bytes() {
+    on_each_engine(async |url| {
+        let library = open(url).await;
+        for (id, length) in [("open", None), ("said", Some(100))] {
+            library.insert_upload(&NewUpload { length, ..upload(id) }, 0).await.unwrap();
+        }
+        assert_eq!(library.receive_upload("said", 0, 60, "", &job("no"), 1).await, Ok(None));
+        assert!(library.receive_upload("open", 0, 60, "", &job("j"), 1).await.unwrap().is_some());
+        let row = library.upload("open").await.unwrap().unwrap();
+        assert_eq!((row.offset, row.length, row.state), (60, Some(60), UploadState::Received));
+    });
+}
+
+#[test]
 fn to_receive_it_and_to_queue_its_job_is_one_thing() {
     on_each_engine(async |url| {
         let library = open(url).await;
