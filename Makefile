@@ -14,7 +14,7 @@ help:
 	@echo "make run     build and serve $(MEDIA); prints where it plays"
 	@echo "make test    set up what tests need, then every test, players included; what is served, also from S3"
 	@echo "make soak    a mixed crowd for SOAK_MINUTES=$(SOAK_MINUTES): nothing grows"
-	@echo "make lint    format, clippy, docs, licences"
+	@echo "make lint    set-up, then format, clippy, docs, licences"
 	@echo "make bench   what we claim, measured"
 	@echo "make fuzz    each fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS)"
 	@echo "make setup   only the set-up (Debian packages, player packages)"
@@ -38,7 +38,7 @@ test: setup
 soak:
 	SOAK_MINUTES=$(SOAK_MINUTES) cargo test --release --test soak -- --ignored --nocapture
 
-lint:
+lint: setup
 	cargo fmt --check
 	cargo clippy --all-targets --all-features -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --all-features

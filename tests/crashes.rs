@@ -65,6 +65,7 @@ impl World {
             import_hosts: Vec::new(),
             workers,
             lease: Duration::from_secs(1),
+            transcoder: None,
         };
         let stop = CancellationToken::new();
         let ingest = Ingest::new((catalog, library.clone()), settings, metrics, stop.clone());

@@ -15,13 +15,16 @@ mod support;
 use desk::{Desk, film};
 use postgres::Postgres;
 use serde_json::json;
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// Segments are looked for soon.
 const SOON: &str = "[store]\nrefresh_remote = \"1s\"\n";
 
 /// Waits until it is so.
-fn until(what: &str, is: impl Fn() -> bool) {
+fn until(what: &str, mut is: impl FnMut() -> bool) {
     let patience = Instant::now() + Duration::from_secs(40);
     while !is() {
         assert!(Instant::now() < patience, "{what}");
@@ -115,6 +118,44 @@ fn a_file_is_fetched_from_a_listed_host_and_from_no_other() {
         assert_eq!(refused.status, 400, "{other}: {}", refused.text);
     }
     assert_eq!(source.post("/api/imports", &json!({"url": url})).status, 400);
+}
+
+/// A web server of Python's that answers GET alone, in no haste: its address, as its first line.
+const SLOW: &str = "
+import http.server, sys, time
+class Slow(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        film = open(sys.argv[1], 'rb').read()
+        self.send_response(200)
+        self.send_header('Content-Length', str(len(film)))
+        self.end_headers()
+        for at in range(0, len(film), 100_000):
+            self.wfile.write(film[at:at + 100_000])
+            time.sleep(0.1)
+server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Slow)
+print(server.server_address[1], flush=True)
+server.serve_forever()
+";
+
+#[test]
+fn a_host_that_answers_get_alone_is_fetched_from_and_the_job_tells_how_far_it_is() {
+    let mut command = Command::new("python3");
+    let host = command.args(["-c", SLOW]).arg(film()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut host = desk::Worker(host);
+    let mut port = String::new();
+    BufReader::new(host.0.stdout.take().unwrap()).read_line(&mut port).unwrap();
+    let desk = Desk::with("[ingest]\nimport_hosts = [\"127.0.0.1\"]\n[jobs]\nlease = \"1s\"\n");
+    let url = format!("http://127.0.0.1:{}/night.mp4", port.trim());
+    let begun = desk.post("/api/imports", &json!({"url": url, "asset": "copy"}));
+    assert_eq!(begun.status, 202, "{}", begun.text);
+    let mut told = BTreeSet::new();
+    let id = format!("/api/uploads/{}", begun.json["id"].as_str().unwrap());
+    until("it is fetched", || {
+        told.insert(desk.get("/api/jobs?kind=import").json["items"][0]["progress"].as_i64().unwrap());
+        desk.get(&id).json["state"] == "published"
+    });
+    assert!(told.iter().filter(|progress| (1..1_000).contains(*progress)).count() > 1, "{told:?}");
+    assert_eq!(desk.packets("/vod/copy/index.m3u8"), desk.packets_of(&film()));
 }
 
 #[test]

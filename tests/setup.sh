@@ -43,6 +43,10 @@ done
 python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
 # A database server, which the tests start by themselves; Debian has a folder for each version of it.
 compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || missing+=(postgresql)
+# What afflux-transcode is built with.
+for library in gstreamer-1.0 gstreamer-pbutils-1.0; do
+    pkg-config --exists "$library" 2>/dev/null || missing+=(pkg-config libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev)
+done
 command -v setpriv >/dev/null || missing+=(util-linux)
 if [ "${#missing[@]}" -gt 0 ]; then
     echo "setup: installing ${missing[*]}"

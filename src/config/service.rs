@@ -115,6 +115,8 @@ pub struct Jobs {
     /// How long a worker may be silent before another takes its job; 1s to 1h.
     #[serde(deserialize_with = "lease")]
     pub lease: Duration,
+    /// The program that links GStreamer; empty: `afflux-transcode` beside this one, if it is there.
+    pub transcoder: PathBuf,
 }
 
 impl Default for Ingest {
@@ -132,7 +134,7 @@ impl Default for Ingest {
 
 impl Default for Jobs {
     fn default() -> Self {
-        Self { workers: 2, lease: Duration::from_secs(30) }
+        Self { workers: 2, lease: Duration::from_secs(30), transcoder: PathBuf::new() }
     }
 }
 

@@ -71,6 +71,7 @@ impl Ingest {
         let after = joined(&before, row);
         let asset = match self.catalog.trial(id, after.clone()).await.map_err(Error::from) {
             Err(error) if !error.passes() => {
+                let error = self.explained(error, &path(row)).await;
                 self.catalog.store().remove(&path(row)).await?;
                 return Err(error);
             }
@@ -149,6 +150,7 @@ impl Ingest {
         let from = [UploadState::Received];
         self.metrics.upload_ended(Fate::Published);
         self.library.settle_upload(&row.id, &from, UploadState::Published, None, Some(&report), now).await?;
+        self.look_later(&row.id).await?;
         tracing::info!(upload = %row.id, asset = %asset.id, files = asset.files.len(), "an upload is published: {}", said(asset));
         Ok(())
     }

@@ -9,12 +9,12 @@ use super::tus;
 use super::worker::{IMPORT, Task};
 use crate::config::hosts;
 use crate::library::{NewJob, Upload, UploadState};
-use crate::media::AssetId;
+use crate::media::{AssetId, u64_from_usize};
 use crate::store;
 use bytes::Bytes;
-use futures_util::Stream;
+use futures_util::{Stream, TryStreamExt};
 use reqwest::header::{CONTENT_LENGTH, ETAG, HeaderMap, IF_RANGE, LAST_MODIFIED, RANGE};
-use reqwest::{Client, StatusCode, Url};
+use reqwest::{Client, RequestBuilder, StatusCode, Url};
 use serde::{Deserialize, Serialize};
 use std::pin::pin;
 use std::time::Duration;
@@ -76,9 +76,6 @@ impl Ingest {
             return Err(Error::Stalled);
         }
         self.allow(Some(row.offset)).await?;
-        if !self.library.set_upload_length(&row.id, row.epoch, row.offset, now()).await? {
-            return Err(Error::Taken);
-        }
         self.receive(&row).await
     }
 
@@ -166,8 +163,19 @@ impl Ingest {
 
     /// What its host says of the file at `url`.
     async fn asked(&self, url: &Url) -> Result<Source, Error> {
-        let asked = self.client(url)?.head(url.clone()).timeout(ASK).send().await;
-        let answer = asked.map_err(|error| Error::Request(format!("{url}: {}", told(&error))))?;
+        let client = self.client(url)?;
+        let ask = async |request: RequestBuilder| {
+            let asked = request.timeout(ASK).send().await;
+            asked.map_err(|error| Error::Request(format!("{url}: {}", told(&error))))
+        };
+        let mut answer = ask(client.head(url.clone())).await?;
+        // Some answer GET alone; a URL may be signed for nothing else. What it would send is not waited for.
+        if matches!(
+            answer.status(),
+            StatusCode::FORBIDDEN | StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED
+        ) {
+            answer = ask(client.get(url.clone())).await?;
+        }
         if !answer.status().is_success() {
             return Err(Error::Request(format!("{url}: the host answers {}", answer.status())));
         }
@@ -203,7 +211,12 @@ impl Ingest {
             return Err(Error::Request(format!("the host answers {status}: the file is gone, or is another by now")));
         }
         let brought = tus::Bytes { offset: row.offset, count: None, checksum: None, length: None };
-        let body = Box::pin(futures_util::TryStreamExt::map_err(answer.bytes_stream(), |_| ()));
+        let (progress, whole, mut come) = (task.progress.clone(), source.length, row.offset);
+        let bytes = answer.bytes_stream().inspect_ok(move |chunk| {
+            come += u64_from_usize(chunk.len());
+            progress.at(come, whole);
+        });
+        let body = Box::pin(bytes.map_err(|_| ()));
         let appended = pin!(self.append(&row.id, brought, body)).await?;
         match appended.state {
             UploadState::Receiving => Err(Error::Interrupted("the host broke off".into())),

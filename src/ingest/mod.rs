@@ -8,11 +8,12 @@
 //! ```
 //! Rules of the protocol stand in `tus`, `metadata` and `digest`, names in `name`: none of them waits for anything. What
 //! is promised is a row in the library, written after the bytes are durable; what happens next is a job in the same
-//! transaction. `removal` takes assets away and gives them back.
+//! transaction. `removal` takes assets away and gives them back, `discover` has GStreamer look at files too.
 
 mod append;
 mod creation;
 mod digest;
+mod discover;
 mod error;
 mod finish;
 mod import;

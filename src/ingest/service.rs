@@ -1,13 +1,16 @@
 //! The service as a whole: what it works with, how it is begun and stopped.
 
+use super::discover;
 use super::error::Error;
 use super::random::token;
+use super::worker::{DISCOVER, KINDS};
 use super::writers::Writers;
 use crate::catalog::Catalog;
 use crate::config::{Config, Host};
 use crate::library::{Library, Upload};
 use crate::media::usize_from_u64;
 use crate::metrics::Metrics;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio_util::sync::CancellationToken;
@@ -30,6 +33,8 @@ pub struct Settings {
     pub workers: usize,
     /// How long a worker may be silent.
     pub lease: Duration,
+    /// The program that links GStreamer, if there is one.
+    pub transcoder: Option<PathBuf>,
 }
 
 impl Settings {
@@ -44,6 +49,7 @@ impl Settings {
             import_hosts: config.ingest.import_hosts.clone(),
             workers: config.jobs.workers,
             lease: config.jobs.lease,
+            transcoder: discover::program(&config.jobs.transcoder),
         }
     }
 }
@@ -82,9 +88,13 @@ impl Ingest {
     pub fn begin(&self) {
         for number in 0..self.settings.workers {
             let owner = format!("{}-{number}", self.name);
-            self.tasks.spawn(self.clone().work(owner));
+            self.tasks.spawn(self.clone().work(owner, &KINDS));
         }
         if self.settings.workers > 0 {
+            // What nobody waits for keeps nobody waiting.
+            if self.settings.transcoder.is_some() {
+                self.tasks.spawn(self.clone().work(format!("{}-look", self.name), &[DISCOVER]));
+            }
             self.tasks.spawn(self.clone().tidy());
         }
         self.tasks.spawn(self.clone().watch());

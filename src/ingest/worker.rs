@@ -4,6 +4,8 @@ use super::error::Error;
 use super::random::token;
 use super::service::{Ingest, backoff, later, now};
 use crate::library::{Job, Renewal};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
@@ -19,8 +21,11 @@ pub(super) const PURGE: &str = "purge";
 /// Removes a file that another replaced.
 pub(super) const DISCARD: &str = "discard";
 
-/// What is done here.
-const KINDS: [&str; 4] = [FINISH, IMPORT, PURGE, DISCARD];
+/// Asks GStreamer what an upload holds.
+pub(super) const DISCOVER: &str = "discover";
+
+/// What every worker does.
+pub(super) const KINDS: [&str; 4] = [FINISH, IMPORT, PURGE, DISCARD];
 
 /// How long to wait for jobs before asking anyway.
 const POLL: Duration = Duration::from_millis(500);
@@ -32,7 +37,7 @@ const AWAY: Duration = Duration::from_secs(1);
 const BEATS: u32 = 3;
 
 /// A job as whoever does it sees it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(super) struct Task {
     /// The job's.
     pub(super) id: String,
@@ -43,6 +48,24 @@ pub(super) struct Task {
     pub(super) payload: String,
     attempt: i32,
     owner: String,
+    /// How far it is.
+    pub(super) progress: Progress,
+}
+
+/// How far a job is, in thousandths.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Progress(Arc<AtomicI32>);
+
+impl Progress {
+    /// So much of `whole` is done.
+    pub(super) fn at(&self, done: u64, whole: u64) {
+        let thousandths = u128::from(done.min(whole)) * 1_000 / u128::from(whole.max(1));
+        self.0.store(i32::try_from(thousandths).unwrap_or(1_000), Ordering::Relaxed);
+    }
+
+    fn thousandths(&self) -> i32 {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 /// How a job ended.
@@ -59,13 +82,13 @@ enum Ended {
 }
 
 impl Ingest {
-    /// Does jobs as `owner`, one at a time, until the service is stopped.
-    pub(super) async fn work(self, owner: String) {
+    /// Does jobs of these `kinds` as `owner`, one at a time, until the service is stopped.
+    pub(super) async fn work(self, owner: String, kinds: &'static [&'static str]) {
         let mut away = false;
         while !self.stop.is_cancelled() {
             // A name for each claim: an attempt that is given back is another's by the same number.
             let claim = format!("{owner}-{}", token::<4>());
-            match self.library.claim_job(&claim, &KINDS, self.settings.lease, now()).await {
+            match self.library.claim_job(&claim, kinds, self.settings.lease, now()).await {
                 Ok(Some(job)) => {
                     away = false;
                     self.run(Task::of(job, &claim)).await;
@@ -126,7 +149,11 @@ impl Ingest {
                 _ = beat.tick() => {}
             }
             let until = later(self.settings.lease);
-            match self.library.renew_job(&task.id, task.attempt, &task.owner, 0, until, now()).await {
+            match self
+                .library
+                .renew_job(&task.id, task.attempt, &task.owner, task.progress.thousandths(), until, now())
+                .await
+            {
                 Ok(Renewal::Held) => heard = tokio::time::Instant::now(),
                 Ok(Renewal::Cancelled) => return Ended::Cancelled,
                 // As long as the lease holds nobody else does it.
@@ -151,6 +178,7 @@ impl Ingest {
             IMPORT => self.import(task).await,
             PURGE => self.purge(task).await,
             DISCARD => self.discard(task).await,
+            DISCOVER => self.discover(task).await,
             other => Err(Error::Request(format!("`{other}` is no kind of job"))),
         }
     }
@@ -159,6 +187,6 @@ impl Ingest {
 impl Task {
     fn of(job: Job, owner: &str) -> Self {
         let Job { id, kind, subject, payload, attempt, .. } = job;
-        Self { id, kind, subject, payload, attempt, owner: owner.into() }
+        Self { id, kind, subject, payload, attempt, owner: owner.into(), progress: Progress::default() }
     }
 }

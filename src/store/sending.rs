@@ -217,12 +217,12 @@ impl Remote {
         }
     }
 
-    /// A URL by which the object at `path` can be put for so long.
-    pub(super) async fn signed_put(&self, path: &str, lifetime: Duration) -> Result<Option<String>, Error> {
+    /// A URL by which anyone can do `what` with the object at `path` for so long.
+    pub(super) async fn signed(&self, what: &Method, path: &str, lifetime: Duration) -> Result<Option<String>, Error> {
         let Some(signer) = &self.skills().signer else { return Ok(None) };
         let key = self.key(path)?;
         // It may ask for credentials.
-        let url = self.sent(ANSWER, || signer.signed_url(Method::PUT, &key, lifetime)).await;
+        let url = self.sent(ANSWER, || signer.signed_url(what.clone(), &key, lifetime)).await;
         url.map(|url| Some(url.into())).map_err(|fault| self.refused(fault, path))
     }
 }

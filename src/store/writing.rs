@@ -7,6 +7,7 @@ use super::name::is_writable;
 use super::remote::Remote;
 use super::tree::{Backend, Store};
 use bytes::Bytes;
+use object_store::signer::Method;
 use rustix::fs::{Access, access};
 use std::path::Path;
 use std::time::Duration;
@@ -58,7 +59,16 @@ impl Store {
     pub async fn signed_put(&self, path: &str, lifetime: Duration) -> Result<Option<String>, Error> {
         match self.first(path)? {
             (Backend::Folder(_), _) => Ok(None),
-            (Backend::Remote(remote), inner) => remote.signed_put(inner, lifetime).await,
+            (Backend::Remote(remote), inner) => remote.signed(&Method::PUT, inner, lifetime).await,
+        }
+    }
+
+    /// A URL by which a program of this machine reads the object at `path` for so long: of a file where it is one
+    /// (RFC 8089), else signed. `None` where the store knows no such thing.
+    pub async fn readable(&self, path: &str, lifetime: Duration) -> Result<Option<String>, Error> {
+        match self.first(path)? {
+            (Backend::Folder(folder), inner) => Ok(file_url(&folder.root().join(inner))),
+            (Backend::Remote(remote), inner) => remote.signed(&Method::GET, inner, lifetime).await,
         }
     }
 
@@ -77,6 +87,11 @@ impl Store {
 
 fn read_only(remote: &Remote) -> String {
     format!("{} is a web server, which is only read", remote.name())
+}
+
+/// The URL of a file; `None` where its path has none.
+fn file_url(path: &Path) -> Option<String> {
+    reqwest::Url::from_file_path(std::path::absolute(path).ok()?).ok().map(String::from)
 }
 
 fn may_write(root: &Path) -> std::io::Result<()> {

@@ -1,0 +1,141 @@
+//! The only program that links GStreamer: one task, told as lines of JSON on standard output. Whoever does not want it any
+//! more kills it.
+//!
+//! ```text
+//! afflux-transcode discover      what is in the media at the URI on standard input
+//!
+//! {"container": "Quicktime", "milliseconds": 4000, "streams": [
+//!   {"kind": "video", "codec": "H.264 (High Profile)", "rfc6381": "avc1.64001E", "width": 640, "height": 352, "framerate": "24/1"},
+//!   {"kind": "audio", "codec": "MPEG-4 AAC", "rfc6381": "mp4a.40.2", "channels": 2, "sample_rate": 48000, "language": "en"}]}
+//! {"error": "Could not determine type of stream.", "streams": []}
+//! ```
+//! The media is whatever somebody has uploaded: memory and time are bounded before any of it is read.
+
+use glib::prelude::{Cast, ObjectExt};
+use gstreamer as gst;
+use gstreamer::glib;
+use gstreamer_pbutils as pbutils;
+use pbutils::prelude::DiscovererStreamInfoExt;
+use pbutils::{
+    Discoverer, DiscovererAudioInfo, DiscovererInfo, DiscovererResult, DiscovererStreamInfo, DiscovererSubtitleInfo,
+    DiscovererVideoInfo,
+};
+use rustix::process::{Resource, Rlimit, setrlimit};
+use serde_json::{Map, Value, json};
+use std::error::Error;
+use std::io::{Read, Write};
+use std::process::ExitCode;
+
+/// How long GStreamer may look at media.
+const PATIENCE: gst::ClockTime = gst::ClockTime::from_seconds(20);
+
+/// What the process may take: seconds of all cores together, bytes of address space, bytes of a core file.
+const BOUNDS: [(Resource, u64); 3] = [(Resource::Cpu, 40), (Resource::As, 4 << 30), (Resource::Core, 0)];
+
+/// Bytes of a URI at most.
+const URI: u64 = 64 << 10;
+
+fn main() -> ExitCode {
+    let asked: Vec<String> = std::env::args().skip(1).collect();
+    if asked != ["discover"] {
+        eprintln!("afflux-transcode discover: what is in the media at the URI on standard input");
+        return ExitCode::from(2);
+    }
+    match discover() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("afflux-transcode: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Tells what is in the media at the URI on standard input.
+fn discover() -> Result<(), Box<dyn Error>> {
+    bound()?;
+    let mut uri = String::new();
+    std::io::stdin().lock().take(URI).read_to_string(&mut uri)?;
+    gst::init()?;
+    let (discoverer, turning) = (Discoverer::new(PATIENCE)?, glib::MainLoop::new(None, false));
+    discoverer.connect_discovered(|_, info, error| tell(&found(info, error)));
+    let over = turning.clone();
+    discoverer.connect_finished(move |_| over.quit());
+    discoverer.start();
+    discoverer.discover_uri_async(uri.trim())?;
+    turning.run();
+    Ok(())
+}
+
+/// Bounds what the process may take. It does not outlive whoever began it.
+fn bound() -> rustix::io::Result<()> {
+    for (resource, most) in BOUNDS {
+        setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) })?;
+    }
+    #[cfg(target_os = "linux")]
+    rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
+    Ok(())
+}
+
+/// A line of JSON. Nobody is left to be told that nobody listens.
+fn tell(value: &Value) {
+    let _gone = writeln!(std::io::stdout(), "{value}");
+}
+
+fn found(info: &DiscovererInfo, error: Option<&glib::Error>) -> Value {
+    let container = info.stream_info().filter(|top| top.is::<pbutils::DiscovererContainerInfo>());
+    let streams: Vec<Value> = info.stream_list().iter().filter_map(told).collect();
+    let mut found = Map::new();
+    found.extend(container.as_ref().and_then(codec).map(|container| ("container".into(), container.into())));
+    found.extend(info.duration().map(|duration| ("milliseconds".into(), duration.mseconds().into())));
+    found.insert("streams".into(), streams.into());
+    let missing = info.result() == DiscovererResult::MissingPlugins;
+    let missing = missing.then(|| "GStreamer has no decoder for some of it here".to_owned());
+    found.extend(missing.or_else(|| error.map(ToString::to_string)).map(|error| ("error".into(), error.into())));
+    found.into()
+}
+
+/// What is told of a stream; of containers nothing.
+fn told(stream: &DiscovererStreamInfo) -> Option<Value> {
+    let told = if let Some(video) = stream.downcast_ref::<DiscovererVideoInfo>() {
+        let rate = video.framerate();
+        json!({
+            "kind": if video.is_image() { "image" } else { "video" },
+            "width": video.width(),
+            "height": video.height(),
+            "framerate": format!("{}/{}", rate.numer(), rate.denom()),
+            "interlaced": video.is_interlaced(),
+            "bitrate": video.bitrate(),
+        })
+    } else if let Some(audio) = stream.downcast_ref::<DiscovererAudioInfo>() {
+        json!({
+            "kind": "audio",
+            "channels": audio.channels(),
+            "sample_rate": audio.sample_rate(),
+            "language": audio.language().map(String::from),
+            "bitrate": audio.bitrate(),
+        })
+    } else if let Some(text) = stream.downcast_ref::<DiscovererSubtitleInfo>() {
+        json!({"kind": "text", "language": text.language().map(String::from)})
+    } else {
+        return None;
+    };
+    let Value::Object(mut told) = told else { return None };
+    told.extend(codec(stream).map(|codec| ("codec".into(), codec.into())));
+    told.extend(rfc6381(stream).map(|codec| ("rfc6381".into(), codec.into())));
+    // What is not known is left out.
+    told.retain(|_, value| !value.is_null() && *value != json!(0));
+    Some(told.into())
+}
+
+/// What a codec or container is called.
+fn codec(stream: &impl DiscovererStreamInfoExt) -> Option<String> {
+    let caps = stream.caps()?;
+    Some(pbutils::pb_utils_get_codec_description(&caps).into())
+}
+
+/// The codec as RFC 6381 writes it.
+fn rfc6381(stream: &DiscovererStreamInfo) -> Option<String> {
+    let caps = stream.caps()?;
+    let codec = pbutils::codec_utils_caps_get_mime_codec(&caps);
+    codec.ok().map(String::from)
+}
