@@ -124,7 +124,9 @@ fn forged_bytes_of_a_fixture_are_refused_or_can_be_served() {
         for _ in 0..FLIPS {
             if let Ok(movie) = Movie::thaw(&sealed(forged(&frozen, &mut next), &seals)) {
                 let (size, movie) = (movie.size, Arc::new(movie));
-                Plan::new(&source(&movie), 0, SIX).iter().for_each(|plan| serve(plan, size));
+                if let Ok(plan) = Plan::new(&source(&movie), 0, SIX) {
+                    serve(&plan, size);
+                }
             }
         }
     }

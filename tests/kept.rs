@@ -4,6 +4,7 @@
 #![allow(
     dead_code,
     clippy::as_conversions,
+    clippy::case_sensitive_file_extension_comparisons,
     clippy::cast_possible_truncation,
     clippy::cast_precision_loss,
     clippy::float_arithmetic,
@@ -95,13 +96,13 @@ impl Scene {
         }
     }
 
-    fn lay(&self, path: &PathBuf, bytes: &[u8]) {
-        fs::write(path, bytes).unwrap();
-    }
-
     fn of_kind(&self, ending: &str) -> (&PathBuf, &Vec<u8>) {
         self.kept.iter().find(|(path, _)| path.extension().unwrap() == ending).unwrap()
     }
+}
+
+fn lay(path: &PathBuf, bytes: &[u8]) {
+    fs::write(path, bytes).unwrap();
 }
 
 #[test]
@@ -126,12 +127,12 @@ fn what_has_rotted_anywhere_is_made_again() {
         for at in (0..bytes.len()).step_by(bytes.len() / 12 + 1).chain([bytes.len() - 1]) {
             let mut rotten = bytes.clone();
             rotten[at] ^= 4;
-            scene.lay(path, &rotten);
+            lay(path, &rotten);
             scene.check(&scene.site(), &format!("{} has rotted at {at}", path.display()));
             assert_eq!(scene.until(|kept| *kept == scene.kept), scene.kept);
         }
         for len in [0, 5, 20, bytes.len() / 2, bytes.len() - 1] {
-            scene.lay(path, &bytes[..len]);
+            lay(path, &bytes[..len]);
             scene.check(&scene.site(), &format!("{} is torn at {len}", path.display()));
             assert_eq!(scene.until(|kept| *kept == scene.kept), scene.kept);
         }
@@ -152,7 +153,7 @@ fn what_goes_away_or_rots_while_it_is_used_is_made_again() {
         assert_eq!(site.metric("afflux_moov_reads_total"), 0);
         match now {
             None => fs::remove_file(path).unwrap(),
-            Some(bytes) => scene.lay(path, bytes),
+            Some(bytes) => lay(path, bytes),
         }
         scene.check(&site, "meanwhile");
         assert_eq!(site.metric("afflux_moov_reads_total"), 1, "read once, for all that was missing");
@@ -195,7 +196,7 @@ fn a_plan_that_is_not_true_gives_no_wrong_segment_and_is_made_again() {
     for at in (20..bytes.len() - 8).step_by(bytes.len() / 40 + 1) {
         let mut forged = bytes.clone();
         forged[at] ^= 1;
-        scene.lay(path, &sealed(forged));
+        lay(path, &sealed(forged));
         let site = scene.site();
         let segments = scene.answers.iter().filter(|(url, _)| url.ends_with(".m4s"));
         let answers = segments.map(|(url, body)| (site.get(url), body));
@@ -206,7 +207,7 @@ fn a_plan_that_is_not_true_gives_no_wrong_segment_and_is_made_again() {
             scene.check(&site, &format!("forged at {at}"));
             found += 1;
         }
-        scene.lay(path, bytes);
+        lay(path, bytes);
     }
     assert!(found > 10, "{found}");
 }

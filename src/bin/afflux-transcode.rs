@@ -82,7 +82,7 @@ fn tell(value: &Value) {
 }
 
 fn found(info: &DiscovererInfo, error: Option<&glib::Error>) -> Value {
-    let container = info.stream_info().filter(|top| top.is::<pbutils::DiscovererContainerInfo>());
+    let container = info.stream_info().filter(ObjectExt::is::<pbutils::DiscovererContainerInfo>);
     let streams: Vec<Value> = info.stream_list().iter().filter_map(told).collect();
     let mut found = Map::new();
     found.extend(container.as_ref().and_then(codec).map(|container| ("container".into(), container.into())));

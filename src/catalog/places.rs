@@ -87,7 +87,9 @@ impl Places {
         let Some(folder) = self.folder.clone() else { return };
         let keys: Vec<Key> = objects.iter().map(|object| in_store(object)).chain([plan]).collect();
         let gone = tokio::task::spawn_blocking(move || {
-            keys.iter().for_each(|key| folder.discard(key, "it is not true"));
+            for key in &keys {
+                folder.discard(key, "it is not true");
+            }
         });
         let _done = gone.await;
     }
