@@ -18,7 +18,7 @@
 use crate::media::{AssetId, MediaKind, TrackName, Version};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use std::borrow::Cow;
-use std::fmt::{self, Write as _};
+use std::fmt;
 
 /// All but RFC 3986's unreserved characters is encoded: `$`, which DASH templates use, too.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -156,10 +156,20 @@ impl Segments {
     /// The reference to segment `number`, from 1.
     #[must_use]
     pub fn reference(&self, number: u32) -> String {
-        let mut reference = String::with_capacity(self.before.len() + 10 + self.behind.len());
-        // Memory takes every write.
-        let _ = write!(reference, "{}{number}{}", self.before, self.behind);
-        reference
+        format!("{}{number}{}", self.before, self.behind)
+    }
+
+    /// Bytes that a reference has, mostly.
+    #[must_use]
+    pub const fn about(&self) -> usize {
+        self.before.len() + "10000".len() + self.behind.len()
+    }
+
+    /// Appends the reference to segment `number`, from 1.
+    pub fn print(&self, number: u32, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.before.as_bytes());
+        out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+        out.extend_from_slice(self.behind.as_bytes());
     }
 }
 

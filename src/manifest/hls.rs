@@ -47,54 +47,84 @@ pub(super) fn media(asset: &AssetId, plan: &Plan, track: &Planned) -> Vec<u8> {
         micros(track, end).saturating_sub(micros(track, segment.start))
     });
     let names = route::Segments::of_track(track.version, &track.name);
-    let mut init = Some(Map { uri: init, byte_range: None, other_attributes: HashMap::new() });
-    let segments = listed(&names, spans).map(|segment| MediaSegment { map: init.take(), ..segment });
-    vod(plan.target_duration(), track.is_independent(), segments, VERSION)
+    let init = Map { uri: init, byte_range: None, other_attributes: HashMap::new() };
+    vod(head(plan.target_duration(), track.is_independent(), VERSION), Some(init), (&names, spans))
 }
 
-/// Segments that last so many microseconds each, the first number 1.
-pub(super) fn listed(names: &route::Segments, spans: impl Iterator<Item = u64>) -> impl Iterator<Item = MediaSegment> {
-    // Few spans differ.
-    let mut known = BTreeMap::new();
-    (1..).zip(spans).map(move |(number, micros)| MediaSegment {
-        uri: names.reference(number),
-        duration: *known.entry(micros).or_insert_with(|| seconds(micros)),
-        ..MediaSegment::default()
-    })
-}
-
-/// Segments that are printed at a time: what they are printed from takes many times the memory of their text.
-const AT_ONCE: usize = 64;
-
-/// A media playlist that is complete and counts from 1.
-pub(super) fn vod(
-    target: u32,
-    independent_segments: bool,
-    segments: impl Iterator<Item = MediaSegment>,
-    version: usize,
-) -> Vec<u8> {
-    let mut playlist = MediaPlaylist {
+/// A media playlist that is complete and counts from 1, without its segments.
+pub(super) fn head(target: u32, independent_segments: bool, version: usize) -> MediaPlaylist {
+    MediaPlaylist {
         version: Some(version),
         independent_segments,
         target_duration: u64::from(target),
         media_sequence: 1,
         playlist_type: Some(MediaPlaylistType::Vod),
         ..MediaPlaylist::default()
-    };
-    let (mut text, mut part) = (Vec::new(), Vec::new());
-    playlist.write_to(&mut text).expect("memory takes every write");
-    // Each part is a playlist; its header stands in the text already.
-    let header = text.len();
-    let mut segments = segments.peekable();
-    while !playlist.end_list {
-        playlist.segments.clear();
-        playlist.segments.extend(segments.by_ref().take(AT_ONCE));
-        playlist.end_list = segments.peek().is_none();
-        part.clear();
-        playlist.write_to(&mut part).expect("memory takes every write");
-        text.extend(part.get(header..).unwrap_or_default());
     }
+}
+
+/// Bytes of the line of a segment's span, mostly.
+const LINE: usize = "#EXTINF:6.006,\n\n".len();
+
+/// The playlist of `head` and of segments that last so many microseconds each, the first with its `init`. Few spans
+/// differ: the lines of each are printed once, and copied for every segment that lasts as long.
+pub(super) fn vod(
+    head: MediaPlaylist,
+    mut init: Option<Map>,
+    (names, spans): (&route::Segments, impl Iterator<Item = u64>),
+) -> Vec<u8> {
+    let mut lines = Lines::new(head);
+    let (mut text, mut known) = (lines.header.clone(), BTreeMap::new());
+    text.reserve(spans.size_hint().0 * (names.about() + LINE));
+    for (number, span) in (1..).zip(spans) {
+        if let Some(init) = init.take() {
+            text.extend(lines.of(span, Some(init)));
+        } else {
+            text.extend_from_slice(known.entry(span).or_insert_with(|| lines.of(span, None)));
+        }
+        names.print(number, &mut text);
+        text.push(b'\n');
+    }
+    text.extend(lines.end());
     text
+}
+
+/// Prints lines of a media playlist.
+struct Lines {
+    playlist: MediaPlaylist,
+    /// What it begins with.
+    header: Vec<u8>,
+}
+
+impl Lines {
+    fn new(head: MediaPlaylist) -> Self {
+        let mut lines = Self { playlist: head, header: Vec::new() };
+        lines.header = lines.printed();
+        lines
+    }
+
+    /// What stands before the reference to a segment of so many microseconds.
+    fn of(&mut self, span: u64, init: Option<Map>) -> Vec<u8> {
+        self.playlist.segments = vec![MediaSegment { duration: seconds(span), map: init, ..MediaSegment::default() }];
+        let mut lines = self.printed();
+        // The reference is empty: what ends its line stands behind the real one.
+        lines.pop();
+        lines
+    }
+
+    /// What stands behind all segments.
+    fn end(mut self) -> Vec<u8> {
+        self.playlist.segments.clear();
+        self.playlist.end_list = true;
+        self.printed()
+    }
+
+    /// What is printed behind the header.
+    fn printed(&self) -> Vec<u8> {
+        let mut text = Vec::new();
+        self.playlist.write_to(&mut text).expect("memory takes every write");
+        text.split_off(self.header.len())
+    }
 }
 
 impl Printer<'_> {

@@ -1,6 +1,6 @@
 //! HLS playlists of MPEG-TS (RFC 8216 §3.2): each H.264 video muxed with the default AAC, other AAC alone.
 
-use super::hls::{codecs, listed, resolution, thousandths, vod};
+use super::hls::{codecs, head, resolution, thousandths, vod};
 use super::names::{self, Group, Rendition};
 use super::rates::{FrameRate, Rates};
 use super::texts::Text;
@@ -154,8 +154,7 @@ fn is_independent(streams: Streams<'_>) -> bool {
 fn media(name: &ProgramName, (streams, transport): (Streams<'_>, &Transport), target: u32) -> Vec<u8> {
     let version = streams.version();
     let names = route::Segments::of_program(version, name);
-    let segments = listed(&names, spans(transport));
-    vod(target, is_independent(streams), segments, VERSION)
+    vod(head(target, is_independent(streams), VERSION), None, (&names, spans(transport)))
 }
 
 fn multivariant(asset: &AssetId, lineup: &Lineup<'_>, variants: &[Listed<'_>], alternatives: &[Listed<'_>]) -> Vec<u8> {

@@ -16,7 +16,7 @@ use super::ladder::{Alignment, Division, Plan, Planned, Settings, Source};
 use super::segments::{Opening, Segment, Weight};
 use super::start;
 use super::timeline::Timeline;
-use crate::media::{Damage, Form, Packed, Reader, Span, Ticks, u32_from_usize, usize_from_u64};
+use crate::media::{Damage, Form, Packed, Reader, Span, Ticks, u32_from_usize, u64_from_usize, usize_from_u64};
 use bytes::Bytes;
 use std::num::NonZeroU32;
 use std::ops::Range;
@@ -130,9 +130,12 @@ fn thaw_cuts(gaps: &Packed, samples: u32) -> Result<Cuts, Damage> {
 /// Ticks that any time of a kept plan lies within: then no difference of two overflows, nor a sum with `SHIFT`.
 const TIMES: Range<i64> = -(1 << 40)..1 << 62;
 
+/// Segments that are unpacked at a time: a block of packed numbers.
+const AT_ONCE: usize = 64;
+
 /// What is said of all segments of `track`: they partition it, and weigh what it weighs.
 fn thaw_segments(from: &mut Reader<'_>, track: &Timeline, cuts: &[u32]) -> Result<Vec<Segment>, Damage> {
-    let (narrow, mut start) = (u64::from(u32::MAX), Ticks(from.i64()?));
+    let (narrow, start) = (u64::from(u32::MAX), Ticks(from.i64()?));
     if start.0 < TIMES.start {
         return Err(Damage::Value("start of a segment"));
     }
@@ -144,31 +147,57 @@ fn thaw_segments(from: &mut Reader<'_>, track: &Timeline, cuts: &[u32]) -> Resul
     if !same || count > u64::from(track.len()) {
         return Err(Damage::Value("number of segments"));
     }
-    let told = spans.values(0).zip(openings.values(0)).zip(bytes.values(0));
-    let told = samples.values(0).zip(told).zip(durations.values(0).zip(syncs.values(0)));
-    let (mut segments, mut first) = (Vec::with_capacity(usize_from_u64(count)), 0_u32);
-    for ((samples, ((span, opening), bytes)), (duration, syncs)) in told {
-        let end = u32::try_from(samples).ok().and_then(|samples| first.checked_add(samples));
-        let end = end.filter(|end| *end > first && *end <= track.len()).ok_or(Damage::Value("number of samples"))?;
-        let opening = match opening {
-            0 => Opening::Closed,
-            1 => Opening::Open,
-            _ => Opening::None,
-        };
-        let duration = NonZeroU32::new(u32::try_from(duration).unwrap_or(0));
-        let weight = Weight { bytes, duration, syncs: u32::try_from(syncs).unwrap_or(0) };
-        let span = Span(span);
-        segments.push(Segment { samples: first..end, start, span, opening, weight });
-        let next = start.after(span).filter(|next| *next > start && TIMES.contains(&next.0));
-        (first, start) = (end, next.ok_or(Damage::Value("span"))?);
-    }
+    let columns = [&samples, &spans, &openings, &bytes, &durations, &syncs];
+    let segments = join(columns, start, track.len())?;
     if !begin_at(&segments, cuts) {
         return Err(Damage::Value("cut"));
     }
-    if first != track.len() || !weighs(&segments, track) {
+    let last = segments.last().map_or(0, |last| last.samples.end);
+    if last != track.len() || !weighs(&segments, track) {
         return Err(Damage::Value("weight of all segments"));
     }
     Ok(segments)
+}
+
+/// What is said of each segment: samples, span, opening, bytes, duration, sync samples.
+const COLUMNS: usize = 6;
+
+/// The segments that `columns`, which are as long, tell of; the first begins at `start`, and none has a sample behind
+/// `end`. Columns are unpacked some rows at a time, which takes less than value by value.
+fn join(columns: [&Packed; COLUMNS], mut start: Ticks, end: u32) -> Result<Vec<Segment>, Damage> {
+    let count = columns.iter().map(|column| column.len()).min().unwrap_or(0);
+    let (mut segments, mut first) = (Vec::with_capacity(usize_from_u64(count)), 0_u32);
+    for from in (0..count).step_by(AT_ONCE) {
+        let to = count.min(from + u64_from_usize(AT_ONCE));
+        let mut cells = [[0_u64; AT_ONCE]; COLUMNS];
+        for (cells, column) in cells.iter_mut().zip(columns) {
+            let mut cells = cells.iter_mut();
+            column.each(from, to, |value| cells.next().into_iter().for_each(|cell| *cell = value));
+        }
+        let [samples, spans, openings, bytes, durations, syncs] = &cells;
+        let told = spans.iter().zip(openings).zip(bytes).zip(durations.iter().zip(syncs));
+        for (samples, (((span, opening), bytes), (duration, syncs))) in
+            samples.iter().zip(told).take(usize_from_u64(to - from))
+        {
+            let behind = u32::try_from(*samples).ok().and_then(|samples| first.checked_add(samples));
+            let behind = behind.filter(|at| *at > first && *at <= end).ok_or(Damage::Value("number of samples"))?;
+            let duration = NonZeroU32::new(u32::try_from(*duration).unwrap_or(0));
+            let weight = Weight { bytes: *bytes, duration, syncs: u32::try_from(*syncs).unwrap_or(0) };
+            let (opening, span) = (opening_of(*opening), Span(*span));
+            segments.push(Segment { samples: first..behind, start, span, opening, weight });
+            let next = start.after(span).filter(|next| *next > start && TIMES.contains(&next.0));
+            (first, start) = (behind, next.ok_or(Damage::Value("span"))?);
+        }
+    }
+    Ok(segments)
+}
+
+const fn opening_of(code: u64) -> Opening {
+    match code {
+        0 => Opening::Closed,
+        1 => Opening::Open,
+        _ => Opening::None,
+    }
 }
 
 /// Whether each of `segments` begins at one of `cuts`.
