@@ -9,6 +9,7 @@ mod support;
 
 use desk::{Desk, film};
 use serde_json::{Value, json};
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -124,6 +125,29 @@ fn nothing_is_found_in_what_is_nothing() {
     let refused = put(&desk, &noise);
     assert_eq!(refused.status, 422, "{}", refused.text);
     assert!(!refused.text.contains("GStreamer"), "{}", refused.text);
+}
+
+#[test]
+fn what_a_file_names_is_not_fetched() {
+    let folder = tempfile::tempdir().unwrap();
+    let host = TcpListener::bind("127.0.0.1:0").unwrap();
+    host.set_nonblocking(true).unwrap();
+    let url = format!("http://{}/secret.ts", host.local_addr().unwrap());
+    let hls = format!("#EXTM3U\n#EXT-X-TARGETDURATION:6\n#EXTINF:6,\n{url}\n#EXT-X-ENDLIST\n");
+    let dash = format!(
+        "<?xml version=\"1.0\"?><MPD xmlns=\"urn:mpeg:dash:schema:mpd:2011\" type=\"static\" \
+         mediaPresentationDuration=\"PT6S\" profiles=\"urn:mpeg:dash:profile:isoff-on-demand:2011\"><Period>\
+         <AdaptationSet mimeType=\"video/mp4\"><Representation id=\"1\" bandwidth=\"1\"><BaseURL>{url}</BaseURL>\
+         </Representation></AdaptationSet></Period></MPD>"
+    );
+    let desk = Desk::new();
+    for text in [hls, dash] {
+        let playlist = folder.path().join("film.mp4");
+        std::fs::write(&playlist, text).unwrap();
+        let refused = put(&desk, &playlist);
+        assert_eq!(refused.status, 422, "{}", refused.text);
+        assert!(host.accept().is_err(), "somebody came");
+    }
 }
 
 #[test]

@@ -75,6 +75,33 @@ fn real_clients_upload_to_a_bucket() {
 }
 
 #[test]
+fn a_bucket_that_goes_away_in_the_middle_of_a_part_loses_nothing() {
+    let root = tempfile::tempdir().unwrap();
+    let desk = Desk::far(&format!("sqlite:{}", root.path().join("library.db").display()), SOON);
+    let bytes = house::film("natural/352p.mp4", 30 << 20);
+    let url = desk.begin_upload(bytes.len() as u64, "night.mp4", Some("night"));
+    let first = 9 << 20;
+    assert_eq!(desk.patch(&url, 0, &bytes[..first]).status, 204);
+    let mut client = desk.lingering(&url, first as u64, bytes.len() - first, &bytes[first..12 << 20]);
+    std::thread::sleep(Duration::from_millis(300));
+    desk.bucket_goes(true);
+    // The second part is whole now, and nobody takes it.
+    client.send_bytes(&bytes[12 << 20..(16 << 20) + 4_096]);
+    let refused = client.answer("PATCH");
+    assert_eq!(refused.status, 502, "{}", refused.text_lossy());
+    assert!(refused.header("retry-after").is_some());
+    assert_eq!(desk.offset(&url), first as u64);
+    let again = desk.patch(&url, first as u64, &bytes[first..]);
+    assert_eq!((again.status, desk.offset(&url)), (502, first as u64), "{}", again.text);
+    desk.bucket_goes(false);
+    let rest = desk.patch(&url, first as u64, &bytes[first..]);
+    assert_eq!(rest.status, 204, "{}", rest.text);
+    let file = desk.get(&url).json["file"].as_str().unwrap().to_owned();
+    assert!(std::fs::read(desk.media().join("night").join(file)).unwrap() == bytes, "other bytes");
+    assert!(desk.staged().is_empty(), "{:?}", desk.staged());
+}
+
+#[test]
 fn a_file_is_put_into_the_bucket_by_its_client_where_the_store_signs_urls() {
     let root = tempfile::tempdir().unwrap();
     let library = format!("sqlite:{}", root.path().join("library.db").display());

@@ -9,9 +9,11 @@
 //!   {"kind": "audio", "codec": "MPEG-4 AAC", "rfc6381": "mp4a.40.2", "channels": 2, "sample_rate": 48000, "language": "en"}]}
 //! {"error": "Could not determine type of stream.", "streams": []}
 //! ```
-//! The media is whatever somebody has uploaded: memory and time are bounded before any of it is read.
+//! The media is whatever somebody has uploaded: memory and time are bounded before any of it is read, and whatever it
+//! names is not fetched.
 
 use glib::prelude::{Cast, ObjectExt};
+use gst::prelude::GstObjectExt;
 use gstreamer as gst;
 use gstreamer::glib;
 use gstreamer_pbutils as pbutils;
@@ -31,6 +33,9 @@ const PATIENCE: gst::ClockTime = gst::ClockTime::from_seconds(20);
 
 /// What the process may take: seconds of all cores together, bytes of address space, bytes of a core file.
 const BOUNDS: [(Resource, u64); 3] = [(Resource::Cpu, 40), (Resource::As, 4 << 30), (Resource::Core, 0)];
+
+/// The element that fetches media by HTTP.
+const FETCHER: &str = "souphttpsrc";
 
 /// Bytes of a URI at most.
 const URI: u64 = 64 << 10;
@@ -56,6 +61,7 @@ fn discover() -> Result<(), Box<dyn Error>> {
     let mut uri = String::new();
     std::io::stdin().lock().take(URI).read_to_string(&mut uri)?;
     gst::init()?;
+    disconnect(uri.trim());
     let (discoverer, turning) = (Discoverer::new(PATIENCE)?, glib::MainLoop::new(None, false));
     discoverer.connect_discovered(|_, info, error| tell(&found(info, error)));
     let over = turning.clone();
@@ -74,6 +80,19 @@ fn bound() -> rustix::io::Result<()> {
     #[cfg(target_os = "linux")]
     rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
     Ok(())
+}
+
+/// Forgets all elements that fetch what media name: a file that is a playlist in disguise is read by nobody, and asks
+/// nobody for anything. What fetches the media itself stays.
+fn disconnect(uri: &str) {
+    let registry = gst::Registry::get();
+    for factory in gst::ElementFactory::factories_with_type(gst::ElementFactoryType::ANY, gst::Rank::NONE) {
+        let class = factory.metadata(gst::ELEMENT_METADATA_KLASS).unwrap_or_default();
+        let fetches = ["Adaptive", "Network"].iter().any(|word| class.contains(word));
+        if fetches && !(uri.starts_with("http") && factory.name() == FETCHER) {
+            registry.remove_feature(&factory);
+        }
+    }
 }
 
 /// A line of JSON. Nobody is left to be told that nobody listens.

@@ -14,6 +14,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
+use tokio::sync::watch;
 
 /// What the bucket is called.
 pub(crate) const BUCKET: &str = "films";
@@ -30,6 +31,8 @@ const SKEW: Duration = Duration::from_mins(15);
 #[derive(Debug)]
 pub(crate) struct Bucket {
     address: SocketAddr,
+    /// Whether it answers nobody.
+    away: watch::Sender<bool>,
     /// The server's own folder: the bucket is a link in it, so that what the server notes down is nowhere else.
     _root: TempDir,
     _runtime: Runtime,
@@ -54,14 +57,28 @@ impl Bucket {
         let runtime = Runtime::new().unwrap();
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
+        let (away, told) = watch::channel(false);
         runtime.spawn(async move {
             let server = Builder::new(TokioExecutor::new());
             while let Ok((stream, _)) = listener.accept().await {
                 let serving = server.serve_connection(TokioIo::new(stream), service.clone()).into_owned();
-                tokio::spawn(serving);
+                let mut told = told.clone();
+                tokio::spawn(async move {
+                    tokio::select! {
+                        biased;
+                        _ = told.wait_for(|away| *away) => {}
+                        _ = serving => {}
+                    }
+                });
             }
         });
-        Self { address, _root: root, _runtime: runtime }
+        Self { address, away, _root: root, _runtime: runtime }
+    }
+
+    /// Hangs up on everybody from now on, or no more.
+    #[allow(dead_code, reason = "each test crate uses a part of it")]
+    pub(crate) fn goes(&self, away: bool) {
+        self.away.send_replace(away);
     }
 
     /// The environment of a program that reads it and signs with `secret`.

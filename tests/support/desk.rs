@@ -173,6 +173,11 @@ impl Desk {
         Self { place: Rc::clone(&self.place), settings: self.settings.clone(), server, key: self.key.clone() }
     }
 
+    /// Has the bucket hang up on everybody from now on, or no more.
+    pub(crate) fn bucket_goes(&self, away: bool) {
+        self.place.bucket.as_ref().unwrap().goes(away);
+    }
+
     /// Puts a file where a URL of the store says.
     pub(crate) fn put_elsewhere(&self, url: &str, file: &Path) {
         let done = Command::new("curl").args(["-sS", "-f", "-T"]).arg(file).arg(url).output().unwrap();
