@@ -9,10 +9,11 @@ mod support;
 
 use desk::{Desk, film};
 use serde_json::{Value, json};
+use std::io::Write;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 /// Puts `file` as a film called night.
@@ -113,6 +114,17 @@ fn what_is_refused_is_called_by_what_it_is() {
         let detail = refused.json["detail"].as_str().unwrap();
         assert!(expected.iter().all(|word| detail.contains(word)), "{detail}");
         assert!(!desk.media().join("night").exists() && desk.staged().is_empty());
+    }
+}
+
+#[test]
+fn what_cannot_be_had_is_no_finding() {
+    for uri in ["file:///no/such/film.mp4", "http://127.0.0.1:1/film.mp4"] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_afflux-transcode"));
+        let mut child = command.arg("discover").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(uri.as_bytes()).unwrap();
+        let done = child.wait_with_output().unwrap();
+        assert_eq!((done.status.success(), String::from_utf8_lossy(&done.stdout).as_ref()), (false, ""), "{uri}");
     }
 }
 

@@ -9,6 +9,8 @@
 //!   {"kind": "audio", "codec": "MPEG-4 AAC", "rfc6381": "mp4a.40.2", "channels": 2, "sample_rate": 48000, "language": "en"}]}
 //! {"error": "Could not determine type of stream.", "streams": []}
 //! ```
+//! Where the media cannot be had, it ends with a failure and says why on standard error alone.
+//!
 //! The media is whatever somebody has uploaded: memory and time are bounded before any of it is read, and whatever it
 //! names is not fetched.
 
@@ -27,6 +29,7 @@ use serde_json::{Map, Value, json};
 use std::error::Error;
 use std::io::{Read, Write};
 use std::process::ExitCode;
+use std::sync::mpsc;
 
 /// How long GStreamer may look at media.
 const PATIENCE: gst::ClockTime = gst::ClockTime::from_seconds(20);
@@ -63,13 +66,23 @@ fn discover() -> Result<(), Box<dyn Error>> {
     gst::init()?;
     disconnect(uri.trim());
     let (discoverer, turning) = (Discoverer::new(PATIENCE)?, glib::MainLoop::new(None, false));
-    discoverer.connect_discovered(|_, info, error| tell(&found(info, error)));
+    let (unread, why) = mpsc::channel();
+    discoverer.connect_discovered(move |_, info, error| match error {
+        Some(error) if is_unread(info, error) => drop(unread.send(error.to_string())),
+        _ => tell(&found(info, error)),
+    });
     let over = turning.clone();
     discoverer.connect_finished(move |_| over.quit());
     discoverer.start();
     discoverer.discover_uri_async(uri.trim())?;
     turning.run();
-    Ok(())
+    why.try_recv().map_or(Ok(()), |why| Err(why.into()))
+}
+
+/// Whether the media could not be had, so that nothing is known of it. Of what broke off at once GStreamer tells only that.
+fn is_unread(info: &DiscovererInfo, error: &glib::Error) -> bool {
+    let nothing = info.stream_info().is_none();
+    error.is::<gst::ResourceError>() || nothing && error.matches(gst::StreamError::Failed)
 }
 
 /// Bounds what the process may take. It does not outlive whoever began it.
