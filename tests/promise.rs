@@ -33,8 +33,8 @@ const KEPT: u64 = 64 * MIB;
 /// What all connections together hold to be sent next, and chunks that wait to be used again.
 const BESIDE: u64 = (12 + 8) * MIB;
 
-/// What a connection takes: a chunk to be sent next, and what hyper needs.
-const EACH: u64 = 56 << 10;
+/// What a connection takes: what hyper needs, and nothing that its client does not take.
+const EACH: u64 = 24 << 10;
 
 /// Bytes a second of a slow reader.
 const SLOW: usize = 64_000;

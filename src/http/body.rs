@@ -1,11 +1,13 @@
 //! The bytes of an answer: what is in memory goes out as it lies there, what is not is pulled piece by piece.
 //!
-//! A frame is a [`Rope`]: several chunks that the socket takes in one vectored write, none copied. It is asked for when
-//! the one before has been taken, and its size is what the budget of all connections grants: a slow client holds little.
-//! Where nothing is granted, that little is copied: a part of a chunk would hold the whole of it.
+//! A frame is a [`Rope`]: several chunks that the socket takes in one vectored write, none copied. The first is made at
+//! once, each other when the kernel takes more, and where that had to be waited for, no larger than what it takes then: a
+//! slow client holds nothing while it is waited for. What all connections hold together has a budget; where that has
+//! nothing to grant, a frame is little, and copied: a part of a chunk would hold the whole of it.
 //! A body that is dropped, because the client hung up, asks for nothing further.
 
 use super::frames::{Frames, Grant};
+use super::outlet::Outlet;
 use crate::media::{ByteRange, u64_from_usize};
 use crate::origin::{Content, Error};
 use bytes::{Buf, Bytes};
@@ -18,7 +20,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-/// Bytes that one frame gathers while the budget lasts; what the kernel takes at once (`http.unsent`).
+/// Bytes that one frame gathers while the budget lasts; of a client that was waited for, what the kernel takes then, if
+/// that is less.
 const FRAME: u64 = 512 << 10;
 
 /// Bytes of a frame that every connection may hold, whatever the budget says.
@@ -34,6 +37,12 @@ pub(super) struct Body {
     left: u64,
     source: Option<Source>,
     frames: Option<Arc<Frames>>,
+    /// Where it is sent.
+    outlet: Option<Arc<Outlet>>,
+    /// Whether a frame of it was made.
+    begun: bool,
+    /// Whether the client was waited for since.
+    waited: bool,
 }
 
 /// What a body is made of.
@@ -83,7 +92,7 @@ type Reading = Pin<Box<dyn Future<Output = Result<Vec<Bytes>, Error>> + Send>>;
 impl Body {
     /// No bytes.
     pub(super) const fn empty() -> Self {
-        Self { pieces: VecDeque::new(), left: 0, source: None, frames: None }
+        Self { pieces: VecDeque::new(), left: 0, source: None, frames: None, outlet: None, begun: false, waited: false }
     }
 
     /// `text`, all of it.
@@ -119,6 +128,11 @@ impl Body {
         self.frames = Some(Arc::clone(frames));
     }
 
+    /// The same, made as `outlet` takes it.
+    pub(super) fn sent_through(&mut self, outlet: Arc<Outlet>) {
+        self.outlet = Some(outlet);
+    }
+
     fn push(&mut self, bytes: Bytes) {
         self.left += u64_from_usize(bytes.len());
         if !bytes.is_empty() {
@@ -133,7 +147,8 @@ impl Body {
 
     /// What the next frame may hold.
     fn grant(&self) -> Room {
-        let wanted = self.left.min(FRAME);
+        let taken = self.outlet.as_ref().filter(|_| self.waited).map_or(FRAME, |outlet| outlet.takes().max(LEAST));
+        let wanted = self.left.min(FRAME).min(taken);
         let grant = self.frames.as_ref().filter(|_| wanted > LEAST).and_then(|frames| frames.take(wanted, 2 * LEAST));
         let most = grant.as_ref().map_or(LEAST, Grant::bytes);
         Room { scarce: grant.is_none() && wanted > LEAST, grant, most }
@@ -202,6 +217,16 @@ impl hyper::body::Body for Body {
             return Poll::Ready(None);
         }
         let reading = self.source.as_ref().is_some_and(|source| source.reading.is_some());
+        if let Some(outlet) = self.outlet.as_ref().filter(|_| self.begun && !reading) {
+            match outlet.poll_open(cx) {
+                Poll::Pending => {
+                    self.waited = true;
+                    return Poll::Pending;
+                }
+                Poll::Ready(Err(error)) => return Poll::Ready(Some(Err(Error::Interrupted(error.to_string())))),
+                Poll::Ready(Ok(())) => {}
+            }
+        }
         let mut rope = if reading {
             Rope::default()
         } else {
@@ -217,6 +242,7 @@ impl hyper::body::Body for Body {
             };
         }
         self.left -= rope.bytes();
+        (self.begun, self.waited) = (true, false);
         Poll::Ready(Some(Ok(Frame::data(rope))))
     }
 

@@ -19,6 +19,7 @@ mod cors;
 mod encoding;
 mod frames;
 mod gallery;
+mod outlet;
 mod private;
 mod problem;
 mod public;

@@ -2,9 +2,10 @@
 
 use super::api;
 use super::body::Body;
+use super::outlet::{Limits, Outlet};
 use super::private::Private;
 use super::public::Public;
-use super::socket::{Limits, Watched, listen, prepare};
+use super::socket::{Connection, listen, prepare};
 use crate::config::{Config, Http};
 use crate::metrics::Metrics;
 use crate::origin::Origin;
@@ -204,13 +205,16 @@ impl Listener {
     /// Serves one connection to its end.
     async fn serve(self: Arc<Self>, stream: TcpStream, slot: OwnedSemaphorePermit) {
         let _open = self.desk.metrics().map(|metrics| metrics.connection());
-        prepare(&stream, u32::try_from(self.settings.unsent.bytes()).unwrap_or(u32::MAX));
-        let limits = Limits { stall: self.settings.write_stall, rate: self.settings.minimum_rate.bytes() };
-        let watched = Watched::new(stream, limits, self.desk.metrics().cloned());
+        let unsent = self.settings.unsent.bytes();
+        prepare(&stream, u32::try_from(unsent).unwrap_or(u32::MAX));
+        let limits = Limits { stall: self.settings.write_stall, rate: self.settings.minimum_rate.bytes(), unsent };
+        let (incoming, outgoing) = stream.into_split();
+        let outlet = Outlet::new(outgoing, limits, self.desk.metrics().cloned());
+        let connection = Connection::new(incoming, Arc::clone(&outlet));
         let listener = Arc::clone(&self);
         let service = service_fn(move |request| {
-            let listener = Arc::clone(&listener);
-            async move { Ok::<_, Infallible>(listener.desk.answer(request).await) }
+            let (listener, outlet) = (Arc::clone(&listener), Arc::clone(&outlet));
+            async move { Ok::<_, Infallible>(listener.answer(request, outlet).await) }
         });
         let mut connection = pin!(
             http1::Builder::new()
@@ -219,7 +223,7 @@ impl Listener {
                 .max_buf_size(HEAD_LIMIT)
                 .max_header_size(HEAD_LIMIT)
                 .half_close(true)
-                .serve_connection(watched, service)
+                .serve_connection(connection, service)
         );
         let ended = tokio::select! {
             ended = connection.as_mut() => Some(ended),
@@ -234,6 +238,14 @@ impl Listener {
             None => tracing::warn!("a connection was cut off: it took longer than `http.drain`"),
         }
         drop(slot);
+    }
+
+    /// The answer to `request`, as its client takes it from `outlet`.
+    async fn answer(&self, request: Request<Incoming>, outlet: Arc<Outlet>) -> Response<Body> {
+        // In a box of its own: an idle connection has no room for the work of answering.
+        let mut response = Box::pin(self.desk.answer(request)).await;
+        response.body_mut().sent_through(outlet);
+        response
     }
 
     /// Waits for what is under way, at most `limit`, then cuts it off.
