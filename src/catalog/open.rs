@@ -174,9 +174,10 @@ impl Catalog {
             return Ok(());
         }
         let file = asset.file(&track.file).ok_or(Error::NotFound)?;
-        let brought = self.inner.builder.movies.bring(&file.object, timeline.movie(), missing).await;
+        // In a box: what is seldom done takes no room in every request.
+        let brought = Box::pin(self.inner.builder.movies.bring(&file.object, timeline.movie(), missing)).await;
         if matches!(brought, Err(Error::Interrupted(_))) {
-            self.inner.kept.invalidate(&asset.id).await;
+            Box::pin(self.inner.kept.invalidate(&asset.id)).await;
         }
         brought
     }

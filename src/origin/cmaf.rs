@@ -71,7 +71,8 @@ impl Origin {
                 }
             }
         };
-        let looked = self.manifests.get_or_make(key, Kept::Manifest, make).await?;
+        // In a box: whoever finds it made has no room for the making.
+        let looked = Box::pin(self.manifests.get_or_make(key, Kept::Manifest, make)).await?;
         self.tell_manifests();
         Ok(looked)
     }

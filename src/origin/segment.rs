@@ -146,7 +146,7 @@ impl Origin {
         let made = self.segments.make(key, size, |filler| async move {
             source.fill(filler, &metrics).await?;
             if let Some((origin, segment)) = walk {
-                origin.read_ahead(segment).await;
+                Box::pin(origin.read_ahead(segment)).await;
             }
             Ok(())
         });
@@ -218,7 +218,7 @@ impl Origin {
                 let object = segment.object(Some(track)).ok_or(Error::NotFound)?;
                 self.catalog.bring(&segment.asset, track, planned.samples.clone()).await?;
                 if !track.is_true(planned) {
-                    return Err(self.catalog.doubt(&segment.asset).await.into());
+                    return Err(Box::pin(self.catalog.doubt(&segment.asset)).await.into());
                 }
                 Ok(Source::Cmaf(mux::segment(track, segment.number, planned), object.clone()))
             }

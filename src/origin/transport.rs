@@ -86,7 +86,7 @@ impl Origin {
         }
         let (id, plan) = (asset.id.clone(), Arc::clone(&asset.plan));
         let make = async move { Ok(Arc::new(TsManifests::new(&id, &Lineup::new(&plan)?, &transports))) };
-        let looked = self.ts_manifests.get_or_make(key, Kept::Manifest, make).await?;
+        let looked = Box::pin(self.ts_manifests.get_or_make(key, Kept::Manifest, make)).await?;
         self.tell_manifests();
         Ok(looked)
     }
@@ -122,7 +122,8 @@ impl Origin {
                 None => Err(catalog.doubt(&asset).await.into()),
             }
         };
-        let (transport, _) = self.transports.get_or_make(key, Kept::Transport, make).await?;
+        // In a box: whoever finds it made has no room for the making.
+        let (transport, _) = Box::pin(self.transports.get_or_make(key, Kept::Transport, make)).await?;
         self.metrics.cached(Kept::Transport, self.transports.bytes());
         Ok(transport)
     }

@@ -75,7 +75,8 @@ impl Object {
     pub async fn read(&self, range: ByteRange) -> Result<Bytes, Error> {
         match &self.0 {
             Inner::File(file) => file.read(range).await,
-            Inner::Stored(stored) => stored.read(range).await,
+            // In a box, here and below: whoever reads a file has no room for what a network takes.
+            Inner::Stored(stored) => Box::pin(stored.read(range)).await,
         }
     }
 
@@ -84,7 +85,7 @@ impl Object {
     pub async fn read_ranges(&self, ranges: Vec<ByteRange>) -> Result<Vec<Bytes>, Error> {
         match &self.0 {
             Inner::File(file) => file.read_ranges(ranges).await,
-            Inner::Stored(stored) => stored.read_ranges(&ranges).await,
+            Inner::Stored(stored) => Box::pin(stored.read_ranges(&ranges)).await,
         }
     }
 
@@ -110,7 +111,7 @@ impl Object {
     pub async fn note(&self, limit: u64) -> Option<Bytes> {
         match &self.0 {
             Inner::File(_) => None,
-            Inner::Stored(stored) => stored.note(limit).await,
+            Inner::Stored(stored) => Box::pin(stored.note(limit)).await,
         }
     }
 
@@ -119,7 +120,7 @@ impl Object {
     pub async fn keep_note(&self, note: Bytes) {
         match &self.0 {
             Inner::File(_) => {}
-            Inner::Stored(stored) => stored.keep_note(note).await,
+            Inner::Stored(stored) => Box::pin(stored.keep_note(note)).await,
         }
     }
 
@@ -149,7 +150,7 @@ impl Object {
     pub async fn verify(&self) -> Result<(), Error> {
         match &self.0 {
             Inner::File(file) => file.check(),
-            Inner::Stored(stored) => stored.verify().await,
+            Inner::Stored(stored) => Box::pin(stored.verify()).await,
         }
     }
 
