@@ -171,6 +171,8 @@ impl<E: Clone> Body<E> {
     /// Appends what was made.
     pub(super) fn push(&self, chunks: Vec<Bytes>) {
         let mut state = self.state();
+        state.chunks.reserve(chunks.len());
+        state.ends.reserve(chunks.len());
         for chunk in chunks {
             if !chunk.is_empty() {
                 let end = state.made() + u64_from_usize(chunk.len());

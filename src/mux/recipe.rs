@@ -4,6 +4,9 @@ use crate::media::{ByteRange, u64_from_usize};
 use bytes::Bytes;
 use std::ops::Range;
 
+/// Pieces that there is room for from the start: a segment has about as many, one for each half second.
+const USUAL: usize = 16;
+
 /// A run of bytes of a body. Never empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Piece {
@@ -75,6 +78,10 @@ impl Recipe {
     }
 
     fn push(&mut self, piece: Piece) {
+        if self.pieces.is_empty() {
+            self.starts.reserve(USUAL);
+            self.pieces.reserve(USUAL);
+        }
         self.starts.push(self.length);
         self.length += piece.len();
         self.pieces.push(piece);

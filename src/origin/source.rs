@@ -131,7 +131,7 @@ impl Source {
 
 /// What is made as it is, what is stored in as few reads as there are runs of it.
 async fn gathered(pieces: Vec<Piece>, object: &Object) -> Result<Vec<Bytes>, Error> {
-    let (mut chunks, mut run): (Vec<Bytes>, Vec<ByteRange>) = (Vec::new(), Vec::new());
+    let (mut chunks, mut run): (Vec<Bytes>, Vec<ByteRange>) = (Vec::new(), Vec::with_capacity(pieces.len()));
     for piece in pieces {
         match piece {
             Piece::Stored(range) => run.push(range),
