@@ -208,7 +208,8 @@ async fn a_writer_that_is_killed_again_and_again_gets_there() {
             break;
         }
     }
-    assert!(kills > 4, "{kills}");
+    // Seven where the machine is idle; fewer where the writer gets far before it is killed.
+    assert!(kills > 2, "{kills}");
     assert!(fs::read(root.path().join(PATH)).unwrap() == film && staged(root.path()) == 0);
     let store = Store::open_folder(root.path()).unwrap();
     store.draft(ID, PATH, Some(u64_of(film.len())), &saved).await.unwrap().finish().await.unwrap();
