@@ -276,6 +276,25 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_is_taken_in_parts_arrives_whole_and_once() {
+        let (outlet, mut client) = pair(Duration::from_mins(1)).await;
+        let bytes: Vec<u8> = (0..=250).cycle().take(32 << 20).collect();
+        let expected = bytes.clone();
+        let reading = tokio::spawn(async move {
+            let mut taken = Vec::new();
+            client.read_to_end(&mut taken).await.unwrap();
+            taken == expected
+        });
+        let (mut left, mut parts) = (bytes.as_slice(), 0);
+        while !left.is_empty() {
+            left = left.split_at(send(&outlet, left).await).1;
+            parts += 1;
+        }
+        outlet.shut_down().unwrap();
+        assert!(reading.await.unwrap() && parts > 1, "{parts} parts");
+    }
+
+    #[tokio::test]
     async fn nothing_is_held_for_a_client_that_is_waited_for() {
         let (outlet, mut client) = pair(Duration::from_mins(1)).await;
         let fill = vec![7; usize::try_from(outlet.takes()).unwrap()];
@@ -296,6 +315,10 @@ mod tests {
         let reading = tokio::spawn(async move { tokio::io::copy(&mut client, &mut tokio::io::sink()).await });
         let next = body.frame().await.unwrap().unwrap().into_data().unwrap();
         assert_eq!(u64::try_from(next.remaining()).unwrap(), outlet.takes());
+        // The wait for room counts as a wait for what is sent then.
+        assert_eq!(outlet.wait().pace, Pace::default());
+        send(&outlet, next.chunk()).await;
+        assert!(outlet.wait().pace.waited > Duration::ZERO);
         reading.abort();
     }
 
@@ -303,12 +326,15 @@ mod tests {
     async fn a_client_that_takes_nothing_is_not_waited_for_for_ever() {
         let (outlet, client) = pair(Duration::from_millis(50)).await;
         let frame = vec![7; 64 << 10];
-        let error = loop {
-            if let Err(error) = poll_fn(|cx| outlet.poll_open(cx)).await {
-                break error;
+        let sending = async {
+            loop {
+                if let Err(error) = poll_fn(|cx| outlet.poll_open(cx)).await {
+                    return error;
+                }
+                send(&outlet, &frame).await;
             }
-            send(&outlet, &frame).await;
         };
+        let error = timeout(Duration::from_secs(20), sending).await.unwrap();
         assert_eq!(error.kind(), ErrorKind::TimedOut);
         drop(client);
     }
