@@ -4,17 +4,18 @@
 //! once, each other when the kernel takes more, and where that had to be waited for, no larger than what it takes then: a
 //! slow client holds nothing while it is waited for. What all connections hold together has a budget; where that has
 //! nothing to grant, a frame is little, and copied: a part of a chunk would hold the whole of it.
+//! What is sent from where it stands in a file is in no frame's memory: there it is stood for, and waits in the outlet's line.
 //! A body that is dropped, because the client hung up, asks for nothing further.
 
 use super::frames::{Frames, Grant};
 use super::outlet::Outlet;
+use super::rope::Rope;
 use crate::media::{ByteRange, u64_from_usize};
-use crate::origin::{Content, Error};
-use bytes::{Buf, Bytes};
+use crate::origin::{Content, Error, Lump};
+use bytes::Bytes;
 use hyper::body::{Frame, SizeHint};
 use std::collections::VecDeque;
 use std::fmt;
-use std::io::IoSlice;
 use std::ops::Range;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -26,6 +27,9 @@ const FRAME: u64 = 512 << 10;
 
 /// Bytes of a frame that every connection may hold, whatever the budget says.
 const LEAST: u64 = 32 << 10;
+
+/// Bytes of files in one frame at most: that they are in the page cache was seen when it was made.
+const SPANS: u64 = 1 << 20;
 
 /// Chunks of one frame at most; hyper writes 64 at once.
 const CHUNKS: usize = 62;
@@ -154,19 +158,14 @@ impl Body {
         Room { scarce: grant.is_none() && wanted > LEAST, grant, most }
     }
 
-    /// Takes what is in memory at the front, as far as there is room for it.
+    /// Takes at the front what is in memory, as far as there is room for it, and what lies in files.
     fn gather(&mut self, room: &Room) -> Rope {
         let mut rope = Rope::default();
-        let most = room.most;
-        while rope.chunks.len() < CHUNKS && rope.bytes() < most {
+        while rope.chunks() < CHUNKS && rope.held() < room.most {
             match self.pieces.pop_front() {
                 Some(Piece::Here(bytes)) => rope.push(bytes),
                 Some(Piece::There(range)) => {
-                    let until = range.end.min(range.start + most - rope.bytes());
-                    let taken = self
-                        .source
-                        .as_ref()
-                        .map_or(0, |source| rope.fetch(&source.content, range.start..until, room.scarce));
+                    let taken = self.take(&mut rope, &range, room);
                     if range.start + taken < range.end {
                         self.pieces.push_front(Piece::There(range.start + taken..range.end));
                     }
@@ -178,6 +177,34 @@ impl Body {
             }
         }
         rope
+    }
+
+    /// Appends to `rope` what there is of `range`, until it has as many chunks as one may; how many bytes.
+    fn take(&self, rope: &mut Rope, range: &Range<u64>, room: &Room) -> u64 {
+        let Some(Source { content, .. }) = &self.source else { return 0 };
+        let before = rope.bytes();
+        if let Some(outlet) = &self.outlet {
+            content.stands(&(range.start..range.end.min(range.start + SPANS)), &mut |lump| {
+                if rope.chunks() < CHUNKS {
+                    match lump {
+                        Lump::Bytes(bytes) => rope.push(bytes),
+                        Lump::Span(span) => {
+                            rope.stand_for(span.left());
+                            outlet.line_up(span);
+                        }
+                    }
+                }
+            });
+        }
+        if rope.bytes() == before {
+            let until = range.end.min(range.start + room.most - rope.held());
+            content.look(&(range.start..until), &mut |bytes| {
+                if rope.chunks() < CHUNKS {
+                    rope.push(if room.scarce { alone(bytes) } else { bytes });
+                }
+            });
+        }
+        rope.bytes() - before
     }
 
     /// Waits for what is not in memory at the front.
@@ -194,7 +221,7 @@ impl Body {
         });
         let read = ready!(reading.as_mut().poll(cx));
         let room = source.reading.take().map(|(_, room)| room).unwrap_or_default();
-        let rope = read.map(|chunks| Rope::of(chunks, room)).and_then(|rope| {
+        let rope = read.map(|chunks| rope_of(chunks, room)).and_then(|rope| {
             // A source that gives nothing, or more than was asked for, would break the promised length.
             let fits = (1..=range.end - range.start).contains(&rope.bytes());
             if fits { Ok(rope) } else { Err(Error::Interrupted("the store gave another length".into())) }
@@ -231,9 +258,9 @@ impl hyper::body::Body for Body {
             Rope::default()
         } else {
             let room = self.grant();
-            self.gather(&room).granted(room)
+            self.gather(&room).granted(room.grant)
         };
-        if rope.chunks.is_empty() {
+        if rope.chunks() == 0 {
             // What it was granted is given back first.
             drop(rope);
             rope = match ready!(self.poll_read(cx)) {
@@ -261,51 +288,13 @@ impl fmt::Debug for Body {
     }
 }
 
-/// Chunks in a row, none of them empty.
-#[derive(Debug, Default)]
-pub(super) struct Rope {
-    chunks: VecDeque<Bytes>,
-    left: usize,
-    /// What of the budget it holds until it is sent.
-    _grant: Option<Grant>,
-}
-
-impl Rope {
-    fn of(chunks: Vec<Bytes>, room: Room) -> Self {
-        let mut rope = Self::default();
-        let full = chunks.into_iter().filter(|chunk| !chunk.is_empty());
-        full.for_each(|chunk| rope.push(if room.scarce { alone(chunk) } else { chunk }));
-        rope.granted(room)
+/// What was read, as a frame.
+fn rope_of(chunks: Vec<Bytes>, room: Room) -> Rope {
+    let mut rope = Rope::default();
+    for chunk in chunks {
+        rope.push(if room.scarce { alone(chunk) } else { chunk });
     }
-
-    /// The same, holding of the grant what it needs.
-    fn granted(self, room: Room) -> Self {
-        let mut grant = room.grant;
-        if let Some(grant) = &mut grant {
-            grant.shrink(self.bytes());
-        }
-        Self { _grant: grant, ..self }
-    }
-
-    /// Appends what is in memory of `range`, until it has as many chunks as one may; how many bytes.
-    fn fetch(&mut self, content: &Content, range: Range<u64>, scarce: bool) -> u64 {
-        let before = self.bytes();
-        content.look(&range, &mut |bytes| {
-            if self.chunks.len() < CHUNKS {
-                self.push(if scarce { alone(bytes) } else { bytes });
-            }
-        });
-        self.bytes() - before
-    }
-
-    fn push(&mut self, bytes: Bytes) {
-        self.left += bytes.len();
-        self.chunks.push_back(bytes);
-    }
-
-    fn bytes(&self) -> u64 {
-        u64_from_usize(self.left)
-    }
+    rope.granted(room.grant)
 }
 
 /// The same bytes, holding no others in memory.
@@ -313,71 +302,14 @@ fn alone(bytes: Bytes) -> Bytes {
     if bytes.is_unique() { bytes } else { Bytes::copy_from_slice(&bytes) }
 }
 
-impl Buf for Rope {
-    fn remaining(&self) -> usize {
-        self.left
-    }
-
-    fn chunk(&self) -> &[u8] {
-        self.chunks.front().map_or(&[], |front| front)
-    }
-
-    fn chunks_vectored<'a>(&'a self, into: &mut [IoSlice<'a>]) -> usize {
-        let filled = into.iter_mut().zip(&self.chunks).map(|(slot, chunk)| *slot = IoSlice::new(chunk));
-        filled.count()
-    }
-
-    fn advance(&mut self, mut count: usize) {
-        assert!(count <= self.left, "advanced past the end");
-        self.left -= count;
-        while let Some(front) = self.chunks.front_mut() {
-            if count < front.len() {
-                front.advance(count);
-                return;
-            }
-            count -= front.len();
-            self.chunks.pop_front();
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::frames::Frames;
-    use super::{Body, Part, Rope};
+    use super::{Body, Part};
     use crate::media::ByteRange;
     use crate::origin::{Content, Media};
     use bytes::{Buf, Bytes};
     use http_body_util::BodyExt;
-    use proptest::prelude::{prop_assert_eq, proptest};
-    use std::io::IoSlice;
-
-    fn chunked(bytes: &[u8], size: usize) -> Vec<Bytes> {
-        bytes.chunks(size).map(Bytes::copy_from_slice).collect()
-    }
-
-    proptest! {
-        #[test]
-        fn a_rope_advances_like_one_buffer(len in 1_usize..200, size in 1_usize..50, steps in proptest::collection::vec(1_usize..60, 1..20)) {
-            let whole: Vec<u8> = (0..=255).cycle().take(len).collect();
-            let mut rope = Rope::default();
-            for chunk in chunked(&whole, size) {
-                rope.push(chunk);
-            }
-            let mut at = 0;
-            for step in steps {
-                let step = step.min(rope.remaining());
-                rope.advance(step);
-                at += step;
-                prop_assert_eq!(rope.remaining(), len - at);
-                let mut vectors = [IoSlice::new(&[]); 64];
-                let count = rope.chunks_vectored(&mut vectors);
-                let seen: Vec<u8> = vectors[..count].iter().flat_map(|slice| slice.to_vec()).collect();
-                prop_assert_eq!(&seen[..], &whole[at..(at + seen.len())]);
-                prop_assert_eq!(rope.chunk().is_empty(), rope.remaining() == 0);
-            }
-        }
-    }
 
     fn patterned(count: u8, size: usize) -> Vec<Bytes> {
         (0..count).map(|n| Bytes::from(vec![n; size])).collect()

@@ -5,7 +5,7 @@
 //!  (TCP)   (tasks,   │            ├── cors: what other sites may ask; cmcd: what players will ask next
 //!           drain)   │            ├── gallery: pages that the binary carries
 //!                    │            ├── respond ── conditions, ranges, encoding: 304, 412, 206, 416, gzip, br
-//!                    │            │      └── body: the bytes, chunk by chunk, out of one budget (frames)
+//!                    │            │      └── body: the bytes, frame by frame (rope), out of one budget (frames)
 //!                    │            ├── timing: what an answer waited for
 //!                    ├── upload ── api: what a router of another room answers
 //!                    └── private ──┘ └── problem: every error, as problem+json
@@ -19,6 +19,7 @@ mod cors;
 mod encoding;
 mod frames;
 mod gallery;
+mod line;
 mod outlet;
 mod private;
 mod problem;
@@ -26,9 +27,11 @@ mod public;
 mod ranges;
 mod request;
 mod respond;
+mod rope;
 mod server;
 mod socket;
 mod timing;
+mod token;
 
 pub use problem::{members, status};
 pub use server::{Desks, Error, Server};

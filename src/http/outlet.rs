@@ -4,11 +4,18 @@
 //! takes nothing for `write_stall` ends the connection, as does one that has been waited for for 20 s in all and took less
 //! than `minimum_rate` of each; what the kernel holds for it is dropped. The kernel tells of progress in steps of half of
 //! `unsent`.
+//!
+//! What is written may stand for spans of files (`token`), which wait in line: the kernel sends them itself, and what
+//! follows them is sent only if their files are what they were.
 
+use super::line::{Line, Sent};
+use super::token;
 use crate::media::u64_from_usize;
 use crate::metrics::Metrics;
+use crate::origin::Span;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::retry_on_intr;
+use rustix::net::{SendAncillaryBuffer, SendFlags, sendmsg};
 use socket2::SockRef;
 use std::io::{Error, ErrorKind, IoSlice, Result};
 use std::net::Shutdown;
@@ -45,6 +52,8 @@ pub(super) struct Outlet {
     half: Option<OwnedWriteHalf>,
     limits: Limits,
     wait: Mutex<Wait>,
+    /// What is written stands for these, in this order.
+    line: Mutex<Line>,
     metrics: Option<Arc<Metrics>>,
 }
 
@@ -90,7 +99,12 @@ impl Wait {
 impl Outlet {
     /// What is sent through `half`, whose client has these limits; its bytes are counted where there are `metrics`.
     pub(super) fn new(half: OwnedWriteHalf, limits: Limits, metrics: Option<Arc<Metrics>>) -> Arc<Self> {
-        Arc::new(Self { half: Some(half), limits, wait: Mutex::default(), metrics })
+        Arc::new(Self { half: Some(half), limits, wait: Mutex::default(), line: Mutex::default(), metrics })
+    }
+
+    /// `span` is what is written next stands for, after those that wait already.
+    pub(super) fn line_up(&self, span: Span) {
+        self.line().push(span);
     }
 
     /// Bytes that the kernel takes at once of a connection that is open, at least.
@@ -126,7 +140,7 @@ impl Outlet {
             ready?;
             let mut part = None;
             let sent = stream.try_io(Interest::WRITABLE, || {
-                let sent = stream.try_write_vectored(slices)?;
+                let sent = self.send(slices)?;
                 if sent < wanted {
                     // It takes no more now: the next call need not ask.
                     part = Some(sent);
@@ -138,6 +152,43 @@ impl Outlet {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                 sent => return Poll::Ready(sent.and_then(|sent| self.sent(sent))),
             }
+        }
+    }
+
+    /// Sends of `slices` what the kernel takes now, at least one byte; an error where it takes none.
+    fn send(&self, mut slices: &[IoSlice<'_>]) -> Result<usize> {
+        let mut sent = 0;
+        while let Some(first) = slices.first() {
+            let stands = token::is_one(first);
+            let run = slices.iter().take_while(|slice| token::is_one(slice) == stands).count();
+            let (now, later) = slices.split_at(run);
+            slices = later;
+            let wanted = now.iter().map(|slice| slice.len()).sum();
+            let took = match if stands { self.send_spans(wanted) } else { self.send_bytes(now, !later.is_empty()) } {
+                Err(error) if error.kind() == ErrorKind::WouldBlock && sent > 0 => return Ok(sent),
+                took => took?,
+            };
+            sent += took;
+            if took < wanted {
+                break;
+            }
+        }
+        Ok(sent)
+    }
+
+    /// Sends what is in memory; where there is more, what follows at once may be sent in one packet with its end.
+    fn send_bytes(&self, slices: &[IoSlice<'_>], more: bool) -> Result<usize> {
+        if !more {
+            return self.stream().try_write_vectored(slices);
+        }
+        let flags = SendFlags::MORE | SendFlags::NOSIGNAL;
+        Ok(retry_on_intr(|| sendmsg(self.stream(), slices, &mut SendAncillaryBuffer::default(), flags))?)
+    }
+
+    fn send_spans(&self, wanted: usize) -> Result<usize> {
+        match self.line().send(self.stream(), wanted)? {
+            Sent::Bytes(sent) => Ok(sent),
+            Sent::Changed => Err(self.cut("the file was written to while it was sent")),
         }
     }
 
@@ -186,6 +237,10 @@ impl Outlet {
 
     fn stream(&self) -> &TcpStream {
         self.half.as_ref().expect("it is there until it is dropped").as_ref()
+    }
+
+    fn line(&self) -> MutexGuard<'_, Line> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn wait(&self) -> MutexGuard<'_, Wait> {

@@ -4,6 +4,7 @@ use super::content::Wish;
 use super::error::Error;
 use super::reply::{PLAYLIST, Reply, entry, stored};
 use super::stages::Stages;
+use super::standing::{Standing, keeping};
 use crate::cache::{Bodies, Cache, Governor, Limits};
 use crate::catalog::{self, Asset, Catalog, Lasting};
 use crate::config::Config;
@@ -30,6 +31,8 @@ pub struct Settings {
     pub making_bytes: u64,
     /// How long a segment may wait for room to be made in.
     pub making_wait: Duration,
+    /// Whether segments are sent as they stand in their files.
+    pub sendfile: bool,
 }
 
 /// Segments of which ranges were asked for lately: how many are remembered, and how long.
@@ -54,6 +57,8 @@ pub struct Origin {
     pub(super) ts_manifests: Cache<(AssetId, Version), Arc<TsManifests>, Error>,
     /// By the program's version.
     pub(super) transports: Cache<Version, Arc<Transport>, Error>,
+    /// Segments that are sent as they stand in their files; `None` where none is.
+    pub(super) standing: Option<moka::sync::Cache<SegmentKey, Arc<Standing>>>,
     pub(super) metrics: Arc<Metrics>,
 }
 
@@ -140,6 +145,7 @@ impl Origin {
             manifest_bytes: config.cache.manifests.bytes(),
             making_bytes: config.cache.making.bytes(),
             making_wait: config.cache.making_wait,
+            sendfile: config.store.sendfile,
         };
         Ok(Arc::new(Self::new(catalog, settings, metrics)))
     }
@@ -164,7 +170,8 @@ impl Origin {
         let weigh = |transport: &Arc<Transport>| u64_from_usize(transport.heap_bytes());
         let transports = Cache::new(of_ts, weigh, Arc::clone(&metrics));
         let walked = moka::sync::Cache::builder().max_capacity(WALKS).time_to_live(WALK_AGE).build();
-        Self { catalog, segments, ranged, walked, manifests, ts_manifests, transports, metrics }
+        let standing = settings.sendfile.then(|| keeping(settings.segment_bytes));
+        Self { catalog, segments, ranged, walked, manifests, ts_manifests, transports, standing, metrics }
     }
 
     /// Answers `route` for who has this `wish`, and says in `stages` what it passed on the way.

@@ -2,6 +2,7 @@
 
 use super::error::Error;
 use super::media::Media;
+use super::standing::Lump;
 use crate::cache::Look;
 use crate::media::{ByteRange, u64_from_usize, usize_from_u64};
 use crate::store::Object;
@@ -76,6 +77,14 @@ impl Content {
                 Look::Growing | Look::Released | Look::Failed(_) => 0,
             },
             Self::Stored(_) => 0,
+        }
+    }
+
+    /// Hands over what of `range` is sent from where it stands, from its start on. None: it is not sent so.
+    pub fn stands(&self, range: &Range<u64>, each: &mut impl FnMut(Lump)) {
+        match self {
+            Self::Media(media) => media.stands(range, each),
+            Self::Text(_) | Self::Stored(_) => {}
         }
     }
 

@@ -3,6 +3,7 @@
 use super::answer::Origin;
 use super::error::Error;
 use super::segment::Segment;
+use super::standing::{Lump, Standing};
 use crate::cache::{Body, Look};
 use crate::media::u64_from_usize;
 use bytes::Bytes;
@@ -17,6 +18,8 @@ pub struct Media {
     body: Option<Arc<Body<Error>>>,
     /// What was made for this reader: from this byte on.
     own: Option<(u64, Arc<Body<Error>>)>,
+    /// Sent from where it stands.
+    standing: Option<Arc<Standing>>,
     /// How what is not there any more is made again.
     remake: Option<Remake>,
 }
@@ -32,12 +35,12 @@ impl Media {
     #[must_use]
     pub fn of(chunks: Vec<Bytes>) -> Self {
         let length = chunks.iter().map(|chunk| u64_from_usize(chunk.len())).sum();
-        Self { length, body: Some(Arc::new(Body::complete(chunks))), own: None, remake: None }
+        Self { length, body: Some(Arc::new(Body::complete(chunks))), own: None, standing: None, remake: None }
     }
 
     /// A segment of `length` bytes, none of them here yet.
     pub(super) const fn new(length: u64, origin: Arc<Origin>, segment: Segment) -> Self {
-        Self { length, body: None, own: None, remake: Some(Remake { origin, segment }) }
+        Self { length, body: None, own: None, standing: None, remake: Some(Remake { origin, segment }) }
     }
 
     /// The same, its bytes being those of `body` as long as that has them.
@@ -48,6 +51,11 @@ impl Media {
     /// The same, with the bytes from `start` on at hand.
     pub(super) fn with(self, start: u64, chunks: Vec<Bytes>) -> Self {
         Self { own: Some((start, Arc::new(Body::complete(chunks)))), ..self }
+    }
+
+    /// The same, sent from where it stands.
+    pub(super) fn standing(self, standing: Arc<Standing>) -> Self {
+        Self { standing: Some(standing), ..self }
     }
 
     /// Its length in bytes.
@@ -71,6 +79,13 @@ impl Media {
             return Look::Here(taken);
         }
         self.body.as_ref().map_or(Look::Released, |body| body.look(range, each))
+    }
+
+    /// Hands over what of `range` is sent from where it stands, from its start on.
+    pub(super) fn stands(&self, range: &Range<u64>, each: &mut impl FnMut(Lump)) {
+        if let Some(standing) = &self.standing {
+            standing.look(range, each);
+        }
     }
 
     /// The next bytes of `range`: at least one, where it is not empty and there are any.

@@ -11,6 +11,7 @@ mod reply;
 mod segment;
 mod source;
 mod stages;
+mod standing;
 mod transport;
 
 pub use answer::{Origin, Settings, catalog};
@@ -19,4 +20,7 @@ pub use error::Error;
 pub use media::Media;
 pub use reply::{Caching, Reply};
 pub use stages::Stages;
+pub use standing::Lump;
 pub use transport::streams;
+
+pub use crate::store::Span;

@@ -101,6 +101,11 @@ impl Origin {
             stages.looked(&followed, outcome, start);
             return followed;
         }
+        if let Some(media) = self.stands(&segment, &key) {
+            stages.looked(&Ok(()), Outcome::Hit, start);
+            self.metrics.count(Kept::Segment, Outcome::Hit);
+            return Ok(media);
+        }
         let source = self.source(&segment).await?;
         let (length, about) = (source.length(), source.about());
         let Some(wanted) = wish.of(length.unwrap_or(about)) else {
@@ -119,6 +124,11 @@ impl Origin {
                 stages.cache.iter().for_each(|outcome| self.metrics.count(Kept::Segment, *outcome));
                 return media;
             }
+        }
+        if let Some(media) = self.stood(&segment, &key, &source) {
+            stages.looked(&Ok(()), Outcome::Made, start);
+            self.metrics.count(Kept::Segment, Outcome::Made);
+            return Ok(media);
         }
         self.made(segment, key, source, wish, stages).await
     }

@@ -14,6 +14,7 @@
 use super::error::Error;
 use super::reading::{Progress, Reading};
 use super::shared::Shared;
+use super::span::Span;
 use super::stamp::Stamp;
 use super::system::{self, Refused};
 use crate::media::{ByteRange, u64_from_usize, usize_from_u64};
@@ -27,6 +28,9 @@ use std::time::SystemTime;
 /// Bytes that are read in one piece on the calling thread, at most.
 const PIECE_LIMIT: usize = 256 << 10;
 
+/// Bytes between two that are looked at, to see what of a file is in the page cache.
+const STRIDE: usize = 256 << 10;
+
 /// Looks at a file that is being opened, a tick apart, before it counts as one that is being written to.
 const LOOKS: u32 = 4;
 
@@ -36,10 +40,11 @@ pub(super) struct OpenFile {
     held: Arc<Held>,
 }
 
+/// A file that is open.
 #[derive(Debug)]
-struct Held {
+pub(super) struct Held {
     path: String,
-    file: File,
+    pub(super) file: File,
     stamp: Stamp,
     links: Mutex<Links>,
     shared: Arc<Shared>,
@@ -102,6 +107,18 @@ impl OpenFile {
     pub(super) fn read_here(&self, range: ByteRange) -> Result<Vec<Bytes>, Error> {
         self.held.reach(range.end())?;
         self.held.waited(Reading::new(&[range], self.held.shared.spare.take_chunks(range.len())))
+    }
+
+    /// The first bytes of `range`, to be sent without being read: as many as the page cache has, as far as a byte of each
+    /// [`STRIDE`] tells. `None` where it has none, where that cannot be told, and where the system does not send files.
+    pub(super) fn span(&self, range: ByteRange) -> Option<Span> {
+        if !system::SENDS || !self.held.able.load(Ordering::Relaxed) || self.held.reach(range.end()).is_err() {
+            return None;
+        }
+        let mut places = (range.start()..range.end()).step_by(STRIDE);
+        let cold = places.find(|place| !system::has(&self.held.file, *place));
+        let there = range.slice(0, cold.unwrap_or(range.end()) - range.start())?;
+        Some(Span::new(Arc::clone(&self.held), there))
     }
 
     /// What all objects of its store share.
@@ -185,7 +202,7 @@ impl Held {
     }
 
     /// Each system call that read something passes here.
-    fn counted(&self, read: usize) {
+    pub(super) fn counted(&self, read: usize) {
         self.shared.counted(u64_from_usize(read));
     }
 
@@ -205,7 +222,7 @@ impl Held {
 
     /// Whether the file is still the version that was opened. Losing a name (being replaced by rename, or removed)
     /// moves a file's ctime though not its bytes: that, told by a lower link count, is no change.
-    fn check(&self) -> Result<(), Error> {
+    pub(super) fn check(&self) -> Result<(), Error> {
         let metadata = self.file.metadata().map_err(|error| Error::from_io(&self.path, error))?;
         let now = Stamp::of_file(&metadata);
         let changed = || Error::Changed { path: self.path.clone() };
@@ -312,5 +329,25 @@ mod tests {
             assert!(matches!(object.read(range(0, 10)).await, Err(Error::Changed { .. })), "{turn}");
             assert!(matches!(object.verify().await, Err(Error::Changed { .. })), "{turn}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_span_ends_where_the_page_cache_does() {
+        let folder = tempfile::tempdir().unwrap();
+        let object = opened(folder.path(), &vec![7; 8 << 20]).await;
+        let half = 4 << 20;
+        if object.span(range(0, 2 * half)).is_none() {
+            // A file system in memory does not tell.
+            return;
+        }
+        let file = fs::File::open(folder.path().join("a.mp4")).unwrap();
+        file.sync_all().unwrap();
+        let rest = std::num::NonZeroU64::new(half);
+        rustix::fs::fadvise(&file, half, rest, rustix::fs::Advice::DontNeed).unwrap();
+        assert_eq!(object.span(range(100, 2 * half - 100)).unwrap().left(), half);
+        assert!(object.span(range(half, 10)).is_none());
+        object.read(range(half, 10)).await.unwrap();
+        assert_eq!(object.span(range(half, 10)).unwrap().left(), 10);
+        assert!(object.span(range(2 * half, 1)).is_none(), "beyond the end");
     }
 }

@@ -1,9 +1,9 @@
 //! Stored objects: what is there, and exact bytes of one version of each.
 //!
 //! Paths are plain relative names between slashes, `""` is the root. `tree` finds the store that a path is in: a local
-//! `folder`, whose files are `held` open, or a `remote` object store, whose objects are `stored`, read by `blocks`, and may
-//! have a `note` of ours beside them. What is small is written whole (`writing`: to `disk`, or by `sending` it), what comes
-//! piece by piece is a `draft` until it is there.
+//! `folder`, whose files are `held` open and may be sent as a `span`, or a `remote` object store, whose objects are
+//! `stored`, read by `blocks`, and may have a `note` of ours beside them. What is small is written whole (`writing`: to
+//! `disk`, or by `sending` it), what comes piece by piece is a `draft` until it is there.
 //! Nothing outside the surface here knows which of them is behind it.
 
 mod blocks;
@@ -22,6 +22,7 @@ mod remote;
 mod sending;
 mod shared;
 mod skills;
+mod span;
 mod spare;
 mod stamp;
 mod stored;
@@ -40,6 +41,7 @@ pub use folder::{Listing, Walked};
 pub use name::{is_media, is_plain};
 pub use object::Object;
 pub use remote::Patience;
+pub use span::Span;
 pub use spare::{CHUNK_LIMIT, SPARE_LIMIT, Spare};
 pub use stamp::Stamp;
 pub use tree::Store;

@@ -4,6 +4,7 @@
 use super::error::Error;
 use super::held::OpenFile;
 use super::shared::Shared;
+use super::span::Span;
 use super::stamp::Stamp;
 use super::stored::Stored;
 use crate::media::ByteRange;
@@ -86,6 +87,16 @@ impl Object {
         match &self.0 {
             Inner::File(file) => file.read_ranges(ranges).await,
             Inner::Stored(stored) => Box::pin(stored.read_ranges(&ranges)).await,
+        }
+    }
+
+    /// The first bytes of `range`, to be sent without being read: of a file those that the page cache has, where the system
+    /// can do that.
+    #[must_use]
+    pub fn span(&self, range: ByteRange) -> Option<Span> {
+        match &self.0 {
+            Inner::File(file) => file.span(range),
+            Inner::Stored(_) => None,
         }
     }
 

@@ -1,8 +1,10 @@
-//! The three things asked of the operating system about a file that is open, where they differ between systems.
+//! What is asked of the operating system about a file that is open, where that differs between systems.
 
 use std::fs::File;
 use std::io::IoSliceMut;
+use std::os::fd::AsFd;
 
+use crate::media::usize_from_u64;
 use rustix::io::{Errno, Result};
 
 /// Why a read that must not wait gave nothing.
@@ -59,4 +61,26 @@ pub(super) fn expect(file: &File, at: u64, len: u64) {
     let _ = rustix::fs::fadvise(file, at, std::num::NonZeroU64::new(len), rustix::fs::Advice::WillNeed);
     #[cfg(not(target_os = "linux"))]
     let _ = (file, at, len);
+}
+
+/// Whether the page cache has the byte of `file` at `place`.
+pub(super) fn has(file: &File, place: u64) -> bool {
+    read_now(file, &mut [IoSliceMut::new(&mut [0])], place).is_ok()
+}
+
+/// Whether files are sent without being read.
+pub(super) const SENDS: bool = cfg!(target_os = "linux");
+
+/// Sends the bytes of `file` between `from` and `to` through `socket`: perhaps less than all, nothing only at the end of
+/// the file.
+#[cfg(target_os = "linux")]
+pub(super) fn send(file: &File, (from, to): (u64, u64), socket: impl AsFd) -> std::io::Result<usize> {
+    let len = usize_from_u64(to - from);
+    Ok(rustix::io::retry_on_intr(|| rustix::fs::sendfile(&socket, file, Some(&mut from.clone()), len))?)
+}
+
+/// Elsewhere they are read.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn send(_: &File, _: (u64, u64), _: impl AsFd) -> std::io::Result<usize> {
+    Err(std::io::ErrorKind::Unsupported.into())
 }

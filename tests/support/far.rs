@@ -110,6 +110,7 @@ impl Site {
             manifest_bytes: 32 << 20,
             making_bytes: segments / 4,
             making_wait: Duration::from_secs(5),
+            sendfile: false,
         };
         let origin = Arc::new(Origin::new(catalog, settings, Arc::clone(&metrics)));
         let mut config = Config::default();

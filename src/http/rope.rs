@@ -1,0 +1,175 @@
+//! A frame of an answer: chunks in memory and spans of files in a row, sent in as few system calls as they take.
+
+use super::frames::Grant;
+use super::token;
+use crate::media::{u64_from_usize, usize_from_u64};
+use bytes::{Buf, Bytes};
+use std::collections::VecDeque;
+use std::io::IoSlice;
+
+/// Chunks in a row, none of them empty.
+#[derive(Debug, Default)]
+pub(super) struct Rope {
+    chunks: VecDeque<Chunk>,
+    left: usize,
+    /// Bytes of it that were in memory when it was made.
+    held: u64,
+    /// What of the budget it holds until it is sent.
+    _grant: Option<Grant>,
+}
+
+#[derive(Debug)]
+enum Chunk {
+    Here(Bytes),
+    /// So many bytes of a file, which the connection has in its line.
+    There(usize),
+}
+
+impl Chunk {
+    fn slice(&self) -> &[u8] {
+        match self {
+            Self::Here(bytes) => bytes,
+            Self::There(left) => token::for_bytes(*left),
+        }
+    }
+
+    fn left(&self) -> usize {
+        match self {
+            Self::Here(bytes) => bytes.len(),
+            Self::There(left) => *left,
+        }
+    }
+}
+
+impl Rope {
+    /// The same, holding of the grant what it needs.
+    pub(super) fn granted(self, mut grant: Option<Grant>) -> Self {
+        if let Some(grant) = &mut grant {
+            grant.shrink(self.held);
+        }
+        Self { _grant: grant, ..self }
+    }
+
+    /// Appends these bytes.
+    pub(super) fn push(&mut self, bytes: Bytes) {
+        self.held += u64_from_usize(bytes.len());
+        self.append(Chunk::Here(bytes));
+    }
+
+    /// Appends so many bytes of a file.
+    pub(super) fn stand_for(&mut self, bytes: u64) {
+        self.append(Chunk::There(usize_from_u64(bytes)));
+    }
+
+    fn append(&mut self, chunk: Chunk) {
+        if chunk.left() > 0 {
+            self.left += chunk.left();
+            self.chunks.push_back(chunk);
+        }
+    }
+
+    /// How many chunks it has.
+    pub(super) fn chunks(&self) -> usize {
+        self.chunks.len()
+    }
+
+    /// Its bytes.
+    pub(super) fn bytes(&self) -> u64 {
+        u64_from_usize(self.left)
+    }
+
+    /// Those that are in memory.
+    pub(super) const fn held(&self) -> u64 {
+        self.held
+    }
+}
+
+impl Buf for Rope {
+    fn remaining(&self) -> usize {
+        self.left
+    }
+
+    fn chunk(&self) -> &[u8] {
+        self.chunks.front().map_or(&[], Chunk::slice)
+    }
+
+    /// Up to the first chunk that not all of a slice stands for.
+    fn chunks_vectored<'a>(&'a self, into: &mut [IoSlice<'a>]) -> usize {
+        let (mut filled, mut whole) = (0, true);
+        for (slot, chunk) in into.iter_mut().zip(&self.chunks) {
+            if !std::mem::replace(&mut whole, chunk.slice().len() == chunk.left()) {
+                break;
+            }
+            *slot = IoSlice::new(chunk.slice());
+            filled += 1;
+        }
+        filled
+    }
+
+    fn advance(&mut self, mut count: usize) {
+        assert!(count <= self.left, "advanced past the end");
+        self.left -= count;
+        while let Some(front) = self.chunks.front_mut() {
+            if count < front.left() {
+                match front {
+                    Chunk::Here(bytes) => bytes.advance(count),
+                    Chunk::There(left) => *left -= count,
+                }
+                return;
+            }
+            count -= front.left();
+            self.chunks.pop_front();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Rope;
+    use bytes::{Buf, Bytes};
+    use proptest::prelude::{prop_assert_eq, proptest};
+    use std::io::IoSlice;
+
+    proptest! {
+        #[test]
+        fn a_rope_advances_like_one_buffer(len in 1_usize..200, size in 1_usize..50, steps in proptest::collection::vec(1_usize..60, 1..20)) {
+            let whole: Vec<u8> = (0..=255).cycle().take(len).collect();
+            let mut rope = Rope::default();
+            for chunk in whole.chunks(size) {
+                rope.push(Bytes::copy_from_slice(chunk));
+            }
+            let mut at = 0;
+            for step in steps {
+                let step = step.min(rope.remaining());
+                rope.advance(step);
+                at += step;
+                prop_assert_eq!(rope.remaining(), len - at);
+                let mut vectors = [IoSlice::new(&[]); 64];
+                let count = rope.chunks_vectored(&mut vectors);
+                let seen: Vec<u8> = vectors[..count].iter().flat_map(|slice| slice.to_vec()).collect();
+                prop_assert_eq!(&seen[..], &whole[at..(at + seen.len())]);
+                prop_assert_eq!(rope.chunk().is_empty(), rope.remaining() == 0);
+            }
+        }
+    }
+
+    #[test]
+    fn what_lies_in_a_file_is_stood_for_until_it_is_sent() {
+        let mut rope = Rope::default();
+        rope.push(Bytes::from_static(b"head"));
+        rope.stand_for(3 << 20);
+        rope.push(Bytes::from_static(b"tail"));
+        assert_eq!((rope.remaining(), rope.held()), ((3 << 20) + 8, 8));
+        let shape = |rope: &Rope| {
+            let mut vectors = [IoSlice::new(&[]); 8];
+            let count = rope.chunks_vectored(&mut vectors);
+            vectors[..count].iter().map(|slice| slice.len()).collect::<Vec<_>>()
+        };
+        // What one slice stands for is 1 MiB at most; nothing comes between it and the rest.
+        assert_eq!(shape(&rope), [4, 1 << 20]);
+        rope.advance(4 + (2 << 20) + 5);
+        assert_eq!(shape(&rope), [(1 << 20) - 5, 4]);
+        rope.advance((1 << 20) - 4);
+        assert_eq!(rope.chunk(), b"ail");
+    }
+}

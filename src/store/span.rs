@@ -1,0 +1,59 @@
+//! Bytes of a file that the kernel sends as they stand in the page cache: nobody copies them, nobody holds them.
+//!
+//! What then lies in a socket's queue is pages of the file still. A file that is replaced by another, or cut off before it
+//! is written anew, gets other pages; one that is written over where it stands changes what a client has not taken yet.
+//! Whoever sends files so was told that nobody does that (`store.sendfile`).
+
+use super::error::Error;
+use super::held::Held;
+use super::system;
+use crate::media::{ByteRange, u64_from_usize};
+use std::io::{ErrorKind, Result};
+use std::os::fd::AsFd;
+use std::sync::Arc;
+
+/// A run of bytes of a file, as far as they were not sent yet.
+#[derive(Debug)]
+pub struct Span {
+    held: Arc<Held>,
+    at: u64,
+    end: u64,
+}
+
+impl Span {
+    /// Bytes `range` of the file, which it has.
+    pub(super) const fn new(held: Arc<Held>, range: ByteRange) -> Self {
+        Self { held, at: range.start(), end: range.end() }
+    }
+
+    /// Bytes that were not sent yet.
+    #[must_use]
+    pub const fn left(&self) -> u64 {
+        self.end - self.at
+    }
+
+    /// Sends the next of its bytes through `socket`, `most` at most: as many as that takes without waiting. An error too
+    /// when the file does not reach so far any more.
+    pub fn send(&mut self, socket: impl AsFd, most: usize) -> Result<usize> {
+        let end = self.end.min(self.at.saturating_add(u64_from_usize(most)));
+        let mut all = 0;
+        while self.at < end {
+            match system::send(&self.held.file, (self.at, end), &socket) {
+                Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+                Ok(sent) => {
+                    self.held.counted(sent);
+                    self.at += u64_from_usize(sent);
+                    all += sent;
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(all)
+    }
+
+    /// Whether the file is still the version that was opened.
+    pub fn check(&self) -> std::result::Result<(), Error> {
+        self.held.check()
+    }
+}

@@ -1,0 +1,213 @@
+//! `store.sendfile`: segments that are sent as they stand in their files are the same bytes, cost no read and no memory, and
+//! are never whole where the file was written to under way.
+
+#![allow(
+    clippy::as_conversions,
+    clippy::cast_possible_truncation,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "what panics here fails a test, and its numbers are small"
+)]
+#![cfg(target_os = "linux")]
+
+#[path = "support/film.rs"]
+mod film;
+#[path = "support/process.rs"]
+mod process;
+#[path = "support/slow.rs"]
+mod slow;
+#[path = "support/strace.rs"]
+mod strace;
+mod support;
+
+use film::{Film, Names};
+use process::{MIB, many_descriptors, rss};
+use slow::{Reader, read_slowly};
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+use strace::Watch;
+use support::{Answer, Client, Server, fixtures};
+
+const MADE: &str = "afflux_cache_lookups_total{kind=\"segment\",outcome=\"made\"}";
+const HIT: &str = "afflux_cache_lookups_total{kind=\"segment\",outcome=\"hit\"}";
+const READ_BYTES: &str = "afflux_source_read_bytes_total";
+
+/// A server over `media` that looks at its files once, and sends out of them.
+fn sending(media: &Path) -> Server {
+    Server::start_with(media, "[store]\nsettle = \"0s\"\nrefresh = \"1h\"\nsendfile = true\n")
+}
+
+fn ask(client: &mut Client, path: &str, headers: &str) -> Answer {
+    client.send(&format!("GET {path} HTTP/1.1\r\nHost: test\r\n{headers}\r\n"));
+    client.answer("GET")
+}
+
+#[test]
+fn what_is_sent_from_a_file_is_what_is_made_in_memory() {
+    let house = Film::large(6).house();
+    let (server, pristine) = (sending(house.path()), Server::start_with(house.path(), "[store]\nsettle = \"0s\"\n"));
+    let names = Names::of(&server, "film", "index.m3u8");
+    let mut client = server.connect();
+    for (count, path) in (1..).zip(&names.segments) {
+        let whole = pristine.get(path, "").body;
+        let size = whole.len();
+        // From the file, twice more from there, then out of memory.
+        for turn in 0..5 {
+            let answer = ask(&mut client, path, "");
+            assert!(answer.status == 200 && answer.body == whole, "{path}, {turn}");
+            // A head, the border between it and the samples, any middle, the end.
+            for (from, to) in [(0, 10), (500, 90_000), (3_000_000, 4_200_000), (size - 1, size)] {
+                let answer = ask(&mut client, path, &format!("Range: bytes={from}-{}\r\n", to - 1));
+                assert!(answer.status == 206 && answer.body == whole[from..to], "{path}, {turn}: {from}..{to}");
+            }
+        }
+        assert_eq!(server.metric(MADE), 2 * count, "once in its file, once in memory");
+        assert!(server.metric(HIT) > 10 * count);
+    }
+}
+
+#[test]
+fn it_costs_a_call_and_no_read() {
+    let house = Film { segments: 60, frame: 12_000 }.house();
+    let server = sending(house.path());
+    let names = Names::of(&server, "film", "index.m3u8");
+    let mut client = server.connect();
+    ask(&mut client, &names.playlist, "");
+    let before = server.metric(READ_BYTES);
+    let watch = Watch::new(&server);
+    let mut bytes = 0;
+    for path in &names.segments[..40] {
+        bytes += ask(&mut client, path, "").body.len() as u64;
+    }
+    let calls = watch.stop();
+    println!("{:?}", calls.table());
+    // One for each MiB at least; the rest are those that the client was waited for with.
+    assert!(calls.count(&["sendfile"]) >= 2 * 40, "{:?}", calls.table());
+    // One byte for each 256 KiB of a frame tells that they are there.
+    assert!(calls.count(&["preadv2"]) <= 16 * 40, "{:?}", calls.table());
+    assert!(calls.largest() < MIB, "{} bytes at once", calls.largest());
+    let sent = server.metric(READ_BYTES) - before;
+    assert!(bytes - sent < 40 * 8_000, "{sent} of {bytes} bytes were sent from the file");
+}
+
+#[test]
+fn slow_readers_take_no_memory_and_get_it_all() {
+    many_descriptors();
+    let house = Film::large(100).house();
+    let server = sending(house.path());
+    let names = Names::of(&server, "film", "index.m3u8");
+    let whole: Vec<Vec<u8>> = {
+        let pristine = Server::start_with(house.path(), "[store]\nsettle = \"0s\"\n");
+        names.segments[..3].iter().map(|path| pristine.get(path, "").body).collect()
+    };
+    let (pid, begun) = (server.child.id(), Instant::now());
+    let idle = rss(pid);
+    let mut readers: Vec<Reader> = names.segments.iter().map(|path| Reader::ask(server.public, path, "")).collect();
+    let mut most = 0;
+    read_slowly(&mut readers, 640_000, |_| {
+        most = most.max(rss(pid).saturating_sub(idle));
+        begun.elapsed() > Duration::from_secs(3)
+    });
+    println!("{} MiB beyond idle", most / MIB);
+    assert!(most < 6 * MIB, "{most} bytes beyond idle");
+    for (reader, whole) in readers.into_iter().zip(whole) {
+        assert!(reader.finish() == whole);
+    }
+}
+
+/// A reader that has the first of an answer of 4.8 MB, and a server that goes on only when it reads.
+fn begun(house: &Path) -> (Server, Names, Reader) {
+    let server = sending(house);
+    let names = Names::of(&server, "film", "index.m3u8");
+    let mut reader = Reader::ask(server.public, &names.segments[1], "");
+    let start = Instant::now();
+    while reader.bytes.len() < 64 << 10 {
+        assert!(start.elapsed() < Duration::from_secs(10), "no first bytes");
+        reader.sip(16 << 10);
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    (server, names, reader)
+}
+
+/// Reads to the end, however it comes: the bytes behind the head.
+fn rest(mut reader: Reader) -> Vec<u8> {
+    let start = Instant::now();
+    while !reader.ended {
+        assert!(start.elapsed() < Duration::from_secs(20), "no end");
+        reader.sip(1 << 20);
+        std::thread::yield_now();
+    }
+    let head = reader.bytes.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
+    reader.bytes.split_off(head + 4)
+}
+
+#[test]
+fn a_file_that_is_replaced_under_way_is_sent_whole() {
+    let house = Film::large(3).house();
+    let (server, names, reader) = begun(house.path());
+    let other = Film { segments: 3, frame: 16_000 }.house();
+    fs::rename(other.path().join("film.mp4"), house.path().join("film.mp4"))
+        .or_else(|_| {
+            fs::copy(other.path().join("film.mp4"), house.path().join("new"))?;
+            fs::rename(house.path().join("new"), house.path().join("film.mp4"))
+        })
+        .unwrap();
+    let body = rest(reader);
+    let again = server.get(&names.segments[1], "").body;
+    assert!(body == again && body.len() > 4_800_000, "{} bytes", body.len());
+}
+
+#[test]
+fn an_answer_out_of_a_file_that_is_written_to_or_cut_off_is_not_whole() {
+    let write = |path: &Path| {
+        File::options().write(true).open(path).unwrap().write_all_at(&[7; 4_096], 20_000_000).unwrap();
+    };
+    let cut = |path: &Path| File::options().write(true).open(path).unwrap().set_len(100_000).unwrap();
+    let changes: [&dyn Fn(&Path); 2] = [&write, &cut];
+    for change in changes {
+        let house = Film::large(5).house();
+        let (server, names, reader) = begun(house.path());
+        change(&house.path().join("film.mp4"));
+        let body = rest(reader);
+        assert!((64 << 10..4_800_000).contains(&body.len()), "{} bytes", body.len());
+        // Who asks from now on is told so, and others are served.
+        assert!(server.get(&names.segments[2], "").status >= 400);
+        assert_eq!(server.private("/healthz").status, 200);
+    }
+}
+
+#[test]
+fn tools_that_know_nothing_of_it_get_the_same() {
+    let server = sending(&fixtures());
+    let house = Film::large(2).house();
+    let large = sending(house.path());
+    let path = Names::of(&large, "film", "index.m3u8").segments.swap_remove(0);
+    let curl = |more: &[&str]| {
+        let url = format!("http://{}{path}", large.public);
+        let done = Command::new("curl").args(["--silent", "--show-error", "--fail"]).args(more).arg(url).output();
+        let done = done.unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        done.stdout
+    };
+    let whole = curl(&[]);
+    assert!(whole.len() > 4_800_000 && curl(&["--limit-rate", "4M"]) == whole);
+    assert!(curl(&["--range", "100-2000000"]) == whole[100..=2_000_000]);
+    let probe = |entry: &str| {
+        let url = format!("http://{}/vod/{entry}", server.public);
+        let done = Command::new("ffprobe")
+            .args(["-v", "error", "-count_packets", "-show_entries", "stream=nb_read_packets", "-of", "csv=p=0", &url])
+            .output()
+            .unwrap();
+        assert!(done.status.success() && done.stderr.is_empty(), "{}", String::from_utf8_lossy(&done.stderr));
+        String::from_utf8(done.stdout).unwrap()
+    };
+    let entry = fs::read_dir(fixtures()).unwrap().find_map(|file| {
+        let name = file.unwrap().file_name().into_string().unwrap();
+        name.strip_suffix(".mp4").map(str::to_owned)
+    });
+    let packets = probe(&format!("{}/index.m3u8", entry.unwrap()));
+    assert!(packets.lines().any(|line| line.trim_end_matches(',').parse::<u32>().is_ok_and(|count| count > 10)));
+}
