@@ -10,10 +10,12 @@ use crate::title::{Title, store};
 use std::time::Instant;
 
 /// Fewer segments than a lap of the film has.
-const SMALL: Settings = Settings { segments: "64MiB", manifests: "32MiB", making: "64MiB", target: "6s" };
+const SMALL: Settings =
+    Settings { segments: "64MiB", manifests: "32MiB", making: "64MiB", target: "6s", sendfile: false };
 
 /// No manifest that fits.
-const FORGETFUL: Settings = Settings { segments: "64MiB", manifests: "64KiB", making: "64MiB", target: "6s" };
+const FORGETFUL: Settings =
+    Settings { segments: "64MiB", manifests: "64KiB", making: "64MiB", target: "6s", sendfile: false };
 
 /// Connections that ask for ends of segments, and for manifests.
 const FEW: usize = 4;

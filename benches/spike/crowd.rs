@@ -18,9 +18,11 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-const KEPT: Settings = Settings { segments: "512MiB", manifests: "32MiB", making: "64MiB", target: "6s" };
+const KEPT: Settings =
+    Settings { segments: "512MiB", manifests: "32MiB", making: "64MiB", target: "6s", sendfile: false };
 /// What is being made takes its room from what is kept, all of it where that is half at most.
-const SMALL: Settings = Settings { segments: "64MiB", manifests: "32MiB", making: "32MiB", target: "6s" };
+const SMALL: Settings =
+    Settings { segments: "64MiB", manifests: "32MiB", making: "32MiB", target: "6s", sendfile: false };
 
 /// Bytes that may be made at once.
 const MAKING: u64 = 64 << 20;

@@ -15,7 +15,8 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, sleep_until};
 
 /// Less than half of the catalogue fits.
-const SETTINGS: Settings = Settings { segments: "192MiB", manifests: "32MiB", making: "64MiB", target: "6s" };
+const SETTINGS: Settings =
+    Settings { segments: "192MiB", manifests: "32MiB", making: "64MiB", target: "6s", sendfile: false };
 
 /// Connections of closed-loop load.
 const CONNECTIONS: usize = 32;

@@ -120,13 +120,15 @@ pub(crate) struct Settings {
     pub(crate) making: &'static str,
     /// What segments aim at.
     pub(crate) target: &'static str,
+    /// Whether segments are sent from their files.
+    pub(crate) sendfile: bool,
 }
 
 impl Settings {
     fn toml(&self) -> String {
-        let Self { segments, manifests, making, target } = self;
+        let Self { segments, manifests, making, target, sendfile } = self;
         format!(
-            "[store]\nsettle = \"0s\"\n[package]\nsegment_target = \"{target}\"\n\
+            "[store]\nsettle = \"0s\"\nsendfile = {sendfile}\n[package]\nsegment_target = \"{target}\"\n\
              [cache]\nsegments = \"{segments}\"\nmanifests = \"{manifests}\"\nmaking = \"{making}\"\n"
         )
     }

@@ -12,7 +12,8 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-const SETTINGS: Settings = Settings { segments: "192MiB", manifests: "32MiB", making: "64MiB", target: "6s" };
+const SETTINGS: Settings =
+    Settings { segments: "192MiB", manifests: "32MiB", making: "64MiB", target: "6s", sendfile: false };
 
 /// Seconds that one point of a curve covers.
 pub(crate) const SLICE: f64 = 0.25;
