@@ -28,7 +28,8 @@ const FRAME: u64 = 512 << 10;
 /// Bytes of a frame that every connection may hold, whatever the budget says.
 const LEAST: u64 = 32 << 10;
 
-/// Bytes of files in one frame at most: that they are in the page cache was seen when it was made.
+/// Bytes of one frame, those in files included, but for one run of them that is as long at most: that those are in the page
+/// cache was seen when it was made.
 const SPANS: u64 = 1 << 20;
 
 /// Chunks of one frame at most; hyper writes 64 at once.
@@ -161,7 +162,7 @@ impl Body {
     /// Takes at the front what is in memory, as far as there is room for it, and what lies in files.
     fn gather(&mut self, room: &Room) -> Rope {
         let mut rope = Rope::default();
-        while rope.chunks() < CHUNKS && rope.held() < room.most {
+        while rope.chunks() < CHUNKS && rope.held() < room.most && rope.bytes() < SPANS {
             match self.pieces.pop_front() {
                 Some(Piece::Here(bytes)) => rope.push(bytes),
                 Some(Piece::There(range)) => {
