@@ -9,6 +9,7 @@ use super::service::{Ingest, now};
 use super::worker::{DISCOVER, Task};
 use crate::library::{NewJob, UploadState};
 use serde_json::{Map, Value, json};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -128,7 +129,11 @@ async fn ask(program: &Path, url: &str) -> Result<(ExitStatus, Vec<u8>), Error> 
     let mut child = command.spawn().map_err(failed)?;
     // By standard input: what is signed is not for everybody who lists processes.
     if let Some(mut input) = child.stdin.take() {
-        input.write_all(url.as_bytes()).await.map_err(failed)?;
+        match input.write_all(url.as_bytes()).await {
+            // It ended before it read that: how it ended is what there is to tell.
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => {}
+            written => written.map_err(failed)?,
+        }
     }
     let mut answer = Vec::new();
     if let Some(output) = child.stdout.take() {
@@ -153,8 +158,9 @@ fn words(found: &Map<String, Value>) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::words;
+    use super::{ask, words};
     use serde_json::{Value, json};
+    use std::path::Path;
 
     #[test]
     fn what_is_found_is_said_in_a_few_words() {
@@ -164,5 +170,12 @@ mod tests {
         assert_eq!(said(json!({"streams": [{"codec": "VP9"}]})).as_deref(), Some("VP9"));
         assert_eq!(said(json!({"container": "AVI", "streams": []})).as_deref(), Some("AVI"));
         assert_eq!(said(json!({"error": "no", "streams": []})), None);
+    }
+
+    #[tokio::test]
+    async fn a_program_that_ends_before_it_was_told_all_is_told_by_how_it_ended() {
+        // More than a pipe holds: it is gone before that is written.
+        let (status, answer) = ask(Path::new("/bin/false"), &"u".repeat(1 << 20)).await.unwrap();
+        assert_eq!((status.code(), answer.as_slice()), (Some(1), &b""[..]));
     }
 }
