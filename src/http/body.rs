@@ -154,7 +154,8 @@ impl Body {
     fn grant(&self) -> Room {
         let taken = self.outlet.as_ref().filter(|_| self.waited).map_or(FRAME, |outlet| outlet.takes().max(LEAST));
         let wanted = self.left.min(FRAME).min(taken);
-        let grant = self.frames.as_ref().filter(|_| wanted > LEAST).and_then(|frames| frames.take(wanted, 2 * LEAST));
+        let frames = self.frames.as_ref().filter(|_| wanted > LEAST);
+        let grant = frames.and_then(|frames| frames.take(wanted, wanted.min(2 * LEAST)));
         let most = grant.as_ref().map_or(LEAST, Grant::bytes);
         Room { scarce: grant.is_none() && wanted > LEAST, grant, most }
     }
@@ -352,6 +353,17 @@ mod tests {
         assert!(rest == chunks.concat()[100 + (512 << 10)..]);
         let frame = body(&Frames::new(0)).frame().await.unwrap().unwrap().into_data().unwrap();
         assert_eq!(frame.remaining(), 32 << 10);
+    }
+
+    #[tokio::test]
+    async fn what_fits_into_one_frame_is_one() {
+        let chunk = Bytes::from(vec![5; 64 << 10]);
+        for len in [1, 32 << 10, (32 << 10) + 1, (64 << 10) - 1, 64 << 10] {
+            let mut body = Body::new(Content::Media(Media::of(vec![chunk.clone()])), [Part::Range(range(0, len))], "");
+            body.budgeted(&Frames::new(8 << 20));
+            let frame = body.frame().await.unwrap().unwrap().into_data().unwrap();
+            assert_eq!((u64::try_from(frame.remaining()).unwrap(), frame.chunk().as_ptr()), (len, chunk.as_ptr()));
+        }
     }
 
     #[tokio::test]
