@@ -23,7 +23,7 @@ const REQUESTS: usize = 40;
 
 /// A film of segments of about `bytes`, served, and its names. The settings are the default ones.
 fn served(segments: u32, bytes: u32) -> (Server, Names, tempfile::TempDir) {
-    let house = Film { segments, frame: bytes / FRAMES }.house();
+    let house = Film::new(segments, bytes / FRAMES).house();
     // Nothing of the look at the folder that is due each two seconds falls into the count.
     let server = Server::start_with(house.path(), "[store]\nsettle = \"0s\"\nrefresh = \"1h\"\n");
     let names = Names::of(&server, "film", "index.m3u8");

@@ -46,7 +46,9 @@ ports=(--listen 127.0.0.1:0 --private 127.0.0.1:0)
 case "${AFFLUX_TEST_STORE:-disk}" in
 disk)
     # A copy, as some plays replace what they play; with its times, so that it is not taken for one under way.
+    # Nor for one that was written to lately: those are read, others sent as they stand.
     cp -rp fixtures/media "$scratch/media"
+    find "$scratch/media" -type f -exec touch -d '1 day ago' {} +
     begin afflux 'public ' "$binary" serve "${ports[@]}" --media "$scratch/media"
     plays=(--media "$scratch/media")
     ;;

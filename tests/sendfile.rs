@@ -1,5 +1,5 @@
 //! `store.sendfile`: segments that are sent as they stand in their files are the same bytes, cost no read and no memory, and
-//! are never whole where the file was written to under way.
+//! are never whole where the file was written to under way. Only of files that rest.
 
 #![allow(
     clippy::as_conversions,
@@ -27,7 +27,7 @@ use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 use strace::Watch;
 use support::{Answer, Client, Server};
 
@@ -35,9 +35,26 @@ const MADE: &str = "afflux_cache_lookups_total{kind=\"segment\",outcome=\"made\"
 const HIT: &str = "afflux_cache_lookups_total{kind=\"segment\",outcome=\"hit\"}";
 const READ_BYTES: &str = "afflux_source_read_bytes_total";
 
-/// A server over `media` that looks at its files once, and sends out of them.
+/// The film in `house` was last written to so long ago.
+fn aged(house: &Path, minutes: u64) {
+    let film = File::options().write(true).open(house.join("film.mp4")).unwrap();
+    film.set_modified(SystemTime::now() - Duration::from_mins(minutes)).unwrap();
+}
+
+/// A server over `media` that looks at its film once, which rests, and sends out of it.
 fn sending(media: &Path) -> Server {
-    Server::start_with(media, "[store]\nsettle = \"0s\"\nrefresh = \"1h\"\nsendfile = true\n")
+    aged(media, 11);
+    Server::start_with(media, "[store]\nsettle = \"0s\"\nrefresh = \"1h\"\n")
+}
+
+/// One that reads what it sends.
+fn reading(media: &Path) -> Server {
+    Server::start_with(media, "[store]\nsettle = \"0s\"\nsendfile = false\n")
+}
+
+/// Descriptors that the server has.
+fn descriptors(server: &Server) -> usize {
+    fs::read_dir(format!("/proc/{}/fd", server.child.id())).unwrap().count()
 }
 
 fn ask(client: &mut Client, path: &str, headers: &str) -> Answer {
@@ -47,31 +64,127 @@ fn ask(client: &mut Client, path: &str, headers: &str) -> Answer {
 
 #[test]
 fn what_is_sent_from_a_file_is_what_is_made_in_memory() {
-    let house = Film::large(6).house();
-    let (server, pristine) = (sending(house.path()), Server::start_with(house.path(), "[store]\nsettle = \"0s\"\n"));
-    let names = Names::of(&server, "film", "index.m3u8");
-    let mut client = server.connect();
-    for (count, path) in (1..).zip(&names.segments) {
-        let whole = pristine.get(path, "").body;
-        let size = whole.len();
-        // From the file, twice more from there, then out of memory.
-        for turn in 0..5 {
-            let answer = ask(&mut client, path, "");
-            assert!(answer.status == 200 && answer.body == whole, "{path}, {turn}");
-            // A head, the border between it and the samples, any middle, the end.
-            for (from, to) in [(0, 10), (500, 90_000), (3_000_000, 4_200_000), (size - 1, size)] {
-                let answer = ask(&mut client, path, &format!("Range: bytes={from}-{}\r\n", to - 1));
-                assert!(answer.status == 206 && answer.body == whole[from..to], "{path}, {turn}: {from}..{to}");
+    // In one piece, in some that are large enough to be sent each by itself, in some that are gathered.
+    for film in [Film::large(6), Film::large(6).in_pieces_of(25), Film::new(6, 4_000).in_pieces_of(10)] {
+        let house = film.house();
+        let (server, pristine) = (sending(house.path()), reading(house.path()));
+        let names = Names::of(&server, "film", "index.m3u8");
+        let mut client = server.connect();
+        for (count, path) in (1..).zip(&names.segments) {
+            let whole = pristine.get(path, "").body;
+            let size = whole.len();
+            // From the file, twice more from there, then out of memory.
+            for turn in 0..5 {
+                let answer = ask(&mut client, path, "");
+                assert!(answer.status == 200 && answer.body == whole, "{path}, {turn}");
+                // A head, the border between it and the samples, any middle, the end.
+                for (from, to) in [(0, 10), (500, 90_000), (size / 3, size - size / 5), (size - 1, size)] {
+                    let answer = ask(&mut client, path, &format!("Range: bytes={from}-{}\r\n", to - 1));
+                    assert!(answer.status == 206 && answer.body == whole[from..to], "{path}, {turn}: {from}..{to}");
+                }
             }
+            assert_eq!(server.metric(MADE), 2 * count, "once in its file, once in memory");
+            assert!(server.metric(HIT) > 10 * count);
         }
-        assert_eq!(server.metric(MADE), 2 * count, "once in its file, once in memory");
-        assert!(server.metric(HIT) > 10 * count);
     }
 }
 
 #[test]
+fn only_a_file_that_rests_is_sent_as_it_stands() {
+    let house = Film::new(4, 12_000).house();
+    for (minutes, sent) in [(9, false), (11, true)] {
+        aged(house.path(), minutes);
+        let server = Server::start_with(house.path(), "[store]\nsettle = \"0s\"\n");
+        let names = Names::of(&server, "film", "index.m3u8");
+        let mut client = server.connect();
+        let watch = Watch::new(&server);
+        for path in &names.segments {
+            assert_eq!(ask(&mut client, path, "").body.len() / 100_000, 18);
+        }
+        assert_eq!(watch.stop().count(&["sendfile"]) > 0, sent, "written to {minutes} minutes ago");
+    }
+}
+
+#[test]
+fn what_lies_in_small_pieces_is_gathered() {
+    let house = Film::new(60, 4_000).in_pieces_of(10).house();
+    let server = sending(house.path());
+    let names = Names::of(&server, "film", "index.m3u8");
+    let mut client = server.connect();
+    ask(&mut client, &names.playlist, "");
+    let before = server.metric(READ_BYTES);
+    let watch = Watch::new(&server);
+    let mut bytes = 0;
+    for path in &names.segments[..40] {
+        bytes += ask(&mut client, path, "").body.len() as u64;
+    }
+    let calls = watch.stop();
+    println!("{:?}", calls.table());
+    // 15 pieces of 40 kB into a pipe of 64 KiB: each once or twice, and out again ten times.
+    assert!((30 * 40..45 * 40).contains(&calls.count(&["splice"])), "{:?}", calls.table());
+    // The last one is alone where it has not fit.
+    assert!(calls.count(&["sendfile"]) <= 40 && calls.count(&["pipe2"]) <= 2, "{:?}", calls.table());
+    assert!(calls.largest() < MIB, "{} bytes at once", calls.largest());
+    let sent = server.metric(READ_BYTES) - before;
+    assert!(bytes - sent < 40 * 8_000, "{sent} of {bytes} bytes were sent from the file");
+}
+
+#[test]
+fn pipes_are_few_however_many_read_slowly_or_hang_up() {
+    many_descriptors();
+    let house = Film::new(300, 16_000).in_pieces_of(2).house();
+    let server = sending(house.path());
+    let names = Names::of(&server, "film", "index.m3u8");
+    let pristine = reading(house.path());
+    assert_eq!(server.get(&names.segments[0], "").status, 200);
+    let before = descriptors(&server);
+    for turn in 0..3 {
+        let mut readers: Vec<Reader> = names.segments.iter().map(|path| Reader::ask(server.public, path, "")).collect();
+        let begun = Instant::now();
+        let mut most = 0;
+        read_slowly(&mut readers, 64_000, |readers| {
+            most = most.max(descriptors(&server));
+            assert!(begun.elapsed() < Duration::from_secs(20), "some wait for their first bytes");
+            readers.iter().all(|reader| reader.bytes.len() > 20_000)
+        });
+        println!("{before} descriptors, {most} with 300 readers");
+        assert!(most > before + 300, "nobody was waited for");
+        assert!(most <= before + 300 + 2 * 64, "{most} descriptors, {before} before");
+        let late = readers.split_off(290);
+        readers.into_iter().for_each(Reader::reset);
+        for (reader, path) in late.into_iter().zip(&names.segments[290..]) {
+            assert!(reader.finish() == pristine.get(path, "").body, "{path}, {turn}");
+        }
+    }
+    let begun = Instant::now();
+    while descriptors(&server) > before + 2 * 64 {
+        assert!(begun.elapsed() < Duration::from_secs(10), "{} descriptors, {before} before", descriptors(&server));
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn what_the_page_cache_has_not_got_is_read_once_for_all() {
+    let house = Film::large(3).house();
+    let server = sending(house.path());
+    let names = Names::of(&server, "film", "index.m3u8");
+    let whole = reading(house.path()).get(&names.segments[1], "").body;
+    let film = File::open(house.path().join("film.mp4")).unwrap();
+    film.sync_all().unwrap();
+    rustix::fs::fadvise(&film, 0, None, rustix::fs::Advice::DontNeed).unwrap();
+    let before = server.metric(READ_BYTES);
+    let readers: Vec<Reader> = (0..50).map(|_| Reader::ask(server.public, &names.segments[1], "")).collect();
+    for reader in readers {
+        assert!(reader.finish() == whole);
+    }
+    let read = server.metric(READ_BYTES) - before;
+    assert!(read < 2 * whole.len() as u64, "{read} bytes were read");
+    assert_eq!(server.metric(MADE), 1);
+}
+
+#[test]
 fn it_costs_a_call_and_no_read() {
-    let house = Film { segments: 60, frame: 12_000 }.house();
+    let house = Film::new(60, 12_000).house();
     let server = sending(house.path());
     let names = Names::of(&server, "film", "index.m3u8");
     let mut client = server.connect();
@@ -100,7 +213,7 @@ fn slow_readers_take_no_memory_and_get_it_all() {
     let server = sending(house.path());
     let names = Names::of(&server, "film", "index.m3u8");
     let whole: Vec<Vec<u8>> = {
-        let pristine = Server::start_with(house.path(), "[store]\nsettle = \"0s\"\n");
+        let pristine = reading(house.path());
         names.segments[..3].iter().map(|path| pristine.get(path, "").body).collect()
     };
     let (pid, begun) = (server.child.id(), Instant::now());
@@ -148,7 +261,7 @@ fn rest(mut reader: Reader) -> Vec<u8> {
 fn a_file_that_is_replaced_under_way_is_sent_whole() {
     let house = Film::large(3).house();
     let (server, names, reader) = begun(house.path());
-    let other = Film { segments: 3, frame: 16_000 }.house();
+    let other = Film::new(3, 16_000).house();
     fs::rename(other.path().join("film.mp4"), house.path().join("film.mp4"))
         .or_else(|_| {
             fs::copy(other.path().join("film.mp4"), house.path().join("new"))?;
@@ -184,7 +297,7 @@ fn curl_gets_the_same_whole_slowly_and_in_parts() {
     let house = Film::large(2).house();
     let server = sending(house.path());
     let path = Names::of(&server, "film", "index.m3u8").segments.swap_remove(0);
-    let pristine = Server::start_with(house.path(), "[store]\nsettle = \"0s\"\n");
+    let pristine = reading(house.path());
     let expected = pristine.get(&path, "").body;
     let curl = |more: &[&str]| {
         let url = format!("http://{}{path}", server.public);

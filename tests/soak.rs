@@ -180,7 +180,7 @@ fn watch(server: &Server, time: Duration) -> Vec<(&'static str, u64, u64)> {
 #[ignore = "takes as many minutes as SOAK_MINUTES says: `make soak`"]
 fn what_a_mixed_crowd_takes_does_not_grow() {
     let minutes: u64 = std::env::var("SOAK_MINUTES").map_or(15, |minutes| minutes.parse().unwrap());
-    let house = Film { segments: 300, frame: 16_000 }.house();
+    let house = Film::new(300, 16_000).house();
     std::fs::create_dir(house.path().join("ladder")).unwrap();
     for rung in ["176p.mp4", "264p.mp4", "352p.mp4"] {
         std::fs::copy(fixtures().join("natural").join(rung), house.path().join("ladder").join(rung)).unwrap();

@@ -158,7 +158,7 @@ fn a_leader_who_hangs_up_at_any_stage_takes_nothing_with_him() {
 
 #[test]
 fn aborts_by_the_hundred_leave_nothing_behind() {
-    let film = Film { segments: 600, frame: 8_000 };
+    let film = Film::new(600, 8_000);
     let (server, _house) = served(film, "segments = \"32MiB\"\nmaking = \"8MiB\"\n");
     let names = Names::of(&server, "film", "index.m3u8");
     let pid = server.child.id();
@@ -281,7 +281,7 @@ fn ranges_of_a_segment_that_is_being_made_are_slices_of_it() {
 #[test]
 fn what_finds_no_room_is_told_to_come_again_and_nothing_else_waits_for_it() {
     // One at a time, and nobody waits.
-    let film = Film { segments: 240, frame: 7_000 };
+    let film = Film::new(240, 7_000);
     let (server, _house) = served(film, "making = \"1MiB\"\nmaking_wait = \"0s\"\n");
     let names = Names::of(&server, "film", "index.m3u8");
     let (hot, cold) = names.segments.split_first().unwrap();

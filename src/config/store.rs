@@ -33,7 +33,7 @@ pub struct Store {
     /// How long an object store may take to answer, and an answer to go on; 100ms to 1min.
     #[serde(deserialize_with = "timeout")]
     pub timeout: Duration,
-    /// Whether segments are sent as they stand in the page cache: files must never be written to where they stand.
+    /// Whether segments of files that rest are sent as they stand in the page cache.
     pub sendfile: bool,
 }
 
@@ -185,7 +185,7 @@ impl Default for Store {
             refresh_remote: Duration::from_secs(30),
             settle: Duration::from_secs(2),
             timeout: Duration::from_secs(5),
-            sendfile: false,
+            sendfile: true,
         }
     }
 }

@@ -21,6 +21,7 @@ mod frames;
 mod gallery;
 mod line;
 mod outlet;
+mod pipes;
 mod private;
 mod problem;
 mod public;

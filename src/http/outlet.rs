@@ -9,6 +9,7 @@
 //! follows them is sent only if their files are what they were.
 
 use super::line::{Line, Sent};
+use super::pipes::Pipes;
 use super::token;
 use crate::media::u64_from_usize;
 use crate::metrics::Metrics;
@@ -98,8 +99,14 @@ impl Wait {
 
 impl Outlet {
     /// What is sent through `half`, whose client has these limits; its bytes are counted where there are `metrics`.
-    pub(super) fn new(half: OwnedWriteHalf, limits: Limits, metrics: Option<Arc<Metrics>>) -> Arc<Self> {
-        Arc::new(Self { half: Some(half), limits, wait: Mutex::default(), line: Mutex::default(), metrics })
+    pub(super) fn new(
+        half: OwnedWriteHalf,
+        limits: Limits,
+        pipes: &Arc<Pipes>,
+        metrics: Option<Arc<Metrics>>,
+    ) -> Arc<Self> {
+        let line = Mutex::new(Line::new(Arc::clone(pipes)));
+        Arc::new(Self { half: Some(half), limits, wait: Mutex::default(), line, metrics })
     }
 
     /// `span` is what is written next stands for, after those that wait already.
@@ -294,7 +301,7 @@ mod tests {
         let (stream, _) = listener.accept().await.unwrap();
         crate::http::socket::prepare(&stream, u32::try_from(UNSENT).unwrap());
         let (_, half) = stream.into_split();
-        (Outlet::new(half, Limits { stall, rate: 0, unsent: UNSENT }, None), client)
+        (Outlet::new(half, Limits { stall, rate: 0, unsent: UNSENT }, &Arc::default(), None), client)
     }
 
     async fn send(outlet: &Outlet, bytes: &[u8]) -> usize {

@@ -3,6 +3,7 @@
 use super::api;
 use super::body::Body;
 use super::outlet::{Limits, Outlet};
+use super::pipes::Pipes;
 use super::private::Private;
 use super::public::Public;
 use super::socket::{Connection, listen, prepare};
@@ -152,6 +153,7 @@ struct Listener {
     desk: Desk,
     settings: Http,
     slots: Arc<Semaphore>,
+    pipes: Arc<Pipes>,
     tasks: TaskTracker,
     /// Cancelled: accept nothing further, finish what is under way.
     stop: CancellationToken,
@@ -169,6 +171,7 @@ impl Listener {
             desk,
             settings: settings.clone(),
             slots: Arc::new(Semaphore::new(slots)),
+            pipes: Arc::default(),
             tasks: TaskTracker::new(),
             stop,
             cut: CancellationToken::new(),
@@ -209,7 +212,7 @@ impl Listener {
         prepare(&stream, u32::try_from(unsent).unwrap_or(u32::MAX));
         let limits = Limits { stall: self.settings.write_stall, rate: self.settings.minimum_rate.bytes(), unsent };
         let (incoming, outgoing) = stream.into_split();
-        let outlet = Outlet::new(outgoing, limits, self.desk.metrics().cloned());
+        let outlet = Outlet::new(outgoing, limits, &self.pipes, self.desk.metrics().cloned());
         let connection = Connection::new(incoming, Arc::clone(&outlet));
         let listener = Arc::clone(&self);
         let service = service_fn(move |request| {

@@ -125,9 +125,9 @@ impl Origin {
                 return media;
             }
         }
-        if let Some(media) = self.stood(&segment, &key, &source) {
-            stages.looked(&Ok(()), Outcome::Made, start);
-            self.metrics.count(Kept::Segment, Outcome::Made);
+        if let Some((media, outcome)) = self.stood(&segment, &key, &source) {
+            stages.looked(&Ok(()), outcome, start);
+            self.metrics.count(Kept::Segment, outcome);
             return Ok(media);
         }
         self.made(segment, key, source, wish, stages).await

@@ -3,16 +3,18 @@
 //! ```text
 //! asked for the first time ─► its head and its ranges are kept; sent from its file (Made)
 //! again                    ─► the same, twice (Hit)
-//! more often than that     ─► made in memory and kept like all others
+//! more often than that     ─► made in memory and kept like all others: a crowd is sent more at once from there
+//! not in the page cache    ─► made in memory and kept like all others: whoever else asks then waits for the same read
 //! ```
-//! Only of files, where `store.sendfile` says so, and where the pieces are large enough for a call of their own each. What
-//! the page cache has not got is read, for its reader alone.
+//! Only of files that were not written to for ten minutes, where `store.sendfile` says so, and where the pieces are large
+//! enough for a call of their own each. What leaves the page cache under way is read, for its reader alone.
 
 use super::answer::{Origin, SegmentKey};
 use super::media::Media;
 use super::segment::Segment;
 use super::source::Source;
 use crate::media::u64_from_usize;
+use crate::metrics::Outcome;
 use crate::mux::{Piece, Recipe};
 use crate::store::{Object, Span};
 use bytes::Bytes;
@@ -21,12 +23,16 @@ use moka::sync::Cache;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 /// Bytes of a piece, on average, that are worth a call of their own.
-const PIECE: u64 = 64 << 10;
+const PIECE: u64 = 24 << 10;
 
 /// How often a segment is sent from its file, the first time aside.
 const OFTEN: u32 = 2;
+
+/// A file that was written to later than so long ago may be again, where it stands.
+const REST: Duration = Duration::from_mins(10);
 
 /// What is kept of them takes a part of the memory that they themselves would take; this is the least divisor.
 const SHARE: u64 = 16;
@@ -53,11 +59,27 @@ impl Standing {
     fn of(source: &Source) -> Option<Self> {
         let Source::Cmaf(recipe, object) = source else { return None };
         let pieces = u64_from_usize(recipe.pieces().len());
-        (object.is_file() && recipe.length() >= pieces * PIECE).then(|| Self {
+        (object.is_file() && recipe.length() >= pieces * PIECE && rests(object)).then(|| Self {
             recipe: recipe.clone(),
             object: object.clone(),
             asked: AtomicU32::new(0),
         })
+    }
+
+    /// It is asked for once more: whether it is sent from its file again.
+    fn serves(&self) -> bool {
+        self.asked.fetch_add(1, Ordering::Relaxed) < OFTEN && self.is_ready()
+    }
+
+    /// Whether its file is what it was, and the page cache has its ends: the rest is looked at when it is sent.
+    fn is_ready(&self) -> bool {
+        let mut stored = self.recipe.pieces().iter().filter_map(|piece| match piece {
+            Piece::Made(_) => None,
+            Piece::Stored(range) => Some(*range),
+        });
+        let (first, last) = (stored.next(), stored.next_back());
+        let ends = [first.and_then(|range| range.slice(0, 1)), last.and_then(|range| range.slice(range.len() - 1, 1))];
+        self.object.check().is_ok() && ends.into_iter().flatten().all(|end| self.object.span(end).is_some())
     }
 
     /// The bytes that it stands for; or, if that is more, [`SHARE`] times what it takes in memory.
@@ -91,6 +113,11 @@ impl Standing {
     }
 }
 
+fn rests(object: &Object) -> bool {
+    let modified = object.stamp().modified();
+    modified.and_then(|modified| modified.elapsed().ok()).is_some_and(|since| since >= REST)
+}
+
 /// What is kept of segments that are sent so: of as many as `bytes` are.
 pub(super) fn keeping(bytes: u64) -> Cache<SegmentKey, Arc<Standing>> {
     let weigh = |_: &SegmentKey, standing: &Arc<Standing>| u32::try_from(standing.weight()).unwrap_or(u32::MAX);
@@ -100,22 +127,23 @@ pub(super) fn keeping(bytes: u64) -> Cache<SegmentKey, Arc<Standing>> {
 impl Origin {
     /// `segment` as it stands in its file, where it was sent so before, and not often.
     pub(super) fn stands(self: &Arc<Self>, segment: &Segment, key: &SegmentKey) -> Option<Media> {
-        let standing = self.standing.as_ref()?.get(key)?;
-        if standing.asked.fetch_add(1, Ordering::Relaxed) >= OFTEN || standing.object.check().is_err() {
-            return None;
-        }
+        let standing = self.standing.as_ref()?.get(key).filter(|standing| standing.serves())?;
         Some(Media::new(standing.recipe.length(), Arc::clone(self), segment.clone()).standing(standing))
     }
 
-    /// The same for the first time.
-    pub(super) fn stood(self: &Arc<Self>, segment: &Segment, key: &SegmentKey, source: &Source) -> Option<Media> {
+    /// The same for the first time; or, where others have just come first, once more.
+    pub(super) fn stood(
+        self: &Arc<Self>,
+        segment: &Segment,
+        key: &SegmentKey,
+        source: &Source,
+    ) -> Option<(Media, Outcome)> {
         let standing = self.standing.as_ref()?;
         if standing.contains_key(key) {
-            return None;
+            return Some((self.stands(segment, key)?, Outcome::Hit));
         }
-        let made = Arc::new(Standing::of(source)?);
-        made.object.check().ok()?;
+        let made = Standing::of(source).filter(Standing::is_ready).map(Arc::new)?;
         standing.insert(*key, Arc::clone(&made));
-        Some(Media::new(made.recipe.length(), Arc::clone(self), segment.clone()).standing(made))
+        Some((Media::new(made.recipe.length(), Arc::clone(self), segment.clone()).standing(made), Outcome::Made))
     }
 }

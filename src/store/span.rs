@@ -8,6 +8,7 @@ use super::error::Error;
 use super::held::Held;
 use super::system;
 use crate::media::{ByteRange, u64_from_usize};
+use std::fs::File;
 use std::io::{ErrorKind, Result};
 use std::os::fd::AsFd;
 use std::sync::Arc;
@@ -35,21 +36,32 @@ impl Span {
     /// Sends the next of its bytes through `socket`, `most` at most: as many as that takes without waiting. An error too
     /// when the file does not reach so far any more.
     pub fn send(&mut self, socket: impl AsFd, most: usize) -> Result<usize> {
-        let end = self.end.min(self.at.saturating_add(u64_from_usize(most)));
         let mut all = 0;
-        while self.at < end {
-            match system::send(&self.held.file, (self.at, end), &socket) {
-                Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
-                Ok(sent) => {
-                    self.held.counted(sent);
-                    self.at += u64_from_usize(sent);
-                    all += sent;
-                }
+        while all < most && self.left() > 0 {
+            match self.step(most - all, |file, range| system::send(file, range, &socket)) {
+                Ok(sent) => all += sent,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) => return Err(error),
             }
         }
         Ok(all)
+    }
+
+    /// Puts the next of its bytes into `pipe`, `most` at most: as many as that has room for. An error where that is none,
+    /// and when the file does not reach so far any more.
+    pub fn gather(&mut self, pipe: impl AsFd, most: usize) -> Result<usize> {
+        self.step(most, |file, range| system::gather(file, range, pipe))
+    }
+
+    fn step(&mut self, most: usize, step: impl FnOnce(&File, (u64, u64)) -> Result<usize>) -> Result<usize> {
+        let end = self.end.min(self.at.saturating_add(u64_from_usize(most)));
+        let moved = step(&self.held.file, (self.at, end))?;
+        if moved == 0 {
+            return Err(ErrorKind::UnexpectedEof.into());
+        }
+        self.held.counted(moved);
+        self.at += u64_from_usize(moved);
+        Ok(moved)
     }
 
     /// Whether the file is still the version that was opened.

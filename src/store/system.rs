@@ -79,8 +79,22 @@ pub(super) fn send(file: &File, (from, to): (u64, u64), socket: impl AsFd) -> st
     Ok(rustix::io::retry_on_intr(|| rustix::fs::sendfile(&socket, file, Some(&mut from.clone()), len))?)
 }
 
+/// Puts the bytes of `file` between `from` and `to` into `pipe` as they stand in the page cache: as many as that has room
+/// for, nothing only at the end of the file.
+#[cfg(target_os = "linux")]
+pub(super) fn gather(file: &File, (from, to): (u64, u64), pipe: impl AsFd) -> std::io::Result<usize> {
+    let (len, now) = (usize_from_u64(to - from), rustix::pipe::SpliceFlags::NONBLOCK);
+    let gather = || rustix::pipe::splice(file, Some(&mut from.clone()), &pipe, None, len, now);
+    Ok(rustix::io::retry_on_intr(gather)?)
+}
+
 /// Elsewhere they are read.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn send(_: &File, _: (u64, u64), _: impl AsFd) -> std::io::Result<usize> {
+    Err(std::io::ErrorKind::Unsupported.into())
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn gather(_: &File, _: (u64, u64), _: impl AsFd) -> std::io::Result<usize> {
     Err(std::io::ErrorKind::Unsupported.into())
 }

@@ -29,12 +29,24 @@ pub(crate) struct Film {
     pub(crate) segments: u32,
     /// Bytes of each frame: a segment has 150.
     pub(crate) frame: u32,
+    /// Frames of each chunk, a divisor of those: what is shown in a row lies in a row.
+    chunk: u32,
 }
 
 impl Film {
+    /// Each of its segments lies in one piece.
+    pub(crate) const fn new(segments: u32, frame: u32) -> Self {
+        Self { segments, frame, chunk: FRAMES }
+    }
+
     /// Segments of 4.8 MB.
     pub(crate) const fn large(segments: u32) -> Self {
-        Self { segments, frame: 32_000 }
+        Self::new(segments, 32_000)
+    }
+
+    /// The same, each segment in pieces of so many frames, of which the last lies first.
+    pub(crate) const fn in_pieces_of(self, chunk: u32) -> Self {
+        Self { chunk, ..self }
     }
 
     /// Stores it.
@@ -87,17 +99,18 @@ impl Film {
         boxed(*b"moov", &[boxed(*b"mvhd", &movie), boxed(*b"trak", &trak)].concat())
     }
 
-    /// One chunk is one segment.
     fn tables(self, base: u32) -> Vec<u8> {
         let (frames, segments) = (self.segments * FRAMES, self.segments);
         let table = |kind: [u8; 4], numbers: &[u32]| boxed(kind, &words(&[&[0][..], numbers].concat()));
-        let counted = |numbers: Vec<u32>| [vec![segments], numbers].concat();
-        let places = (0..segments).map(|number| base + number % ROW * self.frame).collect();
+        let counted = |numbers: Vec<u32>| [vec![numbers.len() as u32], numbers].concat();
+        let chunks = FRAMES / self.chunk;
+        let place = |chunk| chunk / chunks % ROW + (chunks - 1 - chunk % chunks) * self.chunk;
+        let places = (0..segments * chunks).map(|chunk| base + place(chunk) * self.frame).collect();
         let keys = (0..segments).map(|number| number * FRAMES + 1).collect();
         [
             boxed(*b"stsd", &[words(&[0, 1]), movie::entry(&Kind::Video(movie::PICTURE)).to_vec()].concat()),
             table(*b"stts", &[1, frames, 1_000]),
-            table(*b"stsc", &[1, 1, FRAMES, 1]),
+            table(*b"stsc", &[1, 1, self.chunk, 1]),
             table(*b"stsz", &[self.frame, frames]),
             table(*b"stco", &counted(places)),
             table(*b"stss", &counted(keys)),
