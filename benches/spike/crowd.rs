@@ -19,10 +19,10 @@ use tokio::time::{sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 const KEPT: Settings =
-    Settings { segments: "512MiB", manifests: "32MiB", making: "64MiB", target: "6s", sendfile: false };
+    Settings { segments: "512MiB", manifests: "32MiB", making: "64MiB", target: "6s", sendfile: true };
 /// What is being made takes its room from what is kept, all of it where that is half at most.
 const SMALL: Settings =
-    Settings { segments: "64MiB", manifests: "32MiB", making: "32MiB", target: "6s", sendfile: false };
+    Settings { segments: "64MiB", manifests: "32MiB", making: "32MiB", target: "6s", sendfile: true };
 
 /// Bytes that may be made at once.
 const MAKING: u64 = 64 << 20;

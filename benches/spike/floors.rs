@@ -40,24 +40,27 @@ struct Case {
 const CMAF: &str = "index.m3u8";
 const TS: &str = "ts.m3u8";
 const KEPT: Settings =
-    Settings { segments: "512MiB", manifests: "32MiB", making: "64MiB", target: "6s", sendfile: false };
+    Settings { segments: "512MiB", manifests: "32MiB", making: "64MiB", target: "6s", sendfile: true };
 const MISSED: Settings =
-    Settings { segments: "64MiB", manifests: "32MiB", making: "64MiB", target: "6s", sendfile: false };
-const SENT: Settings = Settings { sendfile: true, ..MISSED };
+    Settings { segments: "64MiB", manifests: "32MiB", making: "64MiB", target: "6s", sendfile: true };
 const SHORT: Settings =
-    Settings { segments: "64MiB", manifests: "32MiB", making: "64MiB", target: "2s", sendfile: false };
+    Settings { segments: "64MiB", manifests: "32MiB", making: "64MiB", target: "2s", sendfile: true };
 
 fn cases() -> Vec<Case> {
     let case =
         |name, what, film, entry, settings| Case { name, what, film, entry, settings, sendfile: None, copying: None };
     let floors = |case: Case, sendfile, copying| Case { sendfile, copying, ..case };
     let half_hour = |pictures| Film::new(1_800, pictures);
+    let copied = |settings| Settings { sendfile: false, ..settings };
+    let (hot, six, two) = (Film::new(60, 2_000_000), half_hour(1_800_000), half_hour(600_000));
     vec![
-        floors(case("hot 2 MB", What::Hot, Film::new(60, 2_000_000), CMAF, KEPT), Some(0.9), Some(0.8)),
-        floors(case("miss, 6 s CMAF", What::Miss, half_hour(1_800_000), CMAF, MISSED), Some(1.1), Some(1.1)),
-        floors(case("miss, 6 s CMAF, sendfile", What::Miss, half_hour(1_800_000), CMAF, SENT), Some(1.1), Some(1.1)),
+        floors(case("hot 2 MB", What::Hot, hot, CMAF, KEPT), Some(0.9), Some(0.8)),
+        case("hot 2 MB, copied", What::Hot, hot, CMAF, copied(KEPT)),
+        floors(case("miss, 6 s CMAF", What::Miss, six, CMAF, MISSED), Some(1.1), Some(1.1)),
+        case("miss, 6 s CMAF, copied", What::Miss, six, CMAF, copied(MISSED)),
         floors(case("miss, 6 s TS", What::Miss, half_hour(2_320_000), TS, MISSED), Some(1.45), Some(1.3)),
-        floors(case("miss, 2 s CMAF", What::Miss, half_hour(600_000), CMAF, SHORT), None, Some(1.3)),
+        floors(case("miss, 2 s CMAF", What::Miss, two, CMAF, SHORT), None, Some(1.3)),
+        case("miss, 2 s CMAF, copied", What::Miss, two, CMAF, copied(SHORT)),
         // Of 54 kB: of two hours it has 65 kB, and with one head but not with the other fits a segment of the loopback.
         floors(case("cached playlist", What::Playlist, Film::new(6_000, 60_000), CMAF, KEPT), Some(1.0), None),
     ]

@@ -16,7 +16,7 @@ use tokio::time::{sleep, sleep_until};
 
 /// Less than half of the catalogue fits.
 const SETTINGS: Settings =
-    Settings { segments: "192MiB", manifests: "32MiB", making: "64MiB", target: "6s", sendfile: false };
+    Settings { segments: "192MiB", manifests: "32MiB", making: "64MiB", target: "6s", sendfile: true };
 
 /// Connections of closed-loop load.
 const CONNECTIONS: usize = 32;

@@ -13,7 +13,7 @@ use std::path::Path;
 use std::time::Duration;
 
 const SETTINGS: Settings =
-    Settings { segments: "192MiB", manifests: "32MiB", making: "64MiB", target: "6s", sendfile: false };
+    Settings { segments: "192MiB", manifests: "32MiB", making: "64MiB", target: "6s", sendfile: true };
 
 /// Seconds that one point of a curve covers.
 pub(crate) const SLICE: f64 = 0.25;
