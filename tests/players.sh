@@ -48,6 +48,8 @@ disk)
     # A copy, as some plays replace what they play; with its times, so that it is not taken for one under way.
     # Nor for one that was written to lately: those are read, others sent as they stand.
     cp -rp fixtures/media "$scratch/media"
+    # The film in larger pieces than ffmpeg makes of it by itself.
+    ffmpeg -v error -i fixtures/media/natural/352p.mp4 -c copy -chunk_duration 6000000 "$scratch/media/coarse.mp4"
     find "$scratch/media" -type f -exec touch -d '1 day ago' {} +
     begin afflux 'public ' "$binary" serve "${ports[@]}" --media "$scratch/media"
     plays=(--media "$scratch/media")
@@ -70,6 +72,14 @@ esac
 
 failed=0
 node tests/players/run.mjs --base "$address" "${plays[@]}" "$@" || failed=1
+
+# What rests was sent as it stands, to each of the players.
+if [ "$#" = 0 ] && [ "${AFFLUX_TEST_STORE:-disk}" = disk ]; then
+    private="$(sed -n 's/^private //p' "$scratch/afflux.stdout")"
+    uncopied="$(curl -s "$private/metrics" | sed -n 's/^afflux_sent_uncopied_bytes_total //p')"
+    echo "sent without being copied: ${uncopied:-0} bytes"
+    [ "${uncopied:-0}" -gt 2000000 ] || failed=1
+fi
 
 # The upload page, unless only some plays are asked for; on a bucket it is the same page.
 if [ "$#" = 0 ] && [ "${AFFLUX_TEST_STORE:-disk}" = disk ]; then

@@ -33,6 +33,7 @@ use support::{Answer, Client, Server};
 
 const MADE: &str = "afflux_cache_lookups_total{kind=\"segment\",outcome=\"made\"}";
 const HIT: &str = "afflux_cache_lookups_total{kind=\"segment\",outcome=\"hit\"}";
+const UNCOPIED: &str = "afflux_sent_uncopied_bytes_total";
 const READ_BYTES: &str = "afflux_source_read_bytes_total";
 
 /// The film in `house` was last written to so long ago.
@@ -101,6 +102,7 @@ fn only_a_file_that_rests_is_sent_as_it_stands() {
         for path in &names.segments {
             assert_eq!(ask(&mut client, path, "").body.len() / 100_000, 18);
         }
+        assert_eq!(server.metric(UNCOPIED) > 4 * 1_700_000, sent);
         assert_eq!(watch.stop().count(&["sendfile"]) > 0, sent, "written to {minutes} minutes ago");
     }
 }

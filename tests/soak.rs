@@ -26,7 +26,7 @@ use process::{descriptors, processor, rss, threads};
 use slow::{Reader, read_slowly};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 use support::{Client, Server, fixtures};
 
 /// Less than a tenth of the film: what is cold is thrown out again and again.
@@ -180,7 +180,10 @@ fn watch(server: &Server, time: Duration) -> Vec<(&'static str, u64, u64)> {
 #[ignore = "takes as many minutes as SOAK_MINUTES says: `make soak`"]
 fn what_a_mixed_crowd_takes_does_not_grow() {
     let minutes: u64 = std::env::var("SOAK_MINUTES").map_or(15, |minutes| minutes.parse().unwrap());
-    let house = Film::new(300, 16_000).house();
+    // Of pieces that are gathered; and it rests, so that it is sent as it stands.
+    let house = Film::new(300, 16_000).in_pieces_of(2).house();
+    let film = std::fs::File::options().write(true).open(house.path().join("film.mp4")).unwrap();
+    film.set_modified(SystemTime::now() - Duration::from_hours(1)).unwrap();
     std::fs::create_dir(house.path().join("ladder")).unwrap();
     for rung in ["176p.mp4", "264p.mp4", "352p.mp4"] {
         std::fs::copy(fixtures().join("natural").join(rung), house.path().join("ladder").join(rung)).unwrap();

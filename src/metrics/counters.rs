@@ -24,6 +24,7 @@ pub struct Metrics {
     making: Work,
     service: Service,
     sent: Counter,
+    uncopied: Counter,
     connections: Gauge,
     tasks: Gauge,
     gzipped: Counter,
@@ -46,13 +47,14 @@ impl Metrics {
         let making = Work::new(&mut registry);
         let service = Service::new(&mut registry);
         let sent = bytes(&mut registry, "sent", "Sent on the public listener, heads included");
+        let uncopied = bytes(&mut registry, "sent_uncopied", "Sent of that from the page cache, without being copied");
         let connections = plain(&mut registry, "connections", "Open connections on the public listener");
         let tasks = plain(&mut registry, "tasks", "Tasks of the runtime: connections, makers and what they wait for");
         let packed: Labelled<1, Counter> =
             plain(&mut registry, "compressions", "Texts compressed, each kept for later requests");
         let packed = |packing: Packing| packed.get_or_create_owned(&[("coding", packing.as_str())]);
         let (gzipped, brotlied) = (packed(Packing::Gzip), packed(Packing::Brotli));
-        Self { registry, answers, caches, making, service, sent, connections, tasks, gzipped, brotlied }
+        Self { registry, answers, caches, making, service, sent, uncopied, connections, tasks, gzipped, brotlied }
     }
 
     /// A cache of `kept` answered so.
@@ -137,6 +139,11 @@ impl Metrics {
     /// So many bytes were taken by a client's connection.
     pub fn sent(&self, bytes: u64) {
         self.sent.inc_by(bytes);
+    }
+
+    /// So many bytes of a file were sent as they stand in the page cache.
+    pub fn uncopied(&self, bytes: u64) {
+        self.uncopied.inc_by(bytes);
     }
 
     /// A movie header was read from the store.

@@ -202,8 +202,13 @@ impl Held {
     }
 
     /// Each system call that read something passes here.
-    pub(super) fn counted(&self, read: usize) {
+    fn counted(&self, read: usize) {
         self.shared.counted(u64_from_usize(read));
+    }
+
+    /// Each that took something to be sent, here.
+    pub(super) fn uncopied(&self, taken: usize) {
+        self.shared.uncopied(u64_from_usize(taken));
     }
 
     /// No read of it can be tried without waiting.

@@ -53,4 +53,12 @@ impl Shared {
             metrics.source_read(bytes);
         }
     }
+
+    /// A system call took so many bytes of a file, which nobody will copy.
+    pub(super) fn uncopied(&self, bytes: u64) {
+        self.counted(bytes);
+        if let Some(metrics) = &self.metrics {
+            metrics.uncopied(bytes);
+        }
+    }
 }

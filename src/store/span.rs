@@ -59,7 +59,7 @@ impl Span {
         if moved == 0 {
             return Err(ErrorKind::UnexpectedEof.into());
         }
-        self.held.counted(moved);
+        self.held.uncopied(moved);
         self.at += u64_from_usize(moved);
         Ok(moved)
     }

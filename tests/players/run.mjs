@@ -97,6 +97,8 @@ function plays(media) {
   const add = (player, id, visit, asset) => list.push({ name: `${player} ${id}`, player, visit, asset: { id, ...asset } });
   for (const player of ALL) add(player, 'barcode', 'whole', ASSETS.barcode);
   for (const player of ALL) add(player, 'natural', 'film', FILM);
+  // Sent as it stands in its file.
+  for (const player of media ? ALL : []) add(player, 'coarse', 'film', { ...FILM, levels: 1 });
   for (const [id, asset] of Object.entries(ASSETS)) {
     if (id === 'barcode') continue;
     for (const player of FILE_CORNERS.includes(id) ? FILE_CORNER_PLAYERS : ALL) {
