@@ -261,18 +261,20 @@ fn rest(mut reader: Reader) -> Vec<u8> {
 
 #[test]
 fn a_file_that_is_replaced_under_way_is_sent_whole() {
-    let house = Film::large(3).house();
-    let (server, names, reader) = begun(house.path());
-    let other = Film::new(3, 16_000).house();
-    fs::rename(other.path().join("film.mp4"), house.path().join("film.mp4"))
-        .or_else(|_| {
-            fs::copy(other.path().join("film.mp4"), house.path().join("new"))?;
-            fs::rename(house.path().join("new"), house.path().join("film.mp4"))
-        })
-        .unwrap();
-    let body = rest(reader);
-    let again = server.get(&names.segments[1], "").body;
-    assert!(body == again && body.len() > 4_800_000, "{} bytes", body.len());
+    for film in [Film::large(3), Film::large(3).in_pieces_of(1)] {
+        let house = film.house();
+        let (server, names, reader) = begun(house.path());
+        let other = Film::new(3, 16_000).house();
+        fs::rename(other.path().join("film.mp4"), house.path().join("film.mp4"))
+            .or_else(|_| {
+                fs::copy(other.path().join("film.mp4"), house.path().join("new"))?;
+                fs::rename(house.path().join("new"), house.path().join("film.mp4"))
+            })
+            .unwrap();
+        let body = rest(reader);
+        let again = server.get(&names.segments[1], "").body;
+        assert!(body == again && body.len() > 4_800_000, "{} bytes", body.len());
+    }
 }
 
 #[test]
@@ -282,8 +284,9 @@ fn an_answer_out_of_a_file_that_is_written_to_or_cut_off_is_not_whole() {
     };
     let cut = |path: &Path| File::options().write(true).open(path).unwrap().set_len(100_000).unwrap();
     let changes: [&dyn Fn(&Path); 2] = [&write, &cut];
-    for change in changes {
-        let house = Film::large(5).house();
+    let films = [Film::large(5), Film::large(5).in_pieces_of(1)];
+    for (change, film) in changes.into_iter().flat_map(|change| films.map(|film| (change, film))) {
+        let house = film.house();
         let (server, names, reader) = begun(house.path());
         change(&house.path().join("film.mp4"));
         let body = rest(reader);

@@ -1,8 +1,8 @@
 //! Bytes of a file that the kernel sends as they stand in the page cache: nobody copies them, nobody holds them.
 //!
 //! What then lies in a socket's queue is pages of the file still. A file that is replaced by another, or cut off before it
-//! is written anew, gets other pages; one that is written over where it stands changes what a client has not taken yet.
-//! Whoever sends files so was told that nobody does that (`store.sendfile`).
+//! is written anew, gets other pages; one that is written over where it stands changes what a client has not taken yet. So
+//! only of files that rest, and where `store.sendfile` says so.
 
 use super::error::Error;
 use super::held::Held;
