@@ -58,6 +58,8 @@ pub struct Size {
     pub length: Option<u64>,
     /// Bytes that it is about to have, for the governor.
     pub about: u64,
+    /// Whether it was made before, and is only brought into memory now: that counts as a hit.
+    pub again: bool,
 }
 
 impl<E: Clone> Filler<E> {
@@ -169,13 +171,14 @@ where
         let body = Arc::new(Body::growing(size.length));
         making.insert(key.clone(), Arc::clone(&body));
         drop(making);
-        let maker = Maker { inner: Arc::clone(inner), key, body: Arc::clone(&body) };
+        let made = if size.again { Outcome::Hit } else { Outcome::Made };
+        let maker = Maker { inner: Arc::clone(inner), key, body: Arc::clone(&body), made };
         let filling = fill(Filler { body: Arc::clone(&body) });
         // A panic drops the maker, who tells the readers; it is theirs no more than the work is.
         let making = AssertUnwindSafe(maker.run(size.about, filling)).catch_unwind();
         body.made_by(Work::new(making.map(drop)));
-        let made = Arc::clone(&body);
-        inner.tasks.spawn(async move { made.stand_by().await });
+        let stands = Arc::clone(&body);
+        inner.tasks.spawn(async move { stands.stand_by().await });
         Ok((body, Outcome::Made))
     }
 
@@ -222,6 +225,8 @@ where
     inner: Arc<Inner<K, E>>,
     key: K,
     body: Arc<Body<E>>,
+    /// How it counts when it is kept.
+    made: Outcome,
 }
 
 impl<K, E> Maker<K, E>
@@ -255,13 +260,13 @@ where
     }
 
     fn keep(&self) {
-        let Self { inner, key, body } = self;
+        let Self { inner, key, body, made } = self;
         if !body.finish() {
             return body.fail(Lost.into());
         }
         let entry = if body.is_joined() { Entry::Wanted } else { Entry::Once };
         let kept = inner.kept.insert(key.clone(), Arc::clone(body), entry);
-        inner.metrics.count(Kept::Segment, if kept { Outcome::Made } else { Outcome::TooLarge });
+        inner.metrics.count(Kept::Segment, if kept { *made } else { Outcome::TooLarge });
         inner.metrics.cached(Kept::Segment, inner.kept.bytes());
     }
 }
@@ -325,7 +330,7 @@ mod tests {
     }
 
     fn size(length: u64) -> Size {
-        Size { length: Some(length), about: length }
+        Size { length: Some(length), about: length, again: false }
     }
 
     fn chunk(byte: u8, len: usize) -> Vec<Bytes> {

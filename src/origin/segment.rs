@@ -101,18 +101,23 @@ impl Origin {
             stages.looked(&followed, outcome, start);
             return followed;
         }
-        if let Some(media) = self.stands(&segment, &key) {
+        let standing = self.standing(&key);
+        if let Some(standing) = standing.as_ref().filter(|standing| standing.serves()) {
             stages.looked(&Ok(()), Outcome::Hit, start);
             self.metrics.count(Kept::Segment, Outcome::Hit);
-            return Ok(media);
+            return Ok(self.sent(segment, Arc::clone(standing)));
         }
-        let source = self.source(&segment).await?;
+        let again = standing.is_some();
+        let source = match standing {
+            Some(standing) => standing.source(),
+            None => self.source(&segment).await?,
+        };
         let (length, about) = (source.length(), source.about());
         let Some(wanted) = wish.of(length.unwrap_or(about)) else {
             return match length {
                 Some(length) => Ok(Media::new(length, Arc::clone(self), segment)),
                 // What is not known before it is made has to be made to be told.
-                None => self.made(segment, key, source, wish, stages).await,
+                None => self.made(segment, key, (source, again), wish, stages).await,
             };
         };
         if let Some(length) = length {
@@ -125,12 +130,12 @@ impl Origin {
                 return media;
             }
         }
-        if let Some((media, outcome)) = self.stood(&segment, &key, &source) {
+        if !again && let Some((standing, outcome)) = self.stood(&key, &source) {
             stages.looked(&Ok(()), outcome, start);
             self.metrics.count(Kept::Segment, outcome);
-            return Ok(media);
+            return Ok(self.sent(segment, standing));
         }
-        self.made(segment, key, source, wish, stages).await
+        self.made(segment, key, (source, again), wish, stages).await
     }
 
     /// Whether a range of so many bytes, with those that were asked for lately of the same segment, is a small part of
@@ -145,12 +150,12 @@ impl Origin {
         self: &Arc<Self>,
         segment: Segment,
         key: SegmentKey,
-        source: Source,
+        (source, again): (Source, bool),
         wish: Wish<'_>,
         stages: &mut Stages,
     ) -> Result<Media, Error> {
         let start = Instant::now();
-        let size = Size { length: source.length(), about: source.about() };
+        let size = Size { length: source.length(), about: source.about(), again };
         let metrics = Arc::clone(&self.metrics);
         let walk = self.walks(&segment, key).then(|| (Arc::clone(self), segment.clone()));
         let made = self.segments.make(key, size, |filler| async move {
@@ -169,7 +174,8 @@ impl Origin {
             }
         };
         let followed = self.followed(&segment, (body, outcome), wish).await;
-        stages.looked(&followed, outcome, start);
+        let told = if again && outcome == Outcome::Made { Outcome::Hit } else { outcome };
+        stages.looked(&followed, told, start);
         followed
     }
 

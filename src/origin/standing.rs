@@ -3,7 +3,7 @@
 //! ```text
 //! asked for the first time ─► its head and its ranges are kept; sent from its file (Made)
 //! again                    ─► the same, twice (Hit)
-//! more often than that     ─► made in memory and kept like all others: a crowd is sent more at once from there
+//! more often than that     ─► brought into memory and kept like all others: a crowd is sent more at once from there (Hit)
 //! not in the page cache    ─► made in memory and kept like all others: whoever else asks then waits for the same read
 //! ```
 //! Only of files that were not written to for ten minutes, where `store.sendfile` says so, and where the pieces are large
@@ -66,9 +66,19 @@ impl Standing {
         })
     }
 
+    /// What it is made of, to be read.
+    pub(super) fn source(&self) -> Source {
+        Source::Cmaf(self.recipe.clone(), self.object.clone())
+    }
+
     /// It is asked for once more: whether it is sent from its file again.
-    fn serves(&self) -> bool {
-        self.asked.fetch_add(1, Ordering::Relaxed) < OFTEN && self.is_ready()
+    pub(super) fn serves(&self) -> bool {
+        let few = self.asked.fetch_add(1, Ordering::Relaxed) < OFTEN;
+        if !few {
+            // Once it has left the memory again, it is a while from here.
+            self.asked.store(0, Ordering::Relaxed);
+        }
+        few && self.is_ready()
     }
 
     /// Whether its file is what it was, and the page cache has its ends: the rest is looked at when it is sent.
@@ -125,25 +135,22 @@ pub(super) fn keeping(bytes: u64) -> Cache<SegmentKey, Arc<Standing>> {
 }
 
 impl Origin {
-    /// `segment` as it stands in its file, where it was sent so before, and not often.
-    pub(super) fn stands(self: &Arc<Self>, segment: &Segment, key: &SegmentKey) -> Option<Media> {
-        let standing = self.standing.as_ref()?.get(key).filter(|standing| standing.serves())?;
-        Some(Media::new(standing.recipe.length(), Arc::clone(self), segment.clone()).standing(standing))
+    /// What is kept by `key` as it stands in its file.
+    pub(super) fn standing(&self, key: &SegmentKey) -> Option<Arc<Standing>> {
+        self.standing.as_ref()?.get(key)
     }
 
-    /// The same for the first time; or, where others have just come first, once more.
-    pub(super) fn stood(
-        self: &Arc<Self>,
-        segment: &Segment,
-        key: &SegmentKey,
-        source: &Source,
-    ) -> Option<(Media, Outcome)> {
-        let standing = self.standing.as_ref()?;
-        if standing.contains_key(key) {
-            return Some((self.stands(segment, key)?, Outcome::Hit));
-        }
+    /// What `source` makes as it stands, kept by `key` from now on; a hit where others have just done that.
+    pub(super) fn stood(&self, key: &SegmentKey, source: &Source) -> Option<(Arc<Standing>, Outcome)> {
+        let kept = self.standing.as_ref()?;
         let made = Standing::of(source).filter(Standing::is_ready).map(Arc::new)?;
-        standing.insert(*key, Arc::clone(&made));
-        Some((Media::new(made.recipe.length(), Arc::clone(self), segment.clone()).standing(made), Outcome::Made))
+        let outcome = if kept.contains_key(key) { Outcome::Hit } else { Outcome::Made };
+        kept.insert(*key, Arc::clone(&made));
+        Some((made, outcome))
+    }
+
+    /// `segment`, sent as `standing` says.
+    pub(super) fn sent(self: &Arc<Self>, segment: Segment, standing: Arc<Standing>) -> Media {
+        Media::new(standing.recipe.length(), Arc::clone(self), segment).standing(standing)
     }
 }

@@ -91,8 +91,7 @@ fn large_segment(server: &Server) -> (String, Answer) {
 
 #[test]
 fn an_answer_that_was_given_up_is_asked_for_again_from_there_and_made_once() {
-    // What is sent as it stands is made once more when it is asked for often: `tests/sendfile.rs`.
-    let server = Server::start_with(&fixtures(), "[store]\nsendfile = false\n");
+    let server = Server::start(&fixtures(), &[]);
     let (path, whole) = large_segment(&shared());
     for _ in 0..5 {
         // As Chromium does it: from the start, given up in the middle, asked for again from there under the same tag.
