@@ -171,14 +171,14 @@ where
         let body = Arc::new(Body::growing(size.length));
         making.insert(key.clone(), Arc::clone(&body));
         drop(making);
-        let made = if size.again { Outcome::Hit } else { Outcome::Made };
-        let maker = Maker { inner: Arc::clone(inner), key, body: Arc::clone(&body), made };
+        let counts_as = if size.again { Outcome::Hit } else { Outcome::Made };
+        let maker = Maker { inner: Arc::clone(inner), key, body: Arc::clone(&body), counts_as };
         let filling = fill(Filler { body: Arc::clone(&body) });
         // A panic drops the maker, who tells the readers; it is theirs no more than the work is.
         let making = AssertUnwindSafe(maker.run(size.about, filling)).catch_unwind();
         body.made_by(Work::new(making.map(drop)));
-        let stands = Arc::clone(&body);
-        inner.tasks.spawn(async move { stands.stand_by().await });
+        let made = Arc::clone(&body);
+        inner.tasks.spawn(async move { made.stand_by().await });
         Ok((body, Outcome::Made))
     }
 
@@ -225,8 +225,7 @@ where
     inner: Arc<Inner<K, E>>,
     key: K,
     body: Arc<Body<E>>,
-    /// How it counts when it is kept.
-    made: Outcome,
+    counts_as: Outcome,
 }
 
 impl<K, E> Maker<K, E>
@@ -260,13 +259,13 @@ where
     }
 
     fn keep(&self) {
-        let Self { inner, key, body, made } = self;
+        let Self { inner, key, body, counts_as } = self;
         if !body.finish() {
             return body.fail(Lost.into());
         }
         let entry = if body.is_joined() { Entry::Wanted } else { Entry::Once };
         let kept = inner.kept.insert(key.clone(), Arc::clone(body), entry);
-        inner.metrics.count(Kept::Segment, if kept { *made } else { Outcome::TooLarge });
+        inner.metrics.count(Kept::Segment, if kept { *counts_as } else { Outcome::TooLarge });
         inner.metrics.cached(Kept::Segment, inner.kept.bytes());
     }
 }

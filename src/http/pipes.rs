@@ -6,7 +6,6 @@
 
 use crate::origin::Span;
 use rustix::io::{Errno, retry_on_intr};
-use rustix::pipe::{PipeFlags, SpliceFlags, pipe_with, splice};
 use std::io::{ErrorKind, Result};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -48,9 +47,9 @@ impl Pipes {
         let ends = match state.idle.pop() {
             Some(ends) => ends,
             None if state.all < MOST => {
-                let (out, into) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).ok()?;
+                let ends = opened()?;
                 state.all += 1;
-                Ends { out, into }
+                ends
             }
             None => return None,
         };
@@ -85,7 +84,7 @@ impl Pipe {
         let mut all = 0;
         while all < most && self.held > 0 {
             let left = self.held.min(most - all);
-            match retry_on_intr(|| splice(&self.ends().out, None, &socket, None, left, SpliceFlags::NONBLOCK)) {
+            match retry_on_intr(|| spliced(&self.ends().out, &socket, left)) {
                 Ok(sent) => {
                     self.held -= sent;
                     all += sent;
@@ -111,4 +110,27 @@ impl Drop for Pipe {
             None => state.all -= 1,
         }
     }
+}
+
+#[cfg(target_os = "linux")]
+fn opened() -> Option<Ends> {
+    use rustix::pipe::{PipeFlags, pipe_with};
+    let (out, into) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).ok()?;
+    Some(Ends { out, into })
+}
+
+#[cfg(target_os = "linux")]
+fn spliced(out: &OwnedFd, socket: impl AsFd, len: usize) -> rustix::io::Result<usize> {
+    rustix::pipe::splice(out, None, socket, None, len, rustix::pipe::SpliceFlags::NONBLOCK)
+}
+
+/// Elsewhere nothing is sent as it stands, so there is nothing to gather.
+#[cfg(not(target_os = "linux"))]
+const fn opened() -> Option<Ends> {
+    None
+}
+
+#[cfg(not(target_os = "linux"))]
+fn spliced(_: &OwnedFd, _: impl AsFd, _: usize) -> rustix::io::Result<usize> {
+    Err(Errno::NOSYS)
 }
