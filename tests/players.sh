@@ -81,6 +81,16 @@ if [ "$#" = 0 ] && [ "${AFFLUX_TEST_STORE:-disk}" = disk ]; then
     [ "${uncopied:-0}" -gt 2000000 ] || failed=1
 fi
 
+# Films after public bug reports, where they lie beside the project.
+if [ "$#" = 0 ] && [ "${AFFLUX_TEST_STORE:-disk}" = disk ]; then
+    if [ -f ../shared/cases/MANIFEST.tsv ]; then
+        begin cases 'public ' "$binary" serve "${ports[@]}" --media ../shared/cases --library none
+        node tests/players/run.mjs --base "$address" --cases || failed=1
+    else
+        echo "players: skipped, there is no ../shared/cases"
+    fi
+fi
+
 # The upload page, unless only some plays are asked for; on a bucket it is the same page.
 if [ "$#" = 0 ] && [ "${AFFLUX_TEST_STORE:-disk}" = disk ]; then
     mkdir "$scratch/uploaded"

@@ -1,11 +1,13 @@
 #!/usr/bin/env node
 // Plays what a running Afflux serves, in real players, in headless Chromium.
 //
-//   node run.mjs --base http://127.0.0.1:8080 [--media DIR] [--only TEXT[,TEXT…]] [--jobs N] [--chromium PATH] [--list]
+//   node run.mjs --base http://127.0.0.1:8080 [--media DIR | --cases] [--only TEXT[,TEXT…]] [--jobs N]
+//                [--chromium PATH] [--list]
 //
 // The server is started by the caller, with fixtures/media as its media folder; with --media, its media folder is a copy of
-// that, in which files are added and replaced while they play; without, nothing is. --only runs the plays whose name holds one
-// of the texts ("hls.js barcode", "gallery"). What each line proves is in README.md.
+// that, in which files are added and replaced while they play; without, nothing is. With --cases, its media folder holds the
+// films that cases.mjs lists, and only these are played. --only runs the plays whose name holds one of the texts
+// ("hls.js barcode", "gallery"). What each line proves is in README.md.
 // The last line is `N passed, N failed`; the status is 0 only when something passed and nothing failed.
 
 import { copyFile, rename, utimes, writeFile, readFile } from 'node:fs/promises';
@@ -14,6 +16,7 @@ import { parseArgs } from 'node:util';
 import { chromium } from 'playwright-core';
 import { servePage } from './serve.mjs';
 import { PLAYERS } from './page/players.js';
+import { casePlays } from './cases.mjs';
 import { gallery } from './gallery.mjs';
 
 const FLAGS = [
@@ -270,11 +273,12 @@ async function main() {
   const { values } = parseArgs({
     options: {
       base: { type: 'string' }, media: { type: 'string' }, only: { type: 'string' }, list: { type: 'boolean' },
-      jobs: { type: 'string', default: '2' }, chromium: { type: 'string', default: '/usr/bin/chromium' },
+      jobs: { type: 'string', default: '2' }, cases: { type: 'boolean' },
+      chromium: { type: 'string', default: '/usr/bin/chromium' },
     },
   });
   const wanted = (values.only ?? '').split(',');
-  const queue = plays(values.media).filter(({ name }) => wanted.some((text) => name.includes(text)));
+  const queue = (values.cases ? casePlays() : plays(values.media)).filter(({ name }) => wanted.some((text) => name.includes(text)));
   if (values.list) {
     for (const { name } of queue) console.log(name);
     return;
