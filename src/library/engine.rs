@@ -15,7 +15,9 @@
 use super::Error;
 use super::value::{Row, Value, bound};
 use sqlx::pool::PoolConnection;
-use sqlx::{AssertSqlSafe, Database, PgPool, Postgres, SqlSafeStr, SqlStr, Sqlite, SqlitePool};
+use sqlx::{AssertSqlSafe, Database, SqlSafeStr, SqlStr, Sqlite, SqlitePool};
+#[cfg(feature = "postgres")]
+use sqlx::{PgPool, Postgres};
 use std::time::Duration;
 
 /// How long one statement may take.
@@ -23,6 +25,7 @@ pub(super) const STATEMENT: Duration = Duration::from_secs(15);
 
 /// What a transaction of PostgreSQL begins with: if this machine vanishes in the middle, what it has locked is free
 /// again soon, not when TCP gives up.
+#[cfg(feature = "postgres")]
 const BEGIN: &str = "BEGIN; SET LOCAL idle_in_transaction_session_timeout = '15s'";
 
 /// The engines, each with its connections.
@@ -35,6 +38,7 @@ pub(super) enum Engine {
         readers: SqlitePool,
     },
     /// A server.
+    #[cfg(feature = "postgres")]
     Postgres(PgPool),
 }
 
@@ -53,6 +57,7 @@ impl Engine {
         Ok(match (self, purpose) {
             (Self::Sqlite { readers, .. }, Purpose::Read) => Talk::Sqlite(Line::new(readers.acquire().await?)),
             (Self::Sqlite { writer, .. }, Purpose::Write) => Talk::Sqlite(Line::new(writer.acquire().await?)),
+            #[cfg(feature = "postgres")]
             (Self::Postgres(pool), _) => Talk::Postgres(Line::new(pool.acquire().await?)),
         })
     }
@@ -62,6 +67,7 @@ impl Engine {
         let mut talk = self.talk(Purpose::Write).await?;
         match talk {
             Talk::Sqlite(_) => talk.say("BEGIN IMMEDIATE").await?,
+            #[cfg(feature = "postgres")]
             Talk::Postgres(_) => talk.say(BEGIN).await?,
         }
         Ok(talk)
@@ -83,6 +89,7 @@ impl Engine {
     pub(super) const fn unlocked(&self) -> &'static str {
         match self {
             Self::Sqlite { .. } => "",
+            #[cfg(feature = "postgres")]
             Self::Postgres(_) => "FOR UPDATE SKIP LOCKED",
         }
     }
@@ -91,7 +98,17 @@ impl Engine {
     pub(super) const fn bytewise(&self) -> &'static str {
         match self {
             Self::Sqlite { .. } => "COLLATE BINARY",
+            #[cfg(feature = "postgres")]
             Self::Postgres(_) => "COLLATE \"C\"",
+        }
+    }
+
+    /// Whether other machines may use it too.
+    pub(super) const fn is_shared(&self) -> bool {
+        match self {
+            Self::Sqlite { .. } => false,
+            #[cfg(feature = "postgres")]
+            Self::Postgres(_) => true,
         }
     }
 
@@ -102,6 +119,7 @@ impl Engine {
                 readers.close().await;
                 writer.close().await;
             }
+            #[cfg(feature = "postgres")]
             Self::Postgres(pool) => pool.close().await,
         }
     }
@@ -136,6 +154,7 @@ pub(super) enum Talk {
     /// With SQLite.
     Sqlite(Line<Sqlite>),
     /// With PostgreSQL.
+    #[cfg(feature = "postgres")]
     Postgres(Line<Postgres>),
 }
 
@@ -148,6 +167,7 @@ impl Talk {
                 let rows = within(bound(sql, values)?.fetch_all(&mut *line.connection)).await?;
                 Ok(rows.into_iter().map(Row::Sqlite).collect())
             }
+            #[cfg(feature = "postgres")]
             Self::Postgres(line) => {
                 let rows = within(bound(sql, values)?.fetch_all(&mut *line.connection)).await?;
                 Ok(rows.into_iter().map(Row::Postgres).collect())
@@ -165,6 +185,7 @@ impl Talk {
     pub(super) async fn say(&mut self, sql: &'static str) -> Result<(), Error> {
         match self {
             Self::Sqlite(line) => within(sqlx::raw_sql(sql).execute(&mut *line.connection)).await.map(|_| ()),
+            #[cfg(feature = "postgres")]
             Self::Postgres(line) => within(sqlx::raw_sql(sql).execute(&mut *line.connection)).await.map(|_| ()),
         }
     }
@@ -173,6 +194,7 @@ impl Talk {
     pub(super) fn done(mut self) {
         match &mut self {
             Self::Sqlite(line) => line.clean = true,
+            #[cfg(feature = "postgres")]
             Self::Postgres(line) => line.clean = true,
         }
     }

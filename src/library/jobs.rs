@@ -321,6 +321,7 @@ const fn adding(talk: &Talk) -> &'static str {
     }
     match talk {
         Talk::Sqlite(_) => insert!(),
+        #[cfg(feature = "postgres")]
         Talk::Postgres(_) => {
             concat!("WITH added AS (", insert!(), ") SELECT id, pg_notify('afflux_jobs', '') FROM added")
         }

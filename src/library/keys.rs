@@ -1,6 +1,6 @@
 //! Who may ask. Only hashes are stored: whoever reads the database cannot ask with what is in it.
 
-use super::engine::{Engine, Purpose};
+use super::engine::Purpose;
 use super::value::{Row, Value};
 use super::{Error, Library};
 
@@ -77,7 +77,7 @@ impl Library {
         );
         let mut talk = self.engine().begin().await?;
         // SQLite has one writer at a time; PostgreSQL would let two see that there is none.
-        if matches!(self.engine(), Engine::Postgres(_)) {
+        if self.engine().is_shared() {
             talk.say("LOCK TABLE keys IN SHARE ROW EXCLUSIVE MODE").await?;
         }
         let first = talk.any(SQL, key.values(hash)).await?;

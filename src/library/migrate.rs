@@ -2,8 +2,10 @@
 //! remembers what each one said.
 
 use super::Error;
+#[cfg(feature = "postgres")]
+use sqlx::PgPool;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::{PgPool, SqlSafeStr, SqlitePool};
+use sqlx::{SqlSafeStr, SqlitePool};
 use std::time::Duration;
 
 /// Number, name and text of each step.
@@ -31,6 +33,7 @@ pub(super) async fn sqlite(pool: &SqlitePool) -> Result<(), Error> {
 }
 
 /// Brings a server's database up to date, under a lock of its own.
+#[cfg(feature = "postgres")]
 pub(super) async fn postgres(pool: &PgPool) -> Result<(), Error> {
     within(async {
         let mut connection = pool.acquire().await?;

@@ -1,7 +1,7 @@
 //! The database of the control plane: what is being uploaded, what is to be done, who may ask, which assets there are.
 //!
 //! ```text
-//!   database  open, ping, close ── sqlite, migrate (migrations/*.sql)
+//!   database  open, ping, close ── sqlite, postgres, migrate (migrations/*.sql)
 //!      │
 //!   engine    SQLite or PostgreSQL: one way to talk ── value (parameters, rows) ── error
 //!      │
@@ -25,6 +25,8 @@ mod listing;
 mod locks;
 mod migrate;
 mod paging;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod sqlite;
 mod uploads;
 mod usage;

@@ -8,6 +8,7 @@
 
 use super::Error;
 use sqlx::database::Database;
+#[cfg(feature = "postgres")]
 use sqlx::postgres::PgRow;
 use sqlx::query::Query;
 use sqlx::sqlite::SqliteRow;
@@ -88,6 +89,7 @@ pub(super) enum Row {
     /// From SQLite.
     Sqlite(SqliteRow),
     /// From PostgreSQL.
+    #[cfg(feature = "postgres")]
     Postgres(PgRow),
 }
 
@@ -96,6 +98,7 @@ impl Row {
     pub(super) fn text(&self, column: &str) -> Result<String, Error> {
         Ok(match self {
             Self::Sqlite(row) => row.try_get(column)?,
+            #[cfg(feature = "postgres")]
             Self::Postgres(row) => row.try_get(column)?,
         })
     }
@@ -104,6 +107,7 @@ impl Row {
     pub(super) fn maybe_text(&self, column: &str) -> Result<Option<String>, Error> {
         Ok(match self {
             Self::Sqlite(row) => row.try_get(column)?,
+            #[cfg(feature = "postgres")]
             Self::Postgres(row) => row.try_get(column)?,
         })
     }
@@ -112,6 +116,7 @@ impl Row {
     pub(super) fn number(&self, column: &str) -> Result<i64, Error> {
         Ok(match self {
             Self::Sqlite(row) => row.try_get(column)?,
+            #[cfg(feature = "postgres")]
             Self::Postgres(row) => row.try_get(column)?,
         })
     }
@@ -120,6 +125,7 @@ impl Row {
     pub(super) fn maybe_number(&self, column: &str) -> Result<Option<i64>, Error> {
         Ok(match self {
             Self::Sqlite(row) => row.try_get(column)?,
+            #[cfg(feature = "postgres")]
             Self::Postgres(row) => row.try_get(column)?,
         })
     }
@@ -128,6 +134,7 @@ impl Row {
     pub(super) fn small(&self, column: &str) -> Result<i16, Error> {
         Ok(match self {
             Self::Sqlite(row) => row.try_get(column)?,
+            #[cfg(feature = "postgres")]
             Self::Postgres(row) => row.try_get(column)?,
         })
     }

@@ -7,19 +7,23 @@
 //! Being woken promises nothing, and what is missed is made up for by `patience`: a process on the same SQLite file, a
 //! listener whose server went away, a job that becomes due.
 
-use super::engine::{Engine, Purpose};
+#[cfg(feature = "postgres")]
+use super::engine::Engine;
+use super::engine::Purpose;
 use super::{Error, Library};
-use sqlx::PgPool;
-use sqlx::postgres::PgListener;
+#[cfg(feature = "postgres")]
+use sqlx::{PgPool, postgres::PgListener};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
 /// What PostgreSQL calls the channel.
+#[cfg(feature = "postgres")]
 const CHANNEL: &str = "afflux_jobs";
 
 /// How long to wait before listening again, when the server went away.
+#[cfg(feature = "postgres")]
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Wakes who waits.
@@ -44,6 +48,7 @@ impl Wake {
         self.wake();
     }
 
+    #[cfg(feature = "postgres")]
     fn listen(&self, pool: &PgPool) {
         self.listener.get_or_init(|| {
             let listening = listen(pool.clone(), Arc::clone(&self.notify));
@@ -64,6 +69,7 @@ fn call(notify: &Notify) {
     notify.notify_one();
 }
 
+#[cfg(feature = "postgres")]
 async fn listen(pool: PgPool, notify: Arc<Notify>) {
     while !pool.is_closed() {
         if let Ok(mut listener) = PgListener::connect_with(&pool).await
@@ -82,7 +88,7 @@ async fn listen(pool: PgPool, notify: Arc<Notify>) {
 impl Library {
     /// Says to all processes that there may be a job.
     pub(super) async fn call(&self) -> Result<(), Error> {
-        if matches!(self.engine(), Engine::Postgres(_)) {
+        if self.engine().is_shared() {
             self.engine().ask(Purpose::Read, "SELECT pg_notify('afflux_jobs', '')", vec![]).await?;
         }
         self.inner.wake.wake();
@@ -92,6 +98,7 @@ impl Library {
     /// Waits until there may be a job to claim, at most for `patience`: so it also paces who polls.
     pub async fn job_woken(&self, patience: Duration) {
         let wake = &self.inner.wake;
+        #[cfg(feature = "postgres")]
         if let Engine::Postgres(pool) = self.engine() {
             wake.listen(pool);
         }

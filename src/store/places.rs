@@ -10,7 +10,9 @@ use super::uploads::Uploads;
 use crate::cache::Ledger;
 use crate::config::{self, Location, Options};
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
+#[cfg(feature = "clouds")]
 use object_store::azure::MicrosoftAzureBuilder;
+#[cfg(feature = "clouds")]
 use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::memory::InMemory;
 use object_store::multipart::MultipartStore;
@@ -79,22 +81,25 @@ impl Common {
                 let skills = Skills { uploads: Some(Arc::new(uploads)), ..signing(&store) };
                 (store, skills)
             }
+            #[cfg(feature = "clouds")]
             "gs" => {
                 let store = Arc::new(gs(bucket, options, url)?.build().map_err(|error| fail(&error))?);
                 let skills = signing(&store);
                 (store, skills)
             }
+            #[cfg(feature = "clouds")]
             "az" => {
                 let store = Arc::new(az(bucket, options, url)?.build().map_err(|error| fail(&error))?);
                 let skills = signing(&store);
                 (store, skills)
             }
             "http" | "https" => (super::web::store(url, options)?, Skills::default()),
-            _ => {
+            "memory:" => {
                 let store = Arc::new(InMemory::new());
                 let skills = Skills { parts: Some(store.clone()), ..Skills::default() };
                 (store, skills)
             }
+            _ => return Err(refused(url, "this build has no such store".into())),
         };
         let number = self.count;
         self.count += 1;
@@ -122,6 +127,7 @@ fn s3(bucket: &str, options: &Options, url: &Location) -> Result<AmazonS3Builder
     Ok(builder.with_client_options(client(options, url)?.with_allow_http(http)).with_retry(once()))
 }
 
+#[cfg(feature = "clouds")]
 fn gs(bucket: &str, options: &Options, url: &Location) -> Result<GoogleCloudStorageBuilder, Error> {
     let mut builder = GoogleCloudStorageBuilder::from_env().with_bucket_name(bucket);
     if !options.endpoint.is_empty() {
@@ -130,6 +136,7 @@ fn gs(bucket: &str, options: &Options, url: &Location) -> Result<GoogleCloudStor
     Ok(builder.with_client_options(client(options, url)?.with_allow_http(options.allow_http)).with_retry(once()))
 }
 
+#[cfg(feature = "clouds")]
 fn az(container: &str, options: &Options, url: &Location) -> Result<MicrosoftAzureBuilder, Error> {
     let mut builder = MicrosoftAzureBuilder::from_env().with_container_name(container);
     if !options.endpoint.is_empty() {
