@@ -4,20 +4,22 @@
 //! repository lists all of them. A key that does not exist, a value without its unit or out of its bounds is refused
 //! with file, line and what would be allowed. No file is read unless it is named.
 
+mod build;
 pub mod hosts;
 mod service;
 mod store;
+mod units;
 
 pub use hosts::Host;
 pub use service::{Database, Ingest, Jobs, Library};
 pub use store::{Location, Mount, Options, Place, Prefix, Store};
+pub use units::Size;
 
 use serde::{Deserialize, Deserializer, de};
-use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::time::Duration;
+use units::{Range, UP_TO_AN_HOUR, address, count_within, size_within, some_address, time_within};
 
 /// All settings.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
@@ -57,6 +59,7 @@ pub struct Listen {
     #[serde(deserialize_with = "some_address")]
     pub upload: Option<SocketAddr>,
     /// How players reach the public listener; its address where empty.
+    #[serde(deserialize_with = "public_url")]
     pub public_url: String,
 }
 
@@ -73,22 +76,25 @@ pub struct Package {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Cache {
-    /// Media segments.
+    /// Media segments; 0B to 1024GiB.
+    #[serde(deserialize_with = "memory")]
     pub segments: Size,
-    /// Manifests.
+    /// Manifests; 0B to 1024GiB.
+    #[serde(deserialize_with = "memory")]
     pub manifests: Size,
-    /// Indexes of opened files.
+    /// Indexes of opened files; 0B to 1024GiB.
+    #[serde(deserialize_with = "memory")]
     pub indexes: Size,
-    /// Blocks of stored objects, where these are not files; part of `segments`, half of it at most. At least 1MiB.
+    /// Blocks of stored objects, where these are not files; part of `segments`, half of it at most; 1MiB to 1024GiB.
     #[serde(deserialize_with = "making")]
     pub blocks: Size,
     /// The folder of indexes that outlast the program; empty for none.
     pub index_folder: PathBuf,
-    /// Bytes of files in it.
+    /// Bytes of files in it; 0B to 1048576GiB.
     pub index_files: Size,
     /// Whether indexes are kept in object stores too, in `.afflux/` beside what they are of.
     pub index_beside: bool,
-    /// Segments that are being made; at least 1MiB.
+    /// Segments that are being made; 1MiB to 1024GiB.
     #[serde(deserialize_with = "making")]
     pub making: Size,
     /// How long a segment may wait for room to be made in; 0s to 1min.
@@ -118,9 +124,13 @@ pub struct Http {
     /// Unsent bytes that the kernel holds for each connection (`TCP_NOTSENT_LOWAT`); 16KiB to 1GiB.
     #[serde(deserialize_with = "unsent")]
     pub unsent: Size,
-    /// Bytes that all connections together hold to be sent next, beyond the 32 KiB that each may hold in any case.
+    /// Bytes that all connections together hold to be sent next, beyond the 32 KiB that each may hold in any case; 0B to
+    /// 1024GiB.
+    #[serde(deserialize_with = "memory")]
     pub frames: Size,
-    /// Bytes a second that a client must take of what is sent to it, once it has kept it waiting for 20 s; 0B asks none.
+    /// Bytes a second that a client must take of what is sent to it, once it has kept it waiting for 20 s; 0B to 1GiB,
+    /// 0B asks none.
+    #[serde(deserialize_with = "rate")]
     pub minimum_rate: Size,
     /// Whether answers say in `Server-Timing` what they waited for, in milliseconds.
     pub server_timing: bool,
@@ -132,6 +142,19 @@ pub struct Http {
 pub struct Log {
     /// The least important lines that are written.
     pub level: Level,
+    /// How lines are written.
+    pub format: LogFormat,
+}
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people: time, level, module, message, `name=value`.
+    #[default]
+    Text,
+    /// For programs: one JSON object on each line.
+    Json,
 }
 
 /// How important a log line is.
@@ -151,169 +174,64 @@ pub enum Level {
     Trace,
 }
 
-impl Level {
-    /// The word for it.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Error => "error",
-            Self::Warn => "warn",
-            Self::Info => "info",
-            Self::Debug => "debug",
-            Self::Trace => "trace",
-        }
-    }
-}
-
-/// A number of bytes; written `512MiB`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Size(u64);
-
-impl Size {
-    /// In bytes.
-    #[must_use]
-    pub const fn bytes(self) -> u64 {
-        self.0
-    }
-}
-
-impl FromStr for Size {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        const ALLOWED: &str = "a size is a whole number and its unit, B, KiB, MiB or GiB, as in \"512MiB\"";
-        let (number, unit) = number_and_unit(text).ok_or(ALLOWED)?;
-        let scale = match unit {
-            "B" => 1,
-            "KiB" => 1 << 10,
-            "MiB" => 1 << 20,
-            "GiB" => 1 << 30,
-            _ => return Err(ALLOWED),
-        };
-        number.checked_mul(scale).map(Self).ok_or(ALLOWED)
-    }
-}
-
-impl<'de> Deserialize<'de> for Size {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        word(deserializer)
-    }
-}
-
-/// A length of time; written `6s`.
-struct Time(Duration);
-
-impl FromStr for Time {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        const ALLOWED: &str = "a duration is a whole number and its unit, ms, s, min or h, as in \"6s\" or \"500ms\"";
-        let (number, unit) = number_and_unit(text).ok_or(ALLOWED)?;
-        let millis = match unit {
-            "ms" => 1,
-            "s" => 1_000,
-            "min" => 60_000,
-            "h" => 3_600_000,
-            _ => return Err(ALLOWED),
-        };
-        number.checked_mul(millis).map(|millis| Self(Duration::from_millis(millis))).ok_or(ALLOWED)
-    }
-}
-
-fn number_and_unit(text: &str) -> Option<(u64, &str)> {
-    let digits = text.find(|c: char| !c.is_ascii_digit())?;
-    let (number, unit) = text.split_at_checked(digits)?;
-    Some((number.parse().ok()?, unit))
-}
-
-/// A string that `T` is parsed from. Numbers and booleans come here too: they lack their unit, and `T` says so.
-struct Word<T>(std::marker::PhantomData<T>);
-
-impl<T: FromStr<Err = &'static str>> de::Visitor<'_> for Word<T> {
-    type Value = T;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(T::from_str("").err().unwrap_or("a string"))
-    }
-
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
-        text.parse().map_err(|allowed| E::custom(format_args!("`{text}`: {allowed}")))
-    }
-}
-
-fn word<'de, D: Deserializer<'de>, T: FromStr<Err = &'static str>>(deserializer: D) -> Result<T, D::Error> {
-    deserializer.deserialize_str(Word(std::marker::PhantomData))
-}
-
-/// An address with a port.
-struct Address(SocketAddr);
-
-impl FromStr for Address {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        text.parse().map(Self).map_err(|_| "an address is an IP and a port, as in \"127.0.0.1:8080\" or \"[::]:8080\"")
-    }
-}
-
-fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
-    word(deserializer).map(|Address(address)| address)
-}
-
-fn some_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SocketAddr>, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    if text.is_empty() { Ok(None) } else { address(de::value::StrDeserializer::new(&text)).map(Some) }
-}
-
 const HOUR: Duration = Duration::from_hours(1);
 
+fn public_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if text.is_empty() || is_web_url(&text) {
+        return Ok(text);
+    }
+    let allowed = "a URL is allowed, as in \"https://video.example.com\", or nothing";
+    Err(de::Error::custom(format_args!("`{text}`: {allowed}")))
+}
+
+/// Whether `text` is the address of a web server, with or without a path.
+fn is_web_url(text: &str) -> bool {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let is_plain = |rest: &str| !rest.contains(|c: char| c.is_control() || " \"<>?#@\\".contains(c));
+    rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with(['/', ':']) && is_plain(rest))
+}
+
 fn segment_target<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    time_within(deserializer, (Duration::from_secs(1), Duration::from_mins(1)), "1s to 60s")
+    let (least, most) = (Duration::from_secs(1), Duration::from_mins(1));
+    time_within(deserializer, Range { least, most, allowed: "1s to 60s" })
 }
 
 fn timeout<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    time_within(deserializer, (Duration::from_millis(100), HOUR), "100ms to 1h")
+    time_within(deserializer, Range { least: Duration::from_millis(100), most: HOUR, allowed: "100ms to 1h" })
 }
 
 fn drain<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    time_within(deserializer, (Duration::ZERO, HOUR), "0s to 1h")
+    time_within(deserializer, UP_TO_AN_HOUR)
 }
 
 fn max_age<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    let age = time_within(deserializer, (Duration::ZERO, HOUR), "0s to 1h")?;
+    let age = time_within(deserializer, UP_TO_AN_HOUR)?;
     if age.subsec_nanos() == 0 { Ok(age) } else { Err(de::Error::custom("whole seconds are allowed")) }
 }
 
-fn time_within<'de, D: Deserializer<'de>>(
-    deserializer: D,
-    (least, most): (Duration, Duration),
-    allowed: &str,
-) -> Result<Duration, D::Error> {
-    let Time(time) = word(deserializer)?;
-    let inside = (least..=most).contains(&time);
-    if inside { Ok(time) } else { Err(de::Error::custom(format_args!("{allowed} is allowed"))) }
+fn making_wait<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    time_within(deserializer, Range { least: Duration::ZERO, most: Duration::from_mins(1), allowed: "0s to 1min" })
 }
 
 fn connections<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
-    let count = usize::deserialize(deserializer)?;
-    let inside = (1..=1_000_000).contains(&count);
-    if inside { Ok(count) } else { Err(de::Error::custom("1 to 1000000 is allowed")) }
+    count_within(deserializer, Range { least: 1, most: 1_000_000, allowed: "1 to 1000000" })
+}
+
+fn memory<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Size, D::Error> {
+    size_within(deserializer, Range { least: Size(0), most: Size(1 << 40), allowed: "0B to 1024GiB" })
 }
 
 fn making<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Size, D::Error> {
-    let size = Size::deserialize(deserializer)?;
-    let inside = (Size(1 << 20)..=Size(1 << 40)).contains(&size);
-    if inside { Ok(size) } else { Err(de::Error::custom("1MiB to 1024GiB is allowed")) }
-}
-
-fn making_wait<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    time_within(deserializer, (Duration::ZERO, Duration::from_mins(1)), "0s to 1min")
+    size_within(deserializer, Range { least: Size(1 << 20), most: Size(1 << 40), allowed: "1MiB to 1024GiB" })
 }
 
 fn unsent<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Size, D::Error> {
-    let size = Size::deserialize(deserializer)?;
-    let inside = (Size(16 << 10)..=Size(1 << 30)).contains(&size);
-    if inside { Ok(size) } else { Err(de::Error::custom("16KiB to 1GiB is allowed")) }
+    size_within(deserializer, Range { least: Size(16 << 10), most: Size(1 << 30), allowed: "16KiB to 1GiB" })
+}
+
+fn rate<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Size, D::Error> {
+    size_within(deserializer, Range { least: Size(0), most: Size(1 << 30), allowed: "0B to 1GiB" })
 }
 
 impl Default for Listen {
@@ -399,6 +317,20 @@ pub enum Error {
         /// What is wrong, and what is allowed.
         what: String,
     },
+    /// The file begins with a byte order mark.
+    #[error("{}:1: the file begins with a byte order mark (BOM): save it as UTF-8 without one", path.display())]
+    Mark {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// A mount cannot be used.
+    #[error("store.mounts: `{prefix}`: {why}")]
+    Mount {
+        /// What its names begin with.
+        prefix: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
     /// `store.media` is not a folder.
     #[error("{}: {what} (the folder of media: `store.media` or --media)", path.display())]
     Media {
@@ -431,6 +363,9 @@ impl Config {
     }
 
     fn parse(path: &Path, text: &str) -> Result<Self, Error> {
+        if text.starts_with('\u{feff}') {
+            return Err(Error::Mark { path: path.into() });
+        }
         toml::from_str(text).map_err(|error| {
             let at = error.span().map_or(0, |span| span.start);
             let before = text.get(..at).unwrap_or_default();
@@ -441,16 +376,19 @@ impl Config {
     }
 }
 
-/// The key that `line`, counted from 0, sets: `section.key`, as far as the text says.
+/// The key that `line`, counted from 0, sets: `section.key`, as far as the text says. A line inside of an array belongs to
+/// the key above it.
 fn key_at(text: &str, line: usize) -> String {
-    let section_of = |line: &str| line.trim().strip_prefix('[').map(|rest| rest.trim_end_matches(']').to_owned());
-    let here = text.lines().nth(line).unwrap_or_default();
-    if let Some(section) = section_of(here) {
-        return section;
+    let (mut section, mut key) = (String::new(), String::new());
+    for each in text.lines().take(line.saturating_add(1)).map(str::trim) {
+        if let Some(head) = each.strip_prefix('[') {
+            head.trim_start_matches('[').split(']').next().unwrap_or(head).clone_into(&mut section);
+            key.clear();
+        } else if each.starts_with(|c: char| c.is_alphanumeric() || matches!(c, '_' | '-')) {
+            each.split(['=', '#']).next().unwrap_or(each).trim().clone_into(&mut key);
+        }
     }
-    let key = here.split(['=', '#']).next().unwrap_or_default().trim();
-    let section = text.lines().take(line).filter_map(section_of).last();
-    section.map_or_else(|| key.to_owned(), |section| format!("{section}.{key}"))
+    [section, key].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(".")
 }
 
 #[cfg(test)]
@@ -543,6 +481,99 @@ mod tests {
         assert!(!error("[http\nx").contains('\n'));
     }
 
+    /// Each key of `config.toml` with its default, as `section.key`, the line that sets it, and the default.
+    fn documented() -> Vec<(String, String, String)> {
+        let text = uncommented();
+        let (mut section, mut keys) = ("", Vec::new());
+        for line in text.lines() {
+            if let Some(head) = line.strip_prefix('[') {
+                section = head.trim_end_matches(']');
+            } else if let Some((key, value)) = line.split_once(" = ").filter(|_| !line.starts_with('#')) {
+                keys.push((format!("{section}.{key}"), format!("[{section}]\n{key} = "), value.to_owned()));
+            }
+        }
+        keys
+    }
+
+    #[test]
+    fn every_size_and_every_duration_has_bounds() {
+        let ends_with = |value: &str, units: &[&str]| {
+            let text = value.trim_matches('"');
+            text.starts_with(|c: char| c.is_ascii_digit())
+                && units.iter().any(|unit| text.trim_start_matches(|c: char| c.is_ascii_digit()) == *unit)
+        };
+        let (mut sizes, mut durations) = (0, 0);
+        for (key, line, value) in documented() {
+            let tried: &[&str] = if ends_with(&value, &["B", "KiB", "MiB", "GiB"]) {
+                sizes += 1;
+                &["17179869184GiB", "17179869183GiB", "1048577GiB", "99999999999999999999B"]
+            } else if ends_with(&value, &["ms", "s", "min", "h"]) {
+                durations += 1;
+                &["5124095576030432h", "18446744073709551615ms", "99999999999999999999s", "721h"]
+            } else {
+                continue;
+            };
+            for each in tried {
+                let error = parse(&format!("{line}\"{each}\"")).expect_err(&format!("{key} = {each}"));
+                let (place, allowed) = error.split_once(&format!("{key}: ")).unwrap();
+                assert_eq!(place, "c.toml:2: ");
+                assert!(allowed.contains(" to ") && allowed.ends_with(" is allowed"), "{error}");
+            }
+        }
+        assert!(sizes >= 11 && durations >= 12, "{sizes} sizes, {durations} durations");
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_refused_by_name() {
+        assert_eq!(
+            parse("\u{feff}[log]\nlevel = \"debug\""),
+            Err("c.toml:1: the file begins with a byte order mark (BOM): save it as UTF-8 without one".into())
+        );
+    }
+
+    #[test]
+    fn counts_addresses_and_urls_are_checked() {
+        let error = |text: &str| parse(text).unwrap_err();
+        assert_eq!(error("[http]\nconnections = -5"), "c.toml:2: http.connections: 1 to 1000000 is allowed");
+        assert_eq!(error("[jobs]\nworkers = 65"), "c.toml:2: jobs.workers: 0 to 64 is allowed");
+        assert_eq!(
+            error("[jobs]\nworkers = 1.5"),
+            "c.toml:2: jobs.workers: invalid type: floating point `1.5`, expected 0 to 64"
+        );
+        assert_eq!(
+            error("[listen]\nprivate = \"127.0.0.1:65536\""),
+            "c.toml:2: listen.private: `127.0.0.1:65536`: an address is an IP and a port, as in \"127.0.0.1:8080\" or \"[::]:8080\""
+        );
+        assert_eq!(
+            error("[listen]\npublic_url = \"video.example.com\""),
+            "c.toml:2: listen.public_url: `video.example.com`: a URL is allowed, as in \"https://video.example.com\", or nothing"
+        );
+        assert_eq!(
+            error("[ingest]\norigins = [\n  \"https://studio.example.com/\",\n]"),
+            "c.toml:2: ingest.origins: `https://studio.example.com/`: an origin is a scheme and a host, as in \"https://studio.example.com\""
+        );
+        assert_eq!(
+            error("[[store.mounts]]\nprefix = \"a\"\nurl = \"s3://b\"\noptions = { endpoint = \"minio:9000\" }"),
+            "c.toml:4: store.mounts.options: `minio:9000`: an endpoint is a URL, as in \"https://minio.example.com:9000\", or nothing"
+        );
+        assert!(parse("[ingest]\norigins = [\"https://a.example\", \"http://b:8080\"]").is_ok());
+    }
+
+    #[test]
+    fn a_key_that_is_set_twice_is_named() {
+        let error = |text: &str| parse(text).unwrap_err();
+        assert_eq!(error("[http]\nconnections = 1\nconnections = 2"), "c.toml:3: http.connections: duplicate key");
+        assert_eq!(error("[log]\nlevel = \"info\"\n[log]\nlevel = \"warn\""), "c.toml:3: log: duplicate key");
+    }
+
+    #[test]
+    fn a_password_is_not_quoted() {
+        assert_eq!(
+            parse("[library]\nurl = \"postgres:/user:secret@host/name\"").unwrap_err(),
+            "c.toml:2: library.url: a database is sqlite:file, postgres://user@host/name, or none"
+        );
+    }
+
     #[test]
     fn units_are_read_as_they_are_written() {
         let config =
@@ -570,6 +601,20 @@ mod tests {
         assert_eq!(config.listen.public.port(), 3);
         assert_eq!(config.listen.private.port(), 2);
         assert_eq!(config.store.media, folder.path());
+    }
+
+    #[test]
+    fn a_mount_has_a_url_and_a_prefix_of_its_own() {
+        let load = |text: &str| {
+            let folder = tempfile::tempdir().unwrap();
+            let file = folder.path().join("c.toml");
+            std::fs::write(&file, text).unwrap();
+            let overrides = Overrides { media: Some(folder.path().into()), ..Overrides::default() };
+            Config::load(Some(&file), overrides).unwrap_err().to_string()
+        };
+        let mount = "[[store.mounts]]\nprefix = \"a\"\nurl = \"s3://b\"\n";
+        assert_eq!(load(&[mount, mount].concat()), "store.mounts: `a`: another mount has the same prefix");
+        assert_eq!(load(&mount.replace("s3://b", "")), "store.mounts: `a`: it has no url");
     }
 
     #[test]

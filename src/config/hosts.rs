@@ -1,6 +1,6 @@
 //! Where an HTTP store may lead: its own host and those that are listed, at public addresses and those that are listed.
 
-use super::word;
+use super::units::word;
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

@@ -1,6 +1,8 @@
 //! `[library]`, `[ingest]` and `[jobs]`: the service around what is served. What is uploaded, who may, and who works.
 
-use super::{HOUR, Host, Size, time_within, word};
+use super::build::THIS;
+use super::units::{Range, count_within, size_within, time_within};
+use super::{HOUR, Host, Size, is_web_url};
 use serde::{Deserialize, Deserializer, de};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -65,6 +67,9 @@ impl FromStr for Database {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         const ALLOWED: &str = "a database is sqlite:file, postgres://user@host/name, or none";
+        if let Some(why) = THIS.refuses(text) {
+            return Err(why);
+        }
         match text {
             "" => Ok(Self::Beside),
             "none" => Ok(Self::None),
@@ -81,7 +86,8 @@ impl FromStr for Database {
 
 impl<'de> Deserialize<'de> for Database {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        word(deserializer)
+        // Unlike other values it is not quoted: it may hold a password.
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
     }
 }
 
@@ -89,9 +95,10 @@ impl<'de> Deserialize<'de> for Database {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Ingest {
-    /// One upload at most.
+    /// One upload at most; 1B to 1048576GiB.
+    #[serde(deserialize_with = "largest")]
     pub largest: Size,
-    /// All assets and unfinished uploads together; 0B for no bound.
+    /// All assets and unfinished uploads together; 0B to 1048576GiB, 0B for no bound.
     pub quota: Size,
     /// How long an unfinished upload is kept behind its last byte; 1min to 720h.
     #[serde(deserialize_with = "lasting")]
@@ -102,6 +109,7 @@ pub struct Ingest {
     /// Hosts that files may be imported from, and addresses of theirs that are not public; empty for none.
     pub import_hosts: Vec<Host>,
     /// Other sites whose pages may call the API: `https://studio.example.com`.
+    #[serde(deserialize_with = "origins")]
     pub origins: Vec<String>,
 }
 
@@ -138,17 +146,34 @@ impl Default for Jobs {
     }
 }
 
+fn largest<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Size, D::Error> {
+    size_within(deserializer, Range { least: Size(1), most: Size(1 << 50), allowed: "1B to 1048576GiB" })
+}
+
 fn lasting<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    time_within(deserializer, (Duration::from_mins(1), Duration::from_hours(720)), "1min to 720h")
+    let (least, most) = (Duration::from_mins(1), Duration::from_hours(720));
+    time_within(deserializer, Range { least, most, allowed: "1min to 720h" })
 }
 
 fn lease<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    time_within(deserializer, (Duration::from_secs(1), HOUR), "1s to 1h")
+    time_within(deserializer, Range { least: Duration::from_secs(1), most: HOUR, allowed: "1s to 1h" })
 }
 
 fn workers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
-    let count = usize::deserialize(deserializer)?;
-    if count <= 64 { Ok(count) } else { Err(de::Error::custom("0 to 64 is allowed")) }
+    count_within(deserializer, Range { least: 0, most: 64, allowed: "0 to 64" })
+}
+
+/// Origins as browsers send them (RFC 6454 §7.1): a scheme, a host, a port that is not the scheme's own.
+fn origins<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    let origins = Vec::<String>::deserialize(deserializer)?;
+    let is_origin = |text: &String| is_web_url(text) && text.matches('/').count() == 2;
+    match origins.iter().find(|text| !is_origin(text)) {
+        None => Ok(origins),
+        Some(text) => {
+            let allowed = "an origin is a scheme and a host, as in \"https://studio.example.com\"";
+            Err(de::Error::custom(format_args!("`{text}`: {allowed}")))
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
 //! `[store]`: where media come from. A folder, or a URL; more of them under prefixes; each with a second behind it.
 
-use super::{Error, HOUR, Host, time_within, word};
-use serde::{Deserialize, Deserializer};
+use super::build::THIS;
+use super::units::{Range, UP_TO_AN_HOUR, time_within, word};
+use super::{Error, Host, is_web_url};
+use serde::{Deserialize, Deserializer, de};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -68,6 +70,7 @@ pub struct Mount {
 #[serde(default, deny_unknown_fields)]
 pub struct Options {
     /// The service's address where it is not the cloud's own: `https://minio.example.com:9000`.
+    #[serde(deserialize_with = "endpoint")]
     pub endpoint: String,
     /// The region of an S3 bucket.
     pub region: String,
@@ -113,6 +116,9 @@ impl FromStr for Location {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         const ALLOWED: &str = "a store is file:///folder, s3://bucket/prefix, gs://bucket/prefix, az://container/prefix, https://host/prefix or memory:";
+        if let Some(why) = THIS.refuses(text) {
+            return Err(why);
+        }
         let rest = SCHEMES.iter().find_map(|scheme| Some((*scheme, text.strip_prefix(scheme)?)));
         match rest {
             _ if text.is_empty() => Ok(Self::default()),
@@ -162,15 +168,25 @@ impl<'de> Deserialize<'de> for Prefix {
 }
 
 fn refresh<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    time_within(deserializer, (Duration::ZERO, HOUR), "0s to 1h")
+    time_within(deserializer, UP_TO_AN_HOUR)
 }
 
 fn settle<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    time_within(deserializer, (Duration::ZERO, HOUR), "0s to 1h")
+    time_within(deserializer, UP_TO_AN_HOUR)
 }
 
 fn timeout<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    time_within(deserializer, (Duration::from_millis(100), Duration::from_mins(1)), "100ms to 1min")
+    let (least, most) = (Duration::from_millis(100), Duration::from_mins(1));
+    time_within(deserializer, Range { least, most, allowed: "100ms to 1min" })
+}
+
+fn endpoint<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if text.is_empty() || is_web_url(&text) {
+        return Ok(text);
+    }
+    let allowed = "an endpoint is a URL, as in \"https://minio.example.com:9000\", or nothing";
+    Err(de::Error::custom(format_args!("`{text}`: {allowed}")))
 }
 
 impl Default for Store {
@@ -211,11 +227,23 @@ impl Store {
     }
 
     pub(super) fn check(&self) -> Result<(), Error> {
+        for (at, mount) in self.mounts.iter().enumerate() {
+            let refused = |why| Err(Error::Mount { prefix: mount.prefix.0.clone(), why });
+            if mount.url.is_empty() {
+                return refused("it has no url");
+            }
+            if self.mounts.iter().take(at).any(|other| other.prefix == mount.prefix) {
+                return refused("another mount has the same prefix");
+            }
+        }
         if self.url.is_empty() { folder(&self.media) } else { Ok(()) }
     }
 }
 
 fn folder(path: &Path) -> Result<(), Error> {
+    if path.as_os_str().is_empty() {
+        return Err(Error::Media { path: "\"\"".into(), what: "names no folder".into() });
+    }
     let refused = |what: String| Err(Error::Media { path: path.to_owned(), what });
     match std::fs::metadata(path) {
         Ok(found) if found.is_dir() => Ok(()),
