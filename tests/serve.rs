@@ -83,6 +83,41 @@ fn wrong_arguments_are_exit_code_2_and_the_version_is_said() {
 }
 
 #[test]
+fn a_file_name_with_a_line_break_forges_no_log_line() {
+    const FORGED: &str = "a\n2026-12-01T00:00:00.000000Z ERROR forged=\u{1b}[2J.mp4";
+    let media = tempfile::tempdir().unwrap();
+    std::fs::copy(fixtures().join("vfr.mp4"), media.path().join(FORGED)).unwrap();
+    for format in ["text", "json"] {
+        let log = tempfile::NamedTempFile::new().unwrap();
+        let settings = format!("[log]\nlevel = \"debug\"\nformat = \"{format}\"\n");
+        let url = format!("file://{}", media.path().display());
+        let mut server = Server::start_logged(&url, &settings, &[], log.reopen().unwrap());
+        assert_eq!(server.get("/~gallery/assets.json", "").status, 200);
+        let path = "/vod/a%0A2026-12-01T00:00:00Z%20ERROR/index.m3u8";
+        assert_eq!(server.get(path, "").status, 404);
+        server.signal("TERM");
+        server.child.wait().unwrap();
+        let text = std::fs::read_to_string(log.path()).unwrap();
+        let told: Vec<&str> = text.lines().filter(|line| line.contains("left out")).collect();
+        assert_eq!(told.len(), 1, "{text}");
+        match format {
+            "json" => {
+                let line: serde_json::Value = serde_json::from_str(told[0]).unwrap();
+                assert_eq!(line["path"], media.path().join(FORGED).to_str().unwrap());
+                for line in text.lines() {
+                    let line: serde_json::Value = serde_json::from_str(line).unwrap();
+                    assert_ne!(line["level"], "ERROR", "{text}");
+                }
+            }
+            _ => {
+                assert!(told[0].contains(r#"a\n2026-12-01T00:00:00.000000Z ERROR forged=\u{1b}[2J.mp4""#), "{text}");
+                assert!(text.lines().all(|line| line.split_whitespace().nth(1) != Some("ERROR")), "{text}");
+            }
+        }
+    }
+}
+
+#[test]
 fn standard_output_is_two_lines_and_nothing_else() {
     let media = fixtures();
     let args = ["serve", "--listen", "127.0.0.1:0", "--private", "127.0.0.1:0", "--media", media.to_str().unwrap()];

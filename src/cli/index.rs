@@ -1,6 +1,7 @@
 //! `afflux index`: understands files ahead and keeps what is known of them, so that no viewer waits for headers.
 
 use super::args::IndexArgs;
+use super::plain::plain;
 use super::progress;
 use crate::catalog::{Catalog, Error as Refusal};
 use crate::config::{Config, Location, Overrides};
@@ -34,7 +35,7 @@ pub fn run(args: &IndexArgs) -> ExitCode {
         Ok(_) => ExitCode::FAILURE,
         Err(error) => {
             // A closed standard error leaves the exit code to speak.
-            let _ = writeln!(stderr(), "afflux: {error}");
+            let _ = writeln!(stderr(), "afflux: {}", plain(&error.to_string()));
             ExitCode::from(2)
         }
     }
@@ -122,11 +123,11 @@ impl Count {
         match opened {
             Ok(files) => {
                 self.ready += 1;
-                writeln!(stdout(), "{name}: {files} {}", if files == 1 { "file" } else { "files" })
+                writeln!(stdout(), "{}: {files} {}", plain(name), if files == 1 { "file" } else { "files" })
             }
             Err(refusal) => {
                 self.refused += 1;
-                writeln!(stdout(), "{name}: refused: {refusal}")
+                writeln!(stdout(), "{}", plain(&format!("{name}: refused: {refusal}")))
             }
         }
     }

@@ -3,21 +3,22 @@
 //! Standard output says one line for each listener once it accepts; all else goes to standard error.
 
 use super::args::ServeArgs;
+use super::log;
+use super::plain::plain;
 use super::service::Service;
-use crate::config::{Config, Level};
+use crate::config::Config;
 use crate::http::{Desks, Server};
 use crate::media::u64_from_usize;
 use crate::metrics::Metrics;
 use crate::origin::Origin;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::error::Error;
-use std::io::{IsTerminal, Write, stderr, stdout};
+use std::io::{Write, stdout};
 use std::process::{ExitCode, exit};
 use std::sync::Arc;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-use tracing_subscriber::EnvFilter;
 
 /// What a start that fails exits with.
 const REFUSED: u8 = 2;
@@ -34,7 +35,7 @@ pub fn run(args: &ServeArgs) -> ExitCode {
     match serve(args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("afflux: {error}");
+            eprintln!("afflux: {}", plain(&error.to_string()));
             ExitCode::from(REFUSED)
         }
     }
@@ -42,7 +43,7 @@ pub fn run(args: &ServeArgs) -> ExitCode {
 
 fn serve(args: &ServeArgs) -> Result<(), Box<dyn Error>> {
     let config = Config::load(args.config.as_deref(), args.overrides())?;
-    start_log(config.log.level);
+    log::start(&config.log);
     allow_descriptors(&config);
     let runtime = Runtime::new()?;
     let served = runtime.block_on(until_stopped(&config));
@@ -112,11 +113,4 @@ fn allow_descriptors(config: &Config) {
     if let Some(allowed) = allowed.filter(|allowed| *allowed < wanted) {
         tracing::warn!(allowed, wanted, "fewer descriptors than `http.connections` and files may need (ulimit -n)");
     }
-}
-
-/// Logs to standard error from `level` on.
-pub(super) fn start_log(level: Level) {
-    let filter = EnvFilter::new(level.as_str());
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
-    log.with_ansi(stderr().is_terminal()).init();
 }

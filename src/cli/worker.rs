@@ -2,7 +2,9 @@
 //! signal gives them back at once.
 
 use super::args::WorkerArgs;
-use super::serve::{start_log, stop_on};
+use super::log;
+use super::plain::plain;
+use super::serve::stop_on;
 use super::service::url;
 use crate::config::{Config, Overrides};
 use crate::ingest::{Ingest, Settings};
@@ -23,7 +25,7 @@ pub fn run(args: &WorkerArgs) -> ExitCode {
     match work(args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("afflux: {error}");
+            eprintln!("afflux: {}", plain(&error.to_string()));
             ExitCode::from(2)
         }
     }
@@ -32,7 +34,7 @@ pub fn run(args: &WorkerArgs) -> ExitCode {
 fn work(args: &WorkerArgs) -> Result<(), Box<dyn Error>> {
     let (media, store, library) = (args.media.clone(), args.store.clone(), args.library.clone());
     let config = Config::load(args.config.as_deref(), Overrides { media, store, library, ..Overrides::default() })?;
-    start_log(config.log.level);
+    log::start(&config.log);
     let runtime = Runtime::new()?;
     let worked = runtime.block_on(until_stopped(&config, args.jobs));
     runtime.shutdown_background();

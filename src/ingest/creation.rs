@@ -100,7 +100,7 @@ impl Ingest {
             key: wanted.key.into(),
         };
         self.library.insert_upload(&row, now()).await?;
-        tracing::info!(upload = id, %asset, length = ?wanted.length, "an upload begins");
+        tracing::info!(upload = id, %asset, length = wanted.length, "an upload begins");
         self.upload(id).await
     }
 

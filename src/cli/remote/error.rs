@@ -1,6 +1,6 @@
 //! Why a command did not do what it was asked, and what the process exits with.
 
-use super::tables::plain;
+use crate::cli::plain::plain;
 use crate::library;
 use reqwest::StatusCode;
 use std::io;

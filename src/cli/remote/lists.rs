@@ -3,7 +3,8 @@
 use super::api::Api;
 use super::args::{AssetsCommand, AssetsList, JobsCommand, JobsList, KeyWanted, KeysCommand};
 use super::error::Error;
-use super::tables::{Table, date, length, maybe, plain, size};
+use super::tables::{Table, date, length, maybe, size};
+use crate::cli::plain::plain;
 use crate::ingest::now;
 use crate::media::AssetId;
 use reqwest::{Method, Url};

@@ -8,6 +8,7 @@ use super::args::{
 use super::direct;
 use super::error::Error;
 use super::lists::Lists;
+use crate::cli::plain::plain;
 use std::io::{ErrorKind, Write as _, stderr};
 use std::process::ExitCode;
 use tokio::runtime::Builder;
@@ -81,6 +82,6 @@ fn told(error: &Error) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     // A closed standard error leaves the exit code to speak.
-    let _ = writeln!(stderr(), "afflux: {error}");
+    let _ = writeln!(stderr(), "afflux: {}", plain(&error.to_string()));
     error.code()
 }
