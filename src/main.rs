@@ -10,7 +10,7 @@ fn main() -> ExitCode {
         Command::Serve(args) => serve::run(&args),
         Command::Worker(args) => worker::run(&args),
         Command::Index(args) => index::run(&args),
-        Command::Inspect { path, json } => inspect::run(&path, Format::of(json)),
+        Command::Inspect { paths, json } => inspect::run(&paths, Format::of(json)),
         Command::Explain(args) => explain::run(&args),
         Command::Upload(args) => remote::upload(&args),
         Command::Assets(args) => remote::assets(&args),

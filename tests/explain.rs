@@ -119,6 +119,25 @@ fn filler_and_times_are_told() {
 }
 
 #[test]
+fn a_url_is_understood_as_people_paste_it() {
+    let server = Server::start(&fixtures(), &[]);
+    let [first, second] =
+        media_urls(&server, "vfr", "index.m3u8").into_iter().take(2).collect::<Vec<_>>().try_into().unwrap();
+    let told = explained(&second);
+    let (folder, _) = first.rsplit_once('/').unwrap();
+    let reference = second.strip_prefix("/vod/vfr/").unwrap();
+    for url in [
+        format!("https://cdn.example/video/eu{second}?token=a%2Fb&t=1#t=3"),
+        format!("https://cdn.example{folder}/../../{reference}"),
+        format!("https://cdn.example/vod/x/../../p{second}"),
+        second.strip_prefix("/vod").unwrap().to_owned(),
+        format!("http://cdn.example/films{}", second.strip_prefix("/vod").unwrap()),
+    ] {
+        assert_eq!(explained(&url), told, "{url}");
+    }
+}
+
+#[test]
 fn what_is_no_url_of_ours_is_one_line_and_exit_code_1() {
     for url in ["/", "/vod/nothing/index.m3u8", "/vod/vfr/~000102030405060708090a0b/v1/1.m4s", "/etc/passwd"] {
         let output = explain(url);

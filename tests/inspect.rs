@@ -55,6 +55,43 @@ fn what_is_no_mp4_is_one_line_and_exit_code_1() {
 }
 
 #[test]
+fn folders_and_several_files_are_inspected_one_after_the_other() {
+    let media = tempfile::tempdir().unwrap();
+    let place = |name: &str| media.path().join(name).to_str().unwrap().to_owned();
+    std::fs::create_dir_all(media.path().join("films/.hidden")).unwrap();
+    for name in ["films/b.mp4", "a.MP4", "films/.hidden/c.mp4"] {
+        std::fs::copy(fixture("vfr.mp4"), place(name)).unwrap();
+    }
+    std::fs::write(place("films/bad.mp4"), b"this is no film at all").unwrap();
+    std::fs::write(place("films/cover.jpg"), b"").unwrap();
+    std::os::unix::fs::symlink(media.path(), media.path().join("films/up")).unwrap();
+    let text = inspect(&[media.path().to_str().unwrap()]);
+    let (out, errors) = (String::from_utf8(text.stdout).unwrap(), String::from_utf8(text.stderr).unwrap());
+    let heads: Vec<&str> = out
+        .lines()
+        .filter_map(|line| line.split_once(".mp4: ").or(line.split_once(".MP4: ")))
+        .map(|(name, _)| name)
+        .collect();
+    assert_eq!(heads, [place("a"), place("films/b")]);
+    assert_eq!((text.status.code(), errors.lines().count()), (Some(1), 2), "{errors}");
+    assert!(
+        errors.contains(&place("films/bad.mp4")) && errors.contains("1 files") && errors.contains("cover.jpg"),
+        "{errors}"
+    );
+    let json = inspect(&["--json", &place("films"), &place("a.MP4")]);
+    let reports: Value = serde_json::from_slice(&json.stdout).unwrap();
+    let files: Vec<&str> = reports.as_array().unwrap().iter().map(|report| report["file"].as_str().unwrap()).collect();
+    assert_eq!(files, [place("films/b.mp4"), place("films/bad.mp4"), place("a.MP4")]);
+    assert!(reports[1]["refused"].is_string() && reports[0]["tracks"].is_array(), "{reports}");
+    let empty = inspect(&["--json", &place("films/.hidden/none")]);
+    assert_eq!((empty.status.code(), String::from_utf8(empty.stdout).unwrap().as_str()), (Some(1), ""));
+    std::fs::create_dir(media.path().join("empty")).unwrap();
+    let empty = inspect(&[&place("empty")]);
+    assert_eq!(empty.status.code(), Some(1));
+    assert!(String::from_utf8(empty.stderr).unwrap().contains("no MP4, MOV or M4A file"));
+}
+
+#[test]
 fn each_fixture_has_the_lint_it_was_made_for_and_no_other() {
     let expected: [(&str, &[&str]); 10] = [
         ("barcode/360p.mp4", &[]),

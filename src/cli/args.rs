@@ -26,10 +26,11 @@ pub enum Command {
     Explain(ExplainArgs),
     /// Understand files ahead, so that no viewer waits for their headers.
     Index(IndexArgs),
-    /// Say what is in a file: tracks, codecs, durations, edits, cuts, bit rates, lint.
+    /// Say what is in files: tracks, codecs, durations, edits, cuts, bit rates, lint.
     Inspect {
-        /// An MP4, MOV or M4A file.
-        path: PathBuf,
+        /// MP4, MOV or M4A files, and folders of them.
+        #[arg(required = true, value_name = "PATH")]
+        paths: Vec<PathBuf>,
         /// Print JSON instead of text.
         #[arg(long)]
         json: bool,
@@ -87,7 +88,8 @@ pub struct WorkerArgs {
 /// What `explain` is asked.
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
-    /// A URL that a manifest names, or its path.
+    /// A URL that a manifest names, or its path, as a player or a log has it: host, prefix of a proxy or CDN and query are
+    /// left out of account.
     pub url: String,
     /// Settings, in TOML; without it no file is read.
     #[arg(long, value_name = "FILE")]

@@ -1,9 +1,11 @@
 //! `afflux explain URL`: what answers a URL that we print, and from which bytes. Needs no running server.
 
+use super::address;
 use super::args::ExplainArgs;
+use super::plain::plain;
 use super::program::{self, ProgramTracks, TransportPart};
 use super::progress;
-use crate::catalog::{Asset, Error as Refusal};
+use crate::catalog::{Asset, Catalog, Error as Refusal};
 use crate::config::{Config, Overrides};
 use crate::manifest::{Manifests, Text};
 use crate::media::{Kind, Ticks, Timescale, Version, u64_from_usize};
@@ -15,7 +17,6 @@ use crate::route::{Part, ProgramName, ProgramPart, Route};
 use serde::Serialize;
 use serde_json::Value;
 use std::error::Error;
-use std::fmt::Write as _;
 use std::io::{Write as _, stderr, stdout};
 use std::ops::Range;
 use std::process::ExitCode;
@@ -33,34 +34,41 @@ pub fn run(args: &ExplainArgs) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // A closed standard error leaves the exit code to speak.
-            let _ = writeln!(stderr(), "afflux: {}: {error}", args.url);
+            let _ = writeln!(stderr(), "afflux: {}", plain(&format!("{}: {error}", args.url)));
             ExitCode::FAILURE
         }
     }
 }
 
 fn explain(args: &ExplainArgs) -> Result<Value, Box<dyn Error>> {
-    let route = Route::parse(path_of(&args.url)).ok_or("no URL of this server: /vod/{asset}/… is")?;
+    let routes = address::routes(&args.url);
+    if routes.is_empty() {
+        return Err("no URL of this server: /vod/{asset}/… is".into());
+    }
     let overrides = Overrides { media: args.media.clone(), store: args.store.clone(), ..Overrides::default() };
     let mut config = Config::load(args.config.as_deref(), overrides)?;
     // Who asks knows that the file is whole.
     config.store.settle = Duration::ZERO;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let catalog = origin::catalog(&config, Arc::new(Metrics::new()))?;
-    let reading = async {
-        let asset = catalog.open(route.asset()).await?;
-        catalog.bring_all(&asset).await?;
-        Ok::<_, Refusal>(asset)
-    };
-    let asset = runtime.block_on(progress::waiting("reading the asset's headers", reading))?;
+    let reading = open_first(&catalog, routes);
+    let (asset, route) = runtime.block_on(progress::waiting("reading the asset's headers", reading))?;
     Ok(serde_json::to_value(Explained::new(&asset, &route)?)?)
 }
 
-/// The path of a URL, query and fragment left out.
-fn path_of(url: &str) -> &str {
-    let behind_scheme =
-        url.split_once("://").map_or(url, |(_, rest)| rest.find('/').and_then(|at| rest.get(at..)).unwrap_or("/"));
-    behind_scheme.split(['?', '#']).next().unwrap_or(behind_scheme)
+/// The first of `routes` whose asset there is.
+async fn open_first(catalog: &Catalog, routes: Vec<Route>) -> Result<(Arc<Asset>, Route), Refusal> {
+    for route in routes {
+        match catalog.open(route.asset()).await {
+            Ok(asset) => {
+                catalog.bring_all(&asset).await?;
+                return Ok((asset, route));
+            }
+            Err(Refusal::NotFound) => {}
+            Err(refusal) => return Err(refusal),
+        }
+    }
+    Err(Refusal::NotFound)
 }
 
 /// What answers a URL.
@@ -304,39 +312,53 @@ impl Time {
     }
 }
 
-/// A line a value: its path, then what it says.
+/// A line for each value: its path, then the value.
 fn lines(value: &Value) -> String {
-    let mut out = String::new();
-    write_lines(value, "", &mut out);
-    out
+    let mut rows = Vec::new();
+    collect(value, String::new(), &mut rows);
+    let width = rows.iter().map(|(path, _)| path.len()).max().unwrap_or_default();
+    rows.iter().map(|(path, text)| format!("{path:width$} {}\n", plain(text))).collect()
 }
 
-fn write_lines(value: &Value, path: &str, out: &mut String) {
+fn collect(value: &Value, path: String, rows: &mut Vec<(String, String)>) {
     let below = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
     match value {
-        Value::Object(fields) => fields.iter().for_each(|(key, value)| write_lines(value, &below(key), out)),
-        Value::Array(items) => {
-            for (at, item) in items.iter().enumerate() {
-                write_lines(item, &below(&at.to_string()), out);
+        Value::Object(fields) => {
+            match (fields.get("start"), fields.get("end"), fields.get("ticks"), fields.get("seconds")) {
+                (Some(start), Some(end), None, None) => rows.push((path, format!("{start}..{end}"))),
+                (None, None, Some(ticks), Some(seconds)) => rows.push((path, format!("{seconds} s ({ticks} ticks)"))),
+                _ => fields.iter().for_each(|(key, value)| collect(value, below(key), rows)),
             }
         }
-        Value::String(text) => writeln!(out, "{path:<36}{text}").expect("a String takes every write"),
-        Value::Null | Value::Bool(_) | Value::Number(_) => {
-            writeln!(out, "{path:<36}{value}").expect("a String takes every write");
+        Value::Array(items) => {
+            for (at, item) in items.iter().enumerate() {
+                collect(item, below(&at.to_string()), rows);
+            }
         }
+        Value::String(text) => rows.push((path, text.clone())),
+        Value::Null | Value::Bool(_) | Value::Number(_) => rows.push((path, value.to_string())),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::path_of;
+    use super::lines;
+    use serde_json::json;
 
     #[test]
-    fn a_url_and_its_path_are_the_same_question() {
-        for url in ["/vod/a/index.mpd", "http://host:1/vod/a/index.mpd?CMCD=x#y", "https://cdn.example/vod/a/index.mpd"]
-        {
-            assert_eq!(path_of(url), "/vod/a/index.mpd");
-        }
-        assert_eq!(path_of("http://host"), "/");
+    fn columns_stay_apart_however_long_a_name_is() {
+        let value = json!({
+            "route": "MPEG-TS segment",
+            "transport": { "streams": [{ "stored_samples": { "composition_time": { "ticks": -736, "seconds": 0.5 } } }] },
+            "source_ranges": [{ "start": 48, "end": 1_000 }],
+            "file": "a\nb",
+        });
+        assert_eq!(
+            lines(&value),
+            "file                                                a\u{fffd}b\n\
+             route                                               MPEG-TS segment\n\
+             source_ranges.0                                     48..1000\n\
+             transport.streams.0.stored_samples.composition_time 0.5 s (-736 ticks)\n"
+        );
     }
 }

@@ -1,17 +1,20 @@
-//! `afflux inspect PATH`: what a stored file holds, how it would be cut, and what lint says of it. Needs no server.
+//! `afflux inspect PATH…`: what stored files hold, how they would be cut, and what lint says of them. Needs no server.
 
+use super::plain::plain;
 use super::progress::Progress;
 use super::report::Report;
 use crate::config::Config;
 use crate::demux::{self, Probe, Step};
-use crate::media::{ByteRange, Movie, usize_from_u64};
+use crate::media::{ByteRange, DESCRIPTOR, Movie, usize_from_u64};
 use crate::plan::{Plan, Refusal, Settings, Source};
+use crate::store::is_media;
 use bytes::BytesMut;
 use indicatif::ProgressDrawTarget;
-use std::fs::File;
+use std::collections::HashSet;
+use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
@@ -44,28 +47,148 @@ impl Format {
     }
 }
 
-/// Prints what is known of the file at `path`, cut with the default settings; exit code 1, with one line on standard
-/// error, when it cannot be served.
+/// Prints what is known of the files at `paths`, and of those in folders among them, cut with the default settings. Exit
+/// code 1, with one line on standard error for each, when some cannot be served.
 #[must_use]
-pub fn run(path: &Path, format: Format) -> ExitCode {
-    let target = Config::default().package.segment_target;
-    let settings = Settings { target_millis: u32::try_from(target.as_millis()).unwrap_or(u32::MAX) };
-    let planned = understand(path).and_then(|movie| plan(path, movie, settings));
-    let printed = planned.and_then(|plan| {
-        let report = Report::new(&plan);
-        let text = match format {
-            Format::Text => report.to_string(),
-            Format::Json => report.to_json(),
-        };
-        Ok(io::stdout().write_all(text.as_bytes())?)
-    });
-    match printed {
-        Ok(()) => ExitCode::SUCCESS,
+pub fn run(paths: &[PathBuf], format: Format) -> ExitCode {
+    let one_file = paths.len() == 1 && !paths.iter().any(|path| path.is_dir());
+    let mut inspection = Inspection { format, one_file, printed: 0, refused: false };
+    let done = paths.iter().try_for_each(|path| inspection.path(path)).and_then(|()| inspection.end());
+    match done {
+        Ok(()) if !inspection.refused => ExitCode::SUCCESS,
+        Ok(()) => ExitCode::FAILURE,
+        // Who closes standard output has read enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
-            // A closed standard error leaves the exit code to speak.
-            let _ = writeln!(io::stderr(), "afflux: {}: {error}", path.display());
+            complain(&error.to_string());
             ExitCode::FAILURE
         }
+    }
+}
+
+/// One line on standard error. A closed standard error leaves the exit code to speak.
+fn complain(what: &str) {
+    let _ = writeln!(io::stderr(), "afflux: {}", plain(what));
+}
+
+/// A run over files.
+struct Inspection {
+    format: Format,
+    /// Whether one file was named: its JSON is an object. That of folders and several files is an array.
+    one_file: bool,
+    printed: usize,
+    refused: bool,
+}
+
+impl Inspection {
+    fn path(&mut self, path: &Path) -> io::Result<()> {
+        if !path.is_dir() {
+            return self.file(path);
+        }
+        let found = match Found::below(path) {
+            Ok(found) => found,
+            Err(error) => return self.refuse(path, &error.to_string()),
+        };
+        if found.media.is_empty() {
+            self.refuse(path, "there is no MP4, MOV or M4A file in it")?;
+        }
+        found.media.iter().try_for_each(|file| self.file(file))?;
+        if let Some(first) = found.others.first() {
+            let (count, first) = (found.others.len(), first.display());
+            complain(&format!("{}: not media, left out: {count} files, {first} the first of them", path.display()));
+        }
+        Ok(())
+    }
+
+    fn file(&mut self, path: &Path) -> io::Result<()> {
+        let target = Config::default().package.segment_target;
+        let settings = Settings { target_millis: u32::try_from(target.as_millis()).unwrap_or(u32::MAX) };
+        let name = if self.one_file { path.file_name().map(Path::new) } else { Some(path) };
+        let name = name.unwrap_or(path).to_string_lossy().into_owned();
+        match understand(path).and_then(|movie| plan(name, movie, settings)) {
+            Ok(plan) => {
+                let report = Report::new(&plan);
+                match self.format {
+                    Format::Text => self.print("\n", &report.to_string()),
+                    Format::Json => self.print(",\n", &report.to_json()),
+                }
+            }
+            Err(error) => self.refuse(path, &error.to_string()),
+        }
+    }
+
+    fn refuse(&mut self, path: &Path, why: &str) -> io::Result<()> {
+        self.refused = true;
+        complain(&format!("{}: {why}", path.display()));
+        match self.format {
+            Format::Json if !self.one_file => {
+                let refused = serde_json::json!({ "file": path.to_string_lossy(), "refused": why });
+                self.print(",\n", &format!("{refused:#}\n"))
+            }
+            Format::Json | Format::Text => Ok(()),
+        }
+    }
+
+    /// Prints a report, `between` it and the one before.
+    fn print(&mut self, between: &str, report: &str) -> io::Result<()> {
+        let before = match (self.printed, self.format) {
+            (0, Format::Json) if !self.one_file => "[\n",
+            (0, Format::Json | Format::Text) => "",
+            (_, Format::Json | Format::Text) => between,
+        };
+        self.printed += 1;
+        let report = if self.one_file { report } else { report.trim_end() };
+        let behind = if self.one_file || self.format == Format::Json { "" } else { "\n" };
+        io::stdout().write_all([before, report, behind].concat().as_bytes())
+    }
+
+    fn end(&self) -> io::Result<()> {
+        match (self.format, self.printed) {
+            (Format::Json, 0) if !self.one_file => io::stdout().write_all(b"[]\n"),
+            (Format::Json, _) if !self.one_file => io::stdout().write_all(b"\n]\n"),
+            (Format::Json | Format::Text, _) => Ok(()),
+        }
+    }
+}
+
+/// The files in a folder and in those below it, hidden ones left out.
+#[derive(Default)]
+struct Found {
+    /// By name.
+    media: Vec<PathBuf>,
+    /// The rest, by name.
+    others: Vec<PathBuf>,
+}
+
+impl Found {
+    fn below(folder: &Path) -> io::Result<Self> {
+        let mut found = Self::default();
+        let (mut folders, mut visited) = (vec![folder.to_owned()], HashSet::new());
+        while let Some(folder) = folders.pop() {
+            let metadata = fs::metadata(&folder)?;
+            // A link may lead back up.
+            if !visited.insert((metadata.dev(), metadata.ino())) {
+                continue;
+            }
+            for entry in fs::read_dir(&folder)? {
+                let entry = entry?;
+                let (path, name) = (entry.path(), entry.file_name());
+                let name = name.to_string_lossy();
+                if name.starts_with('.') {
+                    continue;
+                }
+                if path.is_dir() {
+                    folders.push(path);
+                } else if is_media(&name) {
+                    found.media.push(path);
+                } else if name != DESCRIPTOR {
+                    found.others.push(path);
+                }
+            }
+        }
+        found.media.sort();
+        found.others.sort();
+        Ok(found)
     }
 }
 
@@ -89,8 +212,7 @@ fn read(file: &File, range: ByteRange) -> io::Result<BytesMut> {
     Ok(bytes)
 }
 
-fn plan(path: &Path, movie: Movie, settings: Settings) -> Result<Plan, Error> {
-    let file = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+fn plan(file: String, movie: Movie, settings: Settings) -> Result<Plan, Error> {
     let source = Source { file, name: None, movie: Arc::new(movie), said: Vec::new() };
     Ok(Plan::new(&[source], 0, settings)?)
 }

@@ -1,9 +1,12 @@
 //! The command line: arguments, and what each command does.
 
+mod address;
 mod args;
 pub mod explain;
 pub mod index;
 pub mod inspect;
+mod log;
+mod plain;
 mod program;
 mod progress;
 pub mod remote;
