@@ -317,7 +317,8 @@ fn lines(value: &Value) -> String {
     let mut rows = Vec::new();
     collect(value, String::new(), &mut rows);
     let width = rows.iter().map(|(path, _)| path.len()).max().unwrap_or_default();
-    rows.iter().map(|(path, text)| format!("{path:width$} {}\n", plain(text))).collect()
+    let lines: Vec<String> = rows.iter().map(|(path, text)| format!("{path:width$} {}", plain(text))).collect();
+    lines.join("\n") + "\n"
 }
 
 fn collect(value: &Value, path: String, rows: &mut Vec<(String, String)>) {

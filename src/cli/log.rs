@@ -188,7 +188,7 @@ mod tests {
         tracing::subscriber::with_default(log, events);
         let text = String::from_utf8(captured.0.lock().unwrap().clone()).unwrap();
         let untimed = |line: &str| {
-            let at = line.find("2").unwrap();
+            let at = line.find('2').unwrap();
             let end = line[at..].find('Z').unwrap() + at;
             format!("{}{}\n", &line[..at], &line[end + 1..])
         };

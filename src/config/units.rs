@@ -71,6 +71,7 @@ fn number_and_unit(text: &str) -> Option<(u64, &str)> {
 }
 
 /// The values that a key takes.
+#[derive(Clone, Copy)]
 pub(super) struct Range<T> {
     pub(super) least: T,
     pub(super) most: T,
