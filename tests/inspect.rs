@@ -64,7 +64,7 @@ fn folders_and_several_files_are_inspected_one_after_the_other() {
     }
     std::fs::write(place("films/bad.mp4"), b"this is no film at all").unwrap();
     std::fs::write(place("films/cover.jpg"), b"").unwrap();
-    std::os::unix::fs::symlink(media.path(), media.path().join("films/up")).unwrap();
+    std::os::unix::fs::symlink(media.path().join("films"), media.path().join("films/up")).unwrap();
     let text = inspect(&[media.path().to_str().unwrap()]);
     let (out, errors) = (String::from_utf8(text.stdout).unwrap(), String::from_utf8(text.stderr).unwrap());
     let heads: Vec<&str> = out

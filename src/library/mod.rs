@@ -25,7 +25,6 @@ mod listing;
 mod locks;
 mod migrate;
 mod paging;
-#[cfg(feature = "postgres")]
 mod postgres;
 mod sqlite;
 mod uploads;

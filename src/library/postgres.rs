@@ -1,5 +1,7 @@
 //! A PostgreSQL server as the database: several servers and workers may use it at once.
 
+#![cfg(feature = "postgres")]
+
 use super::engine::Engine;
 use super::{Error, migrate};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
