@@ -5,6 +5,7 @@
 //!     DecoderSpecificInfo 5 { AudioSpecificConfig } } }
 //! ```
 
+use super::bits::Bits;
 use super::boxes::Atom;
 use super::error::Error;
 use crate::media::AAC_RATES;
@@ -79,7 +80,7 @@ fn stream_body(stream: &[u8]) -> Option<&[u8]> {
 /// An AudioSpecificConfig, as far as it matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Config {
-    /// The audio object type that is signalled first: what `mp4a.40.N` prints.
+    /// The audio object type, be it signalled in front or behind: what `mp4a.40.N` prints.
     pub(super) object_type: u8,
     /// The core's audio object type: the same, except below SBR (5) and PS (29).
     pub(super) core: u8,
@@ -91,30 +92,46 @@ pub(super) struct Config {
     pub(super) channel_configuration: u8,
     /// Samples of the core per frame.
     pub(super) frame_length: u16,
+    /// Channels that a program config element lists; 0 without one.
+    listed: u16,
 }
 
 impl Config {
     /// `None` when `specific` ends too early or says a reserved rate.
     pub(super) fn read(specific: &[u8]) -> Option<Self> {
-        let mut bits = Bits { bytes: specific, at: 0 };
-        let object_type = bits.object_type()?;
-        let sample_rate = bits.rate()?;
+        let mut bits = Bits::new(specific);
+        let first = object_type(&mut bits)?;
+        let sample_rate = rate(&mut bits)?;
         let channel_configuration = bits.byte(4)?;
-        let (core, mut output_rate) = match object_type {
+        let (core, output_rate) = match first {
             5 | 29 => {
-                let rate = bits.rate()?;
-                (bits.object_type()?, rate)
+                let rate = rate(&mut bits)?;
+                (object_type(&mut bits)?, rate)
             }
             core => (core, sample_rate),
         };
+        let mut config = Self {
+            object_type: first,
+            core,
+            sample_rate,
+            output_rate,
+            channel_configuration,
+            frame_length: 1024,
+            listed: 0,
+        };
         // GASpecificConfig (§4.4.1) begins with frameLengthFlag for these; other types have no 960.
-        let general = matches!(core, 1..=4 | 6 | 7 | 17 | 19..=22);
-        let short = general && bits.read(1)? == 1;
-        if core == 2 && object_type == 2 {
-            output_rate = bits.late_extension(channel_configuration).unwrap_or(sample_rate);
+        if matches!(core, 1..=4 | 6 | 7 | 17 | 19..=22) {
+            config.frame_length = if bits.flag()? { 960 } else { 1024 };
+            let Some(listed) = general(&mut bits, core, channel_configuration) else { return Some(config) };
+            config.listed = listed;
         }
-        let frame_length = if short { 960 } else { 1024 };
-        Some(Self { object_type, core, sample_rate, output_rate, channel_configuration, frame_length })
+        if core == 2
+            && first == 2
+            && let Some(late) = late_extension(&mut bits)
+        {
+            (config.object_type, config.output_rate) = (late.object_type, late.rate);
+        }
+        Some(config)
     }
 
     /// What muxing needs; `None` for object types that are no plain AAC (ELD, USAC, ALS, …).
@@ -136,59 +153,86 @@ impl Config {
             7 | 12 | 14 => Some(8),
             11 => Some(7),
             13 => Some(24),
+            0 => Some(self.listed).filter(|channels| *channels > 0),
             _ => None,
         }
     }
 }
 
-/// Bits from the front, most significant first.
-#[derive(Debug, Clone, Copy)]
-struct Bits<'a> {
-    bytes: &'a [u8],
-    at: usize,
+fn object_type(bits: &mut Bits<'_>) -> Option<u8> {
+    match bits.byte(5)? {
+        31 => bits.byte(6).map(|more| 32 + more),
+        plain => Some(plain),
+    }
 }
 
-impl Bits<'_> {
-    fn read(&mut self, count: usize) -> Option<u32> {
-        (0..count).try_fold(0_u32, |value, _| {
-            let byte = self.bytes.get(self.at / 8)?;
-            let bit = (byte >> (7 - self.at % 8)) & 1;
-            self.at += 1;
-            Some((value << 1) | u32::from(bit))
-        })
-    }
+fn rate(bits: &mut Bits<'_>) -> Option<u32> {
+    let rate = match bits.read(4)? {
+        15 => bits.read(24)?,
+        index => *AAC_RATES.get(usize_from_u32(index))?,
+    };
+    (rate > 0).then_some(rate)
+}
 
-    fn byte(&mut self, count: usize) -> Option<u8> {
-        self.read(count).and_then(|value| u8::try_from(value).ok())
+/// GASpecificConfig behind its first flag (§4.4.1): the channels that a program config element lists, 0 without one.
+/// `None` is a config that ends early.
+fn general(bits: &mut Bits<'_>, core: u8, channel_configuration: u8) -> Option<u16> {
+    if bits.flag()? {
+        bits.skip(14)?;
     }
+    let extended = bits.flag()?;
+    let channels = if channel_configuration == 0 { program_config(bits)? } else { 0 };
+    if matches!(core, 6 | 20) {
+        bits.skip(3)?;
+    }
+    if extended {
+        bits.skip(match core {
+            22 => 5 + 11,
+            17 | 19 | 20 | 23 => 3,
+            _ => 0,
+        })?;
+        bits.skip(1)?;
+    }
+    Some(channels)
+}
 
-    fn object_type(&mut self) -> Option<u8> {
-        match self.byte(5)? {
-            31 => self.byte(6).map(|more| 32 + more),
-            plain => Some(plain),
+/// How many channels program_config_element( ) lists (§4.4.1.1).
+fn program_config(bits: &mut Bits<'_>) -> Option<u16> {
+    bits.skip(4 + 2 + 4)?;
+    let mut count = |width| bits.read(width).map(usize_from_u32);
+    let speakers = count(4)? + count(4)? + count(4)?;
+    let (low, data, coupling) = (count(2)?, count(3)?, count(4)?);
+    for width in [4, 4, 3] {
+        if bits.flag()? {
+            bits.skip(width)?;
         }
     }
-
-    fn rate(&mut self) -> Option<u32> {
-        let rate = match self.read(4)? {
-            15 => self.read(24)?,
-            index => *AAC_RATES.get(usize_from_u32(index))?,
-        };
-        (rate > 0).then_some(rate)
+    let mut channels = u16::try_from(low).ok()?;
+    for _ in 0..speakers {
+        channels += if bits.flag()? { 2 } else { 1 };
+        bits.skip(4)?;
     }
+    bits.skip(4 * low + 4 * data + 5 * coupling)?;
+    bits.align();
+    let comment = bits.byte(8)?;
+    bits.skip(8 * usize::from(comment))?;
+    Some(channels)
+}
 
-    /// The rate of SBR that is signalled behind GASpecificConfig, which old decoders do not read (§1.6.5).
-    fn late_extension(&mut self, channel_configuration: u8) -> Option<u32> {
-        if channel_configuration == 0 {
-            return None;
-        }
-        if self.read(1)? == 1 {
-            self.read(14)?;
-        }
-        self.read(1)?;
-        let signalled = self.read(11)? == 0x2b7 && self.object_type()? == 5 && self.read(1)? == 1;
-        if signalled { self.rate() } else { None }
-    }
+/// What is signalled behind the core's config, where old decoders do not read it (§1.6.5).
+#[derive(Debug, Clone, Copy)]
+struct Late {
+    /// 5 with SBR, 29 with PS too.
+    object_type: u8,
+    /// Samples per second with it.
+    rate: u32,
+}
+
+fn late_extension(bits: &mut Bits<'_>) -> Option<Late> {
+    let signalled = bits.read(11)? == 0x2b7 && object_type(bits)? == 5 && bits.flag()?;
+    let rate = signalled.then(|| rate(bits)).flatten()?;
+    let stereo = bits.read(11) == Some(0x548) && bits.flag() == Some(true);
+    Some(Late { object_type: if stereo { 29 } else { 5 }, rate })
 }
 
 #[cfg(test)]
@@ -214,9 +258,28 @@ mod tests {
     }
 
     #[test]
-    fn sbr_signalled_behind_the_core_doubles_the_rate_but_not_the_name() {
-        let config = Config::read(&[0x13, 0x90, 0x56, 0xe5, 0xa0]).unwrap();
-        assert_eq!((config.object_type, config.sample_rate, config.output_rate), (2, 22_050, 44_100));
+    fn sbr_and_ps_signalled_behind_the_core_are_named_like_those_in_front() {
+        let told = |specific: &[u8]| {
+            let config = Config::read(specific).unwrap();
+            (config.object_type, config.core, config.sample_rate, config.output_rate)
+        };
+        assert_eq!(told(&[0x13, 0x90, 0x56, 0xe5, 0xa0]), (5, 2, 22_050, 44_100));
+        assert_eq!(told(&[0x13, 0x90, 0x56, 0xe5, 0xa5, 0x48, 0x80]), (29, 2, 22_050, 44_100));
+        // sbrPresentFlag is 0.
+        assert_eq!(told(&[0x13, 0x90, 0x56, 0xe5, 0x00]), (2, 2, 22_050, 22_050));
+    }
+
+    #[test]
+    fn a_program_config_lists_the_channels() {
+        // Front: a pair and one; side: one; back: a pair.
+        let element = [0x11, 0x80, 0x04, 0xc8, 0x44, 0x00, 0x20, 0x00, 0xc4, 0x0d, 0x4c, 0x61, 0x76, 0x63, 0x35, 0x33];
+        let whole = [&element[..], b".37.101V\xe5\x00"].concat();
+        let config = Config::read(&whole).unwrap();
+        assert_eq!((config.channels(), config.aac().unwrap().has_program_config()), (Some(6), true));
+        for len in 2..whole.len() {
+            let _cut = Config::read(&whole[..len]);
+        }
+        assert_eq!(Config::read(&element[..7]).unwrap().channels(), None);
     }
 
     #[test]

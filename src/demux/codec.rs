@@ -5,64 +5,104 @@
 //! checked to lie inside of it.
 
 use super::aac::Esds;
+use super::av1;
+use super::bits::Bits;
 use super::boxes::Atom;
 use super::boxes::Fields;
+use super::dolby::Vision;
 use super::entry::Parts;
 use super::error::Error;
 use super::error::FourCc;
+use super::sps;
+use super::stream;
+use super::stream::Stream;
+use crate::media::Colour;
 use crate::media::Family;
+use crate::media::Supplemental;
+use crate::media::VideoRange;
 use std::fmt::Write;
 
-/// The string and the family of a visual sample entry.
-pub(super) fn video(parts: &Parts<'_>, kind: FourCc) -> Result<(String, Family), Error> {
-    match &kind.0 {
-        b"avc1" | b"avc2" | b"avc3" | b"avc4" => avc(parts.need(*b"avcC")?, kind),
-        b"dva1" | b"dvav" => {
-            let (string, family) = avc(parts.need(*b"avcC")?, kind)?;
-            Ok((dolby_vision(parts, kind)?.unwrap_or(string), family))
+/// What a visual sample entry says of its codec.
+#[derive(Debug, Clone)]
+pub(super) struct Visual {
+    /// The RFC 6381 string.
+    pub(super) string: String,
+    /// What muxing needs.
+    pub(super) family: Family,
+    /// Dolby Vision over a base layer.
+    pub(super) supplemental: Option<Supplemental>,
+    /// What the stream says of itself; of colours, what `colr` says first.
+    pub(super) stream: Stream,
+    /// Its dynamic range.
+    pub(super) range: VideoRange,
+}
+
+/// What the entry of type `kind` says.
+pub(super) fn video(parts: &Parts<'_>, kind: FourCc) -> Result<Visual, Error> {
+    let boxed = stream::colour_box(parts);
+    let vision = Vision::read(parts);
+    let (mut string, family, mut stream) = match &kind.0 {
+        b"avc1" | b"avc2" | b"avc3" | b"avc4" | b"dva1" | b"dvav" => avc(parts.need(*b"avcC")?, kind)?,
+        b"hvc1" | b"hev1" | b"dvh1" | b"dvhe" => hevc(parts.need(*b"hvcC")?, kind)?,
+        b"av01" | b"dav1" => {
+            let config = av1::Config::read(parts.need(*b"av1C")?)?;
+            let stream = config.stream();
+            (config.string(stream::merged(boxed, stream.colour)), Family::Other, stream)
         }
-        b"hvc1" | b"hev1" => hevc(parts.need(*b"hvcC")?, kind),
-        b"dvh1" | b"dvhe" => {
-            let (string, family) = hevc(parts.need(*b"hvcC")?, kind)?;
-            Ok((dolby_vision(parts, kind)?.unwrap_or(string), family))
-        }
-        b"av01" => Ok((av1(parts.need(*b"av1C")?)?, Family::Other)),
-        b"vp09" => Ok((vp9(parts.need(*b"vpcC")?)?, Family::Other)),
-        b"mp4v" => Ok((mpeg4_visual(parts)?, Family::Other)),
-        _ => Ok((kind.to_string(), Family::Other)),
+        b"vp08" | b"vp09" => vpx(parts, kind, boxed)?,
+        b"vvc1" | b"vvi1" => (vvc(parts.get(*b"vvcC"), kind), Family::Other, Stream::default()),
+        b"mp4v" => (mpeg4_visual(parts)?, Family::Other, Stream::default()),
+        _ => (kind.to_string(), Family::Other, Stream::default()),
+    };
+    let named = matches!(&kind.0, b"dva1" | b"dvav" | b"dvh1" | b"dvhe" | b"dav1");
+    let supplemental = vision.filter(|_| !named).and_then(Vision::supplemental);
+    if let Some(vision) = vision.filter(|_| named) {
+        string = vision.string(&kind.to_string());
     }
+    stream.colour = stream::merged(boxed, stream.colour);
+    let told = stream.colour.filter(|colour| colour.transfer != Colour::UNSPECIFIED);
+    // The colours of profile 5 are its own: whatever the stream says of them is no use to other decoders.
+    let alone = vision.filter(|vision| vision.is_alone()).and_then(Vision::range);
+    let range = alone.or(told.map(Colour::range)).or_else(|| vision.and_then(Vision::range));
+    Ok(Visual { string, family, supplemental, stream, range: range.unwrap_or(VideoRange::Sdr) })
 }
 
 /// `avc1.PPCCLL`: the profile, its constraints and the level, in hexadecimal.
-fn avc(avcc: Atom<'_>, kind: FourCc) -> Result<(String, Family), Error> {
+fn avc(avcc: Atom<'_>, kind: FourCc) -> Result<(String, Family, Stream), Error> {
     let mut fields = avcc.fields();
     version(avcc, fields.u8()?)?;
     let [profile, constraints, level] = fields.take()?;
     let nal_length = nal_length(avcc, fields.u8()?)?;
     let sequences = fields.u8()? & 0x1f;
     let mut sets = Vec::new();
-    parameter_sets(&mut fields, sequences, &mut sets)?;
+    let first = parameter_sets(&mut fields, sequences, &mut sets)?;
     let pictures = fields.u8()?;
     parameter_sets(&mut fields, pictures, &mut sets)?;
     let string = format!("{kind}.{profile:02x}{constraints:02x}{level:02x}");
-    Ok((string, Family::H264 { nal_length, parameter_sets: sets.into() }))
+    let stream = first.map(sps::avc).unwrap_or_default();
+    Ok((string, Family::H264 { nal_length, parameter_sets: sets.into() }, stream))
 }
 
-/// Appends `count` parameter sets behind start codes; an empty one is none.
-fn parameter_sets(fields: &mut Fields<'_>, count: u8, sets: &mut Vec<u8>) -> Result<(), Error> {
+/// Appends `count` parameter sets behind start codes, and returns the first; an empty one is none.
+fn parameter_sets<'a>(fields: &mut Fields<'a>, count: u8, sets: &mut Vec<u8>) -> Result<Option<&'a [u8]>, Error> {
+    let mut first = None;
     for _ in 0..count {
         let len = fields.u16()?;
         let unit = fields.slice(usize::from(len))?;
         if !unit.is_empty() {
+            first = first.or(Some(unit));
             sets.extend([0, 0, 0, 1]);
             sets.extend(unit);
         }
     }
-    Ok(())
+    Ok(first)
 }
 
+/// The type of H.265 sequence parameter sets.
+const SEQUENCE_SET: u8 = 33;
+
 /// `hvc1.[space]profile.compatibility.tier level.constraints`: ISO/IEC 14496-15 annex E.3.
-fn hevc(hvcc: Atom<'_>, kind: FourCc) -> Result<(String, Family), Error> {
+fn hevc(hvcc: Atom<'_>, kind: FourCc) -> Result<(String, Family, Stream), Error> {
     let mut fields = hvcc.fields();
     version(hvcc, fields.u8()?)?;
     let general = fields.u8()?;
@@ -71,10 +111,12 @@ fn hevc(hvcc: Atom<'_>, kind: FourCc) -> Result<(String, Family), Error> {
     let level = fields.u8()?;
     fields.slice(8)?;
     let nal_length = nal_length(hvcc, fields.u8()?)?;
+    let mut set = None;
     for _ in 0..fields.u8()? {
-        fields.u8()?;
+        let kind = fields.u8()? & 0x3f;
         let units = fields.u16()?;
-        skip_units(&mut fields, units)?;
+        let first = first_unit(&mut fields, units)?;
+        set = set.or(first.filter(|_| kind == SEQUENCE_SET));
     }
     let space = ["", "A", "B", "C"].get(usize::from(general >> 6)).copied().unwrap_or_default();
     let tier = if general & 0x20 == 0 { 'L' } else { 'H' };
@@ -83,30 +125,34 @@ fn hevc(hvcc: Atom<'_>, kind: FourCc) -> Result<(String, Family), Error> {
     for byte in constraints.iter().take(used) {
         write!(string, ".{byte:X}").expect("a string takes all that is written");
     }
-    Ok((string, Family::H265 { nal_length }))
+    Ok((string, Family::H265 { nal_length }, set.map(sps::hevc).unwrap_or_default()))
 }
 
-/// `av01.P.LLT.DD`: AV1 in ISO Base Media §5.
-fn av1(av1c: Atom<'_>) -> Result<String, Error> {
-    let [marker, first, second, _] = av1c.fields().take()?;
-    if marker != 0x81 {
-        return Err(av1c.value("marker and version", i64::from(marker), "0x81"));
+/// `vp09.PP.LL.DD`, and `.CC.cp.tc.mc.FF` unless that is what they mean where they are left out: 4:2:0, BT.709, limited
+/// range (VP Codec ISO Media File Format Binding §"Codecs parameter string").
+fn vpx(parts: &Parts<'_>, kind: FourCc, boxed: Option<Colour>) -> Result<(String, Family, Stream), Error> {
+    if kind.0 == *b"vp08" && parts.get(*b"vpcC").is_none() {
+        return Ok((kind.to_string(), Family::Other, Stream::default()));
     }
-    let (profile, level) = (first >> 5, first & 0x1f);
-    let tier = if second & 0x80 == 0 { 'M' } else { 'H' };
-    let depth = match (second & 0x40 != 0, second & 0x20 != 0) {
-        (false, _) => 8,
-        (true, true) if profile == 2 => 12,
-        (true, _) => 10,
-    };
-    Ok(format!("av01.{profile}.{level:02}{tier}.{depth:02}"))
-}
-
-/// `vp09.PP.LL.DD`: VP Codec ISO Media File Format Binding.
-fn vp9(vpcc: Atom<'_>) -> Result<String, Error> {
-    let (_, _, mut fields) = vpcc.full()?;
+    let vpcc = parts.need(*b"vpcC")?;
+    let (version, _, mut fields) = vpcc.full()?;
     let [profile, level, depth] = fields.take()?;
-    Ok(format!("vp09.{profile:02}.{level:02}.{:02}", depth >> 4))
+    let short = format!("{kind}.{profile:02}.{level:02}.{:02}", depth >> 4);
+    if version == 0 {
+        return Ok((short, Family::Other, Stream::default()));
+    }
+    let (chroma, full_range) = ((depth >> 1) & 7, depth & 1 == 1);
+    let [primaries, transfer, matrix] = fields.take()?;
+    let stream = Stream { colour: Some(Colour { primaries, transfer, matrix, full_range }), ..Stream::default() };
+    let colour = stream::merged(boxed, stream.colour);
+    let Some(Colour { primaries, transfer, matrix, full_range }) =
+        colour.filter(|_| chroma > 1 || !stream::is_ordinary(colour))
+    else {
+        return Ok((short, Family::Other, stream));
+    };
+    let full = u8::from(full_range);
+    let string = format!("{short}.{chroma:02}.{primaries:02}.{transfer:02}.{matrix:02}.{full:02}");
+    Ok((string, Family::Other, stream))
 }
 
 /// `mp4v.20.N`, N the profile and level that a visual object sequence begins with.
@@ -119,13 +165,41 @@ fn mpeg4_visual(parts: &Parts<'_>) -> Result<String, Error> {
     })
 }
 
-/// `dvh1.PP.LL`.
-fn dolby_vision(parts: &Parts<'_>, kind: FourCc) -> Result<Option<String>, Error> {
-    let Some(record) = parts.get(*b"dvcC").or(parts.get(*b"dvvC")).or(parts.get(*b"dvwC")) else { return Ok(None) };
-    let mut fields = record.fields();
-    fields.u16()?;
-    let word = fields.u16()?;
-    Ok(Some(format!("{kind}.{:02}.{:02}", word >> 9, (word >> 3) & 0x3f)))
+/// `vvc1.P.LN.CXX` (ISO/IEC 14496-15 annex E.6): profile, tier and level, the bytes of constraints that are not zero in
+/// base 32; the bare type where the record does not say.
+fn vvc(vvcc: Option<Atom<'_>>, kind: FourCc) -> String {
+    let read = |vvcc: Atom<'_>| {
+        let (_, _, fields) = vvcc.full().ok()?;
+        let mut bits = Bits::new(fields.rest());
+        bits.skip(7)?;
+        if !bits.flag()? {
+            return None;
+        }
+        bits.skip(9 + 3 + 2 + 2 + 3 + 5 + 2)?;
+        let constraints = usize::from(bits.byte(6)?);
+        let (profile, high, level) = (bits.read(7)?, bits.flag()?, bits.read(8)?);
+        let bytes = bits.rest().get(..constraints)?;
+        let used = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+        let tier = if high { 'H' } else { 'L' };
+        let mut string = format!("{kind}.{profile}.{tier}{level}");
+        if used > 0 {
+            string.push_str(".C");
+            base32(bytes.get(..used)?, &mut string);
+        }
+        Some(string)
+    };
+    vvcc.and_then(read).unwrap_or_else(|| kind.to_string())
+}
+
+/// RFC 4648 §6, without padding.
+fn base32(bytes: &[u8], out: &mut String) {
+    let mut bits = Bits::new(bytes);
+    for at in 0..(bytes.len() * 8).div_ceil(5) {
+        let width = (bytes.len() * 8 - at * 5).min(5);
+        let value = bits.byte(width).unwrap_or(0) << (5 - width);
+        let letter = if value < 26 { b'A' + value } else { b'2' + (value - 26) };
+        out.push(char::from(letter));
+    }
 }
 
 fn version(record: Atom<'_>, version: u8) -> Result<(), Error> {
@@ -144,23 +218,31 @@ fn nal_length(record: Atom<'_>, byte: u8) -> Result<u8, Error> {
     }
 }
 
-fn skip_units(fields: &mut Fields<'_>, units: u16) -> Result<(), Error> {
+/// Reads `units` NAL units; returns the first.
+fn first_unit<'a>(fields: &mut Fields<'a>, units: u16) -> Result<Option<&'a [u8]>, Error> {
+    let mut first = None;
     for _ in 0..units {
         let len = fields.u16()?;
-        fields.slice(usize::from(len))?;
+        let unit = fields.slice(usize::from(len))?;
+        first = first.or(Some(unit));
     }
-    Ok(())
+    Ok(first)
 }
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::trivially_copy_pass_by_ref, reason = "box types read better without a star")]
+    #![expect(
+        clippy::as_conversions,
+        clippy::cast_possible_truncation,
+        clippy::trivially_copy_pass_by_ref,
+        reason = "numbers of a test are small, and box types read better without a star"
+    )]
 
     use crate::demux::boxes::Atom;
     use crate::demux::entry::{Shown, visual};
     use crate::demux::fixture::{self, atom, avcc, esds, full};
     use crate::demux::{Error, FourCc};
-    use crate::media::{Codec, Family, Kind};
+    use crate::media::{Codec, Colour, Family, Kind, Picture, VideoRange};
 
     fn codec(kind: &[u8; 4], boxes: &[u8]) -> Result<Codec, Error> {
         visual(Atom::new(&fixture::visual(kind, boxes), 0)?, Shown::default()).map(|described| described.codec)
@@ -183,13 +265,89 @@ mod tests {
         assert_eq!(string(b"hev1", &odd), "hev1.B2.80000004.H120.B0.23");
         assert_eq!(codec(b"hvc1", &main).unwrap().family, Family::H265 { nal_length: 4 });
         assert_eq!(string(b"av01", &atom(b"av1C", &[0x81, 0x05, 0x4c, 0])), "av01.0.05M.10");
-        assert_eq!(string(b"av01", &atom(b"av1C", &[0x81, 0x54, 0xe0, 0])), "av01.2.20H.12");
-        assert_eq!(string(b"vp09", &full(b"vpcC", (1, 0), &[2, 31, 0xa2, 1, 1, 1, 0, 0])), "vp09.02.31.10");
+        assert_eq!(string(b"av01", &atom(b"av1C", &[0x81, 0x54, 0xe0, 0])), "av01.2.20H.12.0.000.02.02.02.0");
+        let vpcc = |depth, colours: [u8; 3]| full(b"vpcC", (1, 0), &[&[2, 31, depth][..], &colours, &[0, 0]].concat());
+        assert_eq!(string(b"vp09", &vpcc(0xa2, [1, 1, 1])), "vp09.02.31.10");
+        assert_eq!(string(b"vp09", &vpcc(0xa0, [2, 2, 2])), "vp09.02.31.10");
+        assert_eq!(string(b"vp09", &vpcc(0xa2, [9, 16, 9])), "vp09.02.31.10.01.09.16.09.00");
+        assert_eq!(string(b"vp09", &vpcc(0xa7, [1, 1, 1])), "vp09.02.31.10.03.01.01.01.01");
+        assert_eq!(string(b"vp09", &full(b"vpcC", (0, 0), &[2, 31, 0xa2])), "vp09.02.31.10");
         assert_eq!(string(b"vp08", &[]), "vp08");
         assert_eq!(string(b"mp4v", &esds(0x20, &[0, 0, 1, 0xb0, 3, 0])), "mp4v.20.3");
         let dolby = atom(b"dvcC", &[1, 0, 0x0a, 0x35, 0, 0]);
         assert_eq!(string(b"dvh1", &[main, dolby].concat()), "dvh1.05.06");
+        let ten = atom(b"dvvC", &[1, 0, 0x14, 0x35, 0, 0]);
+        assert_eq!(string(b"dav1", &[atom(b"av1C", &[0x81, 0x05, 0x4c, 0]), ten].concat()), "dav1.10.06");
         assert_eq!(string(b"jpeg", &[]), "jpeg");
+    }
+
+    #[test]
+    fn vvc_names_profile_tier_level_and_constraints() {
+        let vvcc = |constraints: &[u8]| {
+            let head = [0xff, 0x00, 0x11, 0x5f, constraints.len() as u8, 0x02, 67];
+            full(b"vvcC", (0, 0), &[&head[..], constraints, &[0; 8]].concat())
+        };
+        assert_eq!(string(b"vvc1", &vvcc(&[0x80])), "vvc1.1.L67.CQA");
+        assert_eq!(string(b"vvc1", &vvcc(&[0xc0, 0])), "vvc1.1.L67.CYA");
+        assert_eq!(string(b"vvi1", &vvcc(&[0])), "vvi1.1.L67");
+        let cut = full(b"vvcC", (0, 0), &[0xff, 0x00, 0x11, 0x5f, 63, 0x02, 67, 1]);
+        assert_eq!(string(b"vvc1", &cut), "vvc1");
+        assert_eq!(string(b"vvc1", &[]), "vvc1");
+    }
+
+    fn picture(kind: &[u8; 4], boxes: &[u8]) -> Picture {
+        let entry = fixture::visual(kind, boxes);
+        let Kind::Video(picture) = visual(Atom::new(&entry, 0).unwrap(), Shown::default()).unwrap().kind else {
+            panic!("video")
+        };
+        picture
+    }
+
+    #[test]
+    fn dolby_vision_over_a_base_layer_is_a_supplement() {
+        let main = hvcc([1, 2, 0x20, 0, 0, 0, 0x90, 0, 0, 0, 0, 0, 93]);
+        let of = |record: [u8; 5]| {
+            let boxes = [main.clone(), atom(b"dvvC", &record)].concat();
+            let codec = codec(b"hvc1", &boxes).unwrap();
+            let supplement = codec.supplemental.map(|supplement| (supplement.codec, supplement.brand));
+            (supplement, picture(b"hvc1", &boxes).range, codec.string)
+        };
+        let named = |brand: &[u8; 4]| Some(("dvh1.08.07".to_owned(), *brand));
+        let base = || "hvc1.2.4.L93.90".to_owned();
+        assert_eq!(of([1, 0, 0x10, 0x3d, 0x10]), (named(b"db1p"), VideoRange::Pq, base()));
+        assert_eq!(of([1, 0, 0x10, 0x3d, 0x20]), (named(b"db2g"), VideoRange::Sdr, base()));
+        assert_eq!(of([1, 0, 0x10, 0x3d, 0x40]), (named(b"db4h"), VideoRange::Hlg, base()));
+        assert_eq!(of([1, 0, 0x10, 0x3d, 0x00]), (None, VideoRange::Sdr, base()));
+        let five = [main, atom(b"dvcC", &[1, 0, 0x0a, 0x35, 0])].concat();
+        assert_eq!(
+            (codec(b"dvh1", &five).unwrap().supplemental, picture(b"dvh1", &five).range),
+            (None, VideoRange::Pq)
+        );
+    }
+
+    #[test]
+    fn colours_come_from_the_box_and_where_it_is_silent_from_the_stream() {
+        let colr = |kind: &[u8; 4], codes: [u8; 3]| {
+            let [primaries, transfer, matrix] = codes;
+            atom(b"colr", &[&kind[..], &[0, primaries, 0, transfer, 0, matrix, 0x80]].concat())
+        };
+        let vpcc = full(b"vpcC", (1, 0), &[2, 31, 0xa2, 9, 18, 9, 0, 0]);
+        let colour = |primaries, transfer, matrix, full_range| Some(Colour { primaries, transfer, matrix, full_range });
+        let of = |boxes: &[u8]| picture(b"vp09", boxes).colour;
+        assert_eq!(of(&vpcc), colour(9, 18, 9, false));
+        assert_eq!(of(&[vpcc.clone(), colr(b"nclx", [1, 1, 1])].concat()), colour(1, 1, 1, true));
+        assert_eq!(of(&[vpcc.clone(), colr(b"nclc", [9, 16, 2])].concat()), colour(9, 16, 9, false));
+        assert_eq!(of(&[vpcc.clone(), colr(b"prof", [1, 1, 1])].concat()), colour(9, 18, 9, false));
+        assert_eq!(picture(b"vp09", &vpcc).range, VideoRange::Hlg);
+    }
+
+    #[test]
+    fn the_streams_own_size_wins_over_the_entrys() {
+        let header = [0x0a, 0x0e, 0, 0, 0, 4, 0x3d, 6, 0xd4, 0xda, 0xf9, 0x50, 0x91, 0, 0x90, 0x40];
+        let told = picture(b"av01", &atom(b"av1C", &[&[0x81, 0, 0x4c, 0][..], &header].concat()));
+        assert_eq!((told.width, told.height), (322, 182));
+        let silent = picture(b"av01", &atom(b"av1C", &[0x81, 0, 0x4c, 0]));
+        assert_eq!((silent.width, silent.height), (320, 240));
     }
 
     #[test]

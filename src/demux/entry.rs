@@ -7,6 +7,7 @@
 
 use super::boxes::Atom;
 use super::codec;
+use super::codec::Visual;
 use super::error::Error;
 use super::error::FourCc;
 use crate::media::Codec;
@@ -102,30 +103,33 @@ pub(super) struct Shown {
     pub(super) height: u16,
 }
 
-/// Reads a visual sample entry. Some writers leave its size zero: the track header's counts then, both sides of it.
+/// Reads a visual sample entry. The stream's own headers know its size best. Some writers leave the entry's zero: the
+/// track header's counts then, both sides of it.
 pub(super) fn visual(entry: Atom<'_>, shown: Shown) -> Result<Described, Error> {
     let mut fields = entry.fields();
     fields.slice(24)?;
     let (width, height) = (fields.u16()?, fields.u16()?);
     fields.slice(50)?;
     let (width, height) = if width == 0 || height == 0 { (shown.width, shown.height) } else { (width, height) };
+    let parts = Parts::new(entry, VISUAL);
+    let Visual { string, family, supplemental, stream, range } = codec::video(&parts, entry.kind)?;
+    let (width, height) = stream.size.map_or((width, height), |size| (size.width, size.height));
     for (field, claims) in [("width", width), ("height", height)] {
         if claims == 0 {
             return Err(entry.value(field, 0, "at least 1"));
         }
     }
-    let parts = Parts::new(entry, VISUAL);
-    let (string, family) = codec::video(&parts, entry.kind)?;
-    let picture = Picture { width, height, pixel_aspect: pixel_aspect(&parts), matrix: shown.matrix };
-    let codec = Codec { fourcc: entry.kind.0, string, family };
+    let pixel_aspect = pixel_aspect(&parts).or(stream.pixel_aspect).unwrap_or((1, 1));
+    let picture = Picture { width, height, pixel_aspect, matrix: shown.matrix, colour: stream.colour, range };
+    let codec = Codec { fourcc: entry.kind.0, string, family, supplemental };
     Ok(Described { kind: Kind::Video(picture), codec, entry: parts.trimmed() })
 }
 
 /// `pasp` (§12.1.4); a ratio with a zero is none.
-fn pixel_aspect(parts: &Parts<'_>) -> (u32, u32) {
+fn pixel_aspect(parts: &Parts<'_>) -> Option<(u32, u32)> {
     let read = |pasp: Atom<'_>| {
         let mut fields = pasp.fields();
         Some((fields.u32().ok()?, fields.u32().ok()?))
     };
-    parts.get(*b"pasp").and_then(read).filter(|(across, down)| *across > 0 && *down > 0).unwrap_or((1, 1))
+    parts.get(*b"pasp").and_then(read).filter(|(across, down)| *across > 0 && *down > 0)
 }

@@ -79,6 +79,10 @@ pub(super) struct Trak {
     pub(super) tables: Vec<Vec<u8>>,
     /// Boxes of `trak` before `mdia`.
     pub(super) more: Vec<u8>,
+    /// Whether its header leaves it out.
+    pub(super) disabled: bool,
+    /// Its group of alternatives.
+    pub(super) alternate_group: u16,
 }
 
 impl Trak {
@@ -93,7 +97,16 @@ impl Trak {
             table(b"stss", &[1, 1]),
         ];
         let entries = vec![visual(b"avc1", &avcc())];
-        Self { id: 1, handler: *b"vide", timescale: 25_000, entries, tables, more: Vec::new() }
+        Self {
+            id: 1,
+            handler: *b"vide",
+            timescale: 25_000,
+            entries,
+            tables,
+            more: Vec::new(),
+            disabled: false,
+            alternate_group: 0,
+        }
     }
 
     /// AAC: two samples of 5 bytes in one chunk at `offset`.
@@ -104,7 +117,16 @@ impl Trak {
             table(b"stsc", &[1, 1, 2, 1]),
             table(b"stco", &[1, offset]),
         ];
-        Self { id: 2, handler: *b"soun", timescale: 44_100, entries: vec![mp4a()], tables, more: Vec::new() }
+        Self {
+            id: 2,
+            handler: *b"soun",
+            timescale: 44_100,
+            entries: vec![mp4a()],
+            tables,
+            more: Vec::new(),
+            disabled: false,
+            alternate_group: 0,
+        }
     }
 
     /// Without samples, as fragmented files begin.
@@ -122,7 +144,7 @@ impl Trak {
 
     /// Its bytes.
     pub(super) fn print(&self) -> Vec<u8> {
-        let mut tkhd = words(&[0, 0, self.id, 0, 0, 0, 0, 0, 0]);
+        let mut tkhd = words(&[0, 0, self.id, 0, 0, 0, 0, u32::from(self.alternate_group), 0]);
         tkhd.extend(words(&[0x1_0000, 0, 0, 0, 0x1_0000, 0, 0, 0, 0x4000_0000, 0, 0]));
         let handler = u32::from_be_bytes(self.handler);
         let stbl = atom(b"stbl", &[stsd(&self.entries), self.tables.concat()].concat());
@@ -131,7 +153,11 @@ impl Trak {
             table(b"hdlr", &[0, handler, 0, 0, 0]),
             atom(b"minf", &stbl),
         ];
-        let trak = [full(b"tkhd", (0, 3), &tkhd), self.more.clone(), atom(b"mdia", &mdia.concat())];
+        let trak = [
+            full(b"tkhd", (0, if self.disabled { 2 } else { 3 }), &tkhd),
+            self.more.clone(),
+            atom(b"mdia", &mdia.concat()),
+        ];
         atom(b"trak", &trak.concat())
     }
 }

@@ -1,9 +1,12 @@
 //! Stored bytes → [`crate::media::Movie`]: which bytes are needed is said by [`Probe`]; what they mean is checked here.
 
 mod aac;
+mod av1;
+mod bits;
 mod boxes;
 mod codec;
 mod content;
+mod dolby;
 mod edit;
 mod entry;
 mod error;
@@ -14,8 +17,11 @@ mod language;
 mod moov;
 mod movie;
 mod probe;
+mod scene;
 mod sieve;
 mod sound;
+mod sps;
+mod stream;
 mod stsd;
 mod tables;
 

@@ -17,6 +17,7 @@ use super::tables::Tables;
 use crate::media::Language;
 use crate::media::Skipped;
 use crate::media::Timescale;
+use crate::media::Title;
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -48,6 +49,12 @@ pub(super) struct Stored {
     pub(super) at: u64,
     /// Its handler type.
     pub(super) handler: [u8; 4],
+    /// Whether its header enables it.
+    pub(super) enabled: bool,
+    /// The group of alternatives that its header puts it into.
+    pub(super) alternate_group: u16,
+    /// Its title.
+    pub(super) title: Option<Title>,
     /// Its language.
     pub(super) language: Language,
     /// Its sample entries.
@@ -148,12 +155,17 @@ fn chapters(moov: Atom<'_>) -> Result<BTreeSet<u32>, Error> {
 #[derive(Debug, Clone, Copy)]
 struct TrackHeader {
     id: u32,
+    enabled: bool,
+    alternate_group: u16,
     shown: Shown,
 }
 
+/// track_enabled (§8.3.2).
+const ENABLED: u32 = 1;
+
 impl TrackHeader {
     fn read(tkhd: Atom<'_>) -> Result<Self, Error> {
-        let (version, _, mut fields) = tkhd.full()?;
+        let (version, flags, mut fields) = tkhd.full()?;
         fields.wide(version)?;
         fields.wide(version)?;
         let id = fields.u32()?;
@@ -162,7 +174,9 @@ impl TrackHeader {
         }
         fields.u32()?;
         fields.wide(version)?;
-        fields.slice(16)?;
+        fields.slice(8 + 2)?;
+        let alternate_group = fields.u16()?;
+        fields.slice(4)?;
         let mut matrix = [0; 9];
         for number in &mut matrix {
             *number = i32::from_be_bytes(fields.take()?);
@@ -170,14 +184,16 @@ impl TrackHeader {
         // 16.16 each; cut off by writers of other kinds of tracks.
         let mut pixels = || fields.u32().map_or(0, |size| u16::try_from(size >> 16).unwrap_or(0));
         let (width, height) = (pixels(), pixels());
-        Ok(Self { id, shown: Shown { matrix, width, height } })
+        let enabled = flags & ENABLED != 0;
+        Ok(Self { id, enabled, alternate_group, shown: Shown { matrix, width, height } })
     }
 }
 
 fn trak(trak: Atom<'_>, header: TrackHeader, (bytes, dialect): (&Bytes, Dialect)) -> Result<Found, Error> {
     let id = header.id;
     let mdia = trak.need(*b"mdia")?;
-    let handler = handler(mdia.need(*b"hdlr")?)?;
+    let hdlr = mdia.need(*b"hdlr")?;
+    let handler = handler(hdlr)?;
     let skipped = |reason| Found::Skipped(Skipped { track: id, handler, reason });
     let kind = match &handler {
         b"vide" => Handler::Video,
@@ -196,6 +212,9 @@ fn trak(trak: Atom<'_>, header: TrackHeader, (bytes, dialect): (&Bytes, Dialect)
         track: described,
         at: trak.at,
         handler,
+        enabled: header.enabled,
+        alternate_group: header.alternate_group,
+        title: title(trak, hdlr)?,
         language: spoken(mdia, mdhd, dialect)?,
         stsd,
         tables: Tables::read(stbl, id, bytes)?,
@@ -216,6 +235,21 @@ fn handler(hdlr: Atom<'_>) -> Result<[u8; 4], Error> {
     let (_, _, mut fields) = hdlr.full()?;
     fields.u32()?;
     fields.take()
+}
+
+/// `name` of the track's user data, where QuickTime and HandBrake put it, else the name in `hdlr` (§8.4.3).
+fn title(trak: Atom<'_>, hdlr: Atom<'_>) -> Result<Option<Title>, Error> {
+    // User data is written carelessly: what is broken in it is no title.
+    let name = trak.child(*b"udta")?.and_then(|udta| udta.child(*b"name").ok().flatten());
+    if let Some(title) = name.and_then(|name| Title::new(&String::from_utf8_lossy(name.body))) {
+        return Ok(Some(title));
+    }
+    let name = hdlr.body.get(24..).unwrap_or_default();
+    // QuickTime puts the number of bytes in front, ISO a zero behind.
+    let counted = name.split_first().and_then(|(len, rest)| rest.get(..usize::from(*len)));
+    let plain = name.split(|byte| *byte == 0).next().unwrap_or_default();
+    let counted = counted.filter(|counted| counted.len() + 2 >= name.len() && !counted.is_empty());
+    Ok(Title::new(&String::from_utf8_lossy(counted.unwrap_or(plain))))
 }
 
 /// `elng` (§8.4.6) where it says something, else `mdhd`.
@@ -276,6 +310,44 @@ mod tests {
         let entries = vec![crate::demux::fixture::audible(b"sowt", &[])];
         let sound = Trak { id: 5, entries, ..Trak::audio(MEDIA) };
         assert_eq!(of(sound), "holds `sowt`, sound that players do not take from playlists");
+    }
+
+    fn titled(trak: &Trak, name: &[u8]) -> Option<String> {
+        let mut printed = trak.print();
+        let hdlr = printed.windows(4).position(|four| four == b"hdlr").unwrap() - 4;
+        let end = hdlr + u32::from_be_bytes(printed[hdlr..hdlr + 4].try_into().unwrap()) as usize;
+        let mdia = printed.windows(4).position(|four| four == b"mdia").unwrap() - 4;
+        for at in [0, mdia, hdlr] {
+            let size = u32::from_be_bytes(printed[at..at + 4].try_into().unwrap()) + name.len() as u32;
+            printed[at..at + 4].copy_from_slice(&size.to_be_bytes());
+        }
+        printed.splice(end..end, name.iter().copied());
+        let object = [media_first(&[])[..98].to_vec(), crate::demux::fixture::moov(&[printed])].concat();
+        movie(&object).unwrap().tracks[0].title.as_ref().map(|title| title.as_str().to_owned())
+    }
+
+    #[test]
+    fn a_track_has_the_title_that_its_handler_or_its_user_data_gives() {
+        let audio = Trak::audio(MEDIA);
+        assert_eq!(titled(&audio, b"Commentary\0").as_deref(), Some("Commentary"));
+        assert_eq!(titled(&audio, b"\x0aCommentary").as_deref(), Some("Commentary"));
+        assert_eq!(titled(&audio, b"SoundHandler\0"), None);
+        assert_eq!(titled(&audio, b""), None);
+        let named = Trak { more: atom(b"udta", &atom(b"name", b"Stereo")), ..audio };
+        assert_eq!(titled(&named, b"SoundHandler\0").as_deref(), Some("Stereo"));
+    }
+
+    #[test]
+    fn a_header_enables_its_track_and_puts_it_into_a_group() {
+        let flags = |traks: &[Trak]| {
+            let movie = movie(&media_first(traks)).unwrap();
+            movie.tracks.iter().map(|track| (track.enabled, track.alternate_group)).collect::<Vec<_>>()
+        };
+        let other = |disabled| Trak { id: 3, disabled, alternate_group: 7, ..Trak::audio(MEDIA) };
+        assert_eq!(flags(&[Trak::audio(MEDIA), other(false)]), [(true, 0), (true, 7)]);
+        assert_eq!(flags(&[Trak::audio(MEDIA), other(true)]), [(true, 0), (false, 7)]);
+        // All are disabled: none of them is meant to be left out.
+        assert_eq!(flags(&[Trak::video(MEDIA), other(true)]), [(true, 0), (true, 7)]);
     }
 
     #[test]

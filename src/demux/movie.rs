@@ -2,6 +2,7 @@
 
 use super::edit;
 use super::edit::Edits;
+use super::entry::Described;
 use super::error::Error;
 use super::moov::Moov;
 use super::moov::Stored;
@@ -10,6 +11,7 @@ use crate::media::Edit;
 use crate::media::Flaw;
 use crate::media::IndexBuilder;
 use crate::media::Layout;
+use crate::media::MediaKind;
 use crate::media::Moment;
 use crate::media::Movie;
 use crate::media::SampleIndex;
@@ -41,6 +43,9 @@ pub(super) fn movie(moov: Moov, object: Object) -> Result<Movie, Error> {
             None => skipped.push(Skipped { track: id, handler, reason: "has no samples".into() }),
         }
     }
+    for kind in [MediaKind::Video, MediaKind::Audio] {
+        enable_one(&mut tracks, kind);
+    }
     if layout == Layout::Fragmented {
         begin_at_zero(&mut tracks);
     }
@@ -50,9 +55,17 @@ pub(super) fn movie(moov: Moov, object: Object) -> Result<Movie, Error> {
     Ok(Movie { content, size, layout, tracks, skipped })
 }
 
+/// A file that disables all tracks of a kind means none of them to be left out: all are enabled.
+fn enable_one(tracks: &mut [Track], kind: MediaKind) {
+    let of_kind = |track: &&mut Track| track.kind.media() == kind;
+    if !tracks.iter().any(|track| track.kind.media() == kind && track.enabled) {
+        tracks.iter_mut().filter(of_kind).for_each(|track| track.enabled = true);
+    }
+}
+
 /// `None` when it has no samples.
 fn track(stored: Stored, movie: Timescale, size: u64) -> Result<Option<Track>, Error> {
-    let Stored { track, at, language, stsd, tables, run, edits, .. } = stored;
+    let Stored { track, at, enabled, alternate_group, title, language, stsd, tables, run, edits, .. } = stored;
     let (builder, used) = match run {
         Some(run) => {
             let used = run.used;
@@ -69,8 +82,10 @@ fn track(stored: Stored, movie: Timescale, size: u64) -> Result<Option<Track>, E
     let described = stsd.describe(track, used)?;
     let (index, end) = built(builder, size).map_err(flawed)?;
     let edit = edit_of(edits.as_ref(), (movie, track.timescale), end)?;
-    let (kind, codec, entry) = (described.kind, described.codec, described.entry);
-    Ok(Some(Track { id: track.id, kind, timescale: track.timescale, language, codec, entry, edit, index }))
+    let (id, timescale) = (track.id, track.timescale);
+    let Described { kind, codec, entry } = described;
+    let track = Track { id, kind, timescale, language, title, enabled, alternate_group, codec, entry, edit, index };
+    Ok(Some(track))
 }
 
 /// The index, and where the last composition ends.

@@ -10,12 +10,15 @@
 
 use super::aac::Config;
 use super::aac::Esds;
+use super::bits::Bits;
 use super::boxes::Atom;
 use super::entry::Described;
 use super::entry::Parts;
 use super::entry::plain_box;
 use super::error::Error;
 use super::error::FourCc;
+use super::scene;
+use crate::media::Arrangement;
 use crate::media::Codec;
 use crate::media::Family;
 use crate::media::Kind;
@@ -27,7 +30,8 @@ use bytes::Bytes;
 pub(super) const AUDIO: usize = 28;
 
 /// Boxes that configure a decoder; those are lifted out of QuickTime's `wave`.
-const CONFIGURATIONS: [[u8; 4]; 7] = [*b"esds", *b"alac", *b"dac3", *b"dec3", *b"dac4", *b"dOps", *b"dfLa"];
+const CONFIGURATIONS: [[u8; 4]; 9] =
+    [*b"esds", *b"alac", *b"dac3", *b"dec3", *b"dac4", *b"dOps", *b"dfLa", *b"mhaC", *b"iacb"];
 
 /// Uncompressed and telephone sound, which no player takes from a playlist. QuickTime counts its samples differently, too.
 pub(super) const UNPACKED: [[u8; 4]; 15] = [
@@ -61,6 +65,7 @@ pub(super) fn audible(entry: Atom<'_>, timescale: Timescale) -> Result<Described
     let sound = Sound {
         channels: sound.channels.or(u16::try_from(fixed.channels).ok()).unwrap_or(0).max(1),
         sample_rate: sound.rate.or(Some(fixed.rate).filter(|rate| *rate > 0)).unwrap_or(timescale.get()),
+        arrangement: sound.arrangement.unwrap_or(Arrangement::Speakers),
     };
     let configured = boxes.iter().any(|part| CONFIGURATIONS.contains(&part.kind.0));
     let bytes = if shaped || !configured { parts.trimmed() } else { reshaped(entry, &boxes, sound) };
@@ -125,21 +130,38 @@ fn reshaped(entry: Atom<'_>, boxes: &[Atom<'_>], sound: Sound) -> Bytes {
 struct Heard {
     channels: Option<u16>,
     rate: Option<u32>,
+    /// [`Arrangement::Speakers`] where it is `None`.
+    arrangement: Option<Arrangement>,
+}
+
+impl Heard {
+    /// A decoder decides how many channels there are.
+    const UNSTATED: Self = Self { channels: None, rate: None, arrangement: Some(Arrangement::Unstated) };
 }
 
 fn describe(entry: Atom<'_>, parts: &Parts<'_>, boxes: &[Atom<'_>]) -> Result<(Codec, Heard), Error> {
     let find = |kind: [u8; 4]| boxes.iter().find(|part| part.kind.0 == kind).copied();
-    let named = |string: &str| Codec { fourcc: entry.kind.0, string: string.into(), family: Family::Other };
+    let named = |string: &str| named(entry, string);
     match &entry.kind.0 {
         b"mp4a" => mpeg_audio(entry, find(*b"esds").map_or_else(|| parts.need(*b"esds"), Ok)?),
         b"Opus" => Ok((named("opus"), opus(parts.need(*b"dOps")?)?)),
-        b"fLaC" => Ok((named("flac"), flac(parts.need(*b"dfLa")?)?)),
+        b"fLaC" => Ok((named("fLaC"), flac(parts.need(*b"dfLa")?)?)),
         b"ac-3" => Ok((named("ac-3"), find(*b"dac3").map(ac3).transpose()?.unwrap_or_default())),
         b"ec-3" => Ok((named("ec-3"), find(*b"dec3").map(eac3).transpose()?.unwrap_or_default())),
         b"alac" => Ok((named("alac"), find(*b"alac").map(alac).transpose()?.unwrap_or_default())),
+        b"ac-4" => Ok((named(&find(*b"dac4").and_then(scene::ac4).unwrap_or("ac-4".into())), Heard::UNSTATED)),
+        b"mha1" | b"mha2" | b"mhm1" | b"mhm2" => {
+            let bare = entry.kind.to_string();
+            Ok((named(&find(*b"mhaC").and_then(|mhac| scene::mpegh(mhac, &bare)).unwrap_or(bare)), Heard::UNSTATED))
+        }
+        b"iamf" => Ok((named(&find(*b"iacb").and_then(scene::iamf).unwrap_or("iamf".into())), Heard::UNSTATED)),
         b".mp3" => Ok((named("mp4a.6B"), Heard::default())),
         _ => Ok((named(&FourCc(entry.kind.0).to_string()), Heard::default())),
     }
+}
+
+fn named(entry: Atom<'_>, string: &str) -> Codec {
+    Codec { fourcc: entry.kind.0, string: string.into(), family: Family::Other, supplemental: None }
 }
 
 /// `mp4a.40.N`, `mp4a.6B` and their like: RFC 6381 §3.3.
@@ -147,7 +169,7 @@ fn mpeg_audio(entry: Atom<'_>, esds: Atom<'_>) -> Result<(Codec, Heard), Error> 
     let found = Esds::read(esds)?;
     let object = format!("mp4a.{:02X}", found.object_type);
     if !matches!(found.object_type, 0x40 | 0x66..=0x68) {
-        return Ok((Codec { fourcc: entry.kind.0, string: object, family: Family::Other }, Heard::default()));
+        return Ok((named(entry, &object), Heard::default()));
     }
     let length = i64::try_from(found.specific.len()).unwrap_or(i64::MAX);
     let refused = || esds.value("AudioSpecificConfig bytes", length, "a whole AudioSpecificConfig");
@@ -158,14 +180,18 @@ fn mpeg_audio(entry: Atom<'_>, esds: Atom<'_>) -> Result<(Codec, Heard), Error> 
     }
     let string = if found.object_type == 0x40 { format!("{object}.{}", config.object_type) } else { object };
     let family = config.aac().map_or(Family::Other, Family::Aac);
-    let heard = Heard { channels: config.channels(), rate: Some(config.output_rate) };
-    Ok((Codec { fourcc: entry.kind.0, string, family }, heard))
+    let heard = Heard { channels: config.channels(), rate: Some(config.output_rate), arrangement: None };
+    Ok((Codec { family, ..named(entry, &string) }, heard))
 }
 
-/// Encapsulation of Opus in ISO Base Media §4.3.2: a decoder puts out 48 kHz.
+/// Encapsulation of Opus in ISO Base Media §4.3.2: a decoder puts out 48 kHz. Mapping families 2 and 3 are ambisonics
+/// (RFC 8486).
 fn opus(dops: Atom<'_>) -> Result<Heard, Error> {
-    let [_, channels] = dops.fields().take()?;
-    Ok(Heard { channels: Some(channels.into()), rate: Some(48_000) })
+    let mut fields = dops.fields();
+    let [_, channels] = fields.take()?;
+    let family = fields.slice(8).and_then(|_| fields.u8()).unwrap_or(0);
+    let arrangement = matches!(family, 2 | 3).then_some(Arrangement::Ambisonics);
+    Ok(Heard { channels: Some(channels.into()), rate: Some(48_000), arrangement })
 }
 
 /// Encapsulation of FLAC in ISO Base Media §3.3.2: STREAMINFO comes first; its rate has 20 bits, its channels 3.
@@ -174,7 +200,7 @@ fn flac(dfla: Atom<'_>) -> Result<Heard, Error> {
     fields.slice(4 + 10)?;
     let word = fields.u32()?;
     let channels = u16::try_from((word >> 9) & 7).ok().map(|less| less + 1);
-    Ok(Heard { channels, rate: Some(word >> 12).filter(|rate| *rate > 0) })
+    Ok(Heard { channels, rate: Some(word >> 12).filter(|rate| *rate > 0), arrangement: None })
 }
 
 /// Channels by acmod, without the subwoofer (ETSI TS 102 366 §4.4.2.3).
@@ -182,7 +208,8 @@ const ACMOD: [u16; 8] = [2, 1, 2, 3, 3, 4, 4, 5];
 
 fn acmod(mode: u32, subwoofer: u32) -> Heard {
     let channels = usize::try_from(mode & 7).ok().and_then(|mode| ACMOD.get(mode));
-    Heard { channels: channels.map(|channels| channels + u16::from(subwoofer & 1 == 1)), rate: None }
+    let channels = channels.map(|channels| channels + u16::from(subwoofer & 1 == 1));
+    Heard { channels, rate: None, arrangement: None }
 }
 
 /// `dac3` (ETSI TS 102 366 annex F.4): fscod 2, bsid 5, bsmod 3, acmod 3, lfeon 1, …
@@ -192,12 +219,37 @@ fn ac3(dac3: Atom<'_>) -> Result<Heard, Error> {
     Ok(acmod(word >> 11, word >> 10))
 }
 
-/// `dec3` (annex F.6), first substream: data_rate 13, num_ind_sub 3, fscod 2, bsid 5, 2, bsmod 3, acmod 3, lfeon 1, …
+/// Channels that each bit of chan_loc adds, the lowest first: pairs but for Cs, Ts, Cvh and LFE2 (annex F.6.2.13).
+const CHANNEL_PLACES: [u16; 9] = [2, 2, 1, 1, 2, 2, 2, 1, 1];
+
+/// `dec3` (annex F.6): data_rate 13, num_ind_sub 3; of each substream fscod 2, bsid 5, 2, bsmod 3, acmod 3, lfeon 1, 3,
+/// num_dep_sub 4, then chan_loc 9 or one bit. The first counts, with what its dependent ones add. Behind all: 7 bits, a
+/// flag of joint object coding and its complexity index (ETSI TS 103 420 §8.3).
 fn eac3(dec3: Atom<'_>) -> Result<Heard, Error> {
     let mut fields = dec3.fields();
-    fields.u16()?;
+    let mut substreams = fields.u16()? & 7;
     let word = u32::from(fields.u16()?);
-    Ok(acmod(word >> 1, word))
+    let mut heard = acmod(word >> 1, word);
+    let mut bits = Bits::new(fields.rest());
+    let added = |bits: &mut Bits<'_>| {
+        bits.skip(3)?;
+        if bits.read(4)? == 0 {
+            bits.skip(1)?;
+            return Some(0);
+        }
+        let places = bits.read(9)?;
+        let present = |(at, channels): (usize, &u16)| if (places >> at) & 1 == 1 { *channels } else { 0 };
+        Some(CHANNEL_PLACES.iter().enumerate().map(present).sum::<u16>())
+    };
+    let Some(more) = added(&mut bits) else { return Ok(heard) };
+    heard.channels = heard.channels.map(|channels| channels + more);
+    while substreams > 0 && bits.skip(16).and_then(|()| added(&mut bits)).is_some() {
+        substreams -= 1;
+    }
+    let objects = bits.skip(7).and_then(|()| bits.flag()).unwrap_or(false);
+    let complexity = bits.byte(8).filter(|index| objects && *index > 0);
+    heard.arrangement = complexity.map(Arrangement::Objects);
+    Ok(heard)
 }
 
 /// ALACSpecificConfig: numChannels is its tenth byte, the rate its last word.
@@ -206,7 +258,8 @@ fn alac(alac: Atom<'_>) -> Result<Heard, Error> {
     fields.slice(9)?;
     let channels = fields.u8()?;
     fields.slice(10)?;
-    Ok(Heard { channels: Some(channels.into()), rate: Some(fields.u32()?).filter(|rate| *rate > 0) })
+    let rate = Some(fields.u32()?).filter(|rate| *rate > 0);
+    Ok(Heard { channels: Some(channels.into()), rate, arrangement: None })
 }
 
 #[cfg(test)]
@@ -217,7 +270,7 @@ mod tests {
     use crate::demux::Error;
     use crate::demux::boxes::Atom;
     use crate::demux::fixture::{self, atom, esds, full, mp4a};
-    use crate::media::{Aac, Family, Kind, Sound, Timescale};
+    use crate::media::{Aac, Arrangement, Family, Kind, Sound, Timescale};
 
     fn described(entry: &[u8]) -> Result<Described, Error> {
         audible(Atom::new(entry, 0)?, Timescale::MILLIS)
@@ -240,12 +293,33 @@ mod tests {
         assert_eq!(of(b"mp4a", &esds(0x6b, &[])), ("mp4a.6B".into(), 2, 44_100));
         assert_eq!(of(b"Opus", &atom(b"dOps", &[0, 6, 1, 56, 0, 0, 0xbb, 0x80, 0, 0, 0])), ("opus".into(), 6, 48_000));
         let info = [0x80, 0, 0, 34, 16, 0, 16, 0, 0, 0, 0, 0, 0, 0, 0x17, 0x70, 0x02, 0xf0];
-        assert_eq!(of(b"fLaC", &full(b"dfLa", (0, 0), &info)), ("flac".into(), 2, 96_000));
+        assert_eq!(of(b"fLaC", &full(b"dfLa", (0, 0), &info)), ("fLaC".into(), 2, 96_000));
         assert_eq!(of(b"ac-3", &atom(b"dac3", &[0x10, 0x3d, 0x40])), ("ac-3".into(), 6, 44_100));
         assert_eq!(of(b"ec-3", &atom(b"dec3", &[0x06, 0, 0x20, 0x0f, 0])), ("ec-3".into(), 6, 44_100));
         let cookie = [0, 0, 16, 0, 0, 24, 40, 10, 14, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xbb, 0x80];
         assert_eq!(of(b"alac", &full(b"alac", (0, 0), &cookie)), ("alac".into(), 3, 48_000));
         assert_eq!(of(b"abcd", &[]), ("abcd".into(), 2, 44_100));
+    }
+
+    fn arrangement(kind: &[u8; 4], boxes: &[u8]) -> (u16, Arrangement) {
+        let Kind::Audio(sound) = described(&fixture::audible(kind, boxes)).unwrap().kind else { panic!("audio") };
+        (sound.channels, sound.arrangement)
+    }
+
+    #[test]
+    fn objects_sound_fields_and_scenes_are_no_plain_channels() {
+        // 5.1, and a dependent substream with a pair behind the listener.
+        let dec3 = |behind: &[u8]| atom(b"dec3", &[&[0x06, 0, 0x20, 0x0f, 0x02, 0x02][..], behind].concat());
+        assert_eq!(arrangement(b"ec-3", &dec3(&[])), (8, Arrangement::Speakers));
+        assert_eq!(arrangement(b"ec-3", &dec3(&[1, 16])), (8, Arrangement::Objects(16)));
+        let plain = atom(b"dec3", &[0x06, 0, 0x20, 0x0f, 0, 1, 12]);
+        assert_eq!(arrangement(b"ec-3", &plain), (6, Arrangement::Objects(12)));
+        let opus = |family| atom(b"dOps", &[0, 4, 1, 56, 0, 0, 0xbb, 0x80, 0, 0, family]);
+        assert_eq!(arrangement(b"Opus", &opus(2)), (4, Arrangement::Ambisonics));
+        assert_eq!(arrangement(b"Opus", &opus(1)), (4, Arrangement::Speakers));
+        for kind in [b"mhm1", b"iamf", b"ac-4"] {
+            assert_eq!(arrangement(kind, &[]), (2, Arrangement::Unstated));
+        }
     }
 
     #[test]
@@ -297,6 +371,9 @@ mod tests {
     #[test]
     fn channels_of_a_program_config_come_from_the_entry() {
         let described = described(&fixture::audible(b"mp4a", &esds(0x40, &[0x12, 0x00]))).unwrap();
-        assert_eq!(described.kind, Kind::Audio(Sound { channels: 2, sample_rate: 44_100 }));
+        assert_eq!(
+            described.kind,
+            Kind::Audio(Sound { channels: 2, sample_rate: 44_100, arrangement: Arrangement::Speakers })
+        );
     }
 }

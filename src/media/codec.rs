@@ -11,6 +11,17 @@ pub struct Codec {
     pub string: String,
     /// What of it matters beyond its name.
     pub family: Family,
+    /// Another name for players that decode more of it, as `SUPPLEMENTAL-CODECS` of HLS gives it; `None` mostly.
+    pub supplemental: Option<Supplemental>,
+}
+
+/// A codec that enhances another: Dolby Vision over a base layer that any decoder reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Supplemental {
+    /// Its RFC 6381 string: `dvh1.08.07`.
+    pub codec: String,
+    /// The brand that says what the base layer is: `db1p`, `db2g`, `db4h`.
+    pub brand: [u8; 4],
 }
 
 /// Codecs by what Afflux does with them.
@@ -54,17 +65,12 @@ pub struct Aac {
     pub frame_length: u16,
 }
 
-/// What a visual track shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Picture {
-    /// Coded width in pixels.
-    pub width: u16,
-    /// Coded height in pixels.
-    pub height: u16,
-    /// Pixel aspect ratio (`pasp`), horizontal to vertical, neither zero; 1:1 where the file says none.
-    pub pixel_aspect: (u32, u32),
-    /// The track header's transformation matrix (rotation), as stored: nine 16.16 or 2.30 numbers.
-    pub matrix: [i32; 9],
+impl Aac {
+    /// Whether a program config element says the channels: browsers refuse such a stream.
+    #[must_use]
+    pub const fn has_program_config(self) -> bool {
+        self.channel_configuration == 0
+    }
 }
 
 /// What an audible track holds.
@@ -74,4 +80,19 @@ pub struct Sound {
     pub channels: u16,
     /// Samples per second that a decoder puts out.
     pub sample_rate: u32,
+    /// What its channels are.
+    pub arrangement: Arrangement,
+}
+
+/// What the channels of a sound are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Arrangement {
+    /// Each is meant for a speaker.
+    Speakers,
+    /// The same, and objects beside them: Dolby Atmos in E-AC-3 (JOC), with its complexity index, at least 1.
+    Objects(u8),
+    /// A sound field, which is rendered to any speakers.
+    Ambisonics,
+    /// The sample entry does not say: a decoder makes as many as there are speakers.
+    Unstated,
 }

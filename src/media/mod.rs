@@ -10,11 +10,13 @@ mod num;
 mod offsets;
 mod packed;
 mod packer;
+mod picture;
 mod range;
 mod section;
 mod sync;
 mod tables;
 mod time;
+mod title;
 mod track;
 mod whole;
 mod words;
@@ -22,7 +24,7 @@ mod words;
 pub use asset::{
     AssetId, DESCRIPTOR, Descriptor, DescriptorError, DescriptorTrack, MediaKind, Rendition, Role, SCHEMA_VERSION,
 };
-pub use codec::{AAC_RATES, Aac, Codec, Family, Picture, Sound};
+pub use codec::{AAC_RATES, Aac, Arrangement, Codec, Family, Sound, Supplemental};
 pub use columns::{Column, Packing};
 pub use frozen::{Damage, Form, Missing, REVISION, Reader, Thawed};
 pub use id::{ContentId, Version, VersionError};
@@ -32,7 +34,9 @@ pub use num::{
 };
 pub use offsets::PackedOffsets;
 pub use packed::{Packed, Sums, Values};
+pub use picture::{Colour, Extent, Picture, Turn, Upright, VideoRange};
 pub use range::ByteRange;
 pub use tables::{ChunkOffsets, Flaw, IndexBuilder, OffsetRuns, SAMPLE_LIMIT, Sizes, Totals};
 pub use time::{Moment, Span, Ticks, Timescale};
+pub use title::Title;
 pub use track::{Edit, Kind, Language, Layout, Movie, Skipped, Track, TrackName};

@@ -1,10 +1,12 @@
 //! A movie and its tracks: what was found in one stored file.
 
 use super::asset::MediaKind;
-use super::codec::{Codec, Picture, Sound};
+use super::codec::{Codec, Sound};
 use super::id::ContentId;
 use super::index::SampleIndex;
+use super::picture::Picture;
 use super::time::{Moment, Ticks, Timescale};
+use super::title::Title;
 use bytes::Bytes;
 
 /// One stored file, understood.
@@ -55,6 +57,12 @@ pub struct Track {
     pub timescale: Timescale,
     /// Its language.
     pub language: Language,
+    /// Its title, as people know it; `None` where the file gives none, or only the name of the program that wrote it.
+    pub title: Option<Title>,
+    /// Whether it plays unless a viewer chooses another. Where a file disables all tracks of a kind, all are enabled.
+    pub enabled: bool,
+    /// Tracks of one group other than 0 are alternatives: one of them plays at a time (`alternate_group`).
+    pub alternate_group: u16,
     /// Its codec.
     pub codec: Codec,
     /// The sample entry as stored, header included: goes into init segments byte for byte.

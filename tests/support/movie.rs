@@ -1,8 +1,8 @@
 //! Films made of numbers, for tests: tables without media. The byte at offset `n` of their object is [`byte`]`(n)`.
 
 use afflux::media::{
-    Aac, Codec, ContentId, Edit, Family, IndexBuilder, Kind, Language, Layout, Moment, Movie, Picture, Sizes, Sound,
-    Ticks, Timescale, Track,
+    Aac, Arrangement, Codec, ContentId, Edit, Family, IndexBuilder, Kind, Language, Layout, Moment, Movie, Picture,
+    Sizes, Sound, Ticks, Timescale, Track,
 };
 use afflux::mux::Piece;
 use afflux::plan::Source;
@@ -27,16 +27,11 @@ pub(crate) struct Reel {
     pub(crate) edit: Edit,
 }
 
-pub(crate) const PICTURE: Picture = Picture {
-    width: 320,
-    height: 180,
-    pixel_aspect: (1, 1),
-    matrix: [0x1_0000, 0, 0, 0, 0x1_0000, 0, 0, 0, 0x4000_0000],
-};
+pub(crate) const PICTURE: Picture = Picture::plain(320, 180);
 /// The parameter sets of [`entry`], behind start codes.
 pub(crate) const PARAMETER_SETS: &[u8] =
     &[0, 0, 0, 1, 0x67, 0x42, 0xc0, 0x0d, 0xda, 0x05, 0x07, 0xe4, 0, 0, 0, 1, 0x68, 0xce, 0x3c, 0x80];
-pub(crate) const SOUND: Sound = Sound { channels: 2, sample_rate: 48_000 };
+pub(crate) const SOUND: Sound = Sound { channels: 2, sample_rate: 48_000, arrangement: Arrangement::Speakers };
 
 /// The byte of every object at `offset`.
 pub(crate) fn byte(offset: u64) -> u8 {
@@ -112,7 +107,10 @@ impl Reel {
             kind: self.kind,
             timescale: Timescale::new(self.timescale).unwrap(),
             language: Language::undetermined(),
-            codec: Codec { fourcc, string: string.into(), family },
+            title: None,
+            enabled: true,
+            alternate_group: 0,
+            codec: Codec { fourcc, string: string.into(), family, supplemental: None },
             entry: entry(&self.kind),
             edit: self.edit,
             index: builder.build(1 << 40).unwrap(),

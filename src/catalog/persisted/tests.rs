@@ -2,7 +2,8 @@
 
 use super::{FILE_LIMIT, Held, Key, Persisted, RECOUNT, TORN, TOUCH};
 use crate::media::{
-    Codec, ContentId, Edit, Family, IndexBuilder, Kind, Language, Layout, Movie, Sizes, Sound, Timescale, Track,
+    Arrangement, Codec, ContentId, Edit, Family, IndexBuilder, Kind, Language, Layout, Movie, Sizes, Sound, Timescale,
+    Track,
 };
 use crate::plan::{self, Plan, Source};
 use std::fs::{self, File};
@@ -20,10 +21,13 @@ fn movie(name: u8) -> Movie {
     };
     let track = Track {
         id: 1,
-        kind: Kind::Audio(Sound { channels: 2, sample_rate: 48_000 }),
+        kind: Kind::Audio(Sound { channels: 2, sample_rate: 48_000, arrangement: Arrangement::Speakers }),
         timescale: Timescale::new(48_000).unwrap(),
         language: Language::undetermined(),
-        codec: Codec { fourcc: *b"fLaC", string: "flac".into(), family: Family::Other },
+        title: None,
+        enabled: true,
+        alternate_group: 0,
+        codec: Codec { fourcc: *b"fLaC", string: "fLaC".into(), family: Family::Other, supplemental: None },
         entry: b"\0\0\0\x08fLaC".to_vec().into(),
         edit: Edit::NONE,
         index: index.build(100).unwrap(),

@@ -7,8 +7,9 @@ use crate::media::packed::{Packed, Sums};
 use crate::media::section::{SECTION, Section, Sections, Tables};
 use crate::media::sync::Sync;
 use crate::media::{
-    Aac, Codec, ContentId, Edit, Family, Flaw, IndexBuilder, Kind, Language, Layout, Moment, Movie, OffsetRuns,
-    Picture, SAMPLE_LIMIT, Sizes, Skipped, Sound, Ticks, Timescale, Track,
+    Aac, Arrangement, Codec, Colour, ContentId, Edit, Family, Flaw, IndexBuilder, Kind, Language, Layout, Moment,
+    Movie, OffsetRuns, Picture, SAMPLE_LIMIT, Sizes, Skipped, Sound, Supplemental, Ticks, Timescale, Title, Track,
+    VideoRange,
 };
 use bytes::Bytes;
 use proptest::prelude::{BoxedStrategy, Just, Strategy, any, prop, prop_assert, prop_assert_eq, prop_oneof, proptest};
@@ -38,14 +39,24 @@ fn entry(fourcc: [u8; 4]) -> Bytes {
 }
 
 fn video(index: SampleIndex) -> Track {
-    let picture = Picture { width: 320, height: 180, pixel_aspect: (4, 3), matrix: [-1, 2, 3, 4, 5, 6, 7, 8, 9] };
+    let picture = Picture {
+        pixel_aspect: (4, 3),
+        matrix: [-1, 2, 3, 4, 5, 6, 7, 8, 9],
+        colour: Some(Colour { primaries: 9, transfer: 18, matrix: 9, full_range: true }),
+        range: VideoRange::Hlg,
+        ..Picture::plain(320, 180)
+    };
+    let supplemental = Some(Supplemental { codec: "dvh1.08.07".into(), brand: *b"db4h" });
     let family = Family::H264 { nal_length: 4, parameter_sets: Bytes::from_static(&[0, 0, 0, 1, 0x67]) };
     Track {
         id: 7,
         kind: Kind::Video(picture),
         timescale: Timescale::new(25_000).unwrap(),
         language: Language::undetermined(),
-        codec: Codec { fourcc: *b"avc1", string: "avc1.42c00d".into(), family },
+        title: Title::new("« Le film »"),
+        enabled: true,
+        alternate_group: 0x102,
+        codec: Codec { fourcc: *b"avc1", string: "avc1.42c00d".into(), family, supplemental },
         entry: entry(*b"avc1"),
         edit: Edit { delay: Moment::from_millis(40), media_time: Ticks(2), length: Some(Moment::from_millis(9)) },
         index,
@@ -56,10 +67,13 @@ fn audio(index: SampleIndex) -> Track {
     let aac = Aac { object_type: 5, core_type: 2, sample_rate: 1, channel_configuration: 2, frame_length: 960 };
     Track {
         id: 2,
-        kind: Kind::Audio(Sound { channels: 2, sample_rate: 48_000 }),
+        kind: Kind::Audio(Sound { channels: 2, sample_rate: 48_000, arrangement: Arrangement::Objects(16) }),
         timescale: Timescale::new(48_000).unwrap(),
         language: Language::new("pt-BR").unwrap(),
-        codec: Codec { fourcc: *b"mp4a", string: "mp4a.40.5".into(), family: Family::Aac(aac) },
+        title: None,
+        enabled: false,
+        alternate_group: 0,
+        codec: Codec { fourcc: *b"mp4a", string: "mp4a.40.5".into(), family: Family::Aac(aac), supplemental: None },
         entry: entry(*b"mp4a"),
         edit: Edit::NONE,
         index,
@@ -363,11 +377,18 @@ fn a_field_outside_its_domain_is_refused() {
         track(|track| track.codec.family = Family::H265 { nal_length: 3 }),
         Damage::Value("length of NAL units' lengths")
     );
+    let supplemental = |codec: &str, brand| Some(Supplemental { codec: codec.into(), brand });
+    for wrong in [supplemental("", *b"db1p"), supplemental("a\"", *b"db1p"), supplemental("dvh1.08.07", [0; 4])] {
+        let refusal = refused(|movie| movie.tracks[0].codec.supplemental.clone_from(&wrong));
+        assert_eq!(refusal, Damage::Value("supplemental codec"));
+    }
     assert_eq!(track(|track| track.edit.media_time = Ticks(-1)), Damage::Value("media_time"));
     assert_eq!(track(|track| track.edit.media_time = Ticks(i64::MAX)), Damage::Value("media_time"));
     assert_eq!(track(|track| track.edit.delay = Moment::from_millis(-1)), Damage::Value("moment"));
     assert_eq!(
-        track(|track| track.kind = Kind::Audio(Sound { channels: 1, sample_rate: 8 })),
+        track(|track| {
+            track.kind = Kind::Audio(Sound { channels: 1, sample_rate: 8, arrangement: Arrangement::Speakers });
+        }),
         Damage::Value("codec family")
     );
 }

@@ -1,8 +1,11 @@
 //! A track among frozen bytes: what it is for, and what its codec is.
 //!
 //! ```text
-//! track    │ id u32 │ timescale u32 │ language: text │ kind │ fourcc 4 │ codec: text │ family │ entry: bytes │ edit │ directory │
-//! kind     │ 0 │ width u16 │ height u16 │ pixel aspect 2 × u32 │ matrix 9 × i32 │    or  │ 1 │ channels u16 │ rate u32 │
+//! track    │ id u32 │ timescale u32 │ language: text │ title: text, empty for none │ enabled u8 │ group u16 │ kind │ codec │
+//!          │ entry: bytes │ edit │ directory │
+//! kind     │ 0 │ picture │    or  │ 1 │ channels u16 │ rate u32 │ arrangement u8 │ complexity u8 │
+//! picture  │ width u16 │ height u16 │ pixel aspect 2 × u32 │ matrix 9 × i32 │ range u8 │ 0    or  │ 1 │ colour 4 × u8 │
+//! codec    │ fourcc 4 │ string: text │ family │ supplemental: text, empty for none │ brand 4 │
 //! family   │ 0 │    or  │ 1 │ nal_length u8 │ parameter sets: bytes │    or  │ 2 │ nal_length u8 │
 //!          or  │ 3 │ object_type u8 │ core_type u8 │ rate u32 │ channel_configuration u8 │ frame_length u16 │
 //! edit     │ delay: moment │ media_time i64 │ 0    or  1 │ length: moment │
@@ -12,10 +15,12 @@
 use super::directory::{self, Places};
 use super::reader::Reader;
 use super::{Damage, freeze_bytes};
-use crate::media::codec::{Aac, Codec, Family, Picture, Sound};
+use crate::media::codec::{Aac, Arrangement, Codec, Family, Sound, Supplemental};
 use crate::media::index::SampleIndex;
 use crate::media::num::u64_from_usize;
+use crate::media::picture::{Colour, Picture, VideoRange};
 use crate::media::time::{Moment, Ticks, Timescale};
+use crate::media::title::Title;
 use crate::media::track::{Edit, Kind, Language, Track};
 use bytes::Bytes;
 use std::ops::Range;
@@ -31,10 +36,11 @@ pub(super) fn freeze(track: &Track, out: &mut Vec<u8>) -> Range<usize> {
     out.extend(track.id.to_le_bytes());
     out.extend(track.timescale.get().to_le_bytes());
     freeze_bytes(out, track.language.as_str().as_bytes());
+    freeze_bytes(out, track.title.as_ref().map_or("", Title::as_str).as_bytes());
+    out.push(u8::from(track.enabled));
+    out.extend(track.alternate_group.to_le_bytes());
     freeze_kind(&track.kind, out);
-    out.extend(track.codec.fourcc);
-    freeze_bytes(out, track.codec.string.as_bytes());
-    freeze_family(&track.codec.family, out);
+    freeze_codec(&track.codec, out);
     freeze_bytes(out, &track.entry);
     freeze_edit(&track.edit, out);
     directory::freeze(&track.index, out)
@@ -44,13 +50,15 @@ pub(super) fn freeze(track: &Track, out: &mut Vec<u8>) -> Range<usize> {
 pub(super) fn thaw(from: &mut Reader<'_>, size: u64, places: &mut Places) -> Result<Track, Damage> {
     let (id, timescale) = (from.u32()?, thaw_timescale(from)?);
     let language = thaw_language(from)?;
+    let title = thaw_title(from)?;
+    let (enabled, alternate_group) = (thaw_flag(from)?, from.u16()?);
     let kind = thaw_kind(from)?;
     let codec = thaw_codec(from, &kind)?;
     let entry = thaw_entry(from, codec.fourcc)?;
     let edit = thaw_edit(from)?;
     let index = directory::thaw(from, size, places)?;
     check_edit(&edit, &index)?;
-    Ok(Track { id, kind, timescale, language, codec, entry, edit, index })
+    Ok(Track { id, kind, timescale, language, title, enabled, alternate_group, codec, entry, edit, index })
 }
 
 fn thaw_timescale(from: &mut Reader<'_>) -> Result<Timescale, Damage> {
@@ -63,31 +71,80 @@ fn thaw_language(from: &mut Reader<'_>) -> Result<Language, Damage> {
     Language::new(&tag).filter(|language| language.as_str() == tag).ok_or(Damage::Value("language"))
 }
 
+/// A title is written as its constructor leaves it.
+fn thaw_title(from: &mut Reader<'_>) -> Result<Option<Title>, Damage> {
+    let text = from.text()?;
+    if text.is_empty() {
+        return Ok(None);
+    }
+    Title::new(&text).filter(|title| title.as_str() == text).map(Some).ok_or(Damage::Value("title"))
+}
+
+fn thaw_flag(from: &mut Reader<'_>) -> Result<bool, Damage> {
+    match from.u8()? {
+        0 => Ok(false),
+        1 => Ok(true),
+        _ => Err(Damage::Value("flag")),
+    }
+}
+
 fn freeze_kind(kind: &Kind, out: &mut Vec<u8>) {
     match kind {
-        Kind::Video(Picture { width, height, pixel_aspect: (across, down), matrix }) => {
+        Kind::Video(picture) => {
             out.push(0);
-            out.extend([width, height].into_iter().flat_map(|pixels| pixels.to_le_bytes()));
-            out.extend([across, down].into_iter().flat_map(|part| part.to_le_bytes()));
-            out.extend(matrix.iter().flat_map(|number| number.to_le_bytes()));
+            freeze_picture(picture, out);
         }
-        Kind::Audio(Sound { channels, sample_rate }) => {
+        Kind::Audio(Sound { channels, sample_rate, arrangement }) => {
             out.push(1);
             out.extend(channels.to_le_bytes());
             out.extend(sample_rate.to_le_bytes());
+            out.extend(match arrangement {
+                Arrangement::Speakers => [0, 0],
+                Arrangement::Objects(complexity) => [1, *complexity],
+                Arrangement::Ambisonics => [2, 0],
+                Arrangement::Unstated => [3, 0],
+            });
         }
+    }
+}
+
+fn freeze_picture(picture: &Picture, out: &mut Vec<u8>) {
+    let Picture { width, height, pixel_aspect: (across, down), matrix, colour, range } = picture;
+    out.extend([width, height].into_iter().flat_map(|pixels| pixels.to_le_bytes()));
+    out.extend([across, down].into_iter().flat_map(|part| part.to_le_bytes()));
+    out.extend(matrix.iter().flat_map(|number| number.to_le_bytes()));
+    out.push(match range {
+        VideoRange::Sdr => 0,
+        VideoRange::Pq => 1,
+        VideoRange::Hlg => 2,
+    });
+    out.push(u8::from(colour.is_some()));
+    if let Some(Colour { primaries, transfer, matrix, full_range }) = colour {
+        out.extend([*primaries, *transfer, *matrix, u8::from(*full_range)]);
     }
 }
 
 fn thaw_kind(from: &mut Reader<'_>) -> Result<Kind, Damage> {
     match from.u8()? {
         0 => thaw_picture(from).map(Kind::Video),
-        1 => {
-            let sound = Sound { channels: from.u16()?, sample_rate: from.u32()? };
-            if sound.channels == 0 { Err(Damage::Value("number of channels")) } else { Ok(Kind::Audio(sound)) }
-        }
+        1 => thaw_sound(from).map(Kind::Audio),
         _ => Err(Damage::Value("kind of track")),
     }
+}
+
+fn thaw_sound(from: &mut Reader<'_>) -> Result<Sound, Damage> {
+    let (channels, sample_rate) = (from.u16()?, from.u32()?);
+    if channels == 0 {
+        return Err(Damage::Value("number of channels"));
+    }
+    let arrangement = match from.take()? {
+        [0, 0] => Arrangement::Speakers,
+        [1, complexity] if complexity > 0 => Arrangement::Objects(complexity),
+        [2, 0] => Arrangement::Ambisonics,
+        [3, 0] => Arrangement::Unstated,
+        _ => return Err(Damage::Value("arrangement of channels")),
+    };
+    Ok(Sound { channels, sample_rate, arrangement })
 }
 
 fn thaw_picture(from: &mut Reader<'_>) -> Result<Picture, Damage> {
@@ -99,7 +156,29 @@ fn thaw_picture(from: &mut Reader<'_>) -> Result<Picture, Damage> {
     for number in &mut matrix {
         *number = from.i32()?;
     }
-    Ok(Picture { width, height, pixel_aspect, matrix })
+    let range = match from.u8()? {
+        0 => VideoRange::Sdr,
+        1 => VideoRange::Pq,
+        2 => VideoRange::Hlg,
+        _ => return Err(Damage::Value("dynamic range")),
+    };
+    let colour = if thaw_flag(from)? { Some(thaw_colour(from)?) } else { None };
+    Ok(Picture { width, height, pixel_aspect, matrix, colour, range })
+}
+
+fn thaw_colour(from: &mut Reader<'_>) -> Result<Colour, Damage> {
+    let [primaries, transfer, matrix] = from.take()?;
+    Ok(Colour { primaries, transfer, matrix, full_range: thaw_flag(from)? })
+}
+
+fn freeze_codec(codec: &Codec, out: &mut Vec<u8>) {
+    out.extend(codec.fourcc);
+    freeze_bytes(out, codec.string.as_bytes());
+    freeze_family(&codec.family, out);
+    let none = Supplemental { codec: String::new(), brand: [0; 4] };
+    let Supplemental { codec, brand } = codec.supplemental.as_ref().unwrap_or(&none);
+    freeze_bytes(out, codec.as_bytes());
+    out.extend(brand);
 }
 
 fn freeze_family(family: &Family, out: &mut Vec<u8>) {
@@ -121,8 +200,7 @@ fn freeze_family(family: &Family, out: &mut Vec<u8>) {
 
 fn thaw_codec(from: &mut Reader<'_>, kind: &Kind) -> Result<Codec, Damage> {
     let (fourcc, string) = (from.take()?, from.text()?);
-    // Manifests print it, and what a file says is escaped in it.
-    if string.is_empty() || !string.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()) {
+    if !is_printable(&string) {
         return Err(Damage::Value("codec string"));
     }
     let family = match (from.u8()?, kind) {
@@ -134,7 +212,20 @@ fn thaw_codec(from: &mut Reader<'_>, kind: &Kind) -> Result<Codec, Damage> {
         (3, Kind::Audio(_)) => Family::Aac(thaw_aac(from)?),
         _ => return Err(Damage::Value("codec family")),
     };
-    Ok(Codec { fourcc, string, family })
+    let (codec, brand) = (from.text()?, from.take::<4>()?);
+    let supplemental = match (codec.is_empty(), brand) {
+        (true, [0, 0, 0, 0]) => None,
+        (false, brand) if codec.bytes().chain(brand).all(|byte| byte == b'.' || byte.is_ascii_alphanumeric()) => {
+            Some(Supplemental { codec, brand })
+        }
+        _ => return Err(Damage::Value("supplemental codec")),
+    };
+    Ok(Codec { fourcc, string, family, supplemental })
+}
+
+/// Manifests print codec strings, and escape in them whatever a file says.
+fn is_printable(string: &str) -> bool {
+    !string.is_empty() && string.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic())
 }
 
 fn thaw_nal_length(from: &mut Reader<'_>) -> Result<u8, Damage> {

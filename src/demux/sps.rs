@@ -1,0 +1,350 @@
+//! Sequence parameter sets of H.264 and H.265 → what they say of the picture (Rec. ITU-T H.264 §7.3.2.1 and E.1.1,
+//! H.265 §7.3.2.2 and E.2.1). A set that ends early says what stands before its end.
+
+use super::bits::{Bits, unescaped};
+use super::stream::{Size, Stream};
+use crate::media::Colour;
+
+/// What the H.264 sequence parameter set `unit` says, its NAL header included.
+pub(super) fn avc(unit: &[u8]) -> Stream {
+    let payload = unescaped(unit.get(1..).unwrap_or_default());
+    let mut stream = Stream::default();
+    // What was read before the end stays.
+    let _ended = avc_fields(&mut Bits::new(&payload), &mut stream);
+    stream
+}
+
+/// What the H.265 sequence parameter set `unit` says, its NAL header included.
+pub(super) fn hevc(unit: &[u8]) -> Stream {
+    let payload = unescaped(unit.get(2..).unwrap_or_default());
+    let mut stream = Stream::default();
+    // What was read before the end stays.
+    let _ended = hevc_fields(&mut Bits::new(&payload), &mut stream);
+    stream
+}
+
+fn avc_fields(bits: &mut Bits<'_>, stream: &mut Stream) -> Option<()> {
+    let profile = bits.byte(8)?;
+    bits.skip(16)?;
+    bits.unsigned()?;
+    let chroma = if matches!(profile, 44 | 83 | 86 | 100 | 110 | 118 | 122 | 128 | 134 | 135 | 138 | 139 | 244) {
+        avc_chroma(bits)?
+    } else {
+        1
+    };
+    bits.unsigned()?;
+    match bits.unsigned()? {
+        0 => {
+            bits.unsigned()?;
+        }
+        1 => {
+            bits.skip(1)?;
+            bits.signed()?;
+            bits.signed()?;
+            // num_ref_frames_in_pic_order_cnt_cycle is at most 255.
+            for _ in 0..bits.unsigned().filter(|frames| *frames < 256)? {
+                bits.signed()?;
+            }
+        }
+        _ => {}
+    }
+    bits.unsigned()?;
+    bits.skip(1)?;
+    let (columns, rows) = (u64::from(bits.unsigned()?) + 1, u64::from(bits.unsigned()?) + 1);
+    let fields = if bits.flag()? { 1 } else { 2 };
+    if fields == 2 {
+        bits.skip(1)?;
+    }
+    bits.skip(1)?;
+    let units = Units { width: if matches!(chroma, 1 | 2) { 2 } else { 1 }, height: if chroma == 1 { 2 } else { 1 } };
+    let crop = Crop::read(bits)?;
+    let units = Units { height: units.height * fields, ..units };
+    stream.size = crop.applied(columns * 16, rows * 16 * fields, units);
+    vui(bits, stream)
+}
+
+/// The fields of the High profiles: chroma_format_idc, depths, scaling lists.
+fn avc_chroma(bits: &mut Bits<'_>) -> Option<u32> {
+    let chroma = bits.unsigned()?;
+    if chroma == 3 {
+        bits.skip(1)?;
+    }
+    bits.unsigned()?;
+    bits.unsigned()?;
+    bits.skip(1)?;
+    if bits.flag()? {
+        for list in 0..if chroma == 3 { 12 } else { 8 } {
+            if bits.flag()? {
+                avc_scaling_list(bits, if list < 6 { 16 } else { 64 })?;
+            }
+        }
+    }
+    Some(chroma)
+}
+
+/// scaling_list( ) of `entries` (§7.3.2.1.1.1).
+fn avc_scaling_list(bits: &mut Bits<'_>, entries: u32) -> Option<()> {
+    let (mut last, mut next) = (8_i64, 8_i64);
+    for _ in 0..entries {
+        if next != 0 {
+            next = (last + bits.signed()?).rem_euclid(256);
+        }
+        last = if next == 0 { last } else { next };
+    }
+    Some(())
+}
+
+fn hevc_fields(bits: &mut Bits<'_>, stream: &mut Stream) -> Option<()> {
+    bits.skip(4)?;
+    let layers = bits.read(3)?;
+    bits.skip(1)?;
+    profile_tier_level(bits, layers)?;
+    bits.unsigned()?;
+    let chroma = bits.unsigned()?;
+    if chroma == 3 {
+        bits.skip(1)?;
+    }
+    let (width, height) = (u64::from(bits.unsigned()?), u64::from(bits.unsigned()?));
+    let units = Units { width: if matches!(chroma, 1 | 2) { 2 } else { 1 }, height: if chroma == 1 { 2 } else { 1 } };
+    stream.size = Crop::read(bits)?.applied(width, height, units);
+    bits.unsigned()?;
+    bits.unsigned()?;
+    let order_bits = bits.unsigned().filter(|less| *less <= 12)? + 4;
+    let all = bits.flag()?;
+    for _ in if all { 0..=layers } else { layers..=layers } {
+        (0..3).try_for_each(|_| bits.unsigned().map(drop))?;
+    }
+    (0..6).try_for_each(|_| bits.unsigned().map(drop))?;
+    if bits.flag()? && bits.flag()? {
+        hevc_scaling_lists(bits)?;
+    }
+    bits.skip(2)?;
+    if bits.flag()? {
+        bits.skip(8)?;
+        bits.unsigned()?;
+        bits.unsigned()?;
+        bits.skip(1)?;
+    }
+    reference_sets(bits)?;
+    if bits.flag()? {
+        // num_long_term_ref_pics_sps is at most 32.
+        for _ in 0..bits.unsigned().filter(|pictures| *pictures <= 32)? {
+            bits.read(usize::try_from(order_bits).ok()?)?;
+            bits.skip(1)?;
+        }
+    }
+    bits.skip(2)?;
+    vui(bits, stream)
+}
+
+/// profile_tier_level( 1, `layers` ) (H.265 §7.3.3).
+fn profile_tier_level(bits: &mut Bits<'_>, layers: u32) -> Option<()> {
+    bits.skip(88 + 8)?;
+    let mut present = Vec::new();
+    for _ in 0..layers {
+        present.push((bits.flag()?, bits.flag()?));
+    }
+    if layers > 0 {
+        (layers..8).try_for_each(|_| bits.skip(2))?;
+    }
+    for (profile, level) in present {
+        bits.skip(if profile { 88 } else { 0 })?;
+        bits.skip(if level { 8 } else { 0 })?;
+    }
+    Some(())
+}
+
+/// scaling_list_data( ) (H.265 §7.3.4).
+fn hevc_scaling_lists(bits: &mut Bits<'_>) -> Option<()> {
+    for size in 0..4_u32 {
+        let step = if size == 3 { 3 } else { 1 };
+        for _ in (0..6).step_by(step) {
+            if !bits.flag()? {
+                bits.unsigned()?;
+                continue;
+            }
+            if size > 1 {
+                bits.signed()?;
+            }
+            for _ in 0..(1_u32 << (4 + (size << 1))).min(64) {
+                bits.signed()?;
+            }
+        }
+    }
+    Some(())
+}
+
+/// All st_ref_pic_set( ) (H.265 §7.3.7): at most 64 of at most 16 pictures.
+fn reference_sets(bits: &mut Bits<'_>) -> Option<()> {
+    let count = bits.unsigned().filter(|sets| *sets <= 64)?;
+    let mut before = 0;
+    for set in 0..count {
+        let predicted = set > 0 && bits.flag()?;
+        before = if predicted { predicted_set(bits, before)? } else { listed_set(bits)? };
+    }
+    Some(())
+}
+
+/// A set that is told by the one before, of `before` pictures: how many it has.
+fn predicted_set(bits: &mut Bits<'_>, before: u32) -> Option<u32> {
+    bits.skip(1)?;
+    bits.unsigned()?;
+    let mut pictures = 0;
+    for _ in 0..=before {
+        let used = bits.flag()?;
+        if used || bits.flag()? {
+            pictures += 1;
+        }
+    }
+    Some(pictures)
+}
+
+/// A set that lists its pictures: how many.
+fn listed_set(bits: &mut Bits<'_>) -> Option<u32> {
+    let few = |pictures: &u32| *pictures <= 16;
+    let (earlier, later) = (bits.unsigned().filter(few)?, bits.unsigned().filter(few)?);
+    for _ in 0..earlier + later {
+        bits.unsigned()?;
+        bits.skip(1)?;
+    }
+    Some(earlier + later)
+}
+
+/// Pixels that a unit of cropping covers.
+#[derive(Debug, Clone, Copy)]
+struct Units {
+    width: u64,
+    height: u64,
+}
+
+/// How much of a decoded picture is left out at each side, in units.
+#[derive(Debug, Clone, Copy, Default)]
+struct Crop {
+    left: u32,
+    right: u32,
+    top: u32,
+    bottom: u32,
+}
+
+impl Crop {
+    fn read(bits: &mut Bits<'_>) -> Option<Self> {
+        if !bits.flag()? {
+            return Some(Self::default());
+        }
+        let (left, right) = (bits.unsigned()?, bits.unsigned()?);
+        let (top, bottom) = (bits.unsigned()?, bits.unsigned()?);
+        Some(Self { left, right, top, bottom })
+    }
+
+    fn applied(self, width: u64, height: u64, units: Units) -> Option<Size> {
+        let across = (u64::from(self.left) + u64::from(self.right)) * units.width;
+        let down = (u64::from(self.top) + u64::from(self.bottom)) * units.height;
+        Size::new(width.checked_sub(across)?, height.checked_sub(down)?)
+    }
+}
+
+/// Pixel aspect ratios by aspect_ratio_idc (ISO/IEC 23091-2 table 16).
+const ASPECTS: [(u32, u32); 17] = [
+    (0, 0),
+    (1, 1),
+    (12, 11),
+    (10, 11),
+    (16, 11),
+    (40, 33),
+    (24, 11),
+    (20, 11),
+    (32, 11),
+    (80, 33),
+    (18, 11),
+    (15, 11),
+    (64, 33),
+    (160, 99),
+    (4, 3),
+    (3, 2),
+    (2, 1),
+];
+
+/// vui_parameters( ), up to the colours: H.264 and H.265 begin alike.
+fn vui(bits: &mut Bits<'_>, stream: &mut Stream) -> Option<()> {
+    if !bits.flag()? {
+        return Some(());
+    }
+    if bits.flag()? {
+        let aspect = match bits.byte(8)? {
+            255 => (bits.read(16)?, bits.read(16)?),
+            known => ASPECTS.get(usize::from(known)).copied().unwrap_or_default(),
+        };
+        stream.pixel_aspect = Some(aspect).filter(|(across, down)| *across > 0 && *down > 0);
+    }
+    if bits.flag()? {
+        bits.skip(1)?;
+    }
+    if bits.flag()? {
+        bits.skip(3)?;
+        let full_range = bits.flag()?;
+        let unspecified = Colour::UNSPECIFIED;
+        let mut colour = Colour { primaries: unspecified, transfer: unspecified, matrix: unspecified, full_range };
+        if bits.flag()? {
+            (colour.primaries, colour.transfer, colour.matrix) = (bits.byte(8)?, bits.byte(8)?, bits.byte(8)?);
+        }
+        stream.colour = Some(colour);
+    }
+    Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{avc, hevc};
+    use crate::demux::stream::{Size, Stream};
+    use crate::media::Colour;
+
+    /// High profile, interlaced, 720×576 in 64:45 pixels, of x264.
+    const PAL: [u8; 29] = [
+        0x67, 0x64, 0x00, 0x16, 0xac, 0xd9, 0x40, 0xb4, 0x24, 0xdf, 0xf8, 0x02, 0x00, 0x01, 0x68, 0x80, 0x00, 0x00,
+        0x03, 0x01, 0x00, 0x00, 0x03, 0x00, 0x19, 0x0f, 0x8a, 0x14, 0xcb,
+    ];
+
+    /// Main 10, 320×180 of 320×184, PQ, of x265.
+    const HDR: [u8; 45] = [
+        0x42, 0x01, 0x01, 0x02, 0x20, 0x00, 0x00, 0x03, 0x00, 0x90, 0x00, 0x00, 0x03, 0x00, 0x00, 0x03, 0x00, 0x3c,
+        0xa0, 0x0a, 0x08, 0x0b, 0x9f, 0x6d, 0x96, 0x56, 0x69, 0x24, 0xca, 0xf0, 0x16, 0xa1, 0x22, 0x01, 0x20, 0x80,
+        0x00, 0x00, 0x03, 0x00, 0x80, 0x00, 0x00, 0x0c, 0x84,
+    ];
+
+    /// Main 10, 1280×720, HLG, of a telephone.
+    const PHONE: [u8; 35] = [
+        0x42, 0x01, 0x01, 0x02, 0x20, 0x00, 0x00, 0x03, 0x00, 0xb0, 0x00, 0x00, 0x03, 0x00, 0x00, 0x03, 0x00, 0x5d,
+        0xa0, 0x02, 0x80, 0x80, 0x2d, 0x13, 0x62, 0x05, 0x7b, 0x91, 0x65, 0x53, 0x50, 0x91, 0x20, 0x90, 0x08,
+    ];
+
+    #[test]
+    fn a_set_of_h264_says_size_pixels_and_colours() {
+        let stream = avc(&PAL);
+        assert_eq!((stream.size, stream.pixel_aspect), (Size::new(720, 576), Some((64, 45))));
+    }
+
+    #[test]
+    fn a_set_of_h265_says_its_cropped_size_and_its_colours() {
+        let colour = |transfer| Some(Colour { primaries: 9, transfer, matrix: 9, full_range: false });
+        assert_eq!((hevc(&HDR).size, hevc(&HDR).colour), (Size::new(320, 180), colour(16)));
+        assert_eq!((hevc(&PHONE).size, hevc(&PHONE).colour), (Size::new(1_280, 720), colour(18)));
+    }
+
+    #[test]
+    fn a_set_that_is_cut_or_spoiled_says_less_and_never_panics() {
+        for (set, read) in [(&PAL[..], avc as fn(&[u8]) -> Stream), (&HDR, hevc), (&PHONE, hevc)] {
+            let whole = read(set);
+            for len in 0..set.len() {
+                let cut = read(&set[..len]);
+                assert!(cut.size.is_none() || cut.size == whole.size, "{len}");
+            }
+            for at in 0..set.len() {
+                for byte in [0, 1, 0x7f, 0x80, 0xff] {
+                    let mut spoiled = set.to_vec();
+                    spoiled[at] = byte;
+                    let _read = read(&spoiled);
+                }
+            }
+        }
+    }
+}

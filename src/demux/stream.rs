@@ -1,0 +1,69 @@
+//! The facts that a video stream says of itself, whatever its codec: size, pixels and colours.
+
+use super::bits::Bits;
+use super::entry::Parts;
+use crate::media::Colour;
+
+/// What a stream's own headers say; `None` and empty where they do not.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Stream {
+    /// Width and height of a decoded picture, what is cropped left out.
+    pub(super) size: Option<Size>,
+    /// Pixel aspect ratio.
+    pub(super) pixel_aspect: Option<(u32, u32)>,
+    /// Its colours.
+    pub(super) colour: Option<Colour>,
+}
+
+/// Width and height in pixels, neither zero.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Size {
+    /// Width.
+    pub(super) width: u16,
+    /// Height.
+    pub(super) height: u16,
+}
+
+impl Size {
+    /// `None` for a picture that has no pixels or too many.
+    pub(super) fn new(width: u64, height: u64) -> Option<Self> {
+        let (width, height) = (u16::try_from(width).ok()?, u16::try_from(height).ok()?);
+        (width > 0 && height > 0).then_some(Self { width, height })
+    }
+}
+
+/// `colr` (ISO/IEC 14496-12 §12.1.5; QuickTime's `nclc` has no flag of range); the first that says code points.
+pub(super) fn colour_box(parts: &Parts<'_>) -> Option<Colour> {
+    let read = |body: &[u8]| {
+        let mut bits = Bits::new(body);
+        let ranged = match &bits.read(32)?.to_be_bytes() {
+            b"nclx" => true,
+            b"nclc" => false,
+            _ => return None,
+        };
+        let mut code = || bits.read(16).map(|code| u8::try_from(code).unwrap_or(Colour::UNSPECIFIED));
+        let (primaries, transfer, matrix) = (code()?, code()?, code()?);
+        Some(Colour { primaries, transfer, matrix, full_range: ranged && bits.flag().unwrap_or(false) })
+    };
+    parts.boxes.iter().filter(|part| part.kind.0 == *b"colr").find_map(|part| read(part.body))
+}
+
+/// `first`, and where that leaves a code point unspecified, `second`.
+pub(super) fn merged(first: Option<Colour>, second: Option<Colour>) -> Option<Colour> {
+    let (Some(first), Some(second)) = (first, second) else { return first.or(second) };
+    let code = |one: u8, other: u8| if one == Colour::UNSPECIFIED { other } else { one };
+    Some(Colour {
+        primaries: code(first.primaries, second.primaries),
+        transfer: code(first.transfer, second.transfer),
+        matrix: code(first.matrix, second.matrix),
+        full_range: first.full_range || second.full_range,
+    })
+}
+
+/// Whether `colour` says anything but BT.709 in limited range, which is taken where nothing is said.
+pub(super) fn is_ordinary(colour: Option<Colour>) -> bool {
+    let ordinary = |code: u8| matches!(code, 1 | Colour::UNSPECIFIED);
+    colour.is_none_or(|Colour { primaries, transfer, matrix, full_range }| {
+        [primaries, transfer, matrix].into_iter().all(ordinary) && !full_range
+    })
+}

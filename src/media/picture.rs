@@ -1,0 +1,192 @@
+//! What a visual track shows: its size, how it is turned, its pixels and its colours.
+
+/// What a visual track shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Picture {
+    /// Width of a decoded picture in pixels, at least 1.
+    pub width: u16,
+    /// Height of a decoded picture in pixels, at least 1.
+    pub height: u16,
+    /// Pixel aspect ratio, horizontal to vertical, neither zero; 1:1 where the file says none.
+    pub pixel_aspect: (u32, u32),
+    /// The track header's transformation matrix (rotation), as stored: nine 16.16 or 2.30 numbers.
+    pub matrix: [i32; 9],
+    /// Its colours; `None` where the file does not say.
+    pub colour: Option<Colour>,
+    /// Its dynamic range.
+    pub range: VideoRange,
+}
+
+/// Colours by their code points (ISO/IEC 23091-2): 1 is BT.709, 2 is unspecified.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Colour {
+    /// `ColourPrimaries`: 9 is BT.2020.
+    pub primaries: u8,
+    /// `TransferCharacteristics`: 16 is PQ, 18 is HLG.
+    pub transfer: u8,
+    /// `MatrixCoefficients`.
+    pub matrix: u8,
+    /// Whether samples use the full range of their bits.
+    pub full_range: bool,
+}
+
+/// Dynamic range, as `VIDEO-RANGE` of HLS names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum VideoRange {
+    /// Standard.
+    Sdr,
+    /// High, with the perceptual quantizer (SMPTE ST 2084).
+    Pq,
+    /// High, with hybrid log-gamma (ARIB STD-B67).
+    Hlg,
+}
+
+/// How far a picture is turned clockwise before it is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// Not at all.
+    None,
+    /// By 90 degrees.
+    Quarter,
+    /// By 180 degrees.
+    Half,
+    /// By 270 degrees.
+    ThreeQuarters,
+}
+
+/// A picture as it is seen, turned upright.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Upright {
+    /// Width in pixels of the stream.
+    pub width: u16,
+    /// Height in pixels of the stream.
+    pub height: u16,
+    /// Pixel aspect ratio, horizontal to vertical.
+    pub pixel_aspect: (u32, u32),
+}
+
+/// A size in square pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Extent {
+    /// Width, at least 1.
+    pub width: u32,
+    /// Height, at least 1.
+    pub height: u32,
+}
+
+impl Colour {
+    /// Code point 2: unspecified.
+    pub const UNSPECIFIED: u8 = 2;
+
+    /// The dynamic range that the transfer characteristics mean.
+    #[must_use]
+    pub const fn range(self) -> VideoRange {
+        match self.transfer {
+            16 => VideoRange::Pq,
+            18 => VideoRange::Hlg,
+            _ => VideoRange::Sdr,
+        }
+    }
+}
+
+impl VideoRange {
+    /// The word of `VIDEO-RANGE`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Sdr => "SDR",
+            Self::Pq => "PQ",
+            Self::Hlg => "HLG",
+        }
+    }
+}
+
+impl Picture {
+    /// A picture of square pixels that is neither turned nor says its colours.
+    #[must_use]
+    pub const fn plain(width: u16, height: u16) -> Self {
+        let matrix = [0x1_0000, 0, 0, 0, 0x1_0000, 0, 0, 0, 0x4000_0000];
+        Self { width, height, pixel_aspect: (1, 1), matrix, colour: None, range: VideoRange::Sdr }
+    }
+
+    /// How far its matrix turns it (ISO/IEC 14496-12 §8.3.2), to the nearest quarter.
+    #[must_use]
+    pub fn turn(&self) -> Turn {
+        let [a, b, _, c, d, ..] = self.matrix;
+        let straight = a.unsigned_abs().max(d.unsigned_abs());
+        let across = b.unsigned_abs().max(c.unsigned_abs());
+        match (across > straight, b > 0, a < 0 && d < 0) {
+            (true, true, _) => Turn::Quarter,
+            (true, false, _) => Turn::ThreeQuarters,
+            (false, _, true) => Turn::Half,
+            (false, _, false) => Turn::None,
+        }
+    }
+
+    /// The picture turned upright, in the stream's own pixels.
+    #[must_use]
+    pub fn upright(&self) -> Upright {
+        let Self { width, height, pixel_aspect: (across, down), .. } = *self;
+        match self.turn() {
+            Turn::None | Turn::Half => Upright { width, height, pixel_aspect: (across, down) },
+            Turn::Quarter | Turn::ThreeQuarters => {
+                Upright { width: height, height: width, pixel_aspect: (down, across) }
+            }
+        }
+    }
+
+    /// The size at which it is meant to be shown: turned upright, in square pixels (RFC 8216 §4.3.4.2: `RESOLUTION`).
+    /// The pixel aspect ratio is applied to the stored width, as players do.
+    #[must_use]
+    pub fn shown(&self) -> Extent {
+        let (across, down) = (u64::from(self.pixel_aspect.0), u64::from(self.pixel_aspect.1.max(1)));
+        let stretched = u64::from(self.width).saturating_mul(across).saturating_add(down / 2) / down;
+        let width = u32::try_from(stretched.max(1)).unwrap_or(u32::MAX);
+        let height = u32::from(self.height);
+        match self.turn() {
+            Turn::None | Turn::Half => Extent { width, height },
+            Turn::Quarter | Turn::ThreeQuarters => Extent { width: height, height: width },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Colour, Extent, Picture, Turn, Upright, VideoRange};
+
+    const ONE: i32 = 0x1_0000;
+
+    fn turned([a, b, c, d]: [i32; 4]) -> Picture {
+        Picture { matrix: [a, b, 0, c, d, 0, 0, 0, 0x4000_0000], ..Picture::plain(720, 576) }
+    }
+
+    #[test]
+    fn a_matrix_turns_by_the_nearest_quarter() {
+        assert_eq!(turned([ONE, 0, 0, ONE]).turn(), Turn::None);
+        assert_eq!(turned([0, ONE, -ONE, 0]).turn(), Turn::Quarter);
+        assert_eq!(turned([-ONE, 0, 0, -ONE]).turn(), Turn::Half);
+        assert_eq!(turned([0, -ONE, ONE, 0]).turn(), Turn::ThreeQuarters);
+        assert_eq!(turned([0; 4]).turn(), Turn::None);
+        assert_eq!(turned([-ONE, 0, 0, ONE]).turn(), Turn::None);
+        assert_eq!(turned([i32::MIN, i32::MIN, i32::MIN, i32::MIN]).turn(), Turn::Half);
+    }
+
+    #[test]
+    fn wide_pixels_widen_the_shown_picture_and_a_quarter_turn_swaps_its_sides() {
+        let wide = Picture { pixel_aspect: (64, 45), ..Picture::plain(720, 576) };
+        assert_eq!(wide.shown(), Extent { width: 1_024, height: 576 });
+        let upright = Picture { pixel_aspect: (64, 45), ..turned([0, ONE, -ONE, 0]) };
+        assert_eq!(upright.shown(), Extent { width: 576, height: 1_024 });
+        assert_eq!(upright.upright(), Upright { width: 576, height: 720, pixel_aspect: (45, 64) });
+        let thin = Picture { pixel_aspect: (1, u32::MAX), ..Picture::plain(720, 576) };
+        assert_eq!(thin.shown(), Extent { width: 1, height: 576 });
+        let broad = Picture { pixel_aspect: (u32::MAX, 1), ..Picture::plain(720, 576) };
+        assert_eq!(broad.shown(), Extent { width: u32::MAX, height: 576 });
+    }
+
+    #[test]
+    fn the_transfer_tells_the_range() {
+        let range = |transfer| Colour { primaries: 9, transfer, matrix: 9, full_range: false }.range();
+        assert_eq!([16, 18, 1, 14].map(range), [VideoRange::Pq, VideoRange::Hlg, VideoRange::Sdr, VideoRange::Sdr]);
+    }
+}
