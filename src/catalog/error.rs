@@ -60,7 +60,7 @@ pub enum Reason {
         limit: u64,
     },
     /// `asset.json` names a file that is not there.
-    #[error("asset.json names it, and there is no such file of type mp4, m4v, m4a or mov")]
+    #[error("asset.json names it, and there is no such MP4 or QuickTime file")]
     Missing,
     /// Others claim the same name.
     #[error("its name is also that of {0}: rename one")]

@@ -24,7 +24,7 @@ pub enum Error {
     #[error("`{0}` is no name of an asset: parts between slashes, none empty, hidden or reserved")]
     Name(String),
     /// Not a file of a kind that is understood.
-    #[error("`{0}`: files of type mp4, m4v, m4a and mov are understood")]
+    #[error("`{0}`: files of type mp4, m4v, m4a, mov, m4b, qt, f4v, 3gp, 3g2, ismv and isma are understood")]
     Type(String),
     /// What is there already is in the way.
     #[error("{0}")]

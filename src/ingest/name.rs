@@ -69,6 +69,8 @@ fn extension_of(media_type: &str) -> Option<&'static str> {
         "video/mp4" => Some("mp4"),
         "video/x-m4v" => Some("m4v"),
         "video/quicktime" => Some("mov"),
+        "video/3gpp" | "audio/3gpp" => Some("3gp"),
+        "video/3gpp2" | "audio/3gpp2" => Some("3g2"),
         "audio/mp4" | "audio/x-m4a" => Some("m4a"),
         _ => None,
     }
@@ -107,6 +109,8 @@ mod tests {
         expect("../../etc/.~x.m4a", "x", "x-01234567.m4a");
         expect("ü\u{7}.mp4", "ü", "ü-01234567.mp4");
         expect("blob", "blob", "blob-01234567.mp4");
+        expect("memo.3gp", "memo", "memo-01234567.3gp");
+        expect("talk.isma", "talk", "talk-01234567.isma");
         expect(".mp4", "video", "video-01234567.mp4");
         let long = "ü".repeat(300);
         expect(&format!("{long}.mp4"), &"ü".repeat(100), &format!("{}-01234567.mp4", "ü".repeat(100)));

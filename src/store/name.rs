@@ -6,8 +6,8 @@ pub(super) const DEPTH_LIMIT: usize = 16;
 /// The folder of what is not finished yet, at the root of each store; hidden, so that no path of an asset leads into it.
 pub(super) const STAGING: &str = ".staging";
 
-/// The extensions of media files, compared without regard to case.
-const MEDIA: [&str; 4] = ["mp4", "m4v", "m4a", "mov"];
+/// The extensions of media files, compared without regard to case: ISO base media and QuickTime under all their names.
+const MEDIA: [&str; 11] = ["mp4", "m4v", "m4a", "mov", "m4b", "qt", "f4v", "3gp", "3g2", "ismv", "isma"];
 
 /// Whether `name` is a media file's by its extension.
 #[must_use]
@@ -49,10 +49,10 @@ mod tests {
 
     #[test]
     fn media_is_known_by_its_extension() {
-        for name in ["a.mp4", "a.b.M4V", "a.M4a", "ü.mov"] {
+        for name in ["a.mp4", "a.b.M4V", "a.M4a", "ü.mov", "a.isma", "a.3GP", "a.m4b", "a.qt", "a.f4v"] {
             assert!(is_media(name), "{name}");
         }
-        for name in ["mp4", ".mp4", "a.mp", "a.mp4.part", "a.mkv", "a."] {
+        for name in ["mp4", ".mp4", "a.mp", "a.mp4.part", "a.mkv", "a.", "a.ism", "a.m4s"] {
             assert!(!is_media(name), "{name}");
         }
     }
