@@ -39,6 +39,15 @@ fn of_file(track: &Planned) -> Vec<Finding> {
             ),
         });
     }
+    if let Some(at) = movie.cut_at {
+        findings.push(Finding {
+            code: "recording-cut",
+            message: format!(
+                "{file}: the file ends inside the fragment at byte {at}: all before it is served; if the recording was \
+                 longer, copy it again"
+            ),
+        });
+    }
     for skipped in &movie.skipped {
         findings.push(Finding {
             code: "track-skipped",

@@ -268,6 +268,20 @@ pub enum Error {
         /// What is wrong.
         flaw: Flaw,
     },
+    /// A second movie header that says something else: which of them holds is anyone's guess.
+    #[error("`moov` at byte {at} is the second, and differs from the first: remux the file, so that it has one")]
+    SecondMoov {
+        /// Where it begins.
+        at: u64,
+    },
+    /// A part of a film that is no use without the other, which is encrypted.
+    #[error("all {what} of this file is encrypted, and the rest is not served without it{}", Reasons(.skipped))]
+    HalfEncrypted {
+        /// Video or sound.
+        what: &'static str,
+        /// All tracks that are left out, with the reasons.
+        skipped: Vec<Skipped>,
+    },
     /// Nothing to serve.
     #[error("no track can be served{}", Reasons(.skipped))]
     NoTracks {

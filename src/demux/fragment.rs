@@ -13,6 +13,8 @@ use super::error::Error;
 use super::error::FourCc;
 use super::moov::Moov;
 use super::moov::Stored;
+use super::seal::Seal;
+use super::stsd::Stsd;
 use super::tables::Used;
 use crate::media::Flaw;
 use crate::media::IndexBuilder;
@@ -136,11 +138,11 @@ impl Run {
         Ok(())
     }
 
-    /// Uses the sample entry that `tfhd` names, which must be the one used before.
-    fn use_entry(&mut self, entry: u32, tfhd: Atom<'_>, track: u32) -> Result<(), Error> {
+    /// Uses the sample entry that `tfhd` names, which must be the one used before, or equal to it.
+    fn use_entry(&mut self, entry: u32, tfhd: Atom<'_>, (track, stsd): (u32, &Stsd)) -> Result<(), Error> {
         let (kind, at) = (tfhd.kind, tfhd.at);
         match self.used {
-            Some(Used { entry: from, .. }) if from != entry => {
+            Some(Used { entry: from, .. }) if from != entry && stsd.first_like(from) != stsd.first_like(entry) => {
                 Err(Error::EntryChanges { track, kind, at, from, to: entry })
             }
             Some(_) => Ok(()),
@@ -166,6 +168,21 @@ pub(super) fn moof(atom: Atom<'_>, moov: &mut Moov, size: u64) -> Result<(), Err
     Ok(())
 }
 
+/// Where the last sample of a fragment ends.
+pub(super) fn reach(atom: Atom<'_>, moov: &Moov, size: u64) -> Result<u64, Error> {
+    let (mut end, mut last) = (atom.at, 0);
+    for child in atom.children() {
+        let child = child?;
+        if child.kind == FourCc(*b"traf") {
+            let header = Tfhd::read(child.need(*b"tfhd")?, moov, Place { moof: atom.at, end, size })?;
+            let runs = placed(child, &header)?;
+            last = runs.iter().map(|run| run.end).max().unwrap_or(0).max(last);
+            end = runs.last().map_or(header.base, |run| run.end);
+        }
+    }
+    Ok(last)
+}
+
 /// What positions of a traf are counted from.
 #[derive(Debug, Clone, Copy)]
 struct Place {
@@ -179,15 +196,32 @@ fn traf(atom: Atom<'_>, moov: &mut Moov, place: Place) -> Result<u64, Error> {
     let tfhd = atom.need(*b"tfhd")?;
     let header = Tfhd::read(tfhd, moov, place)?;
     let track = header.track;
-    let stored = moov.places.get(&track).copied().and_then(|at| moov.tracks.get_mut(at));
-    let mut run = match stored {
-        Some(stored) => Some(joined(stored, place.size)?),
-        None => None,
-    };
-    if let (Some(run), Some(tfdt)) = (&mut run, atom.child(*b"tfdt")?) {
+    let runs = placed(atom, &header)?;
+    let end = runs.last().map_or(header.base, |run| run.end);
+    let Some(stored) = moov.places.get(&track).copied().and_then(|at| moov.tracks.get_mut(at)) else { return Ok(end) };
+    stored.seal = stored.seal.or_else(|| Seal::find(atom));
+    let mut run = joined(stored, place.size)?;
+    if let Some(tfdt) = atom.child(*b"tfdt")? {
         run.continue_at(tfdt, track)?;
     }
-    let mut cursor = header.base;
+    for Placed { trun, start, .. } in runs.iter().filter(|run| run.trun.count > 0) {
+        run.use_entry(header.defaults.entry, tfhd, (track, &stored.stsd))?;
+        trun.append(&mut run, *start, (&header, place.size))?;
+    }
+    stored.run = Some(run);
+    Ok(end)
+}
+
+/// A run of samples, and where its bytes are.
+struct Placed<'a> {
+    trun: Trun<'a>,
+    start: u64,
+    end: u64,
+}
+
+/// The runs of a traf, in order.
+fn placed<'a>(atom: Atom<'a>, header: &Tfhd) -> Result<Vec<Placed<'a>>, Error> {
+    let (mut runs, mut cursor) = (Vec::new(), header.base);
     for child in atom.children() {
         let child = child?;
         if child.kind != FourCc(*b"trun") {
@@ -196,28 +230,21 @@ fn traf(atom: Atom<'_>, moov: &mut Moov, place: Place) -> Result<u64, Error> {
         let trun = Trun::read(child)?;
         let start = trun.position.map_or(Some(cursor), |offset| header.base.checked_add_signed(i64::from(offset)));
         let claims = i128::from(header.base) + i128::from(trun.position.unwrap_or(0));
-        let refused = Error::Position { track, kind: child.kind, at: child.at, claims };
-        let start = start.ok_or_else(|| refused.clone())?;
-        let len = match &mut run {
-            Some(run) if trun.count > 0 => {
-                run.use_entry(header.defaults.entry, tfhd, track)?;
-                trun.append(run, start, (&header, place.size))?
-            }
-            _ => trun.bytes(&header.defaults),
-        };
-        cursor = start.checked_add(len).ok_or(refused)?;
+        let refused = || Error::Position { track: header.track, kind: child.kind, at: child.at, claims };
+        let start = start.ok_or_else(refused)?;
+        cursor = start.checked_add(trun.bytes(&header.defaults)).ok_or_else(refused)?;
+        runs.push(Placed { trun, start, end: cursor });
     }
-    Ok(cursor)
+    Ok(runs)
 }
 
-/// The samples of a track so far.
-fn joined(stored: &mut Stored, size: u64) -> Result<&mut Run, Error> {
-    if stored.run.is_none() {
-        let (track, at) = (stored.track.id, stored.at);
-        let run = Run::begin(stored, size).map_err(|flaw| Error::Track { track, at, flaw })?;
-        stored.run = Some(run);
+/// Takes the samples of a track so far.
+fn joined(stored: &mut Stored, size: u64) -> Result<Run, Error> {
+    let (track, at) = (stored.track.id, stored.at);
+    match stored.run.take() {
+        Some(run) => Ok(run),
+        None => Run::begin(stored, size).map_err(|flaw| Error::Track { track, at, flaw }),
     }
-    Ok(stored.run.get_or_insert_default())
 }
 
 /// What `tfhd` says, `trex` behind it.
@@ -319,8 +346,8 @@ impl<'a> Trun<'a> {
         self.samples(*defaults).fold(0_u64, |sum, sample| sum.saturating_add(u64::from(sample.size)))
     }
 
-    /// Appends the samples, which begin at byte `start`; returns how many bytes they take.
-    fn append(&self, run: &mut Run, start: u64, (header, size): (&Tfhd, u64)) -> Result<u64, Error> {
+    /// Appends the samples, which begin at byte `start`.
+    fn append(&self, run: &mut Run, start: u64, (header, size): (&Tfhd, u64)) -> Result<(), Error> {
         let samples = u64_from_usize(run.sizes.len()) + u64::from(self.count);
         if samples > u64::from(SAMPLE_LIMIT) {
             return Err(self.fields.count(self.count, u64::from(SAMPLE_LIMIT) - u64_from_usize(run.sizes.len())));
@@ -336,7 +363,7 @@ impl<'a> Trun<'a> {
         }
         run.builder.push_chunk(start, self.count);
         self.samples(header.defaults).for_each(|sample| run.push(&sample));
-        Ok(len)
+        Ok(())
     }
 }
 
@@ -412,14 +439,25 @@ mod tests {
     }
 
     #[test]
-    fn every_truncation_inside_the_last_fragment_is_refused_and_no_change_of_a_byte_panics() {
+    fn a_recording_that_ends_inside_its_last_fragment_plays_to_the_one_before_and_no_change_of_a_byte_panics() {
         let head = [header(&[video()]), fragment(&[traf(1, Some(0), &[trun(120)])])].concat();
         let last = fragment(&[traf(1, Some(200), &[trun(120)])]);
         let object = [head.clone(), last].concat();
-        assert!(movie(&object).is_ok());
+        let known = |len: usize| {
+            let movie = movie(&object[..len]).unwrap();
+            (movie.tracks[0].index.len(), movie.cut_at)
+        };
+        assert_eq!((known(object.len()), known(head.len())), ((4, None), (2, None)));
         for len in head.len() + 8..head.len() + 120 + 30 {
-            assert!(movie(&object[..len]).is_err(), "{len} of {}", object.len());
+            assert_eq!(known(len), (2, Some(head.len() as u64)), "{len} of {}", object.len());
         }
+        // The only fragment, or one before others, is not left out.
+        let only = header(&[video()]).len();
+        for len in only + 8..only + 120 + 30 {
+            assert!(movie(&object[..len]).is_err(), "{len}");
+        }
+        let far = fragment(&[traf(1, Some(200), &[trun(0x7fff_ffff)])]);
+        assert!(movie(&[head.clone(), far, fragment(&[traf(1, Some(400), &[trun(120)])])].concat()).is_err());
         for at in 0..object.len() {
             for byte in [0, 1, 0x7f, 0x80, 0xff] {
                 let mut changed = object.clone();
@@ -542,6 +580,20 @@ mod tests {
         assert_eq!(movie(&early).unwrap_err(), Error::FragmentFirst { at: 20 });
         let before = [header(&[video()]), fragment(&[traf(1, None, &[trun(0x8000_0000)])])].concat();
         assert!(matches!(movie(&before).unwrap_err(), Error::Position { track: 1, .. }));
+    }
+
+    #[test]
+    fn fragments_of_ciphertext_under_a_clear_entry_are_not_served() {
+        let senc = full(b"senc", (0, 2), &words(&[2, 0, 0]));
+        let sealed = [traf(1, None, &[trun(80), senc])];
+        let object = [header(&[video()]), fragment(&sealed)].concat();
+        let error = movie(&object).unwrap_err();
+        let at = object.windows(4).position(|four| four == b"senc").unwrap() - 4;
+        let expected = format!(
+            "no track can be served: track 1 (`vide`) is encrypted (`senc` at byte {at}), though its sample entry says that \
+             it is clear"
+        );
+        assert_eq!(error.to_string(), expected);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use super::fragment::Defaults;
 use super::fragment::Run;
 use super::language::Dialect;
 use super::language::language;
+use super::seal::Seal;
 use super::sieve::Sifted;
 use super::stsd;
 use super::stsd::Handler;
@@ -34,6 +35,8 @@ pub(super) struct Moov {
     pub(super) tracks: Vec<Stored>,
     /// The tracks that cannot.
     pub(super) skipped: Vec<Skipped>,
+    /// The handler types of those among them that are encrypted.
+    pub(super) encrypted: Vec<[u8; 4]>,
     /// What `trex` says, by track_ID.
     pub(super) defaults: BTreeMap<u32, Defaults>,
     /// Where in `tracks` a track_ID is.
@@ -57,6 +60,8 @@ pub(super) struct Stored {
     pub(super) title: Option<Title>,
     /// Its language.
     pub(super) language: Language,
+    /// A sign that it is encrypted, though its sample entry is clear.
+    pub(super) seal: Option<Seal>,
     /// Its sample entries.
     pub(super) stsd: Stsd,
     /// Its sample tables.
@@ -71,6 +76,7 @@ pub(super) struct Stored {
 enum Found {
     Stored(Box<Stored>),
     Skipped(Skipped),
+    Encrypted(Skipped),
 }
 
 impl Moov {
@@ -90,6 +96,7 @@ impl Moov {
             timescale,
             tracks: Vec::new(),
             skipped: Vec::new(),
+            encrypted: Vec::new(),
             defaults: BTreeMap::new(),
             places: BTreeMap::new(),
         };
@@ -130,6 +137,10 @@ impl Moov {
                 self.tracks.push(*stored);
             }
             Found::Skipped(skipped) => self.skipped.push(skipped),
+            Found::Encrypted(skipped) => {
+                self.encrypted.push(skipped.handler);
+                self.skipped.push(skipped);
+            }
         }
         Ok(())
     }
@@ -194,18 +205,22 @@ fn trak(trak: Atom<'_>, header: TrackHeader, (bytes, dialect): (&Bytes, Dialect)
     let mdia = trak.need(*b"mdia")?;
     let hdlr = mdia.need(*b"hdlr")?;
     let handler = handler(hdlr)?;
-    let skipped = |reason| Found::Skipped(Skipped { track: id, handler, reason });
+    let skipped = |reason| Skipped { track: id, handler, reason };
     let kind = match &handler {
         b"vide" => Handler::Video,
         b"soun" => Handler::Audio,
-        _ => return Ok(skipped("is neither video nor audio".into())),
+        _ => return Ok(Found::Skipped(skipped("is neither video nor audio".into()))),
     };
     let stbl = mdia.need(*b"minf")?.need(*b"stbl")?;
     let stsd = Stsd::read(stbl.need(*b"stsd")?, kind)?;
+    if let Some(reason) = stsd.encryption() {
+        return Ok(Found::Encrypted(skipped(reason)));
+    }
     if let Some(reason) = stsd.reason() {
-        return Ok(skipped(reason));
+        return Ok(Found::Skipped(skipped(reason)));
     }
     let mdhd = mdia.need(*b"mdhd")?;
+    let tables = Tables::read(stbl, id, (bytes, &stsd))?;
     let described = stsd::Track { id, timescale: timescale(mdhd)?, shown: header.shown };
     let elst = trak.child(*b"edts")?.map(|edts| edts.child(*b"elst")).transpose()?.flatten();
     Ok(Found::Stored(Box::new(Stored {
@@ -216,8 +231,9 @@ fn trak(trak: Atom<'_>, header: TrackHeader, (bytes, dialect): (&Bytes, Dialect)
         alternate_group: header.alternate_group,
         title: title(trak, hdlr)?,
         language: spoken(mdia, mdhd, dialect)?,
+        seal: Seal::find(stbl),
         stsd,
-        tables: Tables::read(stbl, id, bytes)?,
+        tables,
         run: None,
         edits: elst.map(|elst| Edits::read(elst, id)).transpose()?,
     })))
@@ -304,8 +320,9 @@ mod tests {
         let video = || Trak::video(MEDIA);
         assert_eq!(of(Trak { handler: *b"hint", ..video() }), "is neither video nor audio");
         let sinf = atom(b"sinf", &table(b"schm", &[u32::from_be_bytes(*b"cbcs"), 0x1_0000]));
-        let entries = vec![visual(b"encv", &[avcc(), sinf].concat())];
-        assert_eq!(of(Trak { entries, ..video() }), "is already encrypted (scheme cbcs)");
+        let entries = vec![crate::demux::fixture::audible(b"enca", &sinf)];
+        let other = Trak { id: 5, entries, ..Trak::audio(MEDIA) };
+        assert_eq!(of(other), "is already encrypted (scheme cbcs)");
         assert_eq!(of(video().empty()), "has no samples");
         let entries = vec![crate::demux::fixture::audible(b"sowt", &[])];
         let sound = Trak { id: 5, entries, ..Trak::audio(MEDIA) };
@@ -404,6 +421,44 @@ mod tests {
         assert!(matches!(uses(&[2, 1, 1, 1, 2, 2, 2]), Err(Error::EntryChanges { track: 1, from: 1, to: 2, .. })));
         assert!(matches!(uses(&[1, 1, 3, 3]), Err(Error::EntryIndex { track: 1, entry: 3, entries: 2, .. })));
         assert!(matches!(uses(&[1, 1, 3, 0]), Err(Error::EntryIndex { track: 1, entry: 0, entries: 2, .. })));
+    }
+
+    #[test]
+    fn entries_that_are_equal_are_one() {
+        let equal = vec![visual(b"avc1", &avcc()), visual(b"avc1", &avcc())];
+        let stsc = table(b"stsc", &[2, 1, 1, 1, 2, 2, 2]);
+        let stco = table(b"stco", &[2, MEDIA, MEDIA + 10]);
+        let trak = Trak { entries: equal, ..Trak::video(MEDIA) }.with(stsc).with(stco);
+        assert_eq!(movie(&media_first(&[trak])).unwrap().tracks[0].index.len(), 3);
+    }
+
+    #[test]
+    fn a_film_of_which_a_half_is_encrypted_is_refused() {
+        let sinf = atom(b"sinf", &table(b"schm", &[u32::from_be_bytes(*b"cenc"), 0x1_0000]));
+        let hidden = |trak: Trak| match &trak.handler {
+            b"vide" => Trak { entries: vec![visual(b"encv", &[avcc(), sinf.clone()].concat())], ..trak },
+            _ => Trak { entries: vec![crate::demux::fixture::audible(b"enca", &sinf)], ..trak },
+        };
+        let refused = |traks: &[Trak]| movie(&media_first(traks)).unwrap_err().to_string();
+        assert_eq!(
+            refused(&[hidden(Trak::video(MEDIA)), Trak::audio(MEDIA)]),
+            "all video of this file is encrypted, and the rest is not served without it: track 1 (`vide`) is already \
+             encrypted (scheme cenc)"
+        );
+        assert_eq!(
+            refused(&[Trak::video(MEDIA), hidden(Trak::audio(MEDIA))]),
+            "all sound of this file is encrypted, and the rest is not served without it: track 2 (`soun`) is already \
+             encrypted (scheme cenc)"
+        );
+        let other = Trak { id: 3, ..hidden(Trak::audio(MEDIA)) };
+        let movie = movie(&media_first(&[Trak::video(MEDIA), Trak::audio(MEDIA), other])).unwrap();
+        assert_eq!((movie.tracks.len(), movie.skipped.len()), (2, 1));
+        let senc = Trak::video(MEDIA).with(full(b"senc", (0, 0), &words(&[3])));
+        assert_eq!(
+            refused(&[senc, Trak::audio(MEDIA)]),
+            "all video of this file is encrypted, and the rest is not served without it: track 1 (`vide`) is encrypted \
+             (`senc` at byte 602), though its sample entry says that it is clear"
+        );
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What was read of a file → [`Movie`]: indices built and checked, edits folded, one entry a track.
 
+use super::choice;
 use super::edit;
 use super::edit::Edits;
 use super::entry::Described;
@@ -11,7 +12,6 @@ use crate::media::Edit;
 use crate::media::Flaw;
 use crate::media::IndexBuilder;
 use crate::media::Layout;
-use crate::media::MediaKind;
 use crate::media::Moment;
 use crate::media::Movie;
 use crate::media::SampleIndex;
@@ -30,36 +30,46 @@ pub(super) struct Object {
     pub(super) size: u64,
     /// Where its parts stand.
     pub(super) layout: Layout,
+    /// Where a fragment begins in which it ends.
+    pub(super) cut_at: Option<u64>,
 }
 
 /// Makes a movie of what was found, or refuses it by name.
 pub(super) fn movie(moov: Moov, object: Object) -> Result<Movie, Error> {
-    let Object { content, size, layout } = object;
-    let (mut tracks, mut skipped) = (Vec::new(), moov.skipped);
+    let Object { content, size, layout, cut_at } = object;
+    let (mut tracks, mut skipped, mut encrypted) = (Vec::new(), moov.skipped, moov.encrypted);
     for stored in moov.tracks {
         let (id, handler) = (stored.track.id, stored.handler);
+        if let Some(seal) = stored.seal {
+            encrypted.push(handler);
+            skipped.push(Skipped { track: id, handler, reason: seal.reason() });
+            continue;
+        }
         match track(stored, moov.timescale, size)? {
             Some(track) => tracks.push(track),
             None => skipped.push(Skipped { track: id, handler, reason: "has no samples".into() }),
         }
     }
-    for kind in [MediaKind::Video, MediaKind::Audio] {
-        enable_one(&mut tracks, kind);
-    }
+    choice::choose(&mut tracks, &mut skipped);
+    check_halves(&tracks, &encrypted, &skipped)?;
     if layout == Layout::Fragmented {
         begin_at_zero(&mut tracks);
     }
     if tracks.is_empty() {
         return Err(Error::NoTracks { skipped });
     }
-    Ok(Movie { content, size, layout, tracks, skipped })
+    Ok(Movie { content, size, layout, cut_at, tracks, skipped })
 }
 
-/// A file that disables all tracks of a kind means none of them to be left out: all are enabled.
-fn enable_one(tracks: &mut [Track], kind: MediaKind) {
-    let of_kind = |track: &&mut Track| track.kind.media() == kind;
-    if !tracks.iter().any(|track| track.kind.media() == kind && track.enabled) {
-        tracks.iter_mut().filter(of_kind).for_each(|track| track.enabled = true);
+/// Refuses a film of which only a part is in the clear: all its video or all its sound is encrypted.
+fn check_halves(tracks: &[Track], encrypted: &[[u8; 4]], skipped: &[Skipped]) -> Result<(), Error> {
+    let lost = |handler: &&[u8; 4]| !tracks.iter().any(|track| choice::handler(track) == **handler);
+    match encrypted.iter().find(lost) {
+        Some(handler) if !tracks.is_empty() => {
+            let what = if handler == b"vide" { "video" } else { "sound" };
+            Err(Error::HalfEncrypted { what, skipped: skipped.to_vec() })
+        }
+        _ => Ok(()),
     }
 }
 

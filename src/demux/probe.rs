@@ -103,7 +103,13 @@ struct Seen {
     fragments: u32,
     dialect: Option<Dialect>,
     moov: Option<Moov>,
+    /// The hash of the first `moov`.
+    moov_hash: Option<blake3::Hash>,
     layout: Option<Layout>,
+    /// A fragment that reaches beyond the end of the object, and where it begins.
+    beyond: Option<(Bytes, u64)>,
+    /// Where a box begins in which the object ends, behind fragments.
+    cut_at: Option<u64>,
     first_media: Option<ByteRange>,
     last_media: Option<ByteRange>,
 }
@@ -207,9 +213,14 @@ impl Probe {
             return self.walked();
         }
         let Sought::Found(bytes) = self.bytes(at, left.min(16)) else { return Ok(Some(self.ahead(at, 16))) };
+        if self.seen.fragments > 0 && is_cut(&bytes, left) {
+            self.seen.cut_at = Some(at);
+            return self.walked();
+        }
         let place = self.place(&bytes, at)?;
         let need = match &place.kind.0 {
             b"moov" if self.seen.moov.is_none() => self.moov(place)?,
+            b"moov" => self.second_moov(place)?,
             b"moof" => self.moof(place)?,
             b"sidx" => self.sidx(place)?,
             b"mdat" => self.mdat(place),
@@ -260,6 +271,18 @@ impl Probe {
         Ok(None)
     }
 
+    /// Recordings that were joined repeat their header: an equal one says nothing new.
+    fn second_moov(&mut self, place: Place) -> Result<Option<ByteRange>, Error> {
+        if place.size > FRAGMENT_LIMIT {
+            return Err(Error::SecondMoov { at: place.at });
+        }
+        match self.whole(place, FRAGMENT_LIMIT)? {
+            Sought::Need(need) => Ok(Some(need)),
+            Sought::Found(bytes) if self.seen.moov_hash == Some(blake3::hash(&bytes)) => Ok(None),
+            Sought::Found(_) => Err(Error::SecondMoov { at: place.at }),
+        }
+    }
+
     /// A file without `ftyp` is older than ISO base media.
     fn dialect(&self) -> Dialect {
         self.seen.dialect.unwrap_or(Dialect::QuickTime)
@@ -267,6 +290,7 @@ impl Probe {
 
     fn described(&mut self, moov: Moov) {
         self.seen.moov = Some(moov);
+        self.seen.moov_hash = Some(self.content.moov.finalize());
         let behind = self.seen.first_media.is_some();
         self.seen.layout = Some(if behind { Layout::MoovLast } else { Layout::MoovFirst });
     }
@@ -278,7 +302,16 @@ impl Probe {
         };
         let moov = self.seen.moov.as_mut().ok_or(Error::FragmentFirst { at: place.at })?;
         self.content.fragments.update(&bytes);
-        fragment::moof(Atom::new(&bytes, place.at)?, moov, self.size)?;
+        if let Some((earlier, at)) = self.seen.beyond.take() {
+            // It was not the last: the file is not cut, but wrong.
+            fragment::moof(Atom::new(&earlier, at)?, moov, self.size)?;
+        }
+        let atom = Atom::new(&bytes, place.at)?;
+        if self.seen.fragments > 0 && fragment::reach(atom, moov, self.size)? > self.size {
+            self.seen.beyond = Some((bytes, place.at));
+            return Ok(None);
+        }
+        fragment::moof(atom, moov, self.size)?;
         self.seen.fragments = self.seen.fragments.saturating_add(1);
         self.seen.layout = Some(Layout::Fragmented);
         Ok(None)
@@ -350,7 +383,8 @@ impl Probe {
         let (Some(moov), Some(layout)) = (self.seen.moov.take(), self.seen.layout) else {
             return Err(Error::NoMoov { boxes: self.seen.boxes, size });
         };
-        movie::movie(moov, Object { content: self.content.id(size), size, layout })
+        let cut_at = self.seen.beyond.take().map(|(_, at)| at).or(self.seen.cut_at);
+        movie::movie(moov, Object { content: self.content.id(size), size, layout, cut_at })
     }
 
     /// A box from its first byte to its last.
@@ -382,6 +416,15 @@ impl Probe {
             Some(bytes) => Sought::Found(bytes),
             None => Sought::Need(ByteRange::new(at, len).unwrap_or(self.asked)),
         }
+    }
+}
+
+/// Whether the box whose header is among `bytes` ends behind the `left` bytes that there are. Of media, less may do.
+fn is_cut(bytes: &[u8], left: u64) -> bool {
+    match Header::read(bytes) {
+        Some(Header { kind: FourCc([b'm', b'd', b'a', b't']), .. }) => false,
+        Some(Header { size, .. }) => size.is_some_and(|size| size > left),
+        None => true,
     }
 }
 

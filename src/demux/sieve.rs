@@ -295,7 +295,7 @@ mod tests {
     const AT: u64 = 98;
 
     fn understood(moov: Result<Moov, Error>) -> Result<Movie, Error> {
-        movie(moov?, Object { content: ContentId::new([0; 16]), size: 1 << 20, layout: Layout::MoovLast })
+        movie(moov?, Object { content: ContentId::new([0; 16]), size: 1 << 20, layout: Layout::MoovLast, cut_at: None })
     }
 
     fn whole(moov: &[u8]) -> Result<Movie, Error> {

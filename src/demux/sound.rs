@@ -34,9 +34,10 @@ const CONFIGURATIONS: [[u8; 4]; 9] =
     [*b"esds", *b"alac", *b"dac3", *b"dec3", *b"dac4", *b"dOps", *b"dfLa", *b"mhaC", *b"iacb"];
 
 /// Uncompressed and telephone sound, which no player takes from a playlist. QuickTime counts its samples differently, too.
-pub(super) const UNPACKED: [[u8; 4]; 15] = [
+pub(super) const UNPACKED: [[u8; 4]; 24] = [
     *b"twos", *b"sowt", *b"raw ", *b"NONE", *b"in24", *b"in32", *b"fl32", *b"fl64", *b"lpcm", *b"ipcm", *b"fpcm",
-    *b"ulaw", *b"alaw", *b"ima4", *b"sac3",
+    *b"ulaw", *b"alaw", *b"ima4", *b"sac3", *b"samr", *b"sawb", *b"sawp", *b"sevc", *b"sqcp", *b"ssmv", *b"Qclp",
+    *b"QDM2", *b"MAC6",
 ];
 
 /// The fields of an audio sample entry.

@@ -51,14 +51,28 @@ impl Stsd {
         Ok(Self { handler, entries })
     }
 
-    /// Why none of its samples can be served.
+    /// The scheme that its samples are encrypted by, for people; `None` where no entry says that they are.
+    pub(super) fn encryption(&self) -> Option<String> {
+        let entry = self.atoms().find(|entry| matches!(&entry.kind.0, b"encv" | b"enca"))?;
+        Some(format!("is already encrypted (scheme {})", self.scheme(entry)))
+    }
+
+    /// Why none of its samples can be served in the clear either.
     pub(super) fn reason(&self) -> Option<String> {
-        let atoms = || self.entries.iter().filter_map(|(at, bytes)| Atom::new(bytes, *at).ok());
-        if let Some(entry) = atoms().find(|entry| matches!(&entry.kind.0, b"encv" | b"enca")) {
-            return Some(format!("is already encrypted (scheme {})", self.scheme(entry)));
-        }
-        let unpacked = atoms().find(|entry| self.handler == Handler::Audio && sound::UNPACKED.contains(&entry.kind.0));
-        unpacked.map(|entry| format!("holds `{}`, sound that players do not take from playlists", entry.kind))
+        let unpacked = |entry: &Atom<'_>| self.handler == Handler::Audio && sound::UNPACKED.contains(&entry.kind.0);
+        let entry = self.atoms().find(unpacked)?;
+        Some(format!("holds `{}`, sound that players do not take from playlists", entry.kind))
+    }
+
+    /// The number of the first entry that is the same, byte for byte, as the one numbered `entry`, from 1.
+    pub(super) fn first_like(&self, entry: u32) -> u32 {
+        let own = entry.checked_sub(1).and_then(|at| self.entries.get(usize_from_u32(at)));
+        let first = own.and_then(|(_, own)| self.entries.iter().position(|(_, bytes)| bytes == own));
+        first.map_or(entry, |at| u32_from_usize(at).saturating_add(1))
+    }
+
+    fn atoms(&self) -> impl Iterator<Item = Atom<'_>> {
+        self.entries.iter().filter_map(|(at, bytes)| Atom::new(bytes, *at).ok())
     }
 
     /// The entry that the samples use.

@@ -7,6 +7,7 @@ use super::boxes::Atom;
 use super::boxes::Fields;
 use super::error::Error;
 use super::error::FourCc;
+use super::stsd::Stsd;
 use crate::media::IndexBuilder;
 use crate::media::OffsetRuns;
 use crate::media::Packing;
@@ -38,7 +39,7 @@ pub(super) struct Tables {
 impl Tables {
     /// Reads them out of `stbl`, which is part of `bytes`. A missing box is an empty table: in fragmented files all of
     /// them may be.
-    pub(super) fn read(stbl: Atom<'_>, track: u32, bytes: &Bytes) -> Result<Self, Error> {
+    pub(super) fn read(stbl: Atom<'_>, track: u32, (bytes, stsd): (&Bytes, &Stsd)) -> Result<Self, Error> {
         let mut builder = IndexBuilder::default();
         let mut used = None;
         for child in stbl.children() {
@@ -55,7 +56,7 @@ impl Tables {
                 b"stco" => builder.chunk_offsets = stco(child)?.into(),
                 b"co64" => builder.chunk_offsets = co64(child)?.into(),
                 b"stss" => builder.sync = Some(stss(child)?),
-                b"stsc" => (builder.chunk_runs, used) = stsc(child, track)?,
+                b"stsc" => (builder.chunk_runs, used) = stsc(child, track, stsd)?,
                 _ => {}
             }
         }
@@ -143,7 +144,7 @@ fn stss(atom: Atom<'_>) -> Result<Vec<u32>, Error> {
 /// Runs of chunks, and the sample entry that all of them use.
 type ChunkRuns = (Vec<(u32, u32)>, Option<Used>);
 
-fn stsc(atom: Atom<'_>, track: u32) -> Result<ChunkRuns, Error> {
+fn stsc(atom: Atom<'_>, track: u32, stsd: &Stsd) -> Result<ChunkRuns, Error> {
     let (_, _, mut fields) = atom.full()?;
     let count = fields.u32()?;
     let (kind, at) = (atom.kind, atom.at);
@@ -153,10 +154,11 @@ fn stsc(atom: Atom<'_>, track: u32) -> Result<ChunkRuns, Error> {
         runs.push((u32::from_be_bytes([*c0, *c1, *c2, *c3]), u32::from_be_bytes([*s0, *s1, *s2, *s3])));
         let entry = u32::from_be_bytes(*entry);
         match used {
-            Some(Used { entry: from, .. }) if from != entry => {
+            Some(Used { entry: from, .. }) if from != entry && stsd.first_like(from) != stsd.first_like(entry) => {
                 return Err(Error::EntryChanges { track, kind, at, from, to: entry });
             }
-            _ => used = Some(Used { entry, kind, at }),
+            Some(_) => {}
+            None => used = Some(Used { entry, kind, at }),
         }
     }
     Ok((runs, used))
@@ -168,14 +170,17 @@ mod tests {
 
     use super::Tables;
     use crate::demux::boxes::Atom;
-    use crate::demux::fixture::{atom, full, table, words};
+    use crate::demux::fixture::{atom, full, stsd, table, words};
+    use crate::demux::stsd::{Handler, Stsd};
     use crate::demux::{Error, FourCc};
     use crate::media::Sizes;
     use bytes::Bytes;
 
     fn read(boxes: &[Vec<u8>]) -> Result<Tables, Error> {
         let stbl = Bytes::from(atom(b"stbl", &boxes.concat()));
-        Tables::read(Atom::new(&stbl, 0)?, 1, &stbl)
+        let stsd = stsd(&[]);
+        let stsd = Stsd::read(Atom::new(&stsd, 0)?, Handler::Video)?;
+        Tables::read(Atom::new(&stbl, 0)?, 1, (&stbl, &stsd))
     }
 
     fn sizes(stz2: &[u8]) -> Result<Sizes, Error> {

@@ -4,7 +4,7 @@
 //! ```text
 //! file     │ head │ sections of the first track │ of the next │ … │
 //! head     │ magic 8 │ revision u32 │ bytes of the head u32 │ movie │ checksum u64: CRC-64/NVME of all before it │
-//! movie    │ content 16 │ size u64 │ layout u8 │ count u32 │ tracks │ count u32 │ skipped │
+//! movie    │ content 16 │ size u64 │ layout u8 │ 0    or  │ 1 │ cut_at u64 │ count u32 │ tracks │ count u32 │ skipped │
 //! skipped  │ track u32 │ handler 4 │ reason: text │
 //! text     │ bytes u32 │ UTF-8 │
 //! ```
@@ -111,6 +111,8 @@ impl Movie {
             Layout::MoovLast => 1,
             Layout::Fragmented => 2,
         });
+        out.push(u8::from(self.cut_at.is_some()));
+        out.extend(self.cut_at.into_iter().flat_map(u64::to_le_bytes));
         freeze_count(&mut out, self.tracks.len());
         let directories: Vec<Range<usize>> = self.tracks.iter().map(|track| track::freeze(track, &mut out)).collect();
         freeze_count(&mut out, self.skipped.len());
@@ -185,6 +187,11 @@ impl Movie {
             2 => Layout::Fragmented,
             _ => return Err(Damage::Value("layout")),
         };
+        let cut_at = match movie.u8()? {
+            0 => None,
+            1 => Some(movie.u64()?),
+            _ => return Err(Damage::Value("end of a recording")),
+        };
         let mut places = Places::behind(head.len());
         let tracks = thaw_tracks(&mut movie, size, &mut places)?;
         // The reader bounds both loops: each turn takes bytes.
@@ -193,7 +200,7 @@ impl Movie {
             skipped.push(Skipped { track: movie.u32()?, handler: movie.take()?, reason: movie.text()? });
         }
         movie.finish()?;
-        Ok(Thawed { movie: Self { content, size, layout, tracks, skipped }, bytes: places.end() })
+        Ok(Thawed { movie: Self { content, size, layout, cut_at, tracks, skipped }, bytes: places.end() })
     }
 
     /// What has to be [brought](Self::bring) before samples `range` of the track at `track` are looked at.

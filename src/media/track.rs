@@ -18,6 +18,9 @@ pub struct Movie {
     pub size: u64,
     /// Where its parts stand.
     pub layout: Layout,
+    /// Where a fragment begins in the middle of which the file ends: a recording that was broken off. All before it is
+    /// served.
+    pub cut_at: Option<u64>,
     /// The tracks that can be served, in the file's order. Never empty.
     pub tracks: Vec<Track>,
     /// The tracks that cannot, with the reason.

@@ -20,7 +20,7 @@ pub(crate) const EXPECTED: &[(&str, Outcome)] = &[
     ("ax_sample_ac3.mp4", Outcome::Plays("a1")),
     ("ax_sample_ac3_aac.mp4", Outcome::Plays("a1 a2")),
     ("ax_sample_eac3.mp4", Outcome::Plays("a1")),
-    ("ax_sample_fragmented_clearkey.mp4", Outcome::Plays("a2")),
+    ("ax_sample_fragmented_clearkey.mp4", Outcome::Refused("all video of this file is encrypted")),
     ("ax_sample_opus.mp4", Outcome::Plays("a1")),
     ("ax_sample_twos_pcm.mp4", Outcome::Plays("v1")),
     ("ax_ttml-in-mp4.mp4", Outcome::Refused("no track can be served: track 1 (`subt`) is neither video nor audio")),

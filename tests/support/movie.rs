@@ -177,6 +177,7 @@ pub(crate) fn movie(reels: &[Reel]) -> Arc<Movie> {
         content: ContentId::new(*content.as_bytes().first_chunk().unwrap()),
         size: position,
         layout: Layout::MoovFirst,
+        cut_at: None,
         tracks,
         skipped: Vec::new(),
     })

@@ -33,7 +33,7 @@ fn movie(name: u8) -> Movie {
         index: index.build(100).unwrap(),
     };
     let content = ContentId::new([name; 16]);
-    Movie { content, size: 100, layout: Layout::MoovFirst, tracks: vec![track], skipped: Vec::new() }
+    Movie { content, size: 100, layout: Layout::MoovFirst, cut_at: None, tracks: vec![track], skipped: Vec::new() }
 }
 
 fn key(name: u8) -> Key {

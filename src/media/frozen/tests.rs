@@ -82,7 +82,7 @@ fn audio(index: SampleIndex) -> Track {
 
 fn film(tracks: Vec<Track>) -> Movie {
     let skipped = vec![Skipped { track: 9, handler: *b"hint", reason: "is neither, « really »".into() }];
-    Movie { content: ContentId::new([3; 16]), size: SIZE, layout: Layout::MoovLast, tracks, skipped }
+    Movie { content: ContentId::new([3; 16]), size: SIZE, layout: Layout::MoovLast, cut_at: Some(7), tracks, skipped }
 }
 
 fn small() -> Movie {

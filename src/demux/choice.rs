@@ -1,0 +1,121 @@
+//! Which tracks of a file are the film: covers and disabled pictures are left out, with the reason.
+
+use crate::media::{Kind, MediaKind, Skipped, Track};
+
+/// Sample entries of still pictures. MJPEG and PNG in `mp4v` are told by their strings.
+const STILLS: [[u8; 4]; 6] = [*b"jpeg", *b"mjpa", *b"png ", *b"gif ", *b"tiff", *b"mjp2"];
+
+/// objectTypeIndication of JPEG, PNG and JPEG 2000 in `mp4v` (ISO/IEC 14496-1 table 5).
+const STILL_STRINGS: [&str; 3] = ["mp4v.6C", "mp4v.6D", "mp4v.6E"];
+
+/// Moves what is not shown from `tracks` to `skipped`. Of the tracks of a kind that stay, one at least is enabled.
+pub(super) fn choose(tracks: &mut Vec<Track>, skipped: &mut Vec<Skipped>) {
+    leave_out(tracks, skipped, is_cover, "is a still picture, such as a cover");
+    let films = tracks.iter().any(|track| is_video(track) && track.index.len() > 1);
+    let heard = tracks.iter().any(|track| !is_video(track));
+    // One picture under a long sound is a film, unless another track is it or the file disables it.
+    let still = |track: &Track| is_video(track) && track.index.len() == 1 && (films || (heard && !track.enabled));
+    leave_out(tracks, skipped, still, "is one picture beside the film, such as a cover");
+    if let Some(shown) = tracks.iter().find(|track| is_video(track) && track.enabled).map(|track| track.id) {
+        let reason = format!("is disabled in the file: track {shown} is shown");
+        leave_out(tracks, skipped, |track| is_video(track) && !track.enabled, &reason);
+    }
+    for kind in [MediaKind::Video, MediaKind::Audio] {
+        enable_one(tracks, kind);
+    }
+}
+
+fn leave_out(tracks: &mut Vec<Track>, skipped: &mut Vec<Skipped>, out: impl Fn(&Track) -> bool, reason: &str) {
+    let left = tracks.extract_if(.., |track| out(track));
+    skipped.extend(left.map(|track| Skipped { track: track.id, handler: handler(&track), reason: reason.into() }));
+}
+
+fn is_video(track: &Track) -> bool {
+    matches!(track.kind, Kind::Video(_))
+}
+
+/// A picture of a codec of stills. Several of them in a row are a film: cameras recorded MJPEG.
+fn is_cover(track: &Track) -> bool {
+    let still = STILLS.contains(&track.codec.fourcc) || STILL_STRINGS.contains(&track.codec.string.as_str());
+    is_video(track) && still && track.index.len() == 1
+}
+
+/// The handler type of a track that is served.
+pub(super) fn handler(track: &Track) -> [u8; 4] {
+    match track.kind {
+        Kind::Video(_) => *b"vide",
+        Kind::Audio(_) => *b"soun",
+    }
+}
+
+/// A file that disables all tracks of a kind means none of them to be left out: all are enabled.
+fn enable_one(tracks: &mut [Track], kind: MediaKind) {
+    if !tracks.iter().any(|track| track.kind.media() == kind && track.enabled) {
+        tracks.iter_mut().filter(|track| track.kind.media() == kind).for_each(|track| track.enabled = true);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::demux::fixture::{MEDIA, Trak, esds, media_first, movie, table, visual};
+
+    /// A track of one picture of 10 bytes.
+    fn still(id: u32, kind: &[u8; 4], boxes: &[u8]) -> Trak {
+        let one = Trak { id, entries: vec![visual(kind, boxes)], ..Trak::video(MEDIA) };
+        one.with(table(b"stts", &[1, 1, 1_000]))
+            .with(table(b"ctts", &[1, 1, 0]))
+            .with(table(b"stsz", &[0, 1, 10]))
+            .with(table(b"stsc", &[1, 1, 1, 1]))
+    }
+
+    fn one_picture(id: u32) -> Trak {
+        still(id, b"avc1", &crate::demux::fixture::avcc())
+    }
+
+    /// The tracks that are served, and those that are not with the reason.
+    fn chosen(traks: &[Trak]) -> (Vec<u32>, Vec<(u32, String)>) {
+        let movie = movie(&media_first(traks)).unwrap();
+        let skipped = movie.skipped.into_iter().map(|skipped| (skipped.track, skipped.reason)).collect();
+        (movie.tracks.iter().map(|track| track.id).collect(), skipped)
+    }
+
+    #[test]
+    fn a_cover_is_neither_the_film_nor_a_rung_of_it() {
+        let reason = || "is a still picture, such as a cover".to_owned();
+        let covers = [still(7, b"mp4v", &esds(0x6c, &[])), still(7, b"mp4v", &esds(0x6d, &[])), still(7, b"png ", &[])];
+        for cover in covers.into_iter().chain([still(7, b"jpeg", &[])]) {
+            let sound = Trak::audio(MEDIA + 60);
+            assert_eq!(chosen(&[cover.clone(), Trak::video(MEDIA)]), (vec![1], vec![(7, reason())]));
+            assert_eq!(chosen(&[cover, sound]), (vec![2], vec![(7, reason())]));
+        }
+        let error = movie(&media_first(&[still(7, b"jpeg", &[])])).unwrap_err();
+        let text = "no track can be served: track 7 (`vide`) is a still picture, such as a cover";
+        assert_eq!(error.to_string(), text);
+    }
+
+    #[test]
+    fn several_pictures_of_a_still_codec_are_a_film() {
+        let film = Trak { entries: vec![visual(b"jpeg", &[])], ..Trak::video(MEDIA) };
+        assert_eq!(chosen(&[film]), (vec![1], vec![]));
+    }
+
+    #[test]
+    fn one_picture_is_the_film_unless_another_track_is() {
+        let reason = || "is one picture beside the film, such as a cover".to_owned();
+        assert_eq!(chosen(&[one_picture(7), Trak::audio(MEDIA)]), (vec![7, 2], vec![]));
+        assert_eq!(chosen(&[one_picture(7)]), (vec![7], vec![]));
+        assert_eq!(chosen(&[one_picture(7), Trak::video(MEDIA)]), (vec![1], vec![(7, reason())]));
+        let disabled = Trak { disabled: true, ..one_picture(7) };
+        assert_eq!(chosen(&[disabled.clone(), Trak::audio(MEDIA)]), (vec![2], vec![(7, reason())]));
+        assert_eq!(chosen(&[disabled]), (vec![7], vec![]));
+    }
+
+    #[test]
+    fn a_disabled_picture_is_left_out_where_another_is_enabled() {
+        let other = |disabled| Trak { id: 9, disabled, ..Trak::video(MEDIA) };
+        let reason = "is disabled in the file: track 1 is shown".to_owned();
+        assert_eq!(chosen(&[other(true), Trak::video(MEDIA)]), (vec![1], vec![(9, reason)]));
+        assert_eq!(chosen(&[other(false), Trak::video(MEDIA)]), (vec![9, 1], vec![]));
+        assert_eq!(chosen(&[other(true), Trak { disabled: true, ..Trak::video(MEDIA) }]), (vec![9, 1], vec![]));
+    }
+}
