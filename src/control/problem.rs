@@ -1,6 +1,6 @@
 //! Errors as the API answers them: problem+json, with what a client needs to go on.
 
-use crate::http;
+use crate::http::{self, ProblemKind};
 use crate::ingest::Error;
 use crate::ingest::tus::{Refusal, VERSION};
 use axum::body::Body;
@@ -11,15 +11,15 @@ use axum::response::IntoResponse;
 /// An error as it is answered.
 #[derive(Debug)]
 pub(super) struct Problem {
-    status: StatusCode,
+    kind: ProblemKind,
     detail: String,
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl Problem {
     /// One sentence that says what is wrong and what would be right.
-    pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        Self { status, detail: detail.into(), headers: Vec::new() }
+    pub(super) fn new(kind: ProblemKind, detail: impl Into<String>) -> Self {
+        Self { kind, detail: detail.into(), headers: Vec::new() }
     }
 
     /// The same with a header that belongs to it.
@@ -30,43 +30,53 @@ impl Problem {
 
     /// Another method; those that are `allowed` (RFC 9110 §15.5.6).
     pub(super) fn method(allowed: &'static str, detail: &str) -> Self {
-        Self::new(StatusCode::METHOD_NOT_ALLOWED, detail).with("allow", HeaderValue::from_static(allowed))
+        Self::new(ProblemKind::MethodNotAllowed, detail).with("allow", HeaderValue::from_static(allowed))
     }
 
-    /// Nobody knows who asks.
-    pub(super) fn unknown(detail: &str) -> Self {
-        let mut problem = Self::new(StatusCode::UNAUTHORIZED, detail);
+    /// Nobody knows who asks: RFC 9110 §11.6.1 wants to know how one says so.
+    pub(super) fn unknown(kind: ProblemKind, detail: &str) -> Self {
+        let mut problem = Self::new(kind, detail);
         problem.headers.push((WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"afflux\"")));
         problem
     }
 }
 
-/// What a client may do about an error. 460 is the protocol's own (tus §Checksum).
-fn status(error: &Error) -> StatusCode {
+/// The type of the problem that an error is to a client.
+fn kind(error: &Error) -> ProblemKind {
     match error {
-        Error::NotFound(_) => StatusCode::NOT_FOUND,
-        Error::Gone => StatusCode::GONE,
-        Error::Tus(Refusal::Version(_)) => StatusCode::PRECONDITION_FAILED,
-        Error::Tus(Refusal::MediaType) | Error::Type(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        Error::Tus(Refusal::Missing(_) | Refusal::Header { .. } | Refusal::Metadata(_) | Refusal::Algorithm(_))
-        | Error::Request(_)
-        | Error::Name(_) => StatusCode::BAD_REQUEST,
-        Error::Conflict(_) | Error::Offset { .. } => StatusCode::CONFLICT,
-        Error::Large { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-        Error::Checksum => StatusCode::from_u16(460).unwrap_or(StatusCode::BAD_REQUEST),
-        Error::Taken => StatusCode::LOCKED,
-        Error::Stalled => StatusCode::REQUEST_TIMEOUT,
-        Error::Full => StatusCode::INSUFFICIENT_STORAGE,
-        Error::Unable(_) => StatusCode::NOT_IMPLEMENTED,
-        Error::Storage(_) => StatusCode::BAD_GATEWAY,
-        Error::Library(_) | Error::Held(_) | Error::Interrupted(_) => StatusCode::SERVICE_UNAVAILABLE,
-        Error::Unplayable(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        Error::NotFound("upload") => ProblemKind::UploadNotFound,
+        Error::NotFound("job") => ProblemKind::JobNotFound,
+        Error::NotFound("key") => ProblemKind::KeyNotFound,
+        Error::NotFound(_) => ProblemKind::AssetNotFound,
+        Error::Gone => ProblemKind::UploadGone,
+        Error::Tus(Refusal::Version(_)) => ProblemKind::TusVersion,
+        Error::Tus(Refusal::MediaType) => ProblemKind::MediaType,
+        Error::Type(_) => ProblemKind::FileType,
+        Error::Tus(Refusal::Missing(_) | Refusal::Header { .. } | Refusal::Metadata(_) | Refusal::Algorithm(_)) => {
+            ProblemKind::BadHeader
+        }
+        Error::Request(_) => ProblemKind::BadRequest,
+        Error::Field(_) => ProblemKind::BadField,
+        Error::Name(_) => ProblemKind::BadName,
+        Error::Conflict(_) => ProblemKind::Conflict,
+        Error::Offset { .. } => ProblemKind::OffsetMismatch,
+        Error::Large { .. } => ProblemKind::UploadTooLarge,
+        Error::Checksum => ProblemKind::ChecksumMismatch,
+        Error::Taken => ProblemKind::UploadTakenOver,
+        Error::Stalled => ProblemKind::BodyTooSlow,
+        Error::Full => ProblemKind::StoreFull,
+        Error::Unable(_) => ProblemKind::StoreUnable,
+        Error::Storage(_) => ProblemKind::StoreFailed,
+        Error::Library(_) => ProblemKind::LibraryAway,
+        Error::Held(_) => ProblemKind::NameHeld,
+        Error::Interrupted(_) => ProblemKind::Interrupted,
+        Error::Unplayable(_) => ProblemKind::FileUnplayable,
     }
 }
 
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
-        let problem = Self::new(status(&error), error.to_string());
+        let problem = Self::new(kind(&error), error.to_string());
         match error {
             Error::Tus(Refusal::Version(_)) => problem.with("tus-version", HeaderValue::from_static(VERSION)),
             Error::Offset { durable, .. } => problem.with("upload-offset", HeaderValue::from(durable)),
@@ -83,16 +93,17 @@ impl From<crate::library::Error> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response<Body> {
-        let mut response = Response::new(Body::from(http::members(self.status, &self.detail)));
+        let status = self.kind.status();
+        let mut response = Response::new(Body::from(http::members(self.kind, &self.detail)));
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert("tus-resumable", HeaderValue::from_static(VERSION));
-        if matches!(self.status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::BAD_GATEWAY | StatusCode::LOCKED) {
+        if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::BAD_GATEWAY | StatusCode::LOCKED) {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
         headers.extend(self.headers);
-        *response.status_mut() = self.status;
+        *response.status_mut() = status;
         response
     }
 }

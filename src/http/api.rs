@@ -1,6 +1,7 @@
 //! What another room answers on our listeners: by a router, whose answers are small and told with their length.
 
 use super::body::Body;
+use super::kind::ProblemKind;
 use super::problem::Problem;
 use super::request::has_right_host;
 use axum::Router;
@@ -22,14 +23,14 @@ pub(super) fn is_at(path: &str) -> bool {
 pub(super) async fn answer(router: Router, request: Request<Incoming>) -> Response<Body> {
     let (head, body) = request.into_parts();
     if !has_right_host(&head) {
-        return Problem::new(StatusCode::BAD_REQUEST, "a request has exactly one Host header").response();
+        return Problem::new(ProblemKind::BadRequest, "a request has exactly one Host header").response();
     }
     let is_head = head.method == Method::HEAD;
     let request = Request::from_parts(head, axum::body::Body::new(body));
     let Ok(answer) = router.oneshot(request).await;
     let (mut head, body) = answer.into_parts();
     let Ok(bytes) = body.collect().await.map(http_body_util::Collected::to_bytes) else {
-        return Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the answer broke off").response();
+        return Problem::new(ProblemKind::Internal, "the answer broke off").response();
     };
     head.headers.remove(TRANSFER_ENCODING);
     if is_head {

@@ -8,7 +8,7 @@
 //!                    │            │      └── body: the bytes, frame by frame (rope), out of one budget (frames)
 //!                    │            ├── timing: what an answer waited for
 //!                    ├── upload ── api: what a router of another room answers
-//!                    └── private ──┘ └── problem: every error, as problem+json
+//!                    └── private ──┘ └── problem: every error, as problem+json, of a type that kind lists
 //! ```
 
 mod api;
@@ -19,6 +19,7 @@ mod cors;
 mod encoding;
 mod frames;
 mod gallery;
+mod kind;
 mod line;
 mod outlet;
 mod pipes;
@@ -34,5 +35,6 @@ mod socket;
 mod timing;
 mod token;
 
+pub use kind::ProblemKind;
 pub use problem::{members, status};
 pub use server::{Desks, Error, Server};

@@ -2,6 +2,7 @@
 
 use super::api;
 use super::body::Body;
+use super::kind::ProblemKind;
 use super::problem::Problem;
 use super::request::refusal;
 use crate::media::u64_from_usize;
@@ -12,7 +13,7 @@ use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use hyper::http::request::Parts;
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{Method, Request, Response};
 use std::sync::Arc;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
@@ -53,17 +54,17 @@ impl Private {
                 self.metrics.tasks(u64_from_usize(Handle::current().metrics().num_alive_tasks()));
                 Ok(text(self.metrics.text(), MEDIA_TYPE))
             }
-            _ => Err(Problem::new(StatusCode::NOT_FOUND, "here are /healthz, /readyz and /metrics")),
+            _ => Err(Problem::new(ProblemKind::PathNotFound, "here are /healthz, /readyz and /metrics")),
         }
     }
 
     /// Whether a balancer should send requests here.
     async fn ready(&self) -> Result<Response<Body>, Problem> {
         if self.stop.is_cancelled() {
-            return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the server is about to stop"));
+            return Err(Problem::new(ProblemKind::NotReady, "the server is about to stop"));
         }
         let ready = self.origin.ready().await;
-        ready.map_err(|error| Problem::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string()))?;
+        ready.map_err(|error| Problem::new(ProblemKind::NotReady, error.to_string()))?;
         Ok(text("ready\n".into(), "text/plain"))
     }
 }

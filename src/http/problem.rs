@@ -1,44 +1,52 @@
 //! Every error that is answered: `application/problem+json` (RFC 9457), never stored.
 
 use super::body::Body;
+use super::kind::ProblemKind;
 use crate::origin;
 use bytes::Bytes;
 use hyper::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use hyper::{Response, StatusCode};
 use serde::Serialize;
 
+/// The type of the problem that an error of the origin is to a client.
+#[must_use]
+const fn kind(error: &origin::Error) -> ProblemKind {
+    match error {
+        origin::Error::NotFound => ProblemKind::AssetNotFound,
+        origin::Error::Unfit(_) => ProblemKind::NotInMpegTs,
+        origin::Error::Gone => ProblemKind::VersionGone,
+        origin::Error::Unplayable(_) => ProblemKind::FileUnplayable,
+        origin::Error::Storage(_) => ProblemKind::StoreFailed,
+        origin::Error::Busy(_) => ProblemKind::Busy,
+        origin::Error::Interrupted(_) => ProblemKind::Interrupted,
+    }
+}
+
 /// What a client may do about an error of the origin.
 #[must_use]
-pub const fn status(error: &origin::Error) -> StatusCode {
-    match error {
-        origin::Error::NotFound | origin::Error::Unfit(_) => StatusCode::NOT_FOUND,
-        origin::Error::Gone => StatusCode::GONE,
-        origin::Error::Unplayable(_) => StatusCode::UNPROCESSABLE_ENTITY,
-        origin::Error::Storage(_) => StatusCode::BAD_GATEWAY,
-        origin::Error::Busy(_) | origin::Error::Interrupted(_) => StatusCode::SERVICE_UNAVAILABLE,
-    }
+pub fn status(error: &origin::Error) -> StatusCode {
+    kind(error).status()
 }
 
 /// The members of a problem that says `detail`, as JSON.
 #[must_use]
-pub fn members(status: StatusCode, detail: &str) -> Bytes {
-    let title = status.canonical_reason().unwrap_or("Error");
-    let members = Members { r#type: "about:blank", title, status: status.as_u16(), detail };
+pub fn members(kind: ProblemKind, detail: &str) -> Bytes {
+    let members = Members { r#type: kind.uri(), title: kind.title(), status: kind.status().as_u16(), detail };
     Bytes::from(serde_json::to_vec(&members).expect("strings and a number"))
 }
 
 /// An error as it is answered.
 #[derive(Debug)]
 pub(super) struct Problem {
-    status: StatusCode,
+    kind: ProblemKind,
     detail: String,
     header: Option<(HeaderName, HeaderValue)>,
 }
 
-/// RFC 9457 §3.1. The type says no more than the status: §4.2.1.
+/// RFC 9457 §3.1.
 #[derive(Serialize)]
 struct Members<'a> {
-    r#type: &'static str,
+    r#type: String,
     title: &'static str,
     status: u16,
     detail: &'a str,
@@ -46,8 +54,8 @@ struct Members<'a> {
 
 impl Problem {
     /// A problem with one sentence that says what is wrong and, where it can, what would be right.
-    pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        Self { status, detail: detail.into(), header: None }
+    pub(super) fn new(kind: ProblemKind, detail: impl Into<String>) -> Self {
+        Self { kind, detail: detail.into(), header: None }
     }
 
     /// The same with a header that belongs to it.
@@ -57,7 +65,8 @@ impl Problem {
 
     /// The answer.
     pub(super) fn response(self) -> Response<Body> {
-        let text = members(self.status, &self.detail);
+        let status = self.kind.status();
+        let text = members(self.kind, &self.detail);
         let length = HeaderValue::from(text.len());
         let mut response = Response::new(Body::text(text));
         let headers = response.headers_mut();
@@ -65,17 +74,17 @@ impl Problem {
         headers.insert(CONTENT_LENGTH, length);
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.extend(self.header);
-        if matches!(self.status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::BAD_GATEWAY) {
+        if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::BAD_GATEWAY) {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
-        *response.status_mut() = self.status;
+        *response.status_mut() = status;
         response
     }
 }
 
 impl From<origin::Error> for Problem {
     fn from(error: origin::Error) -> Self {
-        Self::new(status(&error), error.to_string())
+        Self::new(kind(&error), error.to_string())
     }
 }
 
@@ -107,7 +116,7 @@ mod tests {
         let text = body.collect().await.unwrap().to_bytes();
         assert_eq!(
             text,
-            r#"{"type":"about:blank","title":"Unprocessable Entity","status":422,"detail":"a.mp4: box \"moov\""}"#
+            r#"{"type":"urn:afflux:problem:file-unplayable","title":"The file cannot be played","status":422,"detail":"a.mp4: box \"moov\""}"#
         );
     }
 }

@@ -6,6 +6,7 @@ use super::cors;
 use super::encoding::pack;
 use super::frames::Frames;
 use super::gallery;
+use super::kind::ProblemKind;
 use super::problem::{Problem, status};
 use super::request::refusal;
 use super::respond::{Chosen, Entity, etag_of, span};
@@ -19,7 +20,7 @@ use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_SECURITY_POLICY, HeaderValue};
 use hyper::http::request::Parts;
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{Method, Request, Response};
 use moka::future::Cache;
 use moka::policy::EvictionPolicy;
 use percent_encoding::percent_decode_str;
@@ -121,7 +122,9 @@ impl Public {
         let answer = match self.gallery(path, request.uri.query()).await {
             Some(Ok(entity)) => self.answer_with(entity, request, passed).await.map(guarded),
             Some(Err(problem)) => Err(problem),
-            None => return (Asked::Other, Err(Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path"))),
+            None => {
+                return (Asked::Other, Err(Problem::new(ProblemKind::PathNotFound, "there is nothing at this path")));
+            }
         };
         (Asked::Gallery, answer)
     }
@@ -171,13 +174,13 @@ impl Public {
     async fn assets(&self, query: &str) -> Result<Entity, Problem> {
         let after = match parameter(query, "after") {
             Some(name) => Some(AssetId::new(&name).ok_or_else(|| {
-                Problem::new(StatusCode::BAD_REQUEST, "`after` is the name of an asset, percent-encoded")
+                Problem::new(ProblemKind::BadQuery, "`after` is the name of an asset, percent-encoded")
             })?),
             None => None,
         };
         let limit = match parameter(query, "limit") {
             Some(text) => text.parse().ok().filter(|limit| (1..=PAGE_LIMIT).contains(limit)).ok_or_else(|| {
-                Problem::new(StatusCode::BAD_REQUEST, format!("`limit` is a number from 1 to {PAGE_LIMIT}"))
+                Problem::new(ProblemKind::BadQuery, format!("`limit` is a number from 1 to {PAGE_LIMIT}"))
             })?,
             None => PAGE,
         };

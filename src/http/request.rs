@@ -1,11 +1,12 @@
 //! A request's head → refused before it is understood, or not: what hyper leaves to us (RFC 9112 §3.2, §6).
 
 use super::cors::METHODS;
+use super::kind::ProblemKind;
 use super::problem::Problem;
 use hyper::header::{ALLOW, CONNECTION, CONTENT_LENGTH, HOST, HeaderValue, TRANSFER_ENCODING};
 use hyper::http::request::Parts;
 use hyper::http::uri::Authority;
-use hyper::{HeaderMap, Method, StatusCode, Version};
+use hyper::{HeaderMap, Method, Version};
 
 /// Bytes of a path at most; an asset's name is at most 1,024, encoded 3,072.
 const PATH_LIMIT: usize = 4_096;
@@ -64,14 +65,14 @@ fn is_host(value: &HeaderValue) -> bool {
 
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
-        let problem = |status| Self::new(status, refusal.to_string());
+        let problem = |kind| Self::new(kind, refusal.to_string());
         match refusal {
             // What follows on the connection can no longer be trusted to be a request.
             Refusal::Body | Refusal::Host => {
-                problem(StatusCode::BAD_REQUEST).with(CONNECTION, HeaderValue::from_static("close"))
+                problem(ProblemKind::BadRequest).with(CONNECTION, HeaderValue::from_static("close"))
             }
-            Refusal::Method => problem(StatusCode::METHOD_NOT_ALLOWED).with(ALLOW, METHODS),
-            Refusal::Path => problem(StatusCode::URI_TOO_LONG),
+            Refusal::Method => problem(ProblemKind::MethodNotAllowed).with(ALLOW, METHODS),
+            Refusal::Path => problem(ProblemKind::UrlTooLong),
         }
     }
 }

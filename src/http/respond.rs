@@ -3,6 +3,7 @@
 use super::body::{Body, Part};
 use super::conditions::{Validators, Verdict, whole_seconds};
 use super::encoding::{Coding, Preference};
+use super::kind::ProblemKind;
 use super::problem::Problem;
 use super::ranges::{Wanted, is_range, wanted};
 use crate::media::ByteRange;
@@ -57,7 +58,7 @@ impl Entity {
         match validators.judge(&request.headers) {
             Verdict::Failed => {
                 let detail = "what is stored here is not what If-Match or If-Unmodified-Since names";
-                return Err(Problem::new(StatusCode::PRECONDITION_FAILED, detail));
+                return Err(Problem::new(ProblemKind::PreconditionFailed, detail));
             }
             Verdict::NotModified => {
                 let mut response = Response::new(Body::empty());
@@ -139,7 +140,7 @@ impl Entity {
             Wanted::Nothing => {
                 let detail = format!("no byte of that range is among the {length} that there are");
                 let there = header(&format!("bytes */{length}"));
-                return Err(Problem::new(StatusCode::RANGE_NOT_SATISFIABLE, detail).with(CONTENT_RANGE, there));
+                return Err(Problem::new(ProblemKind::RangeNotSatisfiable, detail).with(CONTENT_RANGE, there));
             }
         };
         let mut response = Response::new(Body::new(self.content.clone(), parts, path));
