@@ -1,6 +1,6 @@
 //! An asset, whole: every file pinned to one version.
 
-use crate::media::{AssetId, Movie};
+use crate::media::{AssetId, Details, Movie};
 use crate::plan::Plan;
 use crate::store::Object;
 use std::sync::Arc;
@@ -12,6 +12,8 @@ pub struct Asset {
     pub id: AssetId,
     /// What the gallery calls it: `asset.json`'s title, else the last part of its name.
     pub title: String,
+    /// What else its `asset.json` tells people; `None` where it has none.
+    pub details: Option<Details>,
     /// Its files, in the order in which players list them. At least one.
     pub files: Vec<AssetFile>,
     /// What will be served of them.

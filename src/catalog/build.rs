@@ -6,7 +6,7 @@ use super::ladder::stem;
 use super::movies::{Movies, Wanted};
 use super::settle::Media;
 use super::shape::{Form, Found, below};
-use crate::media::{AssetId, DescriptorTrack, MediaKind, Rendition};
+use crate::media::{AssetId, DescriptorTrack, Details, MediaKind, Rendition};
 use crate::metrics::{Metrics, Stage};
 use crate::plan::{self, Plan, Source};
 use crate::store::{Object, Store};
@@ -41,7 +41,8 @@ impl Builder {
         });
         let files: Vec<AssetFile> = stream::iter(files).buffered(AT_ONCE).try_collect().await?;
         let plan = self.plan(found, &files).await?;
-        Ok(Asset { id: id.clone(), title: title(id, found), files, plan, notes: found.notes.clone() })
+        let (title, details) = (title(id, found), details(found));
+        Ok(Asset { id: id.clone(), title, details, files, plan, notes: found.notes.clone() })
     }
 
     async fn open(&self, folder: &str, (name, stamp): Media) -> Result<AssetFile, Error> {
@@ -107,6 +108,13 @@ fn title(id: &AssetId, found: &Found) -> String {
         Form::Described(descriptor) => descriptor.title.clone(),
     };
     said.unwrap_or_else(|| id.last_part().into())
+}
+
+fn details(found: &Found) -> Option<Details> {
+    match &found.form {
+        Form::File | Form::Ladder => None,
+        Form::Described(descriptor) => Some(descriptor.details.clone()),
+    }
 }
 
 /// What a refused plan is about: the file, or the folder where there are several.

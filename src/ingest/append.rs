@@ -23,8 +23,11 @@ use futures_util::{Stream, StreamExt};
 use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout_at};
 
-/// How long a client may bring nothing.
+/// How long a client may take to bring `LEAST` bytes.
 const STALL: Duration = Duration::from_mins(1);
+
+/// Bytes that a client has to bring within `STALL`, or the last ones: 1 KiB a second.
+const LEAST: u64 = 60 << 10;
 
 /// How often a writer looks whether another process took its upload over.
 const LOOK: Duration = Duration::from_secs(2);
@@ -48,6 +51,28 @@ struct Session {
     summing: Option<Summing>,
     /// Bytes that this request may bring.
     room: u64,
+}
+
+/// When a client is given up that brings too little.
+#[derive(Debug)]
+struct Pace {
+    /// Bytes since `until` was set.
+    came: u64,
+    until: Instant,
+}
+
+impl Pace {
+    fn new(now: Instant) -> Self {
+        Self { came: 0, until: now + STALL }
+    }
+
+    /// Counts bytes that came at `now`.
+    fn brought(&mut self, bytes: u64, now: Instant) {
+        self.came = self.came.saturating_add(bytes);
+        if self.came >= LEAST {
+            *self = Self::new(now);
+        }
+    }
 }
 
 impl Ingest {
@@ -168,7 +193,7 @@ impl Session {
         let stop = self.ingest.stop.clone();
         let mut look = interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut stalled = Instant::now() + STALL;
+        let mut pace = Pace::new(Instant::now());
         loop {
             let next = tokio::select! {
                 biased;
@@ -180,11 +205,13 @@ impl Session {
                     }
                     continue;
                 }
-                next = timeout_at(stalled, body.next()) => next.map_err(|_| Error::Stalled)?,
+                next = timeout_at(pace.until, body.next()) => next.map_err(|_| Error::Stalled)?,
             };
             let Some(bytes) = next else { return Ok(()) };
-            self.write(bytes.map_err(|_| Error::Stalled)?).await?;
-            stalled = Instant::now() + STALL;
+            let bytes = bytes.map_err(|_| Error::Stalled)?;
+            let count = u64_from_usize(bytes.len());
+            self.write(bytes).await?;
+            pace.brought(count, Instant::now());
         }
     }
 
@@ -241,5 +268,25 @@ fn finishing(row: &Upload) -> NewJob {
         dedupe: Some(format!("{FINISH} {}", row.id)),
         max_attempts: ATTEMPTS,
         run_at: now(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LEAST, Pace, STALL};
+    use std::time::Duration;
+    use tokio::time::Instant;
+
+    #[test]
+    fn a_byte_now_and_then_wins_no_time() {
+        let start = Instant::now();
+        let mut pace = Pace::new(start);
+        for second in 0..59 {
+            pace.brought(LEAST / 60, start + Duration::from_secs(second));
+        }
+        assert_eq!(pace.until, start + STALL);
+        let later = start + Duration::from_secs(59);
+        pace.brought(LEAST / 60, later);
+        assert_eq!((pace.until, pace.came), (later + STALL, 0));
     }
 }

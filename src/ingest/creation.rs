@@ -31,6 +31,10 @@ pub struct Wanted<'a> {
     pub title: Option<&'a str>,
     /// Bytes; `None` where they are told later.
     pub length: Option<u64>,
+    /// The id that it gets; one of its own where absent.
+    pub id: Option<&'a str>,
+    /// Whether it may only make an asset, and not change one.
+    pub makes_asset: bool,
     /// What else is said of it, as tus writes it.
     pub metadata: &'a str,
     /// Who asks.
@@ -40,12 +44,16 @@ pub struct Wanted<'a> {
 impl Ingest {
     /// Begins an upload.
     pub async fn create(&self, wanted: Wanted<'_>) -> Result<Upload, Error> {
-        let id = token::<16>();
+        let id = wanted.id.map_or_else(token::<16>, Into::into);
         let target = Target::new(&id, wanted.asset, (wanted.filename, wanted.media_type))?;
         self.allow(wanted.length).await?;
         match (&target.asset, target.unmarked(), target.marked()) {
             (Some(asset), _, _) => {
                 self.check_claim(asset).await?;
+                if wanted.makes_asset && !self.is_free(asset).await? {
+                    let detail = format!("{asset} is there already: the scope `write` changes assets");
+                    return Err(Error::Conflict(detail));
+                }
                 self.insert(&id, asset, (&target, wanted)).await
             }
             (None, Some(asset), Some(marked)) => {

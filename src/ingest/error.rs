@@ -20,6 +20,9 @@ pub enum Error {
     /// What is asked for cannot be understood.
     #[error("{0}")]
     Request(String),
+    /// A field of what is asked for is out of its bounds.
+    #[error("{0}")]
+    Field(String),
     /// No name of an asset.
     #[error("`{0}` is no name of an asset: parts between slashes, none empty, hidden or reserved")]
     Name(String),
@@ -95,6 +98,7 @@ impl Error {
             | Self::Gone
             | Self::Tus(_)
             | Self::Request(_)
+            | Self::Field(_)
             | Self::Name(_)
             | Self::Type(_)
             | Self::Conflict(_)

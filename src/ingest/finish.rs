@@ -18,7 +18,7 @@ use super::service::{Ingest, later, now};
 use super::worker::{DISCARD, Task};
 use crate::catalog::{Asset, Claim};
 use crate::library::{NewJob, Upload, UploadState};
-use crate::media::{AssetId, DESCRIPTOR, Descriptor, Rendition, SCHEMA_VERSION};
+use crate::media::{AssetId, DESCRIPTOR, Descriptor, Details, Rendition, SCHEMA_VERSION};
 use crate::metrics::Fate;
 use bytes::Bytes;
 
@@ -99,6 +99,7 @@ impl Ingest {
                 let nothing = Descriptor {
                     version: SCHEMA_VERSION,
                     title: row.title.clone(),
+                    details: Details::default(),
                     reference: None,
                     renditions: Vec::new(),
                 };

@@ -20,7 +20,11 @@ impl Ingest {
             return Ok((row, None));
         }
         let asset = self.catalog.open(id).await?;
-        let row = known.unwrap_or_else(|| row_of(&asset, None, now()));
+        let row = row_of(&asset, known.clone(), known.as_ref().map_or_else(now, |row| row.updated));
+        // Whoever edits an `asset.json` by hand finds in lists what it says.
+        if known.is_some_and(|known| (&known.title, &known.details) != (&row.title, &row.details)) {
+            self.library.put_asset(&row, now()).await?;
+        }
         Ok((row, Some(asset)))
     }
 

@@ -31,14 +31,8 @@ impl Target {
         let asset = asset.map(|name| AssetId::new(name).ok_or_else(|| Error::Name(name.into()))).transpose()?;
         // Browsers send paths for folders, and some systems' separators.
         let base = filename.unwrap_or("").rsplit(['/', '\\']).next().unwrap_or("");
-        let (stem, extension) = base.rsplit_once('.').unwrap_or((base, ""));
-        let extension = match extension.to_ascii_lowercase() {
-            known if is_media(&format!("a.{known}")) => known,
-            other => match media_type.and_then(extension_of).filter(|_| other.is_empty()) {
-                Some(extension) => extension.into(),
-                None => return Err(Error::Type(filename.unwrap_or("a file without a name").into())),
-            },
-        };
+        let stem = base.rsplit_once('.').map_or(base, |(stem, _)| stem);
+        let extension = extension(filename, media_type)?;
         let stem = plain(stem).unwrap_or_else(|| "video".into());
         let mark: String = id.chars().take(MARK).collect();
         let file = format!("{stem}-{mark}.{extension}");
@@ -54,6 +48,17 @@ impl Target {
     pub(super) fn unmarked(&self) -> Option<AssetId> {
         AssetId::new(&self.stem)
     }
+}
+
+/// The extension that a file called `filename` gets, in lower case; `media_type` tells it where the name has none.
+pub fn extension(filename: Option<&str>, media_type: Option<&str>) -> Result<String, Error> {
+    let base = filename.unwrap_or("").rsplit(['/', '\\']).next().unwrap_or("");
+    let extension = base.rsplit_once('.').map_or("", |(_, extension)| extension).to_ascii_lowercase();
+    if is_media(&format!("a.{extension}")) {
+        return Ok(extension);
+    }
+    let known = media_type.and_then(extension_of).filter(|_| extension.is_empty());
+    known.map(Into::into).ok_or_else(|| Error::Type(filename.unwrap_or("a file without a name").into()))
 }
 
 /// Whether a file has a name that an upload gave it.

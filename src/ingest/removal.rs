@@ -13,7 +13,7 @@ use super::service::{Ingest, millis, now};
 use super::worker::{PURGE, Task};
 use crate::catalog::{Asset, Claim};
 use crate::library::{AssetRow, NewJob, Upload, UploadState};
-use crate::media::{AssetId, DESCRIPTOR, Descriptor, SCHEMA_VERSION, u64_from_usize};
+use crate::media::{AssetId, DESCRIPTOR, Descriptor, Details, SCHEMA_VERSION, u64_from_usize};
 use crate::metrics::Fate;
 use serde::{Deserialize, Serialize};
 
@@ -96,7 +96,13 @@ impl Ingest {
             Some(row) => row,
             None => self.doomed(id, known).await?,
         };
-        let nothing = Descriptor { version: SCHEMA_VERSION, title: None, reference: None, renditions: Vec::new() };
+        let nothing = Descriptor {
+            version: SCHEMA_VERSION,
+            title: None,
+            details: Details::default(),
+            reference: None,
+            renditions: Vec::new(),
+        };
         self.describe(id, &nothing).await?;
         self.gone(id).await?;
         self.library.enqueue(&purging(id, row.purge_at.unwrap_or_default()), now()).await?;
@@ -222,10 +228,20 @@ fn parsed(row: &AssetRow) -> Result<Before, Error> {
 
 /// What is told of `asset`, created when it was `known` first.
 pub(super) fn row_of(asset: &Asset, known: Option<AssetRow>, now: i64) -> AssetRow {
+    let (title, details, created) = known.map_or((None, Details::default(), now), |known| {
+        let AssetRow { title, details, created, .. } = known;
+        (title, details, created)
+    });
+    // The library alone knows what a loose file is called.
+    let (title, details) = match &asset.details {
+        Some(details) => (asset.title.clone(), details.clone()),
+        None => (title.unwrap_or_else(|| asset.title.clone()), details),
+    };
     AssetRow {
         id: asset.id.as_str().into(),
-        title: Some(asset.title.clone()),
-        created: known.map_or(now, |known| known.created),
+        title: Some(title),
+        details,
+        created,
         updated: now,
         bytes: asset.files.iter().map(|file| file.object.size()).sum(),
         millis: u64::try_from(asset.plan.end().micros() / 1_000).unwrap_or(0),

@@ -57,6 +57,7 @@ impl Ingest {
         let told = now().saturating_sub(millis(TOLD));
         self.library.forget_jobs(told).await?;
         self.library.forget_uploads(told).await?;
+        self.library.forget_upload_tokens(told).await?;
         if round.is_multiple_of(SYNC) {
             self.sync().await?;
         }

@@ -118,6 +118,10 @@ pub fn creation(headers: Headers<'_>) -> Result<Creation, Refusal> {
             return Err(Refusal::Header { name: "Upload-Defer-Length", value: value.into(), allowed });
         }
     }
+    if let Some(value) = headers.get("upload-concat") {
+        let allowed = "parts of uploads are not taken here: Tus-Extension lists what is";
+        return Err(Refusal::Header { name: "Upload-Concat", value: value.into(), allowed });
+    }
     let metadata = Metadata::parse(headers.get("upload-metadata").unwrap_or(""))?;
     let brings = headers.get("content-type").is_some_and(is_bytes);
     let body = brings.then(|| bytes(headers, 0)).transpose()?;
@@ -202,6 +206,12 @@ mod tests {
         ] {
             assert!(length(&wrong).is_err(), "{wrong:?}");
         }
+    }
+
+    #[test]
+    fn a_part_of_an_upload_is_no_upload() {
+        let made = asked(&[RIGHT, ("upload-length", "9"), ("upload-concat", "partial")], creation);
+        assert!(matches!(made, Err(Refusal::Header { name: "Upload-Concat", .. })), "{made:?}");
     }
 
     #[test]

@@ -5,11 +5,12 @@ use super::engine::Purpose;
 use super::paging::rows;
 use super::value::{Row, narrow, number};
 use super::{Error, Library};
+use crate::media::Details;
 
 /// The columns of an asset.
 macro_rules! columns {
     () => {
-        "id, title, created, updated, bytes, millis, files, deleted, purge_at, asset_json"
+        "id, title, details, created, updated, bytes, millis, files, deleted, purge_at, asset_json"
     };
 }
 pub(super) use columns;
@@ -21,6 +22,8 @@ pub struct AssetRow {
     pub id: String,
     /// What it is called.
     pub title: Option<String>,
+    /// What else people are told of it.
+    pub details: Details,
     /// When it was first put.
     pub created: i64,
     /// When it was last put.
@@ -44,6 +47,7 @@ impl AssetRow {
         Ok(Self {
             id: row.text("id")?,
             title: row.maybe_text("title")?,
+            details: read_details(&row.text("details")?)?,
             created: row.number("created")?,
             updated: row.number("updated")?,
             bytes: row.count("bytes")?,
@@ -56,6 +60,13 @@ impl AssetRow {
     }
 }
 
+fn read_details(json: &str) -> Result<Details, Error> {
+    if json.is_empty() {
+        return Ok(Details::default());
+    }
+    serde_json::from_str(json).map_err(|error| Error::Row { why: format!("details: {error}") })
+}
+
 /// What is searched, of a row and in a query.
 pub(super) fn searched(text: &str) -> String {
     text.to_lowercase()
@@ -65,11 +76,17 @@ impl Library {
     /// Adds an asset, or changes all of it: `updated` becomes `now`, and `created` counts for a new one alone.
     pub async fn put_asset(&self, row: &AssetRow, now: i64) -> Result<(), Error> {
         const SQL: &str = "INSERT INTO assets (id, title, searched, created, updated, bytes, millis, files, deleted, \
-             purge_at, asset_json) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (id) DO UPDATE SET \
+             purge_at, asset_json, details) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT (id) DO UPDATE SET \
              title = excluded.title, searched = excluded.searched, updated = excluded.updated, bytes = excluded.bytes, \
              millis = excluded.millis, files = excluded.files, deleted = excluded.deleted, \
-             purge_at = excluded.purge_at, asset_json = excluded.asset_json";
-        let text = format!("{}\n{}", row.id, row.title.as_deref().unwrap_or_default());
+             purge_at = excluded.purge_at, asset_json = excluded.asset_json, details = excluded.details";
+        let texts = [row.id.as_str(), row.title.as_deref().unwrap_or_default()];
+        let text = texts.into_iter().chain(row.details.texts()).collect::<Vec<_>>().join("\n");
+        let details = if row.details.is_empty() {
+            String::new()
+        } else {
+            serde_json::to_string(&row.details).map_err(|error| Error::Row { why: error.to_string() })?
+        };
         let values = vec![
             (&row.id).into(),
             (&row.title).into(),
@@ -82,6 +99,7 @@ impl Library {
             row.deleted.into(),
             row.purge_at.into(),
             (&row.before).into(),
+            (&details).into(),
         ];
         self.engine().ask(Purpose::Write, SQL, values).await.map(|_| ())
     }

@@ -76,7 +76,7 @@ impl AssetSort {
 /// Which assets, in which order.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AssetQuery {
-    /// A part of the name or the title, in upper or lower case; every character stands for itself.
+    /// A part of the name, the title or the details, in upper or lower case; every character stands for itself.
     pub search: Option<String>,
     /// What they are sorted by; their names decide between equals.
     pub sort: AssetSort,
@@ -88,6 +88,8 @@ pub struct AssetQuery {
     pub limit: u32,
     /// Whether to list those that are deleted, and only those; else those that are not.
     pub deleted: bool,
+    /// What their names begin with, one of these; empty: anything.
+    pub prefixes: Vec<String>,
 }
 
 impl Library {
@@ -98,6 +100,7 @@ impl Library {
         if let Some(search) = query.search.as_deref().filter(|search| !search.is_empty()) {
             page.only("searched LIKE ? ESCAPE '!'", [(&pattern(search)).into()]);
         }
+        page.below("id", &query.prefixes);
         let name = format!("id {}", self.engine().bytewise());
         let key = match query.sort {
             AssetSort::Name => name.clone(),
@@ -151,6 +154,7 @@ mod tests {
         let row = AssetRow {
             id: "film".into(),
             title: None,
+            details: crate::media::Details::default(),
             created: 3,
             updated: 4,
             bytes: 5,

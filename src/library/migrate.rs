@@ -9,7 +9,11 @@ use sqlx::{SqlSafeStr, SqlitePool};
 use std::time::Duration;
 
 /// Number, name and text of each step.
-const STEPS: [(i64, &str, &str); 1] = [(1, "begin", include_str!("migrations/1_begin.sql"))];
+const STEPS: [(i64, &str, &str); 3] = [
+    (1, "begin", include_str!("migrations/1_begin.sql")),
+    (2, "upload tokens", include_str!("migrations/2_upload_tokens.sql")),
+    (3, "asset details", include_str!("migrations/3_asset_details.sql")),
+];
 
 /// How long to migrate, or to wait for another one who does.
 const MIGRATING: Duration = Duration::from_mins(1);

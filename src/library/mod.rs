@@ -8,7 +8,7 @@
 //!   uploads   receiving ─► received ─► published      one writer at a time, fenced by an epoch
 //!   jobs      queued ─► running ─► done               one worker at a time, fenced by attempt and owner
 //!   lease       └ claim, renew, complete, fail …      wake: who waits for jobs
-//!   keys      who may ask: hashes, never secrets
+//!   keys      who may call: hashes, never secrets; tokens: the same for one upload
 //!   assets    what the catalogue lists; a lock on each name
 //! ```
 //! Nothing here knows the time: `now` is an argument, in milliseconds since the epoch. Where several processes ask for the
@@ -27,6 +27,7 @@ mod migrate;
 mod paging;
 mod postgres;
 mod sqlite;
+mod tokens;
 mod uploads;
 mod usage;
 mod value;
@@ -40,4 +41,5 @@ pub use keys::Key;
 pub use lease::Renewal;
 pub use listing::{AssetQuery, AssetSort};
 pub use paging::LIMIT;
+pub use tokens::UploadToken;
 pub use uploads::{NewUpload, Upload, UploadState};

@@ -80,6 +80,15 @@ impl Page {
         self.conditions.push(text);
     }
 
+    /// Only rows whose `column` begins with one of `prefixes`; none of them asks nothing.
+    pub(super) fn below(&mut self, column: &str, prefixes: &[String]) {
+        let each = prefixes.iter().map(|prefix| format!("substr({column}, 1, {}) = ?", prefix.chars().count()));
+        let each: Vec<String> = each.collect();
+        if !each.is_empty() {
+            self.only(&format!("({})", each.join(" OR ")), prefixes.iter().map(Value::from));
+        }
+    }
+
     /// The statement and its parameters: at most `limit` rows in this order.
     pub(super) fn statement(mut self, order: &str, limit: u32) -> (sqlx::SqlStr, Vec<Value>) {
         self.values.push(rows(limit));
@@ -104,6 +113,17 @@ mod tests {
              ORDER BY id LIMIT $4";
         assert_eq!(sql.as_str(), wanted);
         assert_eq!(values, ["queued".into(), 7.into(), "j".into(), 1_000.into()]);
+    }
+
+    #[test]
+    fn prefixes_are_alternatives_and_none_asks_nothing() {
+        let mut page = Page::of("SELECT id FROM assets");
+        page.below("id", &[]);
+        page.below("id", &["ü/".into(), "b/".into()]);
+        let (sql, values) = page.statement("id", 1);
+        let wanted =
+            "SELECT id FROM assets WHERE (substr(id, 1, 2) = $1 OR substr(id, 1, 2) = $2) ORDER BY id LIMIT $3";
+        assert_eq!((sql.as_str(), values), (wanted, vec!["ü/".into(), "b/".into(), 1.into()]));
     }
 
     #[test]

@@ -177,17 +177,20 @@ impl Library {
     }
 
     /// Uploads, the newest first: at most `limit` behind `after`, which is what [`Upload::place`] said of the last one of
-    /// the page before, or its id if it is still there.
+    /// the page before, or its id if it is still there. Of assets alone whose names begin with one of `prefixes`, where
+    /// there are any.
     pub async fn uploads(
         &self,
         state: Option<UploadState>,
         after: Option<&str>,
         limit: u32,
+        prefixes: &[String],
     ) -> Result<Vec<Upload>, Error> {
         let mut page = Page::of(concat!("SELECT ", columns!(), " FROM uploads"));
         if let Some(state) = state {
             page.only("state = ?", [state.word().into()]);
         }
+        page.below("asset", prefixes);
         if let Some((created, id)) = self.place(List::Uploads, after).await? {
             page.only("(created, id) < (?, ?)", [created.into(), (&id).into()]);
         }

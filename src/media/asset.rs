@@ -1,5 +1,6 @@
 //! What an asset is called, and what its `asset.json` may say of it.
 
+use super::details::{Details, DetailsError};
 use super::track::Language;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -85,6 +86,9 @@ pub struct Descriptor {
     /// What the gallery calls the asset; its name where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
+    /// What else people are told of it.
+    #[serde(default, skip_serializing_if = "Details::is_empty")]
+    pub details: Details,
     /// The file that sets the start and the cuts; the first rendition that has video where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
@@ -197,6 +201,9 @@ pub enum DescriptorError {
     /// A language that is none.
     #[error("asset.json: `{0}` is not a language tag of RFC 5646")]
     Language(String),
+    /// Details out of their bounds.
+    #[error("asset.json: `details`: {0}")]
+    Details(#[from] DetailsError),
     /// More than one default audio track.
     #[error("asset.json: more than one audio entry says `default`")]
     Defaults,
@@ -221,6 +228,7 @@ impl Descriptor {
         if self.version != SCHEMA_VERSION {
             return Err(DescriptorError::Version(self.version));
         }
+        self.details.check()?;
         for (at, rendition) in self.renditions.iter().enumerate() {
             let file = &rendition.file;
             if !is_file_name(file) {
@@ -315,7 +323,7 @@ mod tests {
         assert_eq!(error(named), DescriptorError::Name("b/c".into()));
         assert_eq!(
             error("{\"version\":1,\n\"renditons\":[]}").to_string(),
-            "asset.json: unknown field `renditons`, expected one of `version`, `title`, `reference`, `renditions` at line 2 column 11"
+            "asset.json: unknown field `renditons`, expected one of `version`, `title`, `details`, `reference`, `renditions` at line 2 column 11"
         );
     }
 }

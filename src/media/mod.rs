@@ -3,6 +3,7 @@
 mod asset;
 mod codec;
 mod columns;
+mod details;
 mod frozen;
 mod id;
 mod index;
@@ -26,6 +27,7 @@ pub use asset::{
 };
 pub use codec::{AAC_RATES, Aac, Arrangement, Codec, Family, Sound, Supplemental};
 pub use columns::{Column, Packing};
+pub use details::{Details, DetailsError, TITLE_LIMIT, check_title};
 pub use frozen::{Damage, Form, Missing, REVISION, Reader, Thawed};
 pub use id::{ContentId, Version, VersionError};
 pub use index::{Sample, SampleIndex};

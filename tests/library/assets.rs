@@ -2,12 +2,14 @@
 
 use crate::scene::{on_each_engine, open};
 use afflux::library::{AssetQuery, AssetRow, AssetSort, Error, Library};
+use afflux::media::Details;
 use tokio::task::JoinSet;
 
 fn asset(id: &str) -> AssetRow {
     AssetRow {
         id: id.into(),
         title: None,
+        details: Details::default(),
         created: 0,
         updated: 0,
         bytes: 0,
@@ -31,6 +33,7 @@ fn a_row_is_put_whole_and_keeps_when_it_was_made() {
         let library = open(url).await;
         let first = AssetRow {
             title: Some("Ein Film".into()),
+            details: Details { tags: vec!["night".into()], ..Details::default() },
             created: 3,
             updated: 3,
             bytes: 1 << 40,

@@ -1,7 +1,7 @@
 //! Keys: only hashes are there, and the very first one is made once.
 
 use crate::scene::{on_each_engine, open};
-use afflux::library::{Error, Key};
+use afflux::library::{Error, Key, UploadToken};
 use tokio::task::JoinSet;
 
 fn key(id: &str) -> Key {
@@ -61,5 +61,42 @@ fn a_key_is_revoked_once_and_its_use_is_known_to_the_minute() {
         assert_eq!(library.revoke_key("k", 8).await, Ok(false));
         assert_eq!(library.revoke_key("none", 8).await, Ok(false));
         assert_eq!(library.key_by_hash("hash").await.unwrap().unwrap().revoked, Some(7));
+    });
+}
+
+#[test]
+fn of_many_who_use_one_upload_token_one_gets_an_upload() {
+    on_each_engine(async |url| {
+        let handles = [open(url).await, open(url).await, open(url).await];
+        handles[0].insert_key(&key("k"), "hash of k").await.unwrap();
+        let token = UploadToken {
+            id: "t".into(),
+            asset: "films/night".into(),
+            largest: 7,
+            types: "mp4,mov".into(),
+            key: "k".into(),
+            created: 1,
+            expires: 500,
+            upload: None,
+        };
+        handles[0].insert_upload_token(&token, "hash").await.unwrap();
+        assert_eq!(handles[1].upload_token("hash", 9).await, Ok(Some(token.clone())));
+        let mut users = JoinSet::new();
+        for number in 0..18 {
+            let library = handles[number % 3].clone();
+            users.spawn(async move { library.spend_upload_token("t", &format!("u{number}"), 9).await.unwrap() });
+        }
+        assert_eq!(users.join_all().await.into_iter().filter(|spent| *spent).count(), 1);
+        let spent = handles[1].upload_token("hash", 9).await.unwrap().unwrap().upload.unwrap();
+        // Whoever came to nothing gives it back, and nobody else does.
+        assert_eq!(handles[1].restore_upload_token("t", "another").await, Ok(false));
+        assert_eq!(handles[1].restore_upload_token("t", &spent).await, Ok(true));
+        assert_eq!(handles[2].spend_upload_token("t", "late", 500).await, Ok(false));
+        // It is worth no more than the key that made it, and no other key revokes it.
+        assert_eq!(handles[2].upload_token("hash", 1_000).await, Ok(None));
+        handles[2].revoke_key("k", 9).await.unwrap();
+        assert_eq!(handles[1].upload_token("hash", 9).await, Ok(None));
+        assert_eq!(handles[1].delete_upload_token("t", "other").await, Ok(false));
+        assert_eq!(handles[1].forget_upload_tokens(501).await, Ok(1));
     });
 }

@@ -188,7 +188,7 @@ fn pages_give_each_upload_once_while_others_come_and_go() {
         }
         let (mut walked, mut after) = (Vec::new(), None);
         loop {
-            let page = library.uploads(Some(UploadState::Receiving), after.as_deref(), 4).await.unwrap();
+            let page = library.uploads(Some(UploadState::Receiving), after.as_deref(), 4, &[]).await.unwrap();
             let Some(last) = page.last() else {
                 break;
             };

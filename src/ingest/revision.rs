@@ -1,0 +1,132 @@
+//! Titles and descriptive metadata, changed: written through `asset.json` where an asset has one, as that is what players'
+//! pages show; kept in the library alone where it has none.
+
+use super::error::Error;
+use super::random::token;
+use super::removal::row_of;
+use super::service::{Ingest, now};
+use crate::catalog::Claim;
+use crate::library::AssetRow;
+use crate::media::{AssetId, Descriptor, Details, check_title};
+use std::collections::BTreeMap;
+
+/// A change of one field: `None` leaves it, `Some(None)` removes it.
+pub type FieldChange<T> = Option<Option<T>>;
+
+/// What changes of an asset's description.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Revision {
+    /// What people call it.
+    pub title: FieldChange<String>,
+    /// What it is about.
+    pub description: FieldChange<String>,
+    /// Words to find it by; all of them.
+    pub tags: FieldChange<Vec<String>>,
+    /// The language of the whole.
+    pub language: FieldChange<String>,
+    /// The keys that change.
+    pub custom: FieldChange<BTreeMap<String, Option<String>>>,
+}
+
+impl Revision {
+    /// Whether nothing changes.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Title and details as they are behind it.
+    fn apply(&self, title: Option<String>, mut details: Details) -> Result<(Option<String>, Details), Error> {
+        let title = self.title.clone().unwrap_or(title);
+        if let Some(description) = &self.description {
+            details.description.clone_from(description);
+        }
+        if let Some(tags) = &self.tags {
+            details.tags = tags.clone().unwrap_or_default();
+        }
+        if let Some(language) = &self.language {
+            details.language.clone_from(language);
+        }
+        match &self.custom {
+            None => {}
+            Some(None) => details.custom.clear(),
+            Some(Some(changed)) => {
+                details.custom.retain(|key, _| !changed.contains_key(key));
+                let kept = changed.iter().filter_map(|(key, value)| Some((key.clone(), value.clone()?)));
+                details.custom.extend(kept);
+            }
+        }
+        let wrong = |error: crate::media::DetailsError| Error::Field(error.to_string());
+        title.as_deref().map_or(Ok(()), check_title).and_then(|()| details.check()).map_err(wrong)?;
+        Ok((title, details))
+    }
+}
+
+impl Ingest {
+    /// Changes what is said of the asset `id`; as it is then.
+    pub async fn revise(&self, id: &AssetId, revision: &Revision) -> Result<AssetRow, Error> {
+        let held = token::<8>();
+        self.hold(id, &held).await?;
+        let revised = self.revise_held(id, revision).await;
+        self.library.unlock_asset(id.as_str(), &held).await?;
+        revised
+    }
+
+    async fn revise_held(&self, id: &AssetId, revision: &Revision) -> Result<AssetRow, Error> {
+        let known = self.library.asset(id.as_str()).await?;
+        if known.as_ref().is_some_and(|row| row.deleted.is_some()) {
+            return Err(Error::Conflict(format!("{id} is deleted: restore it first")));
+        }
+        let asset = self.catalog.open(id).await?;
+        let row = match self.catalog.claim(id).await? {
+            Claim::Described(descriptor) => {
+                let before = Descriptor::clone(&descriptor);
+                let (title, details) = revision.apply(before.title.clone(), before.details.clone())?;
+                let after = Descriptor { title, details, ..before };
+                if after != *descriptor {
+                    self.describe(id, &after).await?;
+                }
+                let asset = self.catalog.renewed(id).await?;
+                row_of(&asset, known, now())
+            }
+            Claim::None | Claim::Loose => {
+                let row = row_of(&asset, known, now());
+                let (title, details) = revision.apply(row.title.clone(), row.details.clone())?;
+                AssetRow { title: Some(title.unwrap_or_else(|| id.last_part().into())), details, ..row }
+            }
+        };
+        self.library.put_asset(&row, now()).await?;
+        tracing::info!(asset = %id, "the description of an asset is changed");
+        Ok(row)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Revision;
+    use crate::media::Details;
+
+    #[test]
+    fn what_is_not_named_stays_and_null_removes() {
+        let before = Details {
+            description: Some("old".into()),
+            tags: vec!["a".into()],
+            language: Some("en".into()),
+            custom: [("a", "1"), ("b", "2")].map(|(key, value)| (key.into(), value.into())).into(),
+        };
+        let revision = Revision {
+            description: Some(None),
+            custom: Some(Some([("a".into(), None), ("c".into(), Some("3".into()))].into())),
+            ..Revision::default()
+        };
+        let (title, after) = revision.apply(Some("T".into()), before.clone()).unwrap();
+        let custom = [("b", "2"), ("c", "3")].map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+        assert_eq!((title, after), (Some("T".into()), Details { description: None, custom, ..before }));
+    }
+
+    #[test]
+    fn what_would_be_out_of_bounds_is_refused() {
+        let revision = Revision { title: Some(Some("a\u{7}".into())), ..Revision::default() };
+        assert!(revision.apply(None, Details::default()).is_err());
+    }
+}
