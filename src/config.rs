@@ -58,7 +58,7 @@ pub struct Listen {
     /// Uploads alone, beside the private listener; none where absent.
     #[serde(deserialize_with = "some_address")]
     pub upload: Option<SocketAddr>,
-    /// How players reach the public listener; its address where empty.
+    /// How players reach the public listener. Empty: by its address, or by the host of the API's caller where it has all.
     #[serde(deserialize_with = "public_url")]
     pub public_url: String,
 }

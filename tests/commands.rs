@@ -294,10 +294,10 @@ fn keys_are_made_used_and_revoked() {
     let ci = Person::at(&admin.server, &secret);
     assert_eq!(ci.says(&["assets"]).done(), "there are no assets\n");
     let (code, why) = ci.says(&["keys"]).refused();
-    assert_eq!((code, why.as_str()), (Some(1), "afflux: the key `ci` may read,write; this needs admin\n"));
+    assert_eq!((code, why.as_str()), (Some(1), "afflux: the key `ci` has the scopes write; this needs admin\n"));
     let table = admin.says(&["keys", "list"]).done();
     let line = table.lines().find(|line| line.starts_with(&id)).unwrap();
-    assert_eq!(line.split_whitespace().skip(1).take(3).collect::<Vec<_>>(), ["ci", "read,write", "good"]);
+    assert_eq!(line.split_whitespace().skip(1).take(3).collect::<Vec<_>>(), ["ci", "write", "good"]);
     assert!(!table.contains(&secret));
     assert_eq!(admin.says(&["keys", "revoke", &id]).done(), format!("revoked {id}\n"));
     assert_eq!(ci.says(&["assets"]).refused(), (Some(1), "afflux: the key was revoked\n".into()));

@@ -79,13 +79,14 @@ for folder in players emulators clients; do
     fi
 done
 
-# An S3 server that keeps versions, what fills it, and what uploads, in a Python environment of their own.
+# An S3 server that keeps versions, what fills it, what uploads, and what checks the API, in a Python environment of
+# their own.
 stamp=.venv/.requirements-installed
 listed=$(mktemp)
 passing+=("$listed")
-cat emulators/requirements.txt clients/requirements.txt >"$listed"
+cat emulators/requirements.txt clients/requirements.txt api/requirements.txt >"$listed"
 if is_outdated "$listed" "$stamp"; then
-    echo "setup: installing an S3 server, and what uploads"
+    echo "setup: installing an S3 server, what uploads, and what checks the API"
     python3 -m venv --clear .venv
     .venv/bin/pip install --quiet --disable-pip-version-check --no-deps --requirement "$listed"
     cp "$listed" "$stamp"

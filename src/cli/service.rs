@@ -2,7 +2,7 @@
 //! answer, players are served all the same, and it is tried again.
 
 use crate::config::{Config, Database};
-use crate::control::{Control, first_key};
+use crate::control::{Control, Players, first_key};
 use crate::ingest::{Ingest, Settings};
 use crate::library::{self, Library};
 use crate::metrics::Metrics;
@@ -37,11 +37,8 @@ impl Service {
         (public, stop): (SocketAddr, CancellationToken),
     ) -> Result<Option<Self>, library::Error> {
         let Some(url) = url(config) else { return Ok(None) };
-        let players = match config.listen.public_url.as_str() {
-            "" => format!("http://{public}"),
-            said => said.to_owned(),
-        };
-        let control = Control::new(&players, &config.ingest.origins);
+        let players = Players::new(&config.listen.public_url, public);
+        let control = Control::new(players, &config.ingest.origins);
         let mut service = Self { control, ingest: Arc::default(), first_key: None };
         let (origin, metrics) = (Arc::clone(origin), Arc::clone(metrics));
         let opening = Opening { url, settings: Settings::of(config), origin, metrics, stop };

@@ -1,20 +1,23 @@
-//! Assets: listed, looked at, deleted and had back. An asset's name has slashes, so its paths are taken apart here.
+//! Assets: listed, looked at, described, deleted and had back. An asset's name has slashes, so its paths are taken apart here.
 
 use super::desk::Control;
-use super::extract::Asked;
-use super::keys::Scope;
+use super::extract::{Asked, Named, Unread};
 use super::problem::Problem;
+use super::scope::Right;
 use super::uploads::{limit, whole};
 use super::views::{AssetView, AssetWhole, Page};
-use crate::ingest::Error;
+use super::words::{Custom, SortWord, Tag};
+use crate::http::ProblemKind;
+use crate::ingest::{Error, FieldChange, Revision};
 use crate::library::{AssetQuery, AssetSort};
 use crate::media::AssetId;
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Path, State};
-use axum::http::{HeaderMap, Method, Response, StatusCode};
+use axum::extract::State;
+use axum::http::{HeaderMap, Method, Response};
 use axum::response::IntoResponse;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
+use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
 /// What of the assets.
@@ -22,13 +25,15 @@ use utoipa::ToSchema;
 #[serde(deny_unknown_fields, default)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Searched {
-    /// What `next` of the page before says.
+    /// `next` of the page before.
     after: Option<String>,
-    /// Entries of a page: 1 to 500, 50 where absent.
+    /// Entries of a page; 50 where absent.
+    #[param(minimum = 1, maximum = 500)]
     limit: Option<u32>,
     /// Only those whose name or title has this in it.
     search: Option<String>,
-    /// name, created, updated or bytes; `-` before it for the other way round. name where absent.
+    /// The order; by name where absent.
+    #[param(value_type = Option<SortWord>, inline)]
     sort: Option<String>,
     /// Whether deleted ones are listed, instead of those that are there.
     deleted: bool,
@@ -45,33 +50,70 @@ impl Searched {
             "bytes" => AssetSort::Bytes,
             _ => {
                 let allowed = "name, created, updated or bytes is allowed, a - before it or not";
-                return Err(Problem::new(StatusCode::BAD_REQUEST, format!("`sort` is `{sort}`; {allowed}")));
+                return Err(Problem::new(ProblemKind::BadQuery, format!("`sort` is `{sort}`; {allowed}")));
             }
         };
         let limit = limit(self.limit)?;
-        Ok(AssetQuery { search: self.search, sort: by, descending, after: self.after, limit, deleted: self.deleted })
+        Ok(AssetQuery {
+            search: self.search,
+            sort: by,
+            descending,
+            after: self.after,
+            limit,
+            deleted: self.deleted,
+            prefixes: Vec::new(),
+        })
     }
 }
 
 /// Assets.
-#[utoipa::path(get, path = "/api/assets", tag = "assets", params(Searched), security(("key" = [])), responses((status = 200, body = Page<AssetView>)))]
+#[utoipa::path(get, path = "/api/assets", operation_id = "listAssets", tag = "assets", params(Searched), security(("key" = ["read"])), responses((status = 200, description = "A page of assets", body = Page<AssetView>)))]
 pub(super) async fn list(
     State(control): State<Control>,
     headers: HeaderMap,
     Asked(searched): Asked<Searched>,
 ) -> Result<Json<Page<AssetView>>, Problem> {
-    let (ingest, _) = control.allowed(&headers, Scope::Read).await?;
-    let (rows, next) = ingest.library().list_assets(&searched.query()?).await?;
-    let items = rows.into_iter().map(|row| AssetView::of(row, &control.players)).collect();
+    let (ingest, caller) = control.allowed(&headers, Right::Read).await?;
+    let query = AssetQuery { prefixes: caller.readable(), ..searched.query()? };
+    let (rows, next) = ingest.library().list_assets(&query).await?;
+    let players = control.players(&headers);
+    let items = rows.into_iter().map(|row| AssetView::of(row, &players)).collect();
     Ok(Json(Page { items, next }))
 }
 
-/// What is done to an asset.
+/// What changes of an asset. A field that is absent stays as it is; one that is null is removed.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Change {
-    /// false: it is given back.
-    deleted: bool,
+    /// true: the asset is deleted, and nothing else is changed. false: it is given back before all else.
+    #[serde(default)]
+    deleted: Option<bool>,
+    /// What people call it.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 200, pattern = "^[^\\x00-\\x20\\x7f-\\x9f]+$")]
+    title: FieldChange<String>,
+    /// What it is about.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 5000, pattern = "^[^\\x00-\\x20\\x7f-\\x9f]+$")]
+    description: FieldChange<String>,
+    /// Words to find it by: up to 32 of up to 64 characters.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<Vec<Tag>>, max_items = 32)]
+    tags: FieldChange<Vec<String>>,
+    /// The language of the whole, as RFC 5646 writes it.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>, pattern = "^[a-z]{2,3}(-[A-Z]{2})?$")]
+    language: FieldChange<String>,
+    /// The keys of one's own that change; one that is null is removed. Up to 32 in all, with values of up to 1,000
+    /// characters.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<Custom>)]
+    custom: FieldChange<BTreeMap<String, Option<String>>>,
+}
+
+/// A field that is there, null or not.
+fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<FieldChange<T>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
 }
 
 /// What is below `/api/assets/`: an asset, or a file of one. `files` is no part of an asset's name.
@@ -79,7 +121,7 @@ pub(super) async fn below(
     State(control): State<Control>,
     method: Method,
     headers: HeaderMap,
-    Path(path): Path<String>,
+    Named(path): Named,
     body: Body,
 ) -> Result<Response<Body>, Problem> {
     if let Some((asset, name)) = path.split_once("/files/") {
@@ -101,7 +143,7 @@ pub(super) async fn below(
 pub(super) async fn file(
     State(control): State<Control>,
     headers: HeaderMap,
-    Path(path): Path<String>,
+    Named(path): Named,
     body: Body,
 ) -> Result<Response<Body>, Problem> {
     let (asset, name) = path.split_once("/files/").ok_or(Error::NotFound("file"))?;
@@ -109,27 +151,36 @@ pub(super) async fn file(
 }
 
 async fn one(control: &Control, headers: &HeaderMap, id: &AssetId) -> Result<Response<Body>, Problem> {
-    let (ingest, _) = control.allowed(headers, Scope::Read).await?;
+    let (ingest, caller) = control.allowed(headers, Right::Read).await?;
+    caller.check_at(Right::Read, id.as_str())?;
     let (row, asset) = ingest.asset(id).await?;
-    Ok(Json(AssetWhole::of(row, asset.as_deref(), &control.players)).into_response())
+    Ok(Json(AssetWhole::of(row, asset.as_deref(), &control.players(headers))).into_response())
 }
 
 async fn delete(control: &Control, headers: &HeaderMap, id: &AssetId) -> Result<Response<Body>, Problem> {
-    let (ingest, _) = control.allowed(headers, Scope::Write).await?;
+    let (ingest, caller) = control.allowed(headers, Right::Write).await?;
+    caller.check_at(Right::Write, id.as_str())?;
     let row = ingest.delete(id).await?;
-    Ok(Json(AssetView::of(row, &control.players)).into_response())
+    Ok(Json(AssetView::of(row, &control.players(headers))).into_response())
 }
 
 async fn change(control: &Control, headers: &HeaderMap, id: &AssetId, body: Body) -> Result<Response<Body>, Problem> {
-    let (ingest, _) = control.allowed(headers, Scope::Write).await?;
-    let wrong = |why: String| Problem::new(StatusCode::BAD_REQUEST, why);
-    let text = axum::body::to_bytes(body, 4_096).await.map_err(|error| wrong(error.to_string()))?;
-    let change: Change = serde_json::from_slice(&text).map_err(|error| wrong(error.to_string()))?;
-    if change.deleted {
-        return delete(control, headers, id).await;
-    }
-    let row = ingest.restore(id).await?;
-    Ok(Json(AssetView::of(row, &control.players)).into_response())
+    let (ingest, caller) = control.allowed(headers, Right::Write).await?;
+    caller.check_at(Right::Write, id.as_str())?;
+    let change: Change = Unread::new(headers.clone(), body).json().await?;
+    let Change { deleted, title, description, tags, language, custom } = change;
+    let revision = Revision { title, description, tags, language, custom };
+    let row = match deleted {
+        Some(true) if revision.is_empty() => ingest.delete(id).await?,
+        Some(true) => return Err(Error::Field("`deleted` is true: nothing else can be changed with it".into()).into()),
+        Some(false) if revision.is_empty() => ingest.restore(id).await?,
+        Some(false) => {
+            ingest.restore(id).await?;
+            ingest.revise(id, &revision).await?
+        }
+        None => ingest.revise(id, &revision).await?,
+    };
+    Ok(Json(AssetView::of(row, &control.players(headers))).into_response())
 }
 
 /// Paths that one handler takes apart, as they are told.
@@ -138,22 +189,22 @@ pub(super) mod told {
     use crate::control::views::UploadView;
 
     /// One asset. Slashes of its name may stand as they are.
-    #[utoipa::path(get, path = "/api/assets/{asset}", tag = "assets", params(("asset" = String, Path)), security(("key" = [])), responses((status = 200, body = AssetWhole), (status = 404)))]
+    #[utoipa::path(get, path = "/api/assets/{asset}", operation_id = "getAsset", tag = "assets", params(("asset" = String, Path, description = "The asset's name; its slashes may stand as they are")), security(("key" = ["read"])), responses((status = 200, description = "The asset", body = AssetWhole)))]
     #[expect(dead_code, reason = "tells what `below` does")]
     fn one() {}
 
     /// Deletes an asset; it can be had back for `ingest.grace`.
-    #[utoipa::path(delete, path = "/api/assets/{asset}", tag = "assets", params(("asset" = String, Path)), security(("key" = [])), responses((status = 200, body = AssetView), (status = 404)))]
+    #[utoipa::path(delete, path = "/api/assets/{asset}", operation_id = "deleteAsset", tag = "assets", params(("asset" = String, Path, description = "The asset's name; its slashes may stand as they are")), security(("key" = ["write"])), responses((status = 200, description = "The asset, which can be restored until `purge_at`", body = AssetView)))]
     #[expect(dead_code, reason = "tells what `below` does")]
     fn delete() {}
 
-    /// Gives a deleted asset back.
-    #[utoipa::path(patch, path = "/api/assets/{asset}", tag = "assets", params(("asset" = String, Path)), request_body = Change, security(("key" = [])), responses((status = 200, body = AssetView), (status = 404)))]
+    /// Changes title and descriptive metadata, deletes, or gives a deleted asset back.
+    #[utoipa::path(patch, path = "/api/assets/{asset}", operation_id = "changeAsset", tag = "assets", params(("asset" = String, Path, description = "The asset's name; its slashes may stand as they are")), request_body = Change, security(("key" = ["write"])), responses((status = 200, description = "The asset as it is now", body = AssetView)))]
     #[expect(dead_code, reason = "tells what `below` does")]
     fn change() {}
 
     /// Takes a file whole; one of the same name is replaced. Nothing of it stays where it does not arrive whole.
-    #[utoipa::path(put, path = "/api/assets/{asset}/files/{name}", tag = "uploads", params(("asset" = String, Path), ("name" = String, Path)), request_body(content = Vec<u8>, content_type = "application/octet-stream"), security(("key" = [])), responses((status = 201, body = UploadView), (status = 413), (status = 415), (status = 422)))]
+    #[utoipa::path(put, path = "/api/assets/{asset}/files/{name}", operation_id = "putFile", tag = "uploads", params(("asset" = String, Path, description = "The asset's name; its slashes may stand as they are"), ("name" = String, Path, description = "The file's name; its extension tells its type")), request_body(content = Vec<u8>, content_type = "application/octet-stream"), security(("key" = ["upload"])), responses((status = 201, description = "The upload, published", body = UploadView)))]
     #[expect(dead_code, reason = "tells what `below` does")]
     fn whole() {}
 }

@@ -1,25 +1,99 @@
-//! What requests say, understood before a handler sees it; what is not is a problem as all others are.
+//! Requests in parts, understood when a handler asks: nothing of a body is read before it is known who sends it, and
+//! every part that cannot be understood is a problem in our own words.
 
 use super::problem::Problem;
-use axum::Json;
-use axum::extract::{FromRequest, FromRequestParts, Query, Request};
+use crate::http::ProblemKind;
+use crate::media::u64_from_usize;
+use axum::body::Body;
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Collected, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
+use std::convert::Infallible;
+use std::error::Error;
+use std::time::Duration;
+use tokio::time::timeout;
 
-/// What a body says, as JSON.
+/// Bytes of a JSON body at most.
+const JSON_LIMIT: usize = 64 << 10;
+
+/// How long a JSON body may take to arrive: at its largest, 6.4 KiB a second.
+const JSON_TIME: Duration = Duration::from_secs(10);
+
+/// A body of which nothing has been read.
 #[derive(Debug)]
-pub(super) struct Said<T>(pub(super) T);
+pub(super) struct Unread {
+    headers: HeaderMap,
+    body: Body,
+}
 
-impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Said<T> {
-    type Rejection = Problem;
+impl Unread {
+    /// A body that came with `headers`.
+    pub(super) const fn new(headers: HeaderMap, body: Body) -> Self {
+        Self { headers, body }
+    }
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let said = Json::<T>::from_request(request, state).await;
-        said.map(|Json(said)| Self(said)).map_err(|refusal| Problem::new(refusal.status(), refusal.body_text()))
+    /// Reads the body as a JSON object, within its bounds of size and time.
+    pub(super) async fn json<T: DeserializeOwned>(self) -> Result<T, Problem> {
+        if !self.headers.get(CONTENT_TYPE).is_some_and(is_json) {
+            return Err(Problem::new(ProblemKind::MediaType, "the body is JSON: Content-Type: application/json"));
+        }
+        let announced = self.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+        if announced.is_some_and(|length| length > u64_from_usize(JSON_LIMIT)) {
+            return Err(too_large());
+        }
+        parse(&self.read(JSON_TIME).await?)
+    }
+
+    /// The whole body, if it arrives within `time`.
+    async fn read(self, time: Duration) -> Result<Bytes, Problem> {
+        let read = timeout(time, Limited::new(self.body, JSON_LIMIT).collect()).await.map_err(|_| {
+            Problem::new(ProblemKind::BodyTooSlow, format!("the body took longer than {} s to arrive", time.as_secs()))
+        })?;
+        read.map(Collected::to_bytes).map_err(|error| {
+            if error.is::<LengthLimitError>() {
+                too_large()
+            } else {
+                Problem::new(ProblemKind::BadJson, "the body ended early")
+            }
+        })
     }
 }
 
-/// What a query asks for.
+fn too_large() -> Problem {
+    Problem::new(ProblemKind::BodyTooLarge, format!("the body has more than the {JSON_LIMIT} bytes that are allowed"))
+}
+
+impl<S: Send + Sync> FromRequest<S> for Unread {
+    type Rejection = Infallible;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Infallible> {
+        let (head, body) = request.into_parts();
+        Ok(Self::new(head.headers, body))
+    }
+}
+
+fn is_json(value: &HeaderValue) -> bool {
+    let essence = value.to_str().ok().and_then(|text| text.split(';').next()).unwrap_or_default().trim();
+    essence.eq_ignore_ascii_case("application/json")
+}
+
+/// What `text` says, which is one JSON object.
+fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, Problem> {
+    // An array of the fields' values would do for the deserializer, and is not what the API describes.
+    let is_object = text.trim_ascii_start().starts_with(b"{");
+    let json: Result<&serde_json::value::RawValue, _> = serde_json::from_slice(text);
+    json.map_err(|error| Problem::new(ProblemKind::BadJson, format!("the body is not JSON: {error}")))?;
+    if !is_object {
+        return Err(Problem::new(ProblemKind::BadField, "the body is a JSON object"));
+    }
+    serde_json::from_slice(text).map_err(|error| Problem::new(ProblemKind::BadField, error.to_string()))
+}
+
+/// The parameters of a query.
 #[derive(Debug)]
 pub(super) struct Asked<T>(pub(super) T);
 
@@ -27,7 +101,95 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Asked<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        // Databases take no NUL in a text.
+        if parts.uri.query().is_some_and(|query| query.contains("%00")) {
+            return Err(Problem::new(ProblemKind::BadQuery, "a parameter of the query has a NUL character"));
+        }
         let asked = Query::<T>::from_request_parts(parts, state).await;
-        asked.map(|Query(asked)| Self(asked)).map_err(|refusal| Problem::new(refusal.status(), refusal.body_text()))
+        asked
+            .map(|Query(asked)| Self(asked))
+            .map_err(|refusal| Problem::new(ProblemKind::BadQuery, format!("the query: {}", innermost(&refusal))))
+    }
+}
+
+/// The cause behind all others: the framework's own words stand in front of it.
+fn innermost(error: &dyn Error) -> String {
+    let mut error = error;
+    while let Some(cause) = error.source() {
+        error = cause;
+    }
+    error.to_string()
+}
+
+/// The part of a path that names one thing.
+#[derive(Debug)]
+pub(super) struct Named(pub(super) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Named {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let named = Path::<String>::from_request_parts(parts, state).await;
+        let named = named.ok().map(|Path(name)| name).filter(|name| !name.contains('\0'));
+        let detail = "the path is not percent-encoded UTF-8, or has a NUL character";
+        named.map(Self).ok_or_else(|| Problem::new(ProblemKind::PathNotFound, detail))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{JSON_LIMIT, Unread};
+    use axum::body::Body;
+    use axum::http::{HeaderMap, StatusCode};
+    use axum::response::IntoResponse;
+    use bytes::Bytes;
+    use std::convert::Infallible;
+    use std::time::Duration;
+
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Fields {
+        a: u8,
+    }
+
+    async fn status(media_type: &'static str, body: Body) -> u16 {
+        let headers = HeaderMap::from_iter([(super::CONTENT_TYPE, media_type.parse().unwrap())]);
+        let read = Unread::new(headers, body).json::<Fields>().await;
+        read.map_or_else(
+            |problem| problem.into_response().status(),
+            |read| {
+                assert_eq!(read.a, 1);
+                StatusCode::OK
+            },
+        )
+        .as_u16()
+    }
+
+    #[tokio::test]
+    async fn a_body_is_one_json_object_with_the_fields_that_are_known() {
+        for (text, expected) in [
+            (r#" {"a":1} "#, 200),
+            ("", 400),
+            ("{", 400),
+            (r#"{"a":1}{"#, 400),
+            ("[1]", 422),
+            ("1", 422),
+            ("{}", 422),
+            (r#"{"a":256}"#, 422),
+            (r#"{"a":1,"b":1}"#, 422),
+            (r#"{"a":1,"a":1}"#, 422),
+        ] {
+            assert_eq!(status("application/json; charset=utf-8", text.into()).await, expected, "{text}");
+        }
+        assert_eq!(status("text/plain", r#"{"a":1}"#.into()).await, 415);
+        assert_eq!(status("application/json", " ".repeat(JSON_LIMIT + 1).into()).await, 413);
+    }
+
+    #[tokio::test]
+    async fn a_body_that_does_not_arrive_is_given_up() {
+        let begun = futures_util::stream::iter([Ok::<_, Infallible>(Bytes::from_static(b"{"))]);
+        let never = futures_util::StreamExt::chain(begun, futures_util::stream::pending());
+        let read = Unread::new(HeaderMap::new(), Body::from_stream(never)).read(Duration::from_millis(1)).await;
+        assert_eq!(read.unwrap_err().into_response().status(), StatusCode::REQUEST_TIMEOUT);
     }
 }

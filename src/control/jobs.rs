@@ -1,29 +1,30 @@
 //! Jobs: what is being done behind requests, done again, or given up.
 
 use super::desk::Control;
-use super::extract::Asked;
-use super::keys::Scope;
+use super::extract::{Asked, Named};
 use super::problem::Problem;
+use super::scope::Right;
 use super::uploads::limit;
-use super::views::{JobView, Listed, Page};
-use crate::ingest::{Error, now};
+use super::views::{JobView, JobsListed, Page};
+use crate::http::ProblemKind;
+use crate::ingest::{Error, Ingest, now};
 use crate::library::{Job, JobState, Library};
 use axum::Json;
-use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::State;
+use axum::http::HeaderMap;
 
 /// Jobs, the newest first.
-#[utoipa::path(get, path = "/api/jobs", tag = "jobs", params(Listed), security(("key" = [])), responses((status = 200, body = Page<JobView>)))]
+#[utoipa::path(get, path = "/api/jobs", operation_id = "listJobs", tag = "jobs", params(JobsListed), security(("key" = ["read"])), responses((status = 200, description = "A page of jobs", body = Page<JobView>)))]
 pub(super) async fn list(
     State(control): State<Control>,
     headers: HeaderMap,
-    Asked(listed): Asked<Listed>,
+    Asked(listed): Asked<JobsListed>,
 ) -> Result<Json<Page<JobView>>, Problem> {
-    let (ingest, _) = control.allowed(&headers, Scope::Read).await?;
+    let ingest = everywhere(&control, &headers, Right::Read).await?;
     let state = listed.state.as_deref().map(|word| {
         JobState::of(word).ok_or_else(|| {
             let allowed = "queued, running, done, dead or cancelled is allowed";
-            Problem::new(StatusCode::BAD_REQUEST, format!("`state` is `{word}`; {allowed}"))
+            Problem::new(ProblemKind::BadQuery, format!("`state` is `{word}`; {allowed}"))
         })
     });
     let limit = limit(listed.limit)?;
@@ -35,24 +36,24 @@ pub(super) async fn list(
 }
 
 /// One job.
-#[utoipa::path(get, path = "/api/jobs/{id}", tag = "jobs", params(("id" = String, Path)), security(("key" = [])), responses((status = 200, body = JobView), (status = 404)))]
+#[utoipa::path(get, path = "/api/jobs/{id}", operation_id = "getJob", tag = "jobs", params(("id" = String, Path, description = "The job's id")), security(("key" = ["read"])), responses((status = 200, description = "The job", body = JobView)))]
 pub(super) async fn one(
     State(control): State<Control>,
     headers: HeaderMap,
-    Path(id): Path<String>,
+    Named(id): Named,
 ) -> Result<Json<JobView>, Problem> {
-    let (ingest, _) = control.allowed(&headers, Scope::Read).await?;
+    let ingest = everywhere(&control, &headers, Right::Read).await?;
     Ok(Json(found(ingest.library(), &id).await?.into()))
 }
 
 /// Does a job again that is dead or was cancelled.
-#[utoipa::path(post, path = "/api/jobs/{id}/retry", tag = "jobs", params(("id" = String, Path)), security(("key" = [])), responses((status = 200, body = JobView), (status = 404), (status = 409)))]
+#[utoipa::path(post, path = "/api/jobs/{id}/retry", operation_id = "retryJob", tag = "jobs", params(("id" = String, Path, description = "The job's id")), security(("key" = ["write"])), responses((status = 200, description = "The job, queued again", body = JobView)))]
 pub(super) async fn retry(
     State(control): State<Control>,
     headers: HeaderMap,
-    Path(id): Path<String>,
+    Named(id): Named,
 ) -> Result<Json<JobView>, Problem> {
-    let (ingest, _) = control.allowed(&headers, Scope::Write).await?;
+    let ingest = everywhere(&control, &headers, Right::Write).await?;
     found(ingest.library(), &id).await?;
     if !ingest.library().retry_job(&id, now()).await? {
         return Err(Error::Conflict("only dead and cancelled jobs are done again".into()).into());
@@ -61,18 +62,25 @@ pub(super) async fn retry(
 }
 
 /// Cancels a job: one that waits at once, one under way as soon as its worker hears of it.
-#[utoipa::path(post, path = "/api/jobs/{id}/cancel", tag = "jobs", params(("id" = String, Path)), security(("key" = [])), responses((status = 200, body = JobView), (status = 404), (status = 409)))]
+#[utoipa::path(post, path = "/api/jobs/{id}/cancel", operation_id = "cancelJob", tag = "jobs", params(("id" = String, Path, description = "The job's id")), security(("key" = ["write"])), responses((status = 200, description = "The job as it is now", body = JobView)))]
 pub(super) async fn cancel(
     State(control): State<Control>,
     headers: HeaderMap,
-    Path(id): Path<String>,
+    Named(id): Named,
 ) -> Result<Json<JobView>, Problem> {
-    let (ingest, _) = control.allowed(&headers, Scope::Write).await?;
+    let ingest = everywhere(&control, &headers, Right::Write).await?;
     found(ingest.library(), &id).await?;
     if !ingest.library().cancel_job(&id, now()).await? {
         return Err(Error::Conflict("only jobs that wait or are under way can be cancelled".into()).into());
     }
     Ok(Json(found(ingest.library(), &id).await?.into()))
+}
+
+/// The service, for a caller who has `right` for all assets: a job may be about any of them.
+async fn everywhere<'a>(control: &'a Control, headers: &HeaderMap, right: Right) -> Result<&'a Ingest, Problem> {
+    let (ingest, caller) = control.allowed(headers, right).await?;
+    caller.check_everywhere(right)?;
+    Ok(ingest)
 }
 
 async fn found(library: &Library, id: &str) -> Result<Job, Problem> {

@@ -1,72 +1,46 @@
-//! API keys: `afx_` and 64 hexadecimal digits. What is kept of one is a hash; what it may be used for is its scope.
+//! Keys: `afx_` and 64 hexadecimal digits; listed, made and revoked. A row holds a hash of the secret, and its scopes.
 
+use super::access::{KEY_PREFIX, hash};
+use super::desk::Control;
+use super::extract::{Named, Unread};
 use super::problem::Problem;
-use crate::ingest::{now, token};
-use crate::library::{Key, Library};
-use axum::http::header::AUTHORIZATION;
+use super::scope::{Right, SCOPES, Scope};
+use super::views::{KeyView, Page};
+use crate::http::ProblemKind;
+use crate::ingest::{Error, now, token};
+use crate::library::Key;
+use axum::Json;
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
-use std::fmt;
-use std::str::FromStr;
+use serde::Deserialize;
+use utoipa::ToSchema;
 
-/// What a key begins with, so that one is known for what it is wherever it turns up.
-const PREFIX: &str = "afx_";
+/// Characters of a key's name at most.
+const NAME: usize = 100;
 
-/// The domain of the hash that keys are kept by.
-const DOMAIN: &str = "afflux 2026 hash of an API key";
-
-/// What a key may be used for; each may what those before it may.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Scope {
-    /// To see assets, uploads and jobs.
-    Read,
-    /// To upload, and to change assets and jobs.
-    Write,
-    /// To make and revoke keys.
-    Admin,
+/// A key to be made.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wanted {
+    /// What its owner calls it: 1 to 100 characters.
+    #[schema(min_length = 1, max_length = 100, pattern = "^[^\\x00-\\x20\\x7f-\\x9f][^\\x00-\\x1f\\x7f-\\x9f]*$")]
+    name: String,
+    /// What it allows: read, upload, write or admin; the first three everywhere, or below a folder as in
+    /// `upload:films/`. Several stand between commas; a comma in a folder's name is written %2C, a percent sign %25.
+    #[schema(min_length = 4, max_length = 4096, pattern = "^((read|upload|write)(:[A-Za-z0-9_-]{1,60}/)?|admin)$")]
+    scope: String,
+    /// Until when it is valid: milliseconds since 1970, in the future; for ever where absent.
+    expires: Option<i64>,
 }
 
-impl Scope {
-    const ALL: [Self; 3] = [Self::Read, Self::Write, Self::Admin];
-
-    /// The word for it.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Read => "read",
-            Self::Write => "write",
-            Self::Admin => "admin",
-        }
-    }
-
-    /// The widest of a key's.
-    fn of(key: &Key) -> Option<Self> {
-        key.scopes.split(',').filter_map(|scope| scope.parse().ok()).max()
-    }
-}
-
-impl fmt::Display for Scope {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl FromStr for Scope {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|scope| scope.as_str() == text).ok_or("a scope is read, write or admin")
-    }
-}
-
-/// A new key: its row, the hash to keep, and the secret, which is told once.
+/// A new key: its row, the hash to store, and the secret, which is shown once.
 #[must_use]
-pub fn key_of(name: &str, scope: Scope, expires: Option<i64>) -> (Key, String, String) {
-    let secret = format!("{PREFIX}{}", token::<32>());
-    let scopes = Scope::ALL.iter().filter(|each| **each <= scope).map(|each| each.as_str());
+pub fn key_of(name: &str, scopes: &[Scope], expires: Option<i64>) -> (Key, String, String) {
+    let secret = format!("{KEY_PREFIX}{}", token::<32>());
     let key = Key {
         id: token::<8>(),
         name: name.into(),
-        scopes: scopes.collect::<Vec<_>>().join(","),
+        scopes: Scope::row(scopes),
         created: now(),
         expires,
         used: None,
@@ -75,45 +49,80 @@ pub fn key_of(name: &str, scope: Scope, expires: Option<i64>) -> (Key, String, S
     (key, hash(&secret), secret)
 }
 
-/// 256 random bits need no slow hash: nobody tries them all.
-fn hash(secret: &str) -> String {
-    blake3::Hasher::new_derive_key(DOMAIN).update(secret.as_bytes()).finalize().to_hex().to_string()
+/// The scopes that `text` lists between commas, each of them one.
+pub fn scopes_of(text: &str) -> Result<Vec<Scope>, String> {
+    let scopes: Result<Vec<Scope>, _> = text.split(',').map(Scope::unescaped).collect();
+    let scopes = scopes.map_err(|why| format!("`{text}`: {why}"))?;
+    let count = scopes.len();
+    if count <= SCOPES { Ok(scopes) } else { Err(format!("{count} scopes; {SCOPES} are allowed")) }
 }
 
-/// Who asks, if he may what needs `scope`.
-pub(super) async fn asked(library: &Library, headers: &HeaderMap, scope: Scope) -> Result<Key, Problem> {
-    let said = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let said = said.ok_or_else(|| Problem::unknown("the API needs a key: Authorization: Bearer afx_…"))?;
-    let (scheme, secret) = said.split_once(' ').unwrap_or(("", said));
-    if !scheme.eq_ignore_ascii_case("bearer") {
-        return Err(Problem::unknown("a key is sent as Authorization: Bearer afx_…"));
+/// Keys, revoked ones included.
+#[utoipa::path(get, path = "/api/keys", operation_id = "listKeys", tag = "keys", security(("key" = ["admin"])), responses((status = 200, description = "The keys", body = Page<KeyView>)))]
+pub(super) async fn list(State(control): State<Control>, headers: HeaderMap) -> Result<Json<Page<KeyView>>, Problem> {
+    let (ingest, _) = control.allowed(&headers, Right::Admin).await?;
+    let keys = ingest.library().keys().await?;
+    Ok(Json(Page { items: keys.into_iter().map(|key| KeyView::of(key, None)).collect(), next: None }))
+}
+
+/// Makes a key; its secret is shown now, and never again.
+#[utoipa::path(post, path = "/api/keys", operation_id = "makeKey", tag = "keys", request_body = Wanted, security(("key" = ["admin"])), responses((status = 201, description = "The key, with its secret", body = KeyView)))]
+pub(super) async fn make(
+    State(control): State<Control>,
+    headers: HeaderMap,
+    body: Unread,
+) -> Result<(StatusCode, Json<KeyView>), Problem> {
+    let (ingest, _) = control.allowed(&headers, Right::Admin).await?;
+    let wanted: Wanted = body.json().await?;
+    let wrong = |why: String| Problem::new(ProblemKind::BadField, why);
+    let scopes = scopes_of(&wanted.scope).map_err(|why| wrong(format!("`scope`: {why}")))?;
+    let name = wanted.name.trim();
+    let length = name.chars().count();
+    if length == 0 || length > NAME || name.contains(char::is_control) {
+        return Err(wrong(format!("`name` has 1 to {NAME} characters, and no control characters")));
     }
-    let key = library.key_by_hash(&hash(secret.trim())).await?;
-    let key = key.ok_or_else(|| Problem::unknown("there is no such key"))?;
-    let now = now();
-    if key.revoked.is_some() {
-        return Err(Problem::unknown("the key was revoked"));
+    if wanted.expires.is_some_and(|expires| expires <= now()) {
+        return Err(wrong("`expires` is past: milliseconds since 1970 are allowed".into()));
     }
-    if key.expires.is_some_and(|expires| expires <= now) {
-        return Err(Problem::unknown("the key has expired"));
+    let (key, hash, secret) = key_of(name, &scopes, wanted.expires);
+    ingest.library().insert_key(&key, &hash).await?;
+    tracing::info!(key = key.id, name = key.name, scopes = key.scopes, "a key is made");
+    Ok((StatusCode::CREATED, Json(KeyView::of(key, Some(secret)))))
+}
+
+/// Revokes a key: it cannot be used any more, and neither can the upload tokens that it made.
+#[utoipa::path(delete, path = "/api/keys/{id}", operation_id = "revokeKey", tag = "keys", params(("id" = String, Path, description = "The key's id")), security(("key" = ["admin"])), responses((status = 204, description = "The key is revoked")))]
+pub(super) async fn revoke(
+    State(control): State<Control>,
+    headers: HeaderMap,
+    Named(id): Named,
+) -> Result<StatusCode, Problem> {
+    let (ingest, _) = control.allowed(&headers, Right::Admin).await?;
+    if !ingest.library().revoke_key(&id, now()).await? {
+        return Err(Error::NotFound("key").into());
     }
-    if Scope::of(&key).is_none_or(|has| has < scope) {
-        let detail = format!("the key `{}` may {}; this needs {scope}", key.name, key.scopes);
-        return Err(Problem::new(StatusCode::FORBIDDEN, detail));
-    }
-    library.used_key(&key.id, now).await?;
-    Ok(key)
+    tracing::info!(key = id, "a key is revoked");
+    Ok(StatusCode::NO_CONTENT)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Scope, hash, key_of};
+    use super::{key_of, scopes_of};
+    use crate::control::access::hash;
 
     #[test]
-    fn a_key_may_what_lesser_ones_may_and_its_secret_is_not_kept() {
-        let (key, kept, secret) = key_of("ci", Scope::Write, None);
-        assert_eq!((key.scopes.as_str(), Scope::of(&key)), ("read,write", Some(Scope::Write)));
-        assert_eq!((kept == hash(&secret), secret.len()), (true, 68));
-        assert!(!format!("{key:?}").contains(&secret) && Scope::Write < Scope::Admin);
+    fn a_key_is_stored_without_its_secret() {
+        let (key, stored, secret) = key_of("ci", &scopes_of("upload:films/,read").unwrap(), None);
+        assert_eq!(key.scopes, "upload:films/,read");
+        assert_eq!((stored == hash(&secret), secret.len()), (true, 68));
+        assert!(!format!("{key:?}").contains(&secret));
+    }
+
+    #[test]
+    fn every_scope_of_a_list_is_one() {
+        assert!(scopes_of("read,upload:a%2Cb/").is_ok());
+        for wrong in ["", "read,", "read,all", &["read"; 17].join(",")] {
+            assert!(scopes_of(wrong).is_err(), "{wrong}");
+        }
     }
 }

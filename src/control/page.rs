@@ -1,10 +1,11 @@
 //! The page that uploads: its files, carried in the binary.
 
+use super::extract::Named;
 use super::problem::Problem;
+use crate::http::ProblemKind;
 use axum::body::Body;
-use axum::extract::Path;
+use axum::http::Response;
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
-use axum::http::{Response, StatusCode};
 
 macro_rules! file {
     ($name:literal, $from:literal, $media_type:literal) => {
@@ -36,13 +37,14 @@ pub(super) async fn index() -> Result<Response<Body>, Problem> {
 }
 
 /// A file of it.
-pub(super) async fn file(Path(name): Path<String>) -> Result<Response<Body>, Problem> {
+pub(super) async fn file(Named(name): Named) -> Result<Response<Body>, Problem> {
     found(&name)
 }
 
 fn found(name: &str) -> Result<Response<Body>, Problem> {
     let file = FILES.iter().find(|(known, _, _)| *known == name);
-    let (_, media_type, bytes) = file.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "there is no such file"))?;
+    let (_, media_type, bytes) =
+        file.ok_or_else(|| Problem::new(ProblemKind::PathNotFound, "there is no such file"))?;
     let mut response = Response::new(Body::from(*bytes));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));

@@ -1,5 +1,7 @@
 //! What is told of rows, as JSON.
 
+use super::scope::Scope;
+use super::words::{JobWord, UploadWord};
 use crate::catalog::Asset;
 use crate::ingest::now;
 use crate::library::{AssetRow, Job, Key, Upload, UploadState};
@@ -7,6 +9,7 @@ use crate::media::AssetId;
 use crate::route::Route;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
 /// A page of a list.
@@ -28,7 +31,8 @@ pub(super) struct UploadView {
     asset: String,
     /// The file that it becomes.
     file: String,
-    /// receiving, received, published, refused or cancelled.
+    /// How far it is.
+    #[schema(value_type = UploadWord)]
     state: &'static str,
     /// Why it was refused.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -100,6 +104,16 @@ pub(super) struct AssetView {
     /// What people call it.
     #[serde(skip_serializing_if = "Option::is_none")]
     title: Option<String>,
+    /// What it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<String>,
+    /// Words to find it by.
+    tags: Vec<String>,
+    /// The language of the whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    language: Option<String>,
+    /// Whatever else its owner notes.
+    custom: BTreeMap<String, String>,
     /// Milliseconds since 1970.
     created: i64,
     /// Milliseconds since 1970.
@@ -128,6 +142,10 @@ impl AssetView {
             urls: here.then(|| AssetId::new(&row.id).map(|id| Urls::of(&id, players))).flatten(),
             id: row.id,
             title: row.title,
+            description: row.details.description,
+            tags: row.details.tags,
+            language: row.details.language,
+            custom: row.details.custom,
             created: row.created,
             updated: row.updated,
             bytes: row.bytes,
@@ -180,7 +198,8 @@ pub(super) struct JobView {
     kind: String,
     /// What it is about: an upload, an asset or a file.
     subject: String,
-    /// queued, running, done, dead or cancelled.
+    /// How far it is.
+    #[schema(value_type = JobWord)]
     state: &'static str,
     /// Higher ones are done first.
     priority: i16,
@@ -189,6 +208,7 @@ pub(super) struct JobView {
     /// How often it may be.
     max_attempts: i32,
     /// How much of it is done, in thousandths.
+    #[schema(minimum = 0, maximum = 1000)]
     progress: i32,
     /// What went wrong last.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -231,7 +251,7 @@ pub(super) struct KeyView {
     id: String,
     /// What its owner calls it.
     name: String,
-    /// read, write, admin.
+    /// What it allows, as in `write` or `upload:films/`.
     scopes: Vec<String>,
     /// Whether it can be used now.
     active: bool,
@@ -255,7 +275,7 @@ impl KeyView {
     pub(super) fn of(key: Key, secret: Option<String>) -> Self {
         Self {
             active: key.revoked.is_none() && key.expires.is_none_or(|expires| expires > now()),
-            scopes: key.scopes.split(',').map(Into::into).collect(),
+            scopes: Scope::list(&key.scopes).iter().map(ToString::to_string).collect(),
             id: key.id,
             name: key.name,
             created: key.created,
@@ -267,17 +287,34 @@ impl KeyView {
     }
 }
 
-/// What of a list.
+/// Which page of a list.
 #[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields, default)]
 #[into_params(parameter_in = Query)]
-pub(super) struct Listed {
-    /// What `next` of the page before says.
+pub(super) struct UploadsListed {
+    /// `next` of the page before.
     pub(super) after: Option<String>,
-    /// Entries of a page: 1 to 500, 50 where absent.
+    /// Entries of a page; 50 where absent.
+    #[param(minimum = 1, maximum = 500)]
     pub(super) limit: Option<u32>,
     /// Only those of this state.
+    #[param(value_type = Option<UploadWord>, inline)]
     pub(super) state: Option<String>,
-    /// Jobs of this kind only.
+}
+
+/// Which page of jobs.
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
+pub(super) struct JobsListed {
+    /// `next` of the page before.
+    pub(super) after: Option<String>,
+    /// Entries of a page; 50 where absent.
+    #[param(minimum = 1, maximum = 500)]
+    pub(super) limit: Option<u32>,
+    /// Only those of this state.
+    #[param(value_type = Option<JobWord>, inline)]
+    pub(super) state: Option<String>,
+    /// Only jobs of this kind.
     pub(super) kind: Option<String>,
 }

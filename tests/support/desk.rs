@@ -241,6 +241,11 @@ impl Desk {
         self.server.upload.unwrap()
     }
 
+    /// The same without a key.
+    pub(crate) fn curl_as_nobody(&self, args: &[&str], path: &str) -> Told {
+        self.curl_as("", args, path, &[])
+    }
+
     fn curl_as(&self, key: &str, args: &[&str], path: &str, body: &[u8]) -> Told {
         self.curl_to(self.server.private, key, args, (path, body))
     }
@@ -291,7 +296,7 @@ impl Desk {
     pub(crate) fn begin_upload(&self, length: u64, name: &str, asset: Option<&str>) -> String {
         let created = self.create(length, name, asset);
         assert_eq!(created.status, 201, "{}", created.text);
-        created.header("location").unwrap()
+        format!("/api/{}", created.header("location").unwrap())
     }
 
     pub(crate) fn patch(&self, url: &str, offset: u64, bytes: &[u8]) -> Told {
@@ -379,19 +384,23 @@ impl Desk {
 
     /// Runs a client of `tests/clients` that uploads `file` as `asset`.
     pub(crate) fn node(&self, script: &str, file: &Path, asset: &str) {
-        self.client(Command::new("node"), script, (file, asset));
+        self.node_with(script, &self.key, file, asset);
+    }
+
+    /// The same with another key.
+    pub(crate) fn node_with(&self, script: &str, key: &str, file: &Path, asset: &str) {
+        self.client(Command::new("node"), (script, key), (file, asset));
     }
 
     /// The same in Python.
     pub(crate) fn python(&self, script: &str, file: &Path, asset: &str) {
         let python = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/.venv/bin/python3");
-        self.client(Command::new(python), script, (file, asset));
+        self.client(Command::new(python), (script, &self.key), (file, asset));
     }
 
-    fn client(&self, mut program: Command, script: &str, (file, asset): (&Path, &str)) {
+    fn client(&self, mut program: Command, (script, key): (&str, &str), (file, asset): (&Path, &str)) {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients").join(script);
-        let done =
-            program.arg(script).args([self.url("/api/uploads").as_str(), &self.key]).arg(file).arg(asset).output();
+        let done = program.arg(script).args([self.url("/api/uploads").as_str(), key]).arg(file).arg(asset).output();
         let done = done.unwrap();
         let said = String::from_utf8_lossy(&done.stderr).into_owned() + &String::from_utf8_lossy(&done.stdout);
         assert!(done.status.success(), "{said}");

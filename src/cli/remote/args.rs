@@ -1,7 +1,7 @@
 //! What the commands are asked that talk to a server.
 
 use crate::config::Database;
-use crate::control::Scope;
+use crate::control::{Scope, scopes_of};
 use clap::{Args, Subcommand};
 use std::convert::Infallible;
 use std::fmt;
@@ -187,9 +187,9 @@ pub(super) enum KeysCommand {
 pub(super) struct KeyWanted {
     /// What its owner calls it.
     pub(super) name: String,
-    /// read, write or admin; each may what those before it may.
-    #[arg(long)]
-    pub(super) scope: Scope,
+    /// read, upload, write or admin; the first three may name a folder, as in upload:films/. Several between commas.
+    #[arg(long, value_name = "SCOPES", value_parser = scopes)]
+    pub(super) scope: Scopes,
     /// When it ends to be valid: 12h, 30d [default: never].
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub(super) expires_in: Option<Duration>,
@@ -209,6 +209,18 @@ impl KeyWanted {
     pub(super) const fn is_direct(&self) -> bool {
         self.library.is_some() || self.config.is_some() || self.media.is_some()
     }
+}
+
+/// Scopes, and the text that they were read from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Scopes {
+    pub(super) text: String,
+    pub(super) scopes: Vec<Scope>,
+}
+
+/// `read,upload:films/`.
+fn scopes(text: &str) -> Result<Scopes, String> {
+    scopes_of(text).map(|scopes| Scopes { text: text.into(), scopes })
 }
 
 /// `90s`, `30min`, `12h`, `30d`.

@@ -20,14 +20,14 @@ pub(super) async fn make_key(wanted: &KeyWanted, json: bool) -> Result<(), Error
         return Err(Error::File(format!("there is no database at {path}")));
     }
     let library = Library::open(&url).await?;
-    let (key, hash, secret) = key_of(wanted.name.trim(), wanted.scope, expires(wanted));
+    let (key, hash, secret) = key_of(wanted.name.trim(), &wanted.scope.scopes, expires(wanted));
     let made = library.insert_key(&key, &hash).await;
     library.close().await;
     made?;
     if !json {
         return print_key(&key.id, &secret);
     }
-    let scopes: Vec<&str> = key.scopes.split(',').collect();
+    let scopes: Vec<String> = wanted.scope.scopes.iter().map(ToString::to_string).collect();
     let made = json!({ "id": key.id, "name": key.name, "scopes": scopes, "active": true, "created": key.created,
         "expires": key.expires, "secret": secret });
     Ok(writeln!(stdout(), "{made}")?)

@@ -196,7 +196,7 @@ impl Lists<'_> {
 
     async fn make_key(&self, wanted: &KeyWanted) -> Result<(), Error> {
         let expires = expires(wanted);
-        let json = json!({ "name": wanted.name, "scope": wanted.scope.as_str(), "expires": expires }).to_string();
+        let json = json!({ "name": wanted.name, "scope": wanted.scope.text, "expires": expires }).to_string();
         let text = self.api.ask(Method::POST, self.api.url(["keys"]), Some(json)).await?;
         if self.json {
             return Ok(writeln!(stdout(), "{text}")?);

@@ -1,0 +1,67 @@
+//! The closed sets of words that the API takes and gives, as schemas: made from the sets themselves.
+
+use crate::ingest::tus::VERSION;
+use crate::library::{AssetSort, JobState, UploadState};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType, Type};
+use utoipa::{PartialSchema, ToSchema};
+
+/// Declares the schema of a set: its name, and its words.
+macro_rules! words {
+    ($(#[doc = $about:literal] $name:ident, $words:expr;)*) => {
+        $(
+            #[doc = $about]
+            #[derive(Debug)]
+            pub(super) struct $name;
+
+            impl PartialSchema for $name {
+                fn schema() -> RefOr<Schema> {
+                    let words = ObjectBuilder::new().schema_type(Type::String).enum_values(Some($words));
+                    words.description(Some($about)).into()
+                }
+            }
+
+            impl ToSchema for $name {}
+        )*
+    };
+}
+
+words! {
+    #[doc = "How far an upload is."]
+    UploadWord, UploadState::ALL.map(UploadState::word);
+    #[doc = "How far a job is."]
+    JobWord, JobState::ALL.map(JobState::word);
+    #[doc = "The version of tus that is spoken here."]
+    TusVersion, [VERSION];
+    #[doc = "What assets are sorted by; with `-` before it, the other way round."]
+    SortWord, AssetSort::ALL.into_iter().flat_map(|sort| [sort.word().to_owned(), format!("-{}", sort.word())]);
+}
+
+/// A tag: 1 to 64 characters.
+#[derive(Debug)]
+pub(super) struct Tag;
+
+impl PartialSchema for Tag {
+    fn schema() -> RefOr<Schema> {
+        let text = ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(64));
+        text.pattern(Some("^[^\\x00-\\x20\\x7f-\\x9f]+$")).into()
+    }
+}
+
+impl ToSchema for Tag {}
+
+/// Keys of one's own, and their values.
+#[derive(Debug)]
+pub(super) struct Custom;
+
+impl PartialSchema for Custom {
+    fn schema() -> RefOr<Schema> {
+        let key = ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[A-Za-z0-9_.-]{1,64}$"));
+        let value = ObjectBuilder::new().schema_type(SchemaType::from_iter([Type::String, Type::Null]));
+        let value = value.min_length(Some(1)).max_length(Some(1_000)).pattern(Some("^[^\\x00-\\x20\\x7f-\\x9f]+$"));
+        let object = ObjectBuilder::new().schema_type(Type::Object).property_names(Some(key)).max_properties(Some(32));
+        object.additional_properties(Some(value)).into()
+    }
+}
+
+impl ToSchema for Custom {}
