@@ -58,7 +58,7 @@ impl Searched {
             search: self.search,
             sort: by,
             descending,
-            after: self.after,
+            after: self.after.filter(|after| !after.is_empty()),
             limit,
             deleted: self.deleted,
             prefixes: Vec::new(),
@@ -90,11 +90,11 @@ pub(super) struct Change {
     deleted: Option<bool>,
     /// What people call it.
     #[serde(default, deserialize_with = "present")]
-    #[schema(value_type = Option<String>, min_length = 1, max_length = 200, pattern = "^[^\\x00-\\x20\\x7f-\\x9f]+$")]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 200, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]+$")]
     title: FieldChange<String>,
     /// What it is about.
     #[serde(default, deserialize_with = "present")]
-    #[schema(value_type = Option<String>, min_length = 1, max_length = 5000, pattern = "^[^\\x00-\\x20\\x7f-\\x9f]+$")]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 5000)]
     description: FieldChange<String>,
     /// Words to find it by: up to 32 of up to 64 characters.
     #[serde(default, deserialize_with = "present")]
@@ -102,7 +102,7 @@ pub(super) struct Change {
     tags: FieldChange<Vec<String>>,
     /// The language of the whole, as RFC 5646 writes it.
     #[serde(default, deserialize_with = "present")]
-    #[schema(value_type = Option<String>, pattern = "^[a-z]{2,3}(-[A-Z]{2})?$")]
+    #[schema(value_type = Option<String>)]
     language: FieldChange<String>,
     /// The keys of one's own that change; one that is null is removed. Up to 32 in all, with values of up to 1,000
     /// characters.

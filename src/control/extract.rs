@@ -12,6 +12,7 @@ use axum::http::{HeaderMap, HeaderValue};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Collected, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use std::convert::Infallible;
 use std::error::Error;
 use std::time::Duration;
@@ -90,7 +91,29 @@ fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, Problem> {
     if !is_object {
         return Err(Problem::new(ProblemKind::BadField, "the body is a JSON object"));
     }
-    serde_json::from_slice(text).map_err(|error| Problem::new(ProblemKind::BadField, error.to_string()))
+    let wrong = |error: serde_json::Error| Problem::new(ProblemKind::BadField, error.to_string());
+    serde_json::from_slice(text).or_else(|error| {
+        let mut json: Value = serde_json::from_slice(text).map_err(wrong)?;
+        if has_integral(&mut json) { T::deserialize(json).map_err(wrong) } else { Err(wrong(error)) }
+    })
+}
+
+/// Writes numbers like `6.0` as the integers that they are to JSON Schema; whether there were any.
+fn has_integral(json: &mut Value) -> bool {
+    match json {
+        Value::Number(number) => {
+            let text = number.to_string();
+            let integer = text.strip_suffix(".0").and_then(|text| text.parse::<i64>().ok());
+            integer.is_some_and(|integer| {
+                *number = integer.into();
+                true
+            })
+        }
+        // Every one is written anew: none is left out once one was found.
+        Value::Array(entries) => entries.iter_mut().filter_map(|entry| has_integral(entry).then_some(())).count() > 0,
+        Value::Object(fields) => fields.values_mut().filter_map(|field| has_integral(field).then_some(())).count() > 0,
+        Value::Null | Value::Bool(_) | Value::String(_) => false,
+    }
 }
 
 /// The parameters of a query.
@@ -175,6 +198,8 @@ mod tests {
             ("[1]", 422),
             ("1", 422),
             ("{}", 422),
+            (r#"{"a":1.0}"#, 200),
+            (r#"{"a":1.5}"#, 422),
             (r#"{"a":256}"#, 422),
             (r#"{"a":1,"b":1}"#, 422),
             (r#"{"a":1,"a":1}"#, 422),

@@ -28,7 +28,7 @@ pub(super) async fn list(
         })
     });
     let limit = limit(listed.limit)?;
-    let (kind, after) = (listed.kind.as_deref(), listed.after.as_deref());
+    let (kind, after) = (listed.kind.as_deref(), listed.after.as_deref().filter(|after| !after.is_empty()));
     let rows = ingest.library().jobs(state.transpose()?, kind, after, limit).await?;
     let full = u32::try_from(rows.len()).is_ok_and(|count| count == limit);
     let next = rows.last().filter(|_| full).map(Job::place);

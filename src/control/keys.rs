@@ -23,11 +23,15 @@ const NAME: usize = 100;
 #[serde(deny_unknown_fields)]
 pub(super) struct Wanted {
     /// What its owner calls it: 1 to 100 characters.
-    #[schema(min_length = 1, max_length = 100, pattern = "^[^\\x00-\\x20\\x7f-\\x9f][^\\x00-\\x1f\\x7f-\\x9f]*$")]
+    #[schema(min_length = 1, max_length = 100, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]+$")]
     name: String,
     /// What it allows: read, upload, write or admin; the first three everywhere, or below a folder as in
     /// `upload:films/`. Several stand between commas; a comma in a folder's name is written %2C, a percent sign %25.
-    #[schema(min_length = 4, max_length = 4096, pattern = "^((read|upload|write)(:[A-Za-z0-9_-]{1,60}/)?|admin)$")]
+    #[schema(
+        min_length = 4,
+        max_length = 4096,
+        pattern = "^(admin|(read|upload|write)(:[^,]+/)?)(,(admin|(read|upload|write)(:[^,]+/)?))*$"
+    )]
     scope: String,
     /// Until when it is valid: milliseconds since 1970, in the future; for ever where absent.
     expires: Option<i64>,

@@ -30,7 +30,7 @@ const TYPES: [&str; 4] = ["mp4", "m4v", "m4a", "mov"];
 #[serde(deny_unknown_fields)]
 pub(super) struct TokenWanted {
     /// The asset that is uploaded.
-    #[schema(min_length = 1, max_length = 1024, pattern = "^[A-Za-z0-9_-]{1,60}(/[A-Za-z0-9_-]{1,60})?$")]
+    #[schema(min_length = 1, max_length = 1024)]
     asset: String,
     /// Bytes of the upload at most; `ingest.largest` where absent.
     #[schema(minimum = 1)]
@@ -104,10 +104,12 @@ pub(super) async fn make(
     if !(1..=LIFE_LIMIT).contains(&life) {
         return Err(wrong(format!("`expires_in` is {life}; 1 to {LIFE_LIMIT} seconds are allowed")));
     }
-    let largest = wanted.largest.unwrap_or(u64::MAX).min(ingest.settings().largest);
-    if largest == 0 {
-        return Err(wrong("`largest` is 0; at least 1 byte is allowed".into()));
+    let most = ingest.settings().largest;
+    let largest = wanted.largest.unwrap_or(most);
+    if largest == 0 || i64::try_from(largest).is_err() {
+        return Err(wrong(format!("`largest` is {largest}; 1 to {} bytes are allowed", i64::MAX)));
     }
+    let largest = largest.min(most);
     let types = match wanted.types {
         None => TYPES.map(Into::into).to_vec(),
         Some(types) if (1..=TYPES.len()).contains(&types.len()) => {

@@ -21,9 +21,6 @@ use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// The methods of one upload.
-const METHODS: &str = "GET, HEAD, PATCH, DELETE, POST";
-
 /// Entries of a page where nobody says.
 const PAGE: u32 = 50;
 
@@ -65,7 +62,7 @@ pub(super) async fn list(
         })
     });
     let limit = limit(listed.limit)?;
-    let after = listed.after.as_deref();
+    let after = listed.after.as_deref().filter(|after| !after.is_empty());
     let rows = ingest.library().uploads(state.transpose()?, after, limit, &caller.readable()).await?;
     let full = u32::try_from(rows.len()).is_ok_and(|count| count == limit);
     let next = rows.last().filter(|_| full).map(Upload::place);
@@ -198,7 +195,9 @@ pub(super) async fn overridden(
         Some(b"DELETE") => terminate(state, headers, path).await,
         Some(b"HEAD") => offset(state, headers, path).await,
         Some(_) | None => {
-            Err(Problem::method(METHODS, "a POST here says PATCH, DELETE or HEAD in X-HTTP-Method-Override"))
+            state.allowed(&headers, Right::Upload).await?;
+            let detail = "a POST here says PATCH, DELETE or HEAD in X-HTTP-Method-Override";
+            Err(Problem::new(ProblemKind::BadHeader, detail))
         }
     }
 }

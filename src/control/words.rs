@@ -44,7 +44,7 @@ pub(super) struct Tag;
 impl PartialSchema for Tag {
     fn schema() -> RefOr<Schema> {
         let text = ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(64));
-        text.pattern(Some("^[^\\x00-\\x20\\x7f-\\x9f]+$")).into()
+        text.pattern(Some("^[^\\x00-\\x1f\\x7f-\\x9f]+$")).into()
     }
 }
 
@@ -58,7 +58,7 @@ impl PartialSchema for Custom {
     fn schema() -> RefOr<Schema> {
         let key = ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[A-Za-z0-9_.-]{1,64}$"));
         let value = ObjectBuilder::new().schema_type(SchemaType::from_iter([Type::String, Type::Null]));
-        let value = value.min_length(Some(1)).max_length(Some(1_000)).pattern(Some("^[^\\x00-\\x20\\x7f-\\x9f]+$"));
+        let value = value.min_length(Some(1)).max_length(Some(1_000)).pattern(Some("^[^\\x00-\\x1f\\x7f-\\x9f]+$"));
         let object = ObjectBuilder::new().schema_type(Type::Object).property_names(Some(key)).max_properties(Some(32));
         object.additional_properties(Some(value)).into()
     }

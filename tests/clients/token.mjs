@@ -23,7 +23,7 @@ function upload(more) {
 }
 
 // Parts that are put together later are told from whole uploads, and refused.
-const parts = await upload({ parallelUploads: 2 }).then(() => 'taken', (error) => error.originalResponse?.getStatus());
+const parts = await upload({ parallelUploads: 2, uploadSize: null }).then(() => 'taken', (error) => error.originalResponse?.getStatus());
 if (parts !== 400) throw new Error(`parts: ${parts}`);
 await upload();
 // A token is good for one upload.
