@@ -22,8 +22,8 @@ const LIFE: u32 = 3_600;
 /// How long at most.
 const LIFE_LIMIT: u32 = 604_800;
 
-/// The extensions of files that can be uploaded.
-const TYPES: [&str; 4] = ["mp4", "m4v", "m4a", "mov"];
+/// File types that a token names at most.
+const TYPES: usize = 16;
 
 /// A token to be made.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -35,37 +35,12 @@ pub(super) struct TokenWanted {
     /// Bytes of the upload at most; `ingest.largest` where absent.
     #[schema(minimum = 1)]
     largest: Option<u64>,
-    /// The extensions that the file may have: mp4, m4v, m4a, mov; any of them where absent.
-    #[schema(min_items = 1, max_items = 4)]
-    types: Option<Vec<FileExtension>>,
+    /// The extensions that the file may have, as in `mp4`; all that can be uploaded where absent.
+    #[schema(min_items = 1, max_items = 16)]
+    types: Option<Vec<String>>,
     /// Within how many seconds the upload begins; 3600 where absent. It may take longer.
     #[schema(minimum = 1, maximum = 604_800)]
     expires_in: Option<u32>,
-}
-
-/// The extension of a file that can be uploaded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-enum FileExtension {
-    /// Video.
-    Mp4,
-    /// Video.
-    M4v,
-    /// Sound.
-    M4a,
-    /// Video.
-    Mov,
-}
-
-impl FileExtension {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Mp4 => "mp4",
-            Self::M4v => "m4v",
-            Self::M4a => "m4a",
-            Self::Mov => "mov",
-        }
-    }
 }
 
 /// An upload token; its secret is shown when it is made, and never again.
@@ -79,7 +54,7 @@ pub(super) struct TokenView {
     asset: String,
     /// Bytes of the upload at most.
     largest: u64,
-    /// The extensions that the file may have.
+    /// The extensions that the file may have; empty for all that can be uploaded.
     types: Vec<String>,
     /// Until when the upload begins: milliseconds since 1970.
     expires: i64,
@@ -110,13 +85,7 @@ pub(super) async fn make(
         return Err(wrong(format!("`largest` is {largest}; 1 to {} bytes are allowed", i64::MAX)));
     }
     let largest = largest.min(most);
-    let types = match wanted.types {
-        None => TYPES.map(Into::into).to_vec(),
-        Some(types) if (1..=TYPES.len()).contains(&types.len()) => {
-            types.into_iter().map(|extension| extension.as_str().to_owned()).collect()
-        }
-        Some(types) => return Err(wrong(format!("`types` has {} entries; 1 to 4 are allowed", types.len()))),
-    };
+    let types = types_of(wanted.types)?;
     let secret = format!("{TOKEN_PREFIX}{}", new_id::<32>());
     let made = UploadToken {
         id: new_id::<8>(),
@@ -132,6 +101,21 @@ pub(super) async fn make(
     tracing::info!(token = made.id, %asset, "an upload token is made");
     let UploadToken { id, asset, expires, .. } = made;
     Ok((StatusCode::CREATED, Json(TokenView { id, token: secret, asset, largest, types, expires })))
+}
+
+/// The extensions that are `wanted`, each of a file that can be uploaded; none for all of them.
+fn types_of(wanted: Option<Vec<String>>) -> Result<Vec<String>, Problem> {
+    let Some(types) = wanted else { return Ok(Vec::new()) };
+    let known = |name: &String| extension(Some(&format!("a.{name}")), None).is_ok_and(|known| known == *name);
+    match types.iter().find(|name| !known(name)) {
+        None if (1..=TYPES).contains(&types.len()) => Ok(types),
+        None => Err(Problem::new(ProblemKind::BadField, format!("`types` has 1 to {TYPES} entries"))),
+        Some(other) => {
+            let detail =
+                format!("`types` names `{other}`, which cannot be uploaded: mp4, mov and m4a can, for example");
+            Err(Problem::new(ProblemKind::BadField, detail))
+        }
+    }
 }
 
 /// Revokes an upload token that one's own key made; an upload that it began cannot continue.
@@ -159,7 +143,7 @@ fn check(token: &UploadToken, wanted: &Wanted<'_>) -> Result<(), Problem> {
         return Err(Error::Large { what: "the upload of this token", bytes: length, limit }.into());
     }
     let extension = extension(wanted.filename, wanted.media_type)?;
-    if token.types.split(',').all(|allowed| allowed != extension) {
+    if !token.types.is_empty() && token.types.split(',').all(|allowed| allowed != extension) {
         let detail = format!("`{extension}` is no type that the upload token allows: {}", token.types);
         return Err(Problem::new(ProblemKind::FileType, detail));
     }

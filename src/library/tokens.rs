@@ -13,7 +13,7 @@ pub struct UploadToken {
     pub asset: String,
     /// Bytes of the upload at most.
     pub largest: u64,
-    /// The extensions that its file may have, between commas.
+    /// The extensions that its file may have, between commas; empty for all.
     pub types: String,
     /// The id of the key that made it.
     pub key: String,
