@@ -23,6 +23,9 @@ struct Page {
 struct Card {
     id: String,
     title: String,
+    /// `description`, `tags`, `language` and `custom`, where `asset.json` has them.
+    #[serde(flatten)]
+    details: crate::media::Details,
     /// In seconds.
     duration: Option<f64>,
     /// An address, as `files` and `dash` are: relative to this list's own, so that it is right below any prefix.
@@ -101,6 +104,7 @@ fn card(asset: &Asset) -> Card {
     Card {
         id: id.to_string(),
         title: asset.title.clone(),
+        details: asset.details.clone().unwrap_or_default(),
         duration: Some(seconds(plan.end())),
         hls: Some(address(&Route::Hls(id.clone()))),
         dash: Some(address(&Route::Dash(id.clone()))),
