@@ -16,24 +16,24 @@ use utoipa::{Modify, OpenApi};
 const PROBLEM: &str = "application/problem+json";
 
 /// The problems of each operation, besides those of everything that needs a key or brings JSON.
-const PROBLEMS: [(&str, &[Kind]); 26] = [
+const PROBLEMS: &[(&str, &[Kind])] = &[
     ("describeApi", &[]),
     ("describeTus", &[Kind::LibraryAway]),
     ("listUploads", &[Kind::BadQuery, Kind::BadRequest]),
-    ("createUpload", &CREATION),
+    ("createUpload", CREATION),
     ("getUpload", &[Kind::UploadNotFound]),
     ("getOffset", &[Kind::UploadNotFound, Kind::UploadGone, Kind::TusVersion]),
-    ("appendBytes", &BYTES),
+    ("appendBytes", BYTES),
     ("giveUpUpload", &[Kind::UploadNotFound, Kind::Conflict, Kind::StoreFailed]),
-    ("overrideUpload", &BYTES),
-    ("completeUpload", &COMPLETION),
-    ("importFile", &ANNOUNCED),
-    ("signUrl", &SIGNED),
+    ("overrideUpload", BYTES),
+    ("completeUpload", COMPLETION),
+    ("importFile", ANNOUNCED),
+    ("signUrl", ANNOUNCED),
     ("listAssets", &[Kind::BadQuery, Kind::BadRequest]),
-    ("getAsset", &ASSET),
-    ("deleteAsset", &ASSET),
-    ("changeAsset", &ASSET),
-    ("putFile", &WHOLE),
+    ("getAsset", ASSET),
+    ("deleteAsset", ASSET),
+    ("changeAsset", ASSET),
+    ("putFile", WHOLE),
     ("listJobs", &[Kind::BadQuery, Kind::BadRequest]),
     ("getJob", &[Kind::JobNotFound]),
     ("retryJob", &[Kind::JobNotFound, Kind::Conflict]),
@@ -46,11 +46,12 @@ const PROBLEMS: [(&str, &[Kind]); 26] = [
 ];
 
 /// Where an asset is named.
-const ASSET: [Kind; 6] =
-    [Kind::BadName, Kind::AssetNotFound, Kind::Conflict, Kind::FileUnplayable, Kind::StoreFailed, Kind::Interrupted];
+const ASSET: &[Kind] =
+    &[Kind::BadName, Kind::AssetNotFound, Kind::Conflict, Kind::FileUnplayable, Kind::StoreFailed, Kind::Interrupted];
 
 /// Where an upload begins.
-const CREATION: [Kind; 18] = [
+const CREATION: &[Kind] = &[
+    Kind::PreconditionFailed,
     Kind::TokenSpent,
     Kind::BadHeader,
     Kind::BadName,
@@ -72,7 +73,8 @@ const CREATION: [Kind; 18] = [
 ];
 
 /// Where bytes of an upload arrive.
-const BYTES: [Kind; 17] = [
+const BYTES: &[Kind] = &[
+    Kind::PreconditionFailed,
     Kind::BadHeader,
     Kind::BadRequest,
     Kind::UploadNotFound,
@@ -93,7 +95,8 @@ const BYTES: [Kind; 17] = [
 ];
 
 /// Where a client says that its file is in the store.
-const COMPLETION: [Kind; 7] = [
+const COMPLETION: &[Kind] = &[
+    Kind::PreconditionFailed,
     Kind::UploadNotFound,
     Kind::Conflict,
     Kind::UploadGone,
@@ -104,7 +107,7 @@ const COMPLETION: [Kind; 7] = [
 ];
 
 /// Where a file is announced.
-const ANNOUNCED: [Kind; 8] = [
+const ANNOUNCED: &[Kind] = &[
     Kind::BadRequest,
     Kind::BadName,
     Kind::Conflict,
@@ -115,11 +118,9 @@ const ANNOUNCED: [Kind; 8] = [
     Kind::NameHeld,
 ];
 
-/// Where a URL of the store is asked for.
-const SIGNED: [Kind; 8] = ANNOUNCED;
-
 /// Where a whole file arrives.
-const WHOLE: [Kind; 16] = [
+const WHOLE: &[Kind] = &[
+    Kind::PreconditionFailed,
     Kind::TokenSpent,
     Kind::BadHeader,
     Kind::BadName,
@@ -139,11 +140,11 @@ const WHOLE: [Kind; 16] = [
 ];
 
 /// Wherever a key is needed.
-const KEYED: [Kind; 6] =
-    [Kind::KeyMissing, Kind::KeyUnknown, Kind::KeyRevoked, Kind::KeyExpired, Kind::ScopeTooNarrow, Kind::LibraryAway];
+const KEYED: &[Kind] =
+    &[Kind::KeyMissing, Kind::KeyUnknown, Kind::KeyRevoked, Kind::KeyExpired, Kind::ScopeTooNarrow, Kind::LibraryAway];
 
 /// Wherever a JSON body is read.
-const JSON: [Kind; 5] = [Kind::BadJson, Kind::BodyTooSlow, Kind::BodyTooLarge, Kind::MediaType, Kind::BadField];
+const JSON: &[Kind] = &[Kind::BadJson, Kind::BodyTooSlow, Kind::BodyTooLarge, Kind::MediaType, Kind::BadField];
 
 /// All of it.
 #[derive(Debug, OpenApi)]
