@@ -1,6 +1,6 @@
 //! Plan → findings: what about an asset will trouble players, with a stable code, in words, and what to do about it.
 
-use crate::media::{Family, Kind, Layout, MediaKind, Moment, Ticks, i64_from_u64};
+use crate::media::{Family, Kind, Layout, LeftOut, MediaKind, Moment, Span, Ticks, i64_from_u64};
 use crate::plan::{Alignment, LATE, Opening, Plan, Planned};
 
 /// Something about an asset that its owner may want to mend.
@@ -67,6 +67,7 @@ fn of_track(plan: &Plan, track: &Planned) -> Vec<Finding> {
     let found = |code, text: String| Finding { code, message: format!("{place} {text}") };
     let mut findings = Vec::new();
     findings.extend(edit_inside_gop(track).map(|text| found("edit-inside-gop", text)));
+    findings.extend(left_out(track).into_iter().map(|(code, text)| found(code, text)));
     findings.extend(late(track).map(|(code, text)| found(code, text)));
     findings.extend(totals(track).map(|text| found("totals-differ", text)));
     if track.name.kind == MediaKind::Video {
@@ -83,7 +84,12 @@ fn video(plan: &Plan, track: &Planned) -> Vec<(&'static str, String)> {
         findings.push(("unaligned-keyframes", text.into()));
     }
     let target = i64::from(plan.settings().target_millis);
-    let long = track.segments.iter().map(|segment| segment.span).max().unwrap_or_default();
+    let held = track.timeline.hold();
+    let spans = track.segments.iter().map(|segment| {
+        let held = if segment.samples.end == track.timeline.len() { held.0 } else { 0 };
+        Span(segment.span.0.saturating_sub(held))
+    });
+    let long = spans.max().unwrap_or_default();
     if long.at(track.timeline.timescale()) > Moment::from_millis(target * 3 / 2) {
         let seconds = long.at(track.timeline.timescale()).micros() / 1_000_000;
         let text = format!(
@@ -94,9 +100,14 @@ fn video(plan: &Plan, track: &Planned) -> Vec<(&'static str, String)> {
         findings.push(("long-gop", text));
     }
     if track.segments.iter().any(|segment| segment.opening == Opening::Open) {
-        let text = "has open GOPs: segments begin with frames that need the segment before, so a switch may show a few \
-                    damaged frames; encode with closed GOPs";
+        let text = "has open GOPs: segments begin with frames that need the segment before. Chromium stops with an error \
+                    when a viewer seeks there, other players may show damaged frames; encode with closed GOPs";
         findings.push(("open-gop", text.into()));
+    }
+    if held.0 > 0 {
+        let millis = held.at(track.timeline.timescale()).micros() / 1_000;
+        let text = format!("ends {millis} ms before the sound: its last frame is shown up to the end");
+        findings.push(("held-frame", text));
     }
     if track.segments.iter().any(|segment| segment.opening == Opening::None) {
         let text = "does not begin with a keyframe: players show nothing before the first one";
@@ -122,6 +133,40 @@ fn edit_inside_gop(track: &Planned) -> Option<String> {
     Some(format!(
         "is edited to start {millis} ms behind a keyframe: the presentation starts at that keyframe, that much earlier"
     ))
+}
+
+/// Samples that the edit list does not present.
+fn left_out(track: &Planned) -> Vec<(&'static str, String)> {
+    let LeftOut { leading, between, behind, undecodable, empty } = track.track().left_out;
+    let mut findings = Vec::new();
+    if behind > 0 {
+        let text = format!("ends with its edit list: {behind} samples behind that are not served");
+        let early = match undecodable {
+            0 => String::new(),
+            count => format!(
+                "; the last {count} before the end are left out too, because they need samples behind it: the picture \
+                 before them is held"
+            ),
+        };
+        findings.push(("edit-end", text + &early));
+    }
+    if between > 0 {
+        let text = format!("is cut by its edit list: {between} samples between edits are not served");
+        findings.push(("edit-cut", text));
+    }
+    if leading > 0 {
+        let text = format!(
+            "begins with an open GOP: {leading} frames that are shown before its first keyframe need frames that are \
+             not served, and are left out"
+        );
+        findings.push(("leading-frames", text));
+    }
+    if empty > 0 {
+        let text =
+            format!("has {empty} samples without bytes: each is a frame that was dropped, and the one before is held");
+        findings.push(("empty-samples", text));
+    }
+    findings
 }
 
 fn late(track: &Planned) -> Option<(&'static str, String)> {

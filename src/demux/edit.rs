@@ -1,4 +1,4 @@
-//! `elst` → [`Edit`]: one contiguous part of the media, and when it begins (ISO/IEC 14496-12 §8.6.6).
+//! `elst` → [`Edit`] and its [`Part`]s: which stretches of the media are presented, and when (ISO/IEC 14496-12 §8.6.6).
 
 use super::boxes::Atom;
 use super::error::Error;
@@ -29,6 +29,41 @@ pub(super) struct Edits {
     entries: Vec<Entry>,
 }
 
+/// A contiguous part of the media that is presented, in the track's timescale.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Part {
+    /// The entry of the edit list that it begins with, from 1.
+    pub(super) entry: u64,
+    /// Composition time at which it begins.
+    pub(super) from: i64,
+    /// Composition time at which it ends; `None`: with the media.
+    pub(super) to: Option<i64>,
+    /// Added to its composition times, so that it follows on the part before it.
+    pub(super) shift: i64,
+}
+
+/// The timescales of an edit list.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Scales {
+    /// The movie's: of durations.
+    pub(super) movie: Timescale,
+    /// The track's: of media times.
+    pub(super) media: Timescale,
+}
+
+impl Scales {
+    /// A tick of the movie in ticks of the track, rounded up.
+    pub(super) fn tick(self) -> i64 {
+        i64::from(self.media.get().div_ceil(self.movie.get()))
+    }
+
+    /// `length` movie ticks behind `from`, which is in ticks of the track.
+    fn after(self, from: i64, length: u64) -> i64 {
+        let length = Span(length).at(self.movie).nearest_to(self.media).unwrap_or(Ticks(i64::MAX));
+        from.saturating_add(length.0)
+    }
+}
+
 /// media_time of an empty edit.
 const GAP: i64 = -1;
 
@@ -48,36 +83,74 @@ impl Edits {
         Ok(Self { track, at: elst.at, entries })
     }
 
-    /// The one edit that the list amounts to.
-    pub(super) fn fold(&self, movie: Timescale, media: Timescale) -> Result<Edit, Error> {
+    /// When the presentation begins, and the parts of the media that it is made of.
+    pub(super) fn fold(&self, scales: Scales) -> Result<(Edit, Vec<Part>), Error> {
         let gaps = self.entries.iter().take_while(|entry| entry.media_time == GAP).count();
         let (leading, rest) = self.entries.split_at_checked(gaps).unwrap_or_default();
         let delay = leading.iter().fold(0_u64, |sum, gap| sum.saturating_add(gap.duration));
         let trailing = rest.iter().rev().take_while(|entry| entry.media_time == GAP).count();
         let played = rest.get(..rest.len() - trailing).unwrap_or_default();
-        let edit = Edit { delay: Span(delay).at(movie), ..Edit::NONE };
-        let Some(first) = played.first() else { return Ok(edit) };
+        let edit = Edit { delay: Span(delay).at(scales.movie), ..Edit::NONE };
+        let Some(first) = played.first() else { return Ok((edit, Vec::new())) };
         if first.media_time < GAP {
             return Err(self.broken(gaps, first.media_time, 0));
         }
-        let mut length = 0_u64;
-        for (number, entry) in (gaps..).zip(played) {
-            self.check_rate(number, *entry)?;
-            self.check_follows(number, (first.media_time, length), (*entry, movie, media))?;
-            length = length.saturating_add(entry.duration);
-        }
         // A duration of 0 means the whole media, in fragmented files above all (§8.6.6.1).
-        let length = (length > 0).then(|| Span(length).at(movie));
-        Ok(Edit { media_time: Ticks(first.media_time), length, ..edit })
+        let length = played.iter().fold(0_u64, |sum, entry| sum.saturating_add(entry.duration));
+        let parts = self.parts((gaps..).zip(played), first.media_time, scales)?;
+        let length = (length > 0).then(|| Span(length).at(scales.movie));
+        Ok((Edit { media_time: Ticks(first.media_time), length, ..edit }, parts))
     }
 
-    /// Refuses an edit that begins where the media, whose compositions last until `end`, is over.
-    pub(super) fn check_within(&self, edit: &Edit, end: i64) -> Result<(), Error> {
-        let media_time = edit.media_time.0;
-        if media_time > 0 && media_time >= end {
-            return Err(Error::EditBeyond { track: self.track, at: self.at, media_time, end });
+    /// The parts that `played` entries are, those that follow on one another joined.
+    fn parts<'a>(
+        &self,
+        played: impl Iterator<Item = (usize, &'a Entry)>,
+        begin: i64,
+        scales: Scales,
+    ) -> Result<Vec<Part>, Error> {
+        let mut parts: Vec<Part> = Vec::new();
+        // Movie ticks before the entry, and those that the part before it lasts.
+        let (mut elapsed, mut length, mut gap) = (0_u64, 0_u64, false);
+        for (number, entry) in played {
+            self.check_rate(number, *entry)?;
+            if entry.media_time == GAP {
+                (elapsed, gap) = (elapsed.saturating_add(entry.duration), gap || entry.duration > 0);
+                continue;
+            }
+            let expected = parts.last().map_or(begin, |last| scales.after(last.from, length));
+            match entry.media_time.saturating_sub(expected) {
+                off if off < -scales.tick() || (off > scales.tick() && length == 0 && !parts.is_empty()) => {
+                    return Err(self.broken(number, entry.media_time, expected));
+                }
+                off if parts.is_empty() || gap || off > scales.tick() => {
+                    let from = entry.media_time;
+                    let shift = scales.after(begin, elapsed).saturating_sub(from);
+                    parts.push(Part { entry: u64_from_usize(number) + 1, from, to: None, shift });
+                    length = 0;
+                }
+                _ => {}
+            }
+            (elapsed, length, gap) =
+                (elapsed.saturating_add(entry.duration), length.saturating_add(entry.duration), false);
+            if let Some(last) = parts.last_mut() {
+                last.to = (length > 0).then(|| scales.after(last.from, length));
+            }
         }
-        Ok(())
+        Ok(parts)
+    }
+
+    /// Refuses a part that begins where the media, whose compositions last until `end`, is over.
+    pub(super) fn check_within(&self, parts: &[Part], end: i64) -> Result<(), Error> {
+        match parts.iter().map(|part| part.from).find(|from| *from > 0 && *from >= end) {
+            Some(media_time) => Err(Error::EditBeyond { track: self.track, at: self.at, media_time, end }),
+            None => Ok(()),
+        }
+    }
+
+    /// Where the list begins in the object.
+    pub(super) const fn at(&self) -> u64 {
+        self.at
     }
 
     fn check_rate(&self, number: usize, entry: Entry) -> Result<(), Error> {
@@ -85,23 +158,6 @@ impl Edits {
             return Ok(());
         }
         Err(Error::EditRate { track: self.track, at: self.at, entry: u64_from_usize(number) + 1, rate: entry.rate })
-    }
-
-    /// An entry must begin where `length` movie ticks from `start` end, give or take one of them.
-    fn check_follows(
-        &self,
-        number: usize,
-        (start, length): (i64, u64),
-        (entry, movie, media): (Entry, Timescale, Timescale),
-    ) -> Result<(), Error> {
-        let (movie, media) = (i128::from(movie.get()), i128::from(media.get()));
-        let length = i128::from(length) * media;
-        let off = (i128::from(entry.media_time) - i128::from(start)) * movie - length;
-        if off.abs() <= media && entry.media_time != GAP {
-            return Ok(());
-        }
-        let expected = i128::from(start) + length / movie;
-        Err(self.broken(number, entry.media_time, i64::try_from(expected).unwrap_or(i64::MAX)))
     }
 
     fn broken(&self, number: usize, claims: i64, expected: i64) -> Error {
@@ -140,11 +196,31 @@ pub(super) fn shifted(edit: Edit, origin: u64) -> Edit {
     Edit { media_time: Ticks(edit.media_time.0.saturating_add(i64_from_u64(origin))), ..edit }
 }
 
+impl Part {
+    /// Takes the end off a part that lasts no longer than the first fragment of its recording, `first` ticks: whoever wrote
+    /// it did not know how long the recording would be.
+    pub(super) fn open_end(&mut self, first: u64, tick: i64) {
+        let length = self.to.map_or(0, |to| to.saturating_sub(self.from));
+        if length <= i64_from_u64(first).saturating_add(tick) {
+            self.to = None;
+        }
+    }
+
+    /// The same part of a recording whose edits count from another beginning, `by` ticks later.
+    pub(super) const fn shifted(self, by: i64) -> Self {
+        let to = match self.to {
+            Some(to) => Some(to.saturating_add(by)),
+            None => None,
+        };
+        Self { from: self.from.saturating_add(by), to, ..self }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![expect(clippy::as_conversions, clippy::cast_possible_truncation, reason = "numbers of a test are small")]
 
-    use super::Edits;
+    use super::{Edits, Part, Scales};
     use crate::demux::Error;
     use crate::demux::boxes::Atom;
     use crate::demux::fixture::{atom, full};
@@ -153,6 +229,16 @@ mod tests {
     const RATE: u32 = 0x1_0000;
 
     fn fold(entries: &[(u32, i32, u32)]) -> Result<Edit, Error> {
+        folded(entries).map(|(edit, _)| edit)
+    }
+
+    /// The parts, as (from, to, shift).
+    fn parts(entries: &[(u32, i32, u32)]) -> Result<Vec<(i64, Option<i64>, i64)>, Error> {
+        let (_, parts) = folded(entries)?;
+        Ok(parts.into_iter().map(|part| (part.from, part.to, part.shift)).collect())
+    }
+
+    fn folded(entries: &[(u32, i32, u32)]) -> Result<(Edit, Vec<Part>), Error> {
         let mut body = (entries.len() as u32).to_be_bytes().to_vec();
         for (duration, media_time, rate) in entries {
             body.extend(duration.to_be_bytes());
@@ -161,7 +247,7 @@ mod tests {
         }
         let elst = full(b"elst", (0, 0), &body);
         let edits = Edits::read(Atom::new(&elst, 100)?, 7)?;
-        edits.fold(Timescale::new(1_000).unwrap(), Timescale::new(90_000).unwrap())
+        edits.fold(Scales { movie: Timescale::MILLIS, media: Timescale::MPEG_TS })
     }
 
     #[test]
@@ -193,12 +279,24 @@ mod tests {
     }
 
     #[test]
-    fn edits_that_do_not_follow_each_other_are_refused() {
+    fn a_cut_and_a_gap_between_edits_begin_new_parts() {
+        assert_eq!(parts(&[(1_000, 0, RATE), (1_000, 90_090, RATE)]), Ok(vec![(0, Some(180_000), 0)]));
+        let cut = parts(&[(500, -1, RATE), (1_000, 0, RATE), (2_000, 270_000, RATE)]);
+        assert_eq!(cut, Ok(vec![(0, Some(90_000), 0), (270_000, Some(450_000), -180_000)]));
+        let gap = parts(&[(1_000, 0, RATE), (500, -1, RATE), (0, -1, RATE), (2_000, 90_000, RATE), (9, -1, RATE)]);
+        assert_eq!(gap, Ok(vec![(0, Some(90_000), 0), (90_000, Some(270_000), 45_000)]));
+        assert_eq!(parts(&[(0, 1_024, RATE)]), Ok(vec![(1_024, None, 0)]));
+    }
+
+    #[test]
+    fn edits_that_go_back_in_the_media_are_refused() {
         let refused = |claims, expected| {
-            Err(Error::EditsNotContiguous { track: 7, at: 100, entry: 2, entries: 3, claims, expected })
+            Err(Error::EditsNotContiguous { track: 7, at: 100, entry: 2, entries: 2, claims, expected })
         };
-        assert_eq!(fold(&[(1_000, 0, RATE), (1_000, 90_091, RATE), (0, 0, RATE)]), refused(90_091, 90_000));
-        assert_eq!(fold(&[(1_000, 0, RATE), (1_000, -1, RATE), (1, 90_000, RATE)]), refused(-1, 90_000));
+        assert_eq!(fold(&[(1_000, 0, RATE), (1_000, 89_909, RATE)]), refused(89_909, 90_000));
+        assert_eq!(fold(&[(1_000, 90_000, RATE), (1_000, 0, RATE)]), refused(0, 180_000));
+        // A part of no length, and one that is elsewhere.
+        assert_eq!(fold(&[(0, 0, RATE), (1_000, 90_000, RATE)]), refused(90_000, 0));
     }
 
     #[test]
@@ -213,7 +311,7 @@ mod tests {
         let body = [&1_u32.to_be_bytes()[..], &(1_u64 << 33).to_be_bytes(), &5_i64.to_be_bytes(), &RATE.to_be_bytes()];
         let elst = full(b"elst", (1, 0), &body.concat());
         let edits = Edits::read(Atom::new(&elst, 0).unwrap(), 1).unwrap();
-        let edit = edits.fold(Timescale::MILLIS, Timescale::MILLIS).unwrap();
+        let (edit, _) = edits.fold(Scales { movie: Timescale::MILLIS, media: Timescale::MILLIS }).unwrap();
         assert_eq!((edit.media_time, edit.length), (Ticks(5), Some(Moment::from_millis(1 << 33))));
     }
 

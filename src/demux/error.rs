@@ -168,7 +168,7 @@ pub enum Error {
         /// The entry used then.
         to: u32,
     },
-    /// An edit list that presents more than one contiguous part of the media.
+    /// An edit list that goes back in the media.
     #[error(
         "track {track}: edits-not-contiguous: entry {entry} of {entries} in `elst` at byte {at} begins at media time {claims}, its predecessor ends at {expected}"
     )]
@@ -183,8 +183,34 @@ pub enum Error {
         entries: u64,
         /// Its media_time, −1 for a gap.
         claims: i64,
-        /// Where it should begin, rounded down to a tick.
+        /// Where it should begin at the earliest.
         expected: i64,
+    },
+    /// An edit that follows on a cut, but not at a keyframe.
+    #[error(
+        "track {track}: edit-inside-gop: entry {entry} of `elst` at byte {at} begins at media time {media_time}, where no keyframe is; a cut must end at one: cut the film again or encode it"
+    )]
+    EditCut {
+        /// The track.
+        track: u32,
+        /// Where `elst` begins.
+        at: u64,
+        /// The entry, from 1.
+        entry: u64,
+        /// Its media_time.
+        media_time: i64,
+    },
+    /// An edit that sound cannot follow without a hole.
+    #[error(
+        "track {track}: edit-gap: entry {entry} of `elst` at byte {at} begins where the sound before it has not just ended; only pictures can be held over a gap: encode the sound with silence there"
+    )]
+    EditGap {
+        /// The track.
+        track: u32,
+        /// Where `elst` begins.
+        at: u64,
+        /// The entry, from 1.
+        entry: u64,
     },
     /// An edit that plays slower, faster, or stands still.
     #[error(

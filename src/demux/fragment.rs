@@ -61,6 +61,8 @@ pub(super) struct Run {
     sync: Vec<u32>,
     next: u64,
     bytes: u64,
+    /// Where the first fragment ends, the samples of `moov` included.
+    first_end: Option<u64>,
     /// The one sample entry they use.
     pub(super) used: Option<Used>,
 }
@@ -89,6 +91,11 @@ impl Run {
         }
         run.builder.push_chunk(start.unwrap_or(0), samples);
         Ok(run)
+    }
+
+    /// How long the first fragment lasts, in ticks, the samples of `moov` included.
+    pub(super) fn first_fragment(&self) -> u64 {
+        self.first_end.unwrap_or(self.next).saturating_sub(self.builder.first_decode_time)
     }
 
     /// All its samples, to be checked.
@@ -207,6 +214,9 @@ fn traf(atom: Atom<'_>, moov: &mut Moov, place: Place) -> Result<u64, Error> {
     for Placed { trun, start, .. } in runs.iter().filter(|run| run.trun.count > 0) {
         run.use_entry(header.defaults.entry, tfhd, (track, &stored.stsd))?;
         trun.append(&mut run, *start, (&header, place.size))?;
+    }
+    if !run.sizes.is_empty() {
+        run.first_end.get_or_insert(run.next);
     }
     stored.run = Some(run);
     Ok(end)

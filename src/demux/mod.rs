@@ -14,6 +14,7 @@ mod error;
 #[cfg(test)]
 mod fixture;
 mod fragment;
+mod gather;
 mod language;
 mod moov;
 mod movie;
@@ -22,6 +23,7 @@ mod scene;
 mod seal;
 mod sieve;
 mod sound;
+mod splice;
 mod sps;
 mod stream;
 mod stsd;

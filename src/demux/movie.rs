@@ -3,15 +3,20 @@
 use super::choice;
 use super::edit;
 use super::edit::Edits;
+use super::edit::Part;
+use super::edit::Scales;
 use super::entry::Described;
 use super::error::Error;
+use super::fragment::Run;
 use super::moov::Moov;
 use super::moov::Stored;
+use super::splice::Edited;
 use crate::media::ContentId;
 use crate::media::Edit;
 use crate::media::Flaw;
 use crate::media::IndexBuilder;
 use crate::media::Layout;
+use crate::media::LeftOut;
 use crate::media::Moment;
 use crate::media::Movie;
 use crate::media::SampleIndex;
@@ -20,6 +25,7 @@ use crate::media::Skipped;
 use crate::media::Timescale;
 use crate::media::Track;
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
 /// What is known of the object as a whole.
 #[derive(Debug, Clone, Copy)]
@@ -38,6 +44,7 @@ pub(super) struct Object {
 pub(super) fn movie(moov: Moov, object: Object) -> Result<Movie, Error> {
     let Object { content, size, layout, cut_at } = object;
     let (mut tracks, mut skipped, mut encrypted) = (Vec::new(), moov.skipped, moov.encrypted);
+    let mut edited = BTreeMap::new();
     for stored in moov.tracks {
         let (id, handler) = (stored.track.id, stored.handler);
         if let Some(seal) = stored.seal {
@@ -46,7 +53,10 @@ pub(super) fn movie(moov: Moov, object: Object) -> Result<Movie, Error> {
             continue;
         }
         match track(stored, moov.timescale, size)? {
-            Some(track) => tracks.push(track),
+            Some((track, edits)) => {
+                edited.insert(id, edits);
+                tracks.push(track);
+            }
             None => skipped.push(Skipped { track: id, handler, reason: "has no samples".into() }),
         }
     }
@@ -57,6 +67,11 @@ pub(super) fn movie(moov: Moov, object: Object) -> Result<Movie, Error> {
     }
     if tracks.is_empty() {
         return Err(Error::NoTracks { skipped });
+    }
+    for track in &mut tracks {
+        if let Some(edits) = edited.get(&track.id) {
+            edits.apply(track, size)?;
+        }
     }
     Ok(Movie { content, size, layout, cut_at, tracks, skipped })
 }
@@ -74,8 +89,9 @@ fn check_halves(tracks: &[Track], encrypted: &[[u8; 4]], skipped: &[Skipped]) ->
 }
 
 /// `None` when it has no samples.
-fn track(stored: Stored, movie: Timescale, size: u64) -> Result<Option<Track>, Error> {
+fn track(stored: Stored, movie: Timescale, size: u64) -> Result<Option<(Track, Edited)>, Error> {
     let Stored { track, at, enabled, alternate_group, title, language, stsd, tables, run, edits, .. } = stored;
+    let first_fragment = run.as_ref().map(Run::first_fragment);
     let (builder, used) = match run {
         Some(run) => {
             let used = run.used;
@@ -90,33 +106,39 @@ fn track(stored: Stored, movie: Timescale, size: u64) -> Result<Option<Track>, E
     let samples = builder.sizes.count();
     let used = used.ok_or_else(|| flawed(Flaw::Unplaced { placed: 0, samples }))?;
     let described = stsd.describe(track, used)?;
-    let (index, end) = built(builder, size).map_err(flawed)?;
-    let edit = edit_of(edits.as_ref(), (movie, track.timescale), end)?;
-    let (id, timescale) = (track.id, track.timescale);
+    let greatest_offset = edit::greatest_offset(&builder.offsets);
+    let index = built(builder, size).map_err(flawed)?;
+    let scales = Scales { movie, media: track.timescale };
+    let end = index.decode_time(index.len()).0.saturating_add(greatest_offset);
+    let (edit, mut parts) = edit_of(edits.as_ref(), scales, end)?;
+    if let ([part], Some(first)) = (parts.as_mut_slice(), first_fragment) {
+        part.open_end(first, scales.tick());
+    }
+    let at = edits.map_or(at, |edits| edits.at());
+    let edited = Edited { parts, media_time: edit.media_time, greatest_offset, tick: scales.tick(), at };
+    let (id, timescale, left_out) = (track.id, track.timescale, LeftOut::default());
     let Described { kind, codec, entry } = described;
-    let track = Track { id, kind, timescale, language, title, enabled, alternate_group, codec, entry, edit, index };
-    Ok(Some(track))
+    let track =
+        Track { id, kind, timescale, language, title, enabled, alternate_group, codec, entry, edit, left_out, index };
+    Ok(Some((track, edited)))
 }
 
-/// The index, and where the last composition ends.
-fn built(builder: IndexBuilder, size: u64) -> Result<(SampleIndex, i64), Flaw> {
+/// The index, once it is known that its samples fit into the object.
+fn built(builder: IndexBuilder, size: u64) -> Result<SampleIndex, Flaw> {
     if let Sizes::Same { size: each, count } = builder.sizes {
         let total = u64::from(each) * u64::from(count);
         if total > size {
             return Err(Flaw::Oversize { total, size });
         }
     }
-    let greatest = edit::greatest_offset(&builder.offsets);
-    let index = builder.build(size)?;
-    let end = index.decode_time(index.len()).0.saturating_add(greatest);
-    Ok((index, end))
+    builder.build(size)
 }
 
-fn edit_of(edits: Option<&Edits>, (movie, media): (Timescale, Timescale), end: i64) -> Result<Edit, Error> {
-    let Some(edits) = edits else { return Ok(Edit::NONE) };
-    let edit = edits.fold(movie, media)?;
-    edits.check_within(&edit, end)?;
-    Ok(edit)
+fn edit_of(edits: Option<&Edits>, scales: Scales, end: i64) -> Result<(Edit, Vec<Part>), Error> {
+    let Some(edits) = edits else { return Ok((Edit::NONE, Vec::new())) };
+    let (edit, parts) = edits.fold(scales)?;
+    edits.check_within(&parts, end)?;
+    Ok((edit, parts))
 }
 
 /// A recording whose decode times begin late (a live stream's) is presented from its first sample: all tracks are

@@ -8,7 +8,7 @@
 //! (`media/section.rs`): whoever looks at samples sees to it before that none of theirs is
 //! [missing](super::Movie::missing). What it takes no tables to tell is known from the beginning.
 
-use super::num::i64_from_u64;
+use super::num::{i64_from_u64, partition_point};
 use super::offsets::Offsets;
 use super::range::ByteRange;
 use super::section::{Sections, narrow};
@@ -217,6 +217,16 @@ impl SampleIndex {
         self.sync.before(number, self.len)
     }
 
+    /// The last sync sample that is composed at or before `at`, where sync samples are composed in order; `None` where all
+    /// are composed later.
+    #[must_use]
+    pub fn last_sync_composed_by(&self, at: Ticks) -> Option<u32> {
+        let composed = |position: u32| self.sync_sample(position).map(|sample| self.composition_time(sample));
+        let behind =
+            partition_point(0..self.sync_count(), |position| composed(position).is_some_and(|time| time <= at));
+        self.sync_sample(behind.checked_sub(1)?)
+    }
+
     /// The first sample whose decode time is at or after `at`; `len` when there is none.
     #[must_use]
     pub fn first_decoded_at(&self, at: Ticks) -> u32 {
@@ -336,6 +346,12 @@ impl SampleIndex {
     pub fn size(&self, number: u32) -> u32 {
         let found = self.sections.at(number);
         narrow(found.and_then(|(section, tables)| tables.sizes.get(section.inside(number))))
+    }
+
+    /// Whether some sample has no bytes.
+    #[must_use]
+    pub fn has_empty(&self) -> bool {
+        self.sections.over(0..self.len).any(|(_, tables, _)| tables.sizes.has_zero())
     }
 
     /// Shows `visit` the sizes of the samples of `range`, in decode order: the cheapest way to see all.

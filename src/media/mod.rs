@@ -41,4 +41,4 @@ pub use range::ByteRange;
 pub use tables::{ChunkOffsets, Flaw, IndexBuilder, OffsetRuns, SAMPLE_LIMIT, Sizes, Totals};
 pub use time::{Moment, Span, Ticks, Timescale};
 pub use title::Title;
-pub use track::{Edit, Kind, Language, Layout, Movie, Skipped, Track, TrackName};
+pub use track::{Edit, Kind, Language, Layout, LeftOut, Movie, Skipped, Track, TrackName};

@@ -166,6 +166,11 @@ impl Packed {
         blocks.iter().map(most).max().unwrap_or(0)
     }
 
+    /// Whether some value is 0: block headers tell.
+    pub(super) fn has_zero(&self) -> bool {
+        self.blocks.iter().any(|block| block.least == 0)
+    }
+
     /// Whether no value exceeds `most`, nor 64 bits. Looks at block headers alone where their widths leave no doubt.
     pub(super) fn within(&self, most: u64) -> bool {
         let mut left = self.len;
@@ -378,6 +383,11 @@ impl Sums {
     #[must_use]
     pub fn ceiling(&self, from: u64, to: u64) -> u64 {
         self.values.ceiling(from, to)
+    }
+
+    /// Whether some value is 0.
+    pub(super) fn has_zero(&self) -> bool {
+        self.values.has_zero()
     }
 
     /// Shows `visit` the values of `from..to`; see [`Packed::each`].

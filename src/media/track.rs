@@ -72,6 +72,8 @@ pub struct Track {
     pub entry: Bytes,
     /// Which part of its media is presented, and when.
     pub edit: Edit,
+    /// Which of its samples the index does not hold, because they are not presented.
+    pub left_out: LeftOut,
     /// Where its samples are, in bytes and in time.
     pub index: SampleIndex,
 }
@@ -105,6 +107,21 @@ pub struct Edit {
     pub media_time: Ticks,
     /// How long is presented; `None`: to the end of the media.
     pub length: Option<Moment>,
+}
+
+/// Samples of a track that are stored, but not in its index: its edit list does not present them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LeftOut {
+    /// Decoded right behind the keyframe of an edit and presented before it: they need pictures that are left out.
+    pub leading: u32,
+    /// Between one edit and the next.
+    pub between: u32,
+    /// Behind the end of the last edit.
+    pub behind: u32,
+    /// How many of those behind would be presented before the end, but need pictures that are behind it.
+    pub undecodable: u32,
+    /// Pictures without bytes: the one before is shown longer.
+    pub empty: u32,
 }
 
 impl Kind {

@@ -96,16 +96,16 @@ pub(super) fn at_moments(rung: &Timeline, moments: &[Moment]) -> Option<Cuts> {
     Some(cuts)
 }
 
-/// Cuts `audio` at its first frame not before each of the reference's `moments`, and past the reference's last video
+/// Cuts `audio` at its first sync sample, mostly any frame, not before each of the reference's `moments`, and past the reference's last video
 /// frame, which ends at `video_end`, not before each line of the grid.
 pub(super) fn follow(audio: &Timeline, moments: &[Moment], video_end: Moment, grid: Grid) -> Cuts {
     let mut cuts = vec![0];
     for moment in moments {
-        push_behind(&mut cuts, audio.first_presented_at(*moment));
+        push_behind(&mut cuts, audio.first_sync_at(*moment));
     }
     let followed = cuts.len();
     let mut k = grid.first_line_from(video_end).max(1);
-    while let Some(number) = audio.first_presented_at(grid.line(k)) {
+    while let Some(number) = audio.first_sync_at(grid.line(k)) {
         push_behind(&mut cuts, Some(number));
         // A frame longer than the target covers several lines: go on behind it.
         let next = audio.presented(number).at(audio.timescale());

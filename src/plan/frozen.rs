@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! plan      │ magic 8 │ revision u32 │ reference u32 │ count u32 │ tracks, in the order of their files │ checksum u64 │
-//! track     │ alignment u8 │ gaps between cuts │ start of the first segment i64 │
+//! track     │ alignment u8 │ hold u64 │ gaps between cuts │ start of the first segment i64 │
 //!           │ of all segments: samples │ spans │ openings │ bytes │ durations, 0 for none │ sync samples │   each packed
 //! ```
 //! Names, times and versions are not among them: they follow from the sources, as they do when these are planned. Any
@@ -22,7 +22,7 @@ use std::num::NonZeroU32;
 use std::ops::Range;
 
 /// How plans are written today; others are refused.
-pub const PLAN_REVISION: u32 = 1;
+pub const PLAN_REVISION: u32 = 2;
 
 const FORM: Form = Form { magic: *b"afflux\0p", revision: PLAN_REVISION };
 
@@ -55,8 +55,8 @@ impl Plan {
         for source in sources {
             for (at, track) in source.movie.tracks.iter().enumerate() {
                 let first = start::first_at_hand(track, shift).ok_or(Damage::Value("first sample"))?;
-                let timeline = Timeline::new(source, at, (shift, first)).map_err(|_| Damage::Value("start"))?;
-                let division = thaw_track(&mut from, &timeline)?;
+                let mut timeline = Timeline::new(source, at, (shift, first)).map_err(|_| Damage::Value("start"))?;
+                let division = thaw_track(&mut from, &mut timeline)?;
                 tracks.push(Planned::of(source, timeline, leader.movie.content, division));
             }
         }
@@ -71,6 +71,7 @@ fn freeze_track(track: &Planned, out: &mut Vec<u8>) {
         Alignment::Aligned => 0,
         Alignment::Own => 1,
     });
+    out.extend(track.timeline.hold().0.to_le_bytes());
     let gaps = track.cuts.iter().zip(track.cuts.iter().skip(1)).map(|(from, to)| u64::from(to - from));
     freeze(gaps, out);
     let start = track.segments.first().map_or(0, |first| first.start.0);
@@ -98,13 +99,14 @@ const fn opening_code(opening: Opening) -> u64 {
     }
 }
 
-/// How `track` is divided.
-fn thaw_track(from: &mut Reader<'_>, track: &Timeline) -> Result<Division, Damage> {
+/// How `track` is divided, and how long its last picture is held.
+fn thaw_track(from: &mut Reader<'_>, track: &mut Timeline) -> Result<Division, Damage> {
     let alignment = match from.u8()? {
         0 => Alignment::Aligned,
         1 => Alignment::Own,
         _ => return Err(Damage::Value("alignment")),
     };
+    track.hold_for(from.u64()?);
     let cuts = thaw_cuts(&Packed::thaw(from, u64::from(u32::MAX))?, track.len())?;
     let segments = thaw_segments(from, track, &cuts)?;
     Ok(Division { cuts, segments, alignment, kept: true })

@@ -7,7 +7,8 @@ use super::start;
 use super::timeline::Timeline;
 use super::version;
 use crate::media::{
-    ContentId, DescriptorTrack, Kind, Language, MediaKind, Moment, Movie, Role, Track, TrackName, Version,
+    ContentId, DescriptorTrack, Kind, Language, MediaKind, Moment, Movie, Role, Ticks, Track, TrackName, Version,
+    i64_from_u64,
 };
 use std::sync::Arc;
 
@@ -89,10 +90,12 @@ impl Plan {
         let guide = Guide::new(leader, shift, grid)?;
         let mut tracks = Vec::new();
         for source in sources {
+            let mut timelines = Vec::new();
             for (at, track) in source.movie.tracks.iter().enumerate() {
-                let timeline = Timeline::new(source, at, (shift, start::first_served(track, shift)))?;
-                tracks.push(Planned::new(source, timeline, &guide));
+                timelines.push(Timeline::new(source, at, (shift, start::first_served(track, shift)))?);
             }
+            let end = timelines.iter().map(end_of).fold(guide.end, Moment::max);
+            tracks.extend(timelines.into_iter().map(|timeline| Planned::new(source, timeline, (&guide, end))));
         }
         Self::of(tracks, settings, &[])
     }
@@ -164,26 +167,32 @@ struct Guide {
     moments: Vec<Moment>,
     /// Where its video ends; the start where it has none.
     video_end: Moment,
+    /// Where the last of its tracks ends.
+    end: Moment,
     grid: Grid,
 }
 
 impl Guide {
     fn new(leader: &Source, shift: Moment, grid: Grid) -> Result<Self, Refusal> {
         let content = leader.movie.content;
-        let mut tracks = leader.movie.tracks.iter().enumerate();
-        let Some((at, track)) = tracks.find(|(_, track)| matches!(track.kind, Kind::Video(_))) else {
-            return Ok(Self { content, moments: Vec::new(), video_end: Moment::ZERO, grid });
+        let tracks = leader.movie.tracks.iter().enumerate();
+        let timelines = tracks.map(|(at, track)| Timeline::new(leader, at, (shift, start::first_served(track, shift))));
+        let timelines = timelines.collect::<Result<Vec<_>, _>>()?;
+        let end = timelines.iter().map(end_of).max().unwrap_or(Moment::ZERO);
+        let video = timelines.into_iter().find(|timeline| matches!(timeline.track().kind, Kind::Video(_)));
+        let Some(timeline) = video else {
+            return Ok(Self { content, moments: Vec::new(), video_end: Moment::ZERO, end, grid });
         };
-        let timeline = Timeline::new(leader, at, (shift, start::first_served(track, shift)))?;
         let segments = segments::between(&timeline, &cuts::at_keyframes(&timeline, grid));
-        let end = segments.last().and_then(|last| last.start.after(last.span)).unwrap_or_default();
-        let video_end = end.at(timeline.timescale());
-        Ok(Self { content, moments: segments::moments(&timeline, &segments), video_end, grid })
+        let last = segments.last().and_then(|last| last.start.after(last.span)).unwrap_or_default();
+        let video_end = last.at(timeline.timescale());
+        Ok(Self { content, moments: segments::moments(&timeline, &segments), video_end, end, grid })
     }
 }
 
 impl Planned {
-    fn new(source: &Source, timeline: Timeline, guide: &Guide) -> Self {
+    /// A track of `source`, cut as the guide says; its file's and the guide's last track end at `end`.
+    fn new(source: &Source, timeline: Timeline, (guide, end): (&Guide, Moment)) -> Self {
         let track = timeline.track();
         let (cuts, alignment) = match track.kind {
             Kind::Video(_) => {
@@ -196,6 +205,7 @@ impl Planned {
                 (cuts::follow(&timeline, &guide.moments, guide.video_end, guide.grid), Alignment::Aligned)
             }
         };
+        let timeline = timeline.held(end);
         let segments = segments::weighed(&timeline, segments::between(&timeline, &cuts));
         Self::of(source, timeline, guide.content, Division { cuts, segments, alignment, kept: false })
     }
@@ -256,6 +266,12 @@ impl Planned {
         end.at(self.timeline.timescale())
     }
 
+    /// When its last sample ends, if it is not held.
+    pub(super) fn pictures_end(&self) -> Moment {
+        let end = self.segments.last().and_then(|last| last.start.after(last.span)).unwrap_or_default();
+        Ticks(end.0.saturating_sub(i64_from_u64(self.timeline.hold().0))).at(self.timeline.timescale())
+    }
+
     /// Whether each of its segments can be decoded without any other.
     #[must_use]
     pub fn is_independent(&self) -> bool {
@@ -269,6 +285,11 @@ impl Planned {
         let rounded = longest.saturating_mul(2).saturating_add(scale) / (2 * scale);
         u32::try_from(rounded.max(1)).unwrap_or(u32::MAX)
     }
+}
+
+/// When the last sample of `timeline` ends.
+fn end_of(timeline: &Timeline) -> Moment {
+    timeline.end(timeline.tail()).at(timeline.timescale())
 }
 
 /// The entry about `track`: the one that names its track_ID, else the one about its kind.

@@ -132,13 +132,15 @@ fn muxed(video: &Planned, audio: &Planned, grid: Grid) -> Vec<Slice> {
     let moments: Vec<Moment> = video.segments.iter().skip(1).map(presented).collect();
     // Where pictures are so out of order that a later segment's first is shown earlier, sound follows the latest.
     let with_picture = moments.iter().scan(0, |latest, cut| {
-        *latest = sound.first_presented_at(*cut).unwrap_or(sound.len()).max(*latest);
+        *latest = sound.first_sync_at(*cut).unwrap_or(sound.len()).max(*latest);
         Some(*latest)
     });
     let mut starts: Vec<u32> = [0].into_iter().chain(with_picture).collect();
     let followed = starts.last().copied().unwrap_or(0);
-    let cuts = cuts::follow(sound, &moments, video.end(), grid);
-    starts.extend(cuts.into_iter().filter(|cut| *cut > followed && sound.presented(*cut).at(scale) >= video.end()));
+    let cuts = cuts::follow(sound, &moments, video.pictures_end(), grid);
+    starts.extend(
+        cuts.into_iter().filter(|cut| *cut > followed && sound.presented(*cut).at(scale) >= video.pictures_end()),
+    );
     let ends = starts.iter().skip(1).copied().chain([sound.len()]);
     let mut slices = of_segments(video, |samples| (samples, 0..0));
     for (at, (from, to)) in starts.iter().copied().zip(ends).enumerate() {

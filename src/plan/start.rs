@@ -1,6 +1,6 @@
 //! Where an asset starts, and which stored sample of each of its tracks is served first.
 
-use crate::media::{Edit, Kind, Moment, Movie, Ticks, Track, partition_point};
+use crate::media::{Edit, Kind, Moment, Movie, Ticks, Track};
 
 /// Audio before its edit up to this length is priming and kept; more has been cut away.
 const PRIMING: Moment = Moment::from_millis(1_000);
@@ -15,13 +15,31 @@ pub(super) fn edited(track: &Track, at: Ticks) -> Ticks {
     Ticks(at.0.saturating_sub(media_time.0).saturating_add(delay.0))
 }
 
+/// The least composition time of `track` from sample `first` on, which must be at hand; `None` where it takes samples that
+/// are not.
+pub(super) fn least_composed(track: &Track, first: u32) -> Option<Ticks> {
+    let index = &track.index;
+    let mut least = index.composition_time(first);
+    // No later sample can be composed earlier than this.
+    let reach = |number: u32| index.decode_time(number).0.saturating_add(i64::from(index.least_offset()));
+    let mut next = first.saturating_add(1);
+    while index.reorders() && next < index.len() && reach(next) < least.0 {
+        if !index.has(next..next + 1) {
+            return None;
+        }
+        least = least.min(index.composition_time(next));
+        next += 1;
+    }
+    Some(least)
+}
+
 /// How much an asset must be shifted so that its reference does not start before 0: presentation starts at the
 /// keyframe at or before the edit of its first video track, or of any other kind where it has no video. `None` where
 /// `first` does not say which sample of that track is served first.
 pub(super) fn asset_shift(movie: &Movie, first: impl Fn(&Track, Moment) -> Option<u32>) -> Option<Moment> {
     let video = movie.tracks.iter().find(|track| matches!(track.kind, Kind::Video(_)));
     let Some(track) = video else { return Some(Moment::ZERO) };
-    let start = edited(track, track.index.composition_time(first(track, Moment::ZERO)?));
+    let start = edited(track, least_composed(track, first(track, Moment::ZERO)?)?);
     Some(if start.0 < 0 { Ticks(-start.0).at(track.timescale) } else { Moment::ZERO })
 }
 
@@ -30,18 +48,16 @@ pub(super) fn asset_shift(movie: &Movie, first: impl Fn(&Track, Moment) -> Optio
 pub(super) fn first_served(track: &Track, shift: Moment) -> u32 {
     let (index, media_time) = (&track.index, track.edit.media_time);
     match track.kind {
-        Kind::Video(_) => {
-            let presented = |at: u32| index.sync_sample(at).map(|sample| index.composition_time(sample));
-            let behind =
-                partition_point(0..index.sync_count(), |at| presented(at).is_some_and(|time| time <= media_time));
-            behind.checked_sub(1).and_then(|at| index.sync_sample(at)).unwrap_or(0)
-        }
+        Kind::Video(_) => index.last_sync_composed_by(media_time).unwrap_or(0),
         Kind::Audio(_) => {
             let from = presented_from(track, shift);
             if is_primed(track, from) {
                 return 0;
             }
-            index.first_decoded_at(Ticks(from.0 + 1)).saturating_sub(1 + AUDIO_PREROLL)
+            let first = index.first_decoded_at(Ticks(from.0 + 1)).saturating_sub(1 + AUDIO_PREROLL);
+            // Sound of few sync samples is decoded from the one before.
+            let before = index.sync_before(first.saturating_add(1)).checked_sub(1);
+            before.and_then(|before| index.sync_sample(before)).unwrap_or(0)
         }
     }
 }
@@ -62,7 +78,8 @@ pub(super) fn first_at_hand(track: &Track, shift: Moment) -> Option<u32> {
                 }
                 first = sample;
             }
-            index.has(first..first + 1).then_some(first)
+            let at_hand = index.has(first..first + 1) && least_composed(track, first).is_some();
+            at_hand.then_some(first)
         }
         Kind::Audio(_) => {
             let primed = index.has(0..1) && is_primed(track, presented_from(track, shift));

@@ -9,6 +9,8 @@
 //! are numbered from 0 over what is *served*: silent frames in front of late audio first, then the stored samples
 //! from the keyframe at or before the edit.
 
+mod held;
+
 use super::error::Refusal;
 use super::ladder::Source;
 use super::silence;
@@ -47,6 +49,8 @@ pub struct Timeline {
     ahead: i64,
     /// Sync samples before the first one that is served.
     skipped_syncs: u32,
+    /// How much longer the last picture is shown than it lasts.
+    hold: u64,
 }
 
 /// Silent frames.
@@ -79,7 +83,8 @@ impl Timeline {
         let shift = shift.nearest_to(track.timescale).unwrap_or_default();
         let bias = -i64::from(track.index.least_offset().min(0));
         let composition = track.index.composition_time(first);
-        let start = Ticks(start::edited(track, composition).0.saturating_add(shift.0));
+        let placed = |at: Ticks| Ticks(start::edited(track, at).0.saturating_add(shift.0));
+        let (start, least) = (placed(composition), placed(start::least_composed(track, first).unwrap_or(composition)));
         let lifted = i64::from(track.index.composition_offset(first)) + bias;
         let edit = match track.kind {
             Kind::Video(_) => lifted,
@@ -88,9 +93,12 @@ impl Timeline {
         };
         let edit = u64::try_from(edit).unwrap_or(0);
         let skipped_syncs = track.index.sync_before(first);
-        let whole = Self { movie, at, first, filler: None, reach: 0, bias, edit, start, ahead: 0, skipped_syncs };
+        let whole =
+            Self { movie, at, first, filler: None, reach: 0, bias, edit, start, ahead: 0, skipped_syncs, hold: 0 };
         let micros = start.at(whole.timescale()).micros();
-        let mut timeline = if start.at(whole.timescale()) > LATE { whole.filled() } else { whole };
+        // A first picture that is not shown first cannot be held before the one that is.
+        let late = least.at(whole.timescale()) > LATE && least == start;
+        let mut timeline = if late { whole.filled() } else { whole };
         let ahead = timeline.start.0.saturating_sub(composition.0).saturating_add(timeline.filled_span());
         timeline.ahead = ahead.saturating_add(i64_from_u64(timeline.reach));
         let fits = timeline.written(0).0 >= 0 && timeline.start.0 < 1 << 62 && timeline.reach < 1 << 31;
@@ -305,7 +313,8 @@ impl Timeline {
             return self.filler.as_ref().map(|filler| filler.duration);
         }
         let constant = index.constant_duration(stored.clone())?;
-        let stretched = self.reach > 0 && stored.start == self.first;
+        let held = self.hold > 0 && stored.end == index.len();
+        let stretched = held || self.reach > 0 && stored.start == self.first;
         let silent = frames > 0 && self.filler.as_ref().is_some_and(|filler| filler.duration != constant);
         (!stretched && !silent && constant > 0).then_some(constant)
     }
@@ -390,6 +399,13 @@ impl Timeline {
         (number < self.len()).then_some(number)
     }
 
+    /// The first sync sample that is presented at or after `at`, where samples are presented in decode order.
+    #[must_use]
+    pub(super) fn first_sync_at(&self, at: Moment) -> Option<u32> {
+        let number = self.first_presented_at(at)?;
+        if self.is_sync(number) { Some(number) } else { self.sync_number(self.syncs(0..number)) }
+    }
+
     /// The first of `range` that is presented at or after `at`.
     fn presented_from(&self, range: Range<u32>, at: Ticks) -> u32 {
         partition_point(range, |number| self.presented(number) < at)
@@ -422,13 +438,15 @@ impl Timeline {
         u32::try_from(i64::from(offset) + self.bias).expect("the bias is the least offset, negated")
     }
 
-    /// A last sample of no duration lasts as long as the one before it; the first one may be stretched.
+    /// A last sample of no duration lasts as long as the one before it; the first one may be stretched, the last one held.
     fn served_duration(&self, stored: u32, duration: u32) -> u32 {
         let index = &self.track().index;
         let lasting = match duration {
             0 if stored + 1 == index.len() => stored.checked_sub(1).map_or(1, |before| index.duration(before).max(1)),
             duration => duration,
         };
+        let held = if stored + 1 == index.len() { u32::try_from(self.hold).unwrap_or(u32::MAX) } else { 0 };
+        let lasting = lasting.saturating_add(held);
         if self.reach > 0 && stored == self.first {
             return lasting.saturating_add(u32::try_from(self.reach).unwrap_or(u32::MAX));
         }

@@ -6,7 +6,7 @@ use crate::media::{ContentId, Version};
 
 /// Counts the changes of what is muxed from the same samples: raised when any muxed byte changes, so that no cache
 /// ever mixes two releases' bytes under one URL. A golden test fails when bytes change and this does not.
-pub const PACKAGER_REVISION: u32 = 1;
+pub const PACKAGER_REVISION: u32 = 2;
 
 /// Hashes what the bytes of `track` depend on: its own object and the `reference`, its place on the timeline, its cuts.
 pub(super) fn of_track(track: &Timeline, reference: ContentId, cuts: &[u32]) -> Version {

@@ -1,8 +1,8 @@
 //! Films made of numbers, for tests: tables without media. The byte at offset `n` of their object is [`byte`]`(n)`.
 
 use afflux::media::{
-    Aac, Arrangement, Codec, ContentId, Edit, Family, IndexBuilder, Kind, Language, Layout, Moment, Movie, Picture,
-    Sizes, Sound, Ticks, Timescale, Track,
+    Aac, Arrangement, Codec, ContentId, Edit, Family, IndexBuilder, Kind, Language, Layout, LeftOut, Moment, Movie,
+    Picture, Sizes, Sound, Ticks, Timescale, Track,
 };
 use afflux::mux::Piece;
 use afflux::plan::Source;
@@ -113,6 +113,7 @@ impl Reel {
             codec: Codec { fourcc, string: string.into(), family, supplemental: None },
             entry: entry(&self.kind),
             edit: self.edit,
+            left_out: LeftOut::default(),
             index: builder.build(1 << 40).unwrap(),
         }
     }

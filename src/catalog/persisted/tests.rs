@@ -2,8 +2,8 @@
 
 use super::{FILE_LIMIT, Held, Key, Persisted, RECOUNT, TORN, TOUCH};
 use crate::media::{
-    Arrangement, Codec, ContentId, Edit, Family, IndexBuilder, Kind, Language, Layout, Movie, Sizes, Sound, Timescale,
-    Track,
+    Arrangement, Codec, ContentId, Edit, Family, IndexBuilder, Kind, Language, Layout, LeftOut, Movie, Sizes, Sound,
+    Timescale, Track,
 };
 use crate::plan::{self, Plan, Source};
 use std::fs::{self, File};
@@ -30,6 +30,7 @@ fn movie(name: u8) -> Movie {
         codec: Codec { fourcc: *b"fLaC", string: "fLaC".into(), family: Family::Other, supplemental: None },
         entry: b"\0\0\0\x08fLaC".to_vec().into(),
         edit: Edit::NONE,
+        left_out: LeftOut::default(),
         index: index.build(100).unwrap(),
     };
     let content = ContentId::new([name; 16]);

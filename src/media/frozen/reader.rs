@@ -67,7 +67,8 @@ impl<'a> Reader<'a> {
         self.take().map(i32::from_le_bytes)
     }
 
-    pub(super) fn u64(&mut self) -> Result<u64, Damage> {
+    /// The next number of 64 bits.
+    pub fn u64(&mut self) -> Result<u64, Damage> {
         self.take().map(u64::from_le_bytes)
     }
 

@@ -7,9 +7,9 @@ use crate::media::packed::{Packed, Sums};
 use crate::media::section::{SECTION, Section, Sections, Tables};
 use crate::media::sync::Sync;
 use crate::media::{
-    Aac, Arrangement, Codec, Colour, ContentId, Edit, Family, Flaw, IndexBuilder, Kind, Language, Layout, Moment,
-    Movie, OffsetRuns, Picture, SAMPLE_LIMIT, Sizes, Skipped, Sound, Supplemental, Ticks, Timescale, Title, Track,
-    VideoRange,
+    Aac, Arrangement, Codec, Colour, ContentId, Edit, Family, Flaw, IndexBuilder, Kind, Language, Layout, LeftOut,
+    Moment, Movie, OffsetRuns, Picture, SAMPLE_LIMIT, Sizes, Skipped, Sound, Supplemental, Ticks, Timescale, Title,
+    Track, VideoRange,
 };
 use bytes::Bytes;
 use proptest::prelude::{BoxedStrategy, Just, Strategy, any, prop, prop_assert, prop_assert_eq, prop_oneof, proptest};
@@ -59,6 +59,7 @@ fn video(index: SampleIndex) -> Track {
         codec: Codec { fourcc: *b"avc1", string: "avc1.42c00d".into(), family, supplemental },
         entry: entry(*b"avc1"),
         edit: Edit { delay: Moment::from_millis(40), media_time: Ticks(2), length: Some(Moment::from_millis(9)) },
+        left_out: LeftOut { leading: 1, between: 2, behind: 3, undecodable: 1, empty: 4 },
         index,
     }
 }
@@ -76,6 +77,7 @@ fn audio(index: SampleIndex) -> Track {
         codec: Codec { fourcc: *b"mp4a", string: "mp4a.40.5".into(), family: Family::Aac(aac), supplemental: None },
         entry: entry(*b"mp4a"),
         edit: Edit::NONE,
+        left_out: LeftOut::default(),
         index,
     }
 }

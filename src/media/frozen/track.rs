@@ -2,13 +2,14 @@
 //!
 //! ```text
 //! track    │ id u32 │ timescale u32 │ language: text │ title: text, empty for none │ enabled u8 │ group u16 │ kind │ codec │
-//!          │ entry: bytes │ edit │ directory │
+//!          │ entry: bytes │ edit │ left out │ directory │
 //! kind     │ 0 │ picture │    or  │ 1 │ channels u16 │ rate u32 │ arrangement u8 │ complexity u8 │
 //! picture  │ width u16 │ height u16 │ pixel aspect 2 × u32 │ matrix 9 × i32 │ range u8 │ 0    or  │ 1 │ colour 4 × u8 │
 //! codec    │ fourcc 4 │ string: text │ family │ supplemental: text, empty for none │ brand 4 │
 //! family   │ 0 │    or  │ 1 │ nal_length u8 │ parameter sets: bytes │    or  │ 2 │ nal_length u8 │
 //!          or  │ 3 │ object_type u8 │ core_type u8 │ rate u32 │ channel_configuration u8 │ frame_length u16 │
 //! edit     │ delay: moment │ media_time i64 │ 0    or  1 │ length: moment │
+//! left out │ leading u32 │ between u32 │ behind u32 │ undecodable u32 │ empty u32 │
 //! moment   │ ticks i64 │ timescale u32 │
 //! ```
 
@@ -21,7 +22,7 @@ use crate::media::num::u64_from_usize;
 use crate::media::picture::{Colour, Picture, VideoRange};
 use crate::media::time::{Moment, Ticks, Timescale};
 use crate::media::title::Title;
-use crate::media::track::{Edit, Kind, Language, Track};
+use crate::media::track::{Edit, Kind, Language, LeftOut, Track};
 use bytes::Bytes;
 use std::ops::Range;
 
@@ -43,6 +44,8 @@ pub(super) fn freeze(track: &Track, out: &mut Vec<u8>) -> Range<usize> {
     freeze_codec(&track.codec, out);
     freeze_bytes(out, &track.entry);
     freeze_edit(&track.edit, out);
+    let LeftOut { leading, between, behind, undecodable, empty } = track.left_out;
+    out.extend([leading, between, behind, undecodable, empty].iter().flat_map(|count| count.to_le_bytes()));
     directory::freeze(&track.index, out)
 }
 
@@ -56,9 +59,16 @@ pub(super) fn thaw(from: &mut Reader<'_>, size: u64, places: &mut Places) -> Res
     let codec = thaw_codec(from, &kind)?;
     let entry = thaw_entry(from, codec.fourcc)?;
     let edit = thaw_edit(from)?;
+    let left_out = LeftOut {
+        leading: from.u32()?,
+        between: from.u32()?,
+        behind: from.u32()?,
+        undecodable: from.u32()?,
+        empty: from.u32()?,
+    };
     let index = directory::thaw(from, size, places)?;
     check_edit(&edit, &index)?;
-    Ok(Track { id, kind, timescale, language, title, enabled, alternate_group, codec, entry, edit, index })
+    Ok(Track { id, kind, timescale, language, title, enabled, alternate_group, codec, entry, edit, left_out, index })
 }
 
 fn thaw_timescale(from: &mut Reader<'_>) -> Result<Timescale, Damage> {
