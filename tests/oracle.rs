@@ -19,6 +19,8 @@ mod boxes;
 mod codec;
 #[path = "support/compare.rs"]
 mod compare;
+#[path = "support/edits.rs"]
+mod edits;
 #[path = "support/fetch.rs"]
 mod fetch;
 #[path = "support/ffmpeg.rs"]
@@ -43,7 +45,19 @@ use std::path::{Path, PathBuf};
 use support::Server;
 use tempfile::TempDir;
 
-/// The fixtures, and every plain H.264/AAC file of the corpus, copied into one folder.
+/// Cases of edit lists, of tables and of recordings whose packets are all that is odd about them.
+const CASES: [&str; 8] = [
+    "c05_cut_middle.mp4",
+    "c06_trim_both_ends.mp4",
+    "c14_aac_96k.m4a",
+    "c20_moov_middle.mp4",
+    "c24_obs_hybrid.mp4",
+    "c31_ns_timescale.mp4",
+    "edits_tail_trim.mp4",
+    "h264_opengop.mp4",
+];
+
+/// The fixtures, every plain H.264/AAC file of the corpus, and some cases, copied into one folder.
 fn stage(choose: impl Fn(&Path) -> bool) -> (TempDir, Vec<PathBuf>) {
     let folder = tempfile::tempdir().unwrap();
     if media::fixtures().is_dir() {
@@ -57,6 +71,11 @@ fn stage(choose: impl Fn(&Path) -> bool) -> (TempDir, Vec<PathBuf>) {
             if !plain.contains(&file.to_string_lossy().into_owned()) {
                 fs::remove_file(folder.path().join("corpus").join(file)).unwrap();
             }
+        }
+    }
+    if let Some(cases) = media::cases() {
+        for name in CASES {
+            media::copy_one(&cases.join(name), &folder.path().join("cases").join(name)).unwrap();
         }
     }
     let files = media::files(folder.path()).into_iter().filter(|file| choose(file)).collect();

@@ -3,10 +3,11 @@
 use crate::boxes;
 use crate::boxes::{Movie, Sample};
 use crate::codec;
+use crate::edits;
 use crate::ffmpeg::{self, Edits, Listing, Packet};
 use crate::hls;
 use crate::presentation::{Presentation, Track};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -25,18 +26,26 @@ pub(crate) struct Source {
     all: Listing,
     /// The packets that edits leave, with their presented times.
     edited: Listing,
+    /// Tracks of several edits: their sound may be presented half a frame off, so that there is no hole.
+    spliced: BTreeSet<u32>,
 }
 
 impl Source {
     pub(crate) fn read(file: &Path) -> Result<Self, String> {
         let bytes = fs::read(file).map_err(|error| error.to_string())?;
-        let movie = Movie::read(&bytes).map_err(|fault| format!("{}: {fault}", file.display()))?;
+        let mut movie = Movie::read(&bytes).map_err(|fault| format!("{}: {fault}", file.display()))?;
+        let (scale, fragmented) = (movie.timescale, movie.fragmented);
+        let parts = |track: &boxes::Track| track.edits.iter().filter(|edit| edit.media_time >= 0).count();
+        let spliced = movie.tracks.iter().filter(|track| parts(track) > 1).map(|track| track.id).collect();
+        let mut cut = movie.tracks.iter_mut().filter(|track| !fragmented && !track.samples.is_empty());
+        cut.by_ref().for_each(|track| edits::apply(track, scale));
         let path = file.to_string_lossy();
         Ok(Self {
             bytes,
             movie,
             all: ffmpeg::probe(&path, Edits::Ignore)?,
             edited: ffmpeg::probe(&path, Edits::Apply)?,
+            spliced,
         })
     }
 
@@ -125,7 +134,10 @@ fn times(track: &Track, source: &Source, stored: &boxes::Track, alignment: Align
         if later(at) != later(last) && !stretched {
             return Err(format!("sample {at} is {} ticks off the last one's clock", later(at) - later(last)));
         }
-        let span = played[at].duration != kept[at].duration && !stretched;
+        // A last picture may be held where the sound goes on for more than a second.
+        let held =
+            at == last && track.is_video() && i64::from(played[at].duration) > i64::from(kept[at].duration) + scale;
+        let span = played[at].duration != kept[at].duration && !stretched && !held;
         // The last duration of a run of fragments is the file's word; between, the next time is.
         if span && (at == last || played[at + 1].dts - played[at].dts != kept[at + 1].dts - kept[at].dts) {
             return Err(format!("sample {at} lasts {} ticks, not {}", played[at].duration, kept[at].duration));
@@ -174,7 +186,10 @@ fn start_rules(track: &Track, source: &Source, stored: &boxes::Track, alignment:
 fn packets(track: &Track, source: &Source, id: u32, joined: &Listing, alignment: Alignment) -> Result<(), String> {
     let stream = source.all.streams.iter().find(|stream| stream.id == Some(id)).ok_or("ffprobe does not see it")?;
     let word = |packet: &Packet| (packet.size, packet.hash.clone());
-    let stored: Vec<_> = source.all.of(stream.index).skip(alignment.dropped).map(word).collect();
+    let track_of = source.movie.tracks.iter().find(|track| track.id == id).ok_or("no such track is stored")?;
+    let kept: BTreeSet<u64> = track_of.samples.iter().map(|sample| sample.at).collect();
+    let there = |packet: &&Packet| packet.at.is_none_or(|at| kept.contains(&at));
+    let stored: Vec<_> = source.all.of(stream.index).filter(there).skip(alignment.dropped).map(word).collect();
     let played: Vec<_> = joined.packets.iter().skip(alignment.filler).map(word).collect();
     if joined.packets.len() != track.samples.len() {
         return Err(format!("ffprobe sees {} packets of {}", joined.packets.len(), track.samples.len()));
@@ -206,12 +221,14 @@ fn presented(
     let places: BTreeMap<u64, usize> = (0..).zip(&stored.samples).map(|(at, sample)| (sample.at, at)).collect();
     let constant = SHIFT * i64::from(track.timescale()) + offset.ticks;
     let (mut faults, readings) = (Vec::new(), readings(source, stored));
+    let spliced = source.spliced.contains(&stored.id) && !track.is_video();
+    let slack = if spliced { i64::from(stored.samples[0].duration) / 2 + 1 } else { 1 };
     for reading in readings {
         let off = |packet: &Packet| {
             let at = packet.at.and_then(|at| places.get(&at)).and_then(|at| at.checked_sub(alignment.dropped))?;
             let off = ours[at + alignment.filler] - constant - (packet.pts? - reading);
             let stretched = at == 0 && track.is_video() && off < 0;
-            (off.abs() > 1 && !stretched).then_some((at, off))
+            (off.abs() > slack && !stretched).then_some((at, off))
         };
         match source.edited.of(stream.index).find_map(off) {
             None => return Ok(()),

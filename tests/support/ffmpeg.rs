@@ -14,6 +14,8 @@ pub(crate) struct Stream {
     /// Ticks per second.
     pub(crate) timescale: u32,
     pub(crate) codec: String,
+    /// `video`, `audio`, …
+    pub(crate) kind: String,
 }
 
 /// A packet, as ffprobe shows it.
@@ -53,7 +55,7 @@ pub(crate) enum Edits {
 pub(crate) fn probe(input: &str, edits: Edits) -> Result<Listing, String> {
     let mut command = Command::new("ffprobe");
     command.args(["-v", "error", "-of", "json", "-show_data_hash", "CRC32", "-show_entries"]);
-    command.arg("stream=index,id,time_base,codec_name:packet=stream_index,pts,pos,size,data_hash");
+    command.arg("stream=index,id,time_base,codec_name,codec_type:packet=stream_index,pts,pos,size,data_hash");
     if edits == Edits::Ignore {
         command.args(["-ignore_editlist", "1"]);
     }
@@ -64,7 +66,7 @@ pub(crate) fn probe(input: &str, edits: Edits) -> Result<Listing, String> {
 /// of several streams ends.
 pub(crate) fn probe_apart(url: &str) -> Result<Listing, String> {
     let mut command = Command::new("ffprobe");
-    command.args(["-v", "error", "-of", "json", "-show_entries", "stream=index,id,time_base,codec_name"]);
+    command.args(["-v", "error", "-of", "json", "-show_entries", "stream=index,id,time_base,codec_name,codec_type"]);
     let mut listing = parse(&run(command.arg(url))?)?;
     for stream in &listing.streams {
         let mut command = Command::new("ffprobe");
@@ -137,6 +139,7 @@ fn stream(object: &Value) -> Option<Stream> {
         id: text("id").and_then(|id| u32::from_str_radix(id.strip_prefix("0x")?, 16).ok()),
         timescale: text("time_base").and_then(|base| base.strip_prefix("1/")?.parse().ok()).unwrap_or(1),
         codec: text("codec_name").unwrap_or_default(),
+        kind: text("codec_type").unwrap_or_default(),
     })
 }
 

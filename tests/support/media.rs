@@ -15,12 +15,22 @@ pub(crate) fn fixtures() -> PathBuf {
 
 /// The shared corpus: `AFFLUX_CORPUS`, or `../shared/corpus` seen from the package. `None`, said aloud, when absent.
 pub(crate) fn corpus() -> Option<PathBuf> {
-    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus");
-    let folder = std::env::var_os("AFFLUX_CORPUS").map_or_else(beside, PathBuf::from);
+    shared("corpus", "AFFLUX_CORPUS")
+}
+
+/// The cases that users met: `AFFLUX_CASES`, or `../shared/cases` seen from the package. `None`, said aloud, when absent.
+pub(crate) fn cases() -> Option<PathBuf> {
+    shared("cases", "AFFLUX_CASES")
+}
+
+/// A folder with a manifest: the one that `variable` names, or one beside the package.
+fn shared(name: &str, variable: &str) -> Option<PathBuf> {
+    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared").join(name);
+    let folder = std::env::var_os(variable).map_or_else(beside, PathBuf::from);
     if folder.join("MANIFEST.tsv").is_file() {
         return Some(folder);
     }
-    eprintln!("skipped: there is no corpus at {}", folder.display());
+    eprintln!("skipped: there is no {name} at {}", folder.display());
     None
 }
 
@@ -51,11 +61,17 @@ pub(crate) fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
         if entry.path().is_dir() {
             copy(&entry.path(), &target)?;
         } else {
-            fs::write(&target, fs::read(entry.path())?)?;
-            File::options().write(true).open(&target)?.set_modified(SystemTime::now() - Duration::from_hours(24))?;
+            copy_one(&entry.path(), &target)?;
         }
     }
     Ok(())
+}
+
+/// Copies a file, likewise.
+pub(crate) fn copy_one(from: &Path, to: &Path) -> std::io::Result<()> {
+    to.parent().map_or(Ok(()), fs::create_dir_all)?;
+    fs::write(to, fs::read(from)?)?;
+    File::options().write(true).open(to)?.set_modified(SystemTime::now() - Duration::from_hours(24))
 }
 
 /// The name of the asset that is the file at `path`: its path without extension.

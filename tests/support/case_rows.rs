@@ -1,0 +1,52 @@
+//! What each file of the cases is expected to do.
+
+/// Something about a file that must be so.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Expect {
+    /// How long it lasts in HLS, DASH and, where it is carried, MPEG-TS.
+    Seconds(f64),
+    /// Packets of its video and audio in HLS and DASH.
+    Packets { video: usize, audio: usize },
+    /// Pictures in MPEG-TS.
+    Transport(usize),
+    /// There is no MPEG-TS.
+    NoTransport,
+    /// Lint finds this code.
+    Lint(&'static str),
+    /// The multivariant playlist holds these words.
+    Hls(&'static str),
+    /// The multivariant playlist does not.
+    HlsLacks(&'static str),
+    /// The MPD holds these words.
+    Dash(&'static str),
+    /// The MPD does not.
+    DashLacks(&'static str),
+    /// It is refused, in words that hold these.
+    Refused(&'static str),
+    /// Every picture that is stored is presented at its time.
+    Ordered,
+}
+
+use Expect::{Dash, Hls, Lint, NoTransport, Ordered, Packets, Refused, Seconds, Transport};
+
+/// One row a file.
+pub(crate) const ROWS: &[(&str, &[Expect])] = &[
+    ("c05_cut_middle.mp4", &[Seconds(7.0), Packets { video: 175, audio: 329 }, Transport(175), Lint("edit-cut")]),
+    ("c06_trim_both_ends.mp4", &[Seconds(3.0), Packets { video: 75, audio: 144 }, Transport(75), Lint("edit-end")]),
+    ("c11_one_frame_long_audio.mp4", &[Seconds(30.0), Packets { video: 1, audio: 1408 }, Lint("held-frame")]),
+    ("c13_vfr_screen.mp4", &[Seconds(30.0), Packets { video: 7, audio: 1408 }, Transport(7)]),
+    ("c14_aac_96k.m4a", &[Packets { video: 0, audio: 564 }, Dash("audioSamplingRate=\"96000\"")]),
+    ("c20_moov_middle.mp4", &[Packets { video: 250, audio: 470 }, Transport(250)]),
+    ("c21_stss_empty.mp4", &[Packets { video: 250, audio: 470 }]),
+    ("c22_frag_no_tfdt.mp4", &[Packets { video: 250, audio: 470 }, Transport(250)]),
+    ("c24_obs_hybrid.mp4", &[Packets { video: 250, audio: 470 }, Transport(250)]),
+    ("c31_ns_timescale.mp4", &[Packets { video: 202, audio: 376 }, Transport(202)]),
+    ("c40_zero_size_samples.mp4", &[Packets { video: 150, audio: 283 }, Transport(150), Lint("empty-samples")]),
+    ("c42_gap_in_middle.mp4", &[Refused("edit-gap")]),
+    ("c44_last_frame_20s.mp4", &[Packets { video: 150, audio: 283 }, Transport(150)]),
+    ("c46_video6s_audio30s.mp4", &[Seconds(30.0), Packets { video: 150, audio: 1408 }, Transport(150)]),
+    ("hevc_cra_start.mp4", &[Packets { video: 251, audio: 0 }, Ordered, NoTransport]),
+    ("edits_tail_trim.mp4", &[Seconds(7.0), Packets { video: 173, audio: 330 }, Transport(173), Lint("edit-end")]),
+    ("h264_opengop.mp4", &[Packets { video: 300, audio: 564 }, Lint("open-gop"), Hls("RESOLUTION")]),
+    ("mhm1_24s.mp4", &[Packets { video: 0, audio: 1160 }, NoTransport]),
+];
