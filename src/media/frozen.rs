@@ -34,7 +34,7 @@ pub use form::Form;
 pub use reader::Reader;
 
 /// How movies are written today; others are refused.
-pub const REVISION: u32 = 3;
+pub const REVISION: u32 = 4;
 
 const FORM: Form = Form { magic: *b"afflux\0i", revision: REVISION };
 
