@@ -36,10 +36,15 @@ macro_rules! asset {
     };
 }
 
-static ASSETS: [Asset; 11] = [
+static ASSETS: [Asset; 16] = [
     asset!("/", "index.html", "text/html; charset=utf-8"),
     asset!("/favicon.ico", "icon.svg", "image/svg+xml"),
     asset!("/~gallery/app.js", "app.js", "text/javascript; charset=utf-8"),
+    asset!("/~gallery/cards.js", "cards.js", "text/javascript; charset=utf-8"),
+    asset!("/~gallery/list.js", "list.js", "text/javascript; charset=utf-8"),
+    asset!("/~gallery/parts.js", "parts.js", "text/javascript; charset=utf-8"),
+    asset!("/~gallery/player.js", "player.js", "text/javascript; charset=utf-8"),
+    asset!("/~gallery/words.js", "words.js", "text/javascript; charset=utf-8"),
     asset!("/~gallery/icon.svg", "icon.svg", "image/svg+xml"),
     asset!("/~gallery/style.css", "style.css", "text/css; charset=utf-8"),
     asset!("/~gallery/vendor/hls.min.js", "vendor/hls.min.js", "text/javascript; charset=utf-8"),

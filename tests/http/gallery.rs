@@ -8,6 +8,11 @@ fn the_gallery_is_served_from_the_binary_under_its_policy() {
     for (path, media_type) in [
         ("/", "text/html; charset=utf-8"),
         ("/~gallery/app.js", "text/javascript; charset=utf-8"),
+        ("/~gallery/cards.js", "text/javascript; charset=utf-8"),
+        ("/~gallery/list.js", "text/javascript; charset=utf-8"),
+        ("/~gallery/parts.js", "text/javascript; charset=utf-8"),
+        ("/~gallery/player.js", "text/javascript; charset=utf-8"),
+        ("/~gallery/words.js", "text/javascript; charset=utf-8"),
         ("/~gallery/style.css", "text/css; charset=utf-8"),
         ("/~gallery/icon.svg", "image/svg+xml"),
         ("/favicon.ico", "image/svg+xml"),
