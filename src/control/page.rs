@@ -14,12 +14,15 @@ macro_rules! file {
 }
 
 /// Name, media type and bytes of each. What the gallery has too is the gallery's.
-static FILES: [(&str, &str, &[u8]); 9] = [
+static FILES: [(&str, &str, &[u8]); 12] = [
     file!("index.html", "page/index.html", "text/html"),
     file!("upload.js", "page/upload.js", "text/javascript"),
     file!("upload.css", "page/upload.css", "text/css"),
     file!("tus.min.js", "page/vendor/tus.min.js", "text/javascript"),
     file!("gallery.css", "../http/gallery/style.css", "text/css"),
+    file!("parts.js", "../http/gallery/parts.js", "text/javascript"),
+    file!("player.js", "../http/gallery/player.js", "text/javascript"),
+    file!("words.js", "../http/gallery/words.js", "text/javascript"),
     file!("hls.min.js", "../http/gallery/vendor/hls.min.js", "text/javascript"),
     file!("icon.svg", "../http/gallery/icon.svg", "image/svg+xml"),
     // The licences ask that their text goes where the programs go.

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // Brings films to a running Afflux from its upload page, in headless Chromium, as a person does; and by Uppy.
 //
-//   node upload.mjs --page http://127.0.0.1:8081/upload --key afx_… --film FILE [--chromium PATH] [--screenshots DIR]
+//   node upload.mjs --page http://127.0.0.1:8081/upload --key afx_… --film FILE --hevc FILE [--chromium PATH] [--screenshots DIR]
 //
 // The server is started by the caller, over an empty folder and an empty library. What each line proves is in README.md.
 // The last line is `N passed, N failed`; the status is 0 only when something passed and nothing failed.
@@ -118,7 +118,7 @@ async function api(page, key, path) {
   return answer.json();
 }
 
-async function asPerson(upload, { url, key, film, folder, screenshots }) {
+async function asPerson(upload, { url, key, film, hevc, folder, screenshots }) {
   const { page } = upload;
   const bytes = await readFile(film);
   const shot = (name) => (screenshots ? page.screenshot({ path: join(screenshots, `${name}.png`) }) : undefined);
@@ -146,13 +146,19 @@ async function asPerson(upload, { url, key, film, folder, screenshots }) {
     await upload.line(3 * SLOW);
     await upload.drop('night.mp4', bytes);
     const share = await upload.reaches(0.2);
-    const text = await upload.entry().locator('.state').textContent();
-    holds(/ of /.test(text), text);
+    await upload.reaches(0.5);
+    const text = await upload.entry().locator('.figures').textContent();
+    holds(/^\d+ % · [\d.]+ [kM]B of [\d.]+ MB · [\d.]+ [kM]B\/s, \d+ s left$/.test(text), text);
     await shot('sending');
     await upload.line(null);
     return `${text}, ${Math.round(share * 100)} %`;
   });
-  await step('it is published', () => upload.comesTo('published'));
+  await step('it is published', async () => {
+    const text = await upload.comesTo('published');
+    holds(text === 'Ready', text);
+    const names = await upload.entry().locator('.addresses li > span').allTextContents();
+    holds(names.join() === 'HLS,DASH,TS', names.join());
+  });
   await step('it plays at once, and pictures are seen', async () => {
     const seen = await moving(page);
     await shot('playing');
@@ -162,7 +168,7 @@ async function asPerson(upload, { url, key, film, folder, screenshots }) {
     await upload.choose(film);
     await upload.entry('published').nth(0).waitFor();
     await page.waitForFunction(() => document.querySelectorAll('.entry[data-state="published"]').length === 2, null, { timeout: PATIENCE });
-    return upload.entry().locator('.where').textContent();
+    return upload.entry().locator('.addresses input').first().inputValue();
   });
   await step('an upload is paused, and goes on', async () => {
     await upload.line(SLOW);
@@ -187,12 +193,18 @@ async function asPerson(upload, { url, key, film, folder, screenshots }) {
     await upload.line(SLOW);
     await upload.choose(path);
     await upload.reaches(0.4);
+    const warned = new Promise((resolve) => page.once('dialog', (dialog) => dialog.accept().then(() => resolve(dialog.type()))));
     await page.reload();
+    holds(await warned === 'beforeunload', 'nothing warned before the page was left');
     await upload.said('good');
+    const row = page.locator('#unfinished li', { hasText: 'reloaded.mp4' });
+    await row.waitFor({ timeout: 10000 });
+    holds(/\d+ % of [\d.]+ MB has arrived/.test(await row.textContent()), await row.textContent());
     await upload.line(null);
     upload.offsets.length = 0;
     await upload.choose(path);
     await upload.comesTo('published');
+    holds(await row.count() === 0, 'it is unfinished still');
     const [offset] = upload.offsets;
     holds(offset > 0, `it began again at ${offset}`);
     return `${bytes.length - offset} of ${bytes.length} bytes were sent the second time`;
@@ -200,16 +212,36 @@ async function asPerson(upload, { url, key, film, folder, screenshots }) {
   await step('what was gone on with plays', () => moving(page));
   await step('what is no video is refused, and the reason is told', async () => {
     await upload.drop('text.mp4', Buffer.from('this is no video at all, only its name says so'));
-    const reason = await upload.comesTo('refused');
+    await upload.comesTo('refused');
+    const words = await upload.entry().locator('.reason > p').textContent();
+    const folded = await upload.entry().locator('.reason details p').textContent();
     const [{ reason: told }] = (await api(url, key, 'uploads?limit=1')).items;
-    holds(reason === told && told.includes('text'), `${reason}; the server said ${told}`);
-    return reason;
+    holds(words.startsWith('This is no MP4') && folded === told, `${words}; ${folded}; the server said ${told}`);
+    const command = await upload.entry().locator('.reason input').inputValue();
+    holds(command === 'ffmpeg -i text.mp4 -c copy -movflags +faststart text-fixed.mp4', command);
+    return words;
   });
   await step('a file of another kind is refused before it is sent', async () => {
     await upload.drop('film.mkv', bytes, 'video/x-matroska');
     await page.locator('.entry[data-state="refused"]', { hasText: 'film.mkv' }).waitFor({ timeout: 10000 });
     await shot('refused');
-    return upload.entry('refused').locator('.state').textContent();
+    const command = await upload.entry('refused').locator('.reason input').inputValue();
+    holds(command === 'ffmpeg -i film.mkv -c copy -movflags +faststart film.mp4', command);
+  });
+  await step('a codec that the browser lacks is told, and nothing spins', async () => {
+    await upload.choose(hevc);
+    await page.locator('.entry[data-state="published"] .warning', { hasText: 'does not play HEVC' }).waitFor({ timeout: PATIENCE });
+    await upload.entry('published').locator('.watch').click();
+    await page.locator('#problem', { hasText: 'does not play HEVC' }).waitFor({ timeout: 10000 });
+    holds(await page.locator('#player').getAttribute('data-state') === 'error', 'the player is not at an end');
+    await shot('hevc');
+  });
+  await step('the key is forgotten', async () => {
+    await page.click('#forget');
+    await page.locator('#key').waitFor({ timeout: 5000 });
+    holds(await page.evaluate(() => localStorage.getItem('afflux.key')) === null, 'it is there still');
+    await upload.introduce(key);
+    await upload.said('good');
   });
   await step('does not scroll sideways at 390 px', async () => {
     await page.setViewportSize({ width: 390, height: 844 });
@@ -268,14 +300,14 @@ async function byUppy(browser, { url, key, film }) {
 async function main() {
   const { values } = parseArgs({
     options: {
-      page: { type: 'string' }, key: { type: 'string' }, film: { type: 'string' }, screenshots: { type: 'string' },
+      page: { type: 'string' }, key: { type: 'string' }, film: { type: 'string' }, hevc: { type: 'string' }, screenshots: { type: 'string' },
       chromium: { type: 'string', default: '/usr/bin/chromium' },
     },
   });
-  if (!values.page || !values.key || !values.film) throw new Error('--page, --key and --film are needed');
+  if (!values.page || !values.key || !values.film || !values.hevc) throw new Error('--page, --key, --film and --hevc are needed');
   await stat(values.film);
   const folder = await mkdtemp(join(tmpdir(), 'afflux-upload-'));
-  const task = { url: values.page, key: values.key, film: values.film, screenshots: values.screenshots, folder };
+  const task = { url: values.page, key: values.key, film: values.film, hevc: values.hevc, screenshots: values.screenshots, folder };
   const browser = await chromium.launch({ executablePath: values.chromium, headless: true, args: FLAGS });
   try {
     console.log('upload page');

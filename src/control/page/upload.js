@@ -1,15 +1,23 @@
 // The upload page: files in, progress out, and a player for what has arrived.
 //
-// Bytes go by tus (tus-js-client): a reload or a lost line is gone on from, as the browser remembers which file went
-// where. Names and messages come from strangers, so every one reaches the page as text, never as markup.
+// Bytes go by tus (tus-js-client): a reload or a lost line is resumed from, as the browser remembers which file went
+// where. Names and messages come from strangers: they reach the page as text, never as markup (parts.js).
+
+import { copyRow, el, problemOf } from './parts.js';
+import { Player, cannotPlay } from './player.js';
+import { clock, explain, size, wait } from './words.js';
 
 const API = new URL('../api/', import.meta.url);
 const KEY = 'afflux.key';
 /** Bytes of one request: a proxy that buffers whole requests holds so many at most. */
 const PART = 64 * 1024 * 1024;
 const RETRIES = [0, 500, 1000, 3000, 5000, 10000, 20000];
+/** The rate is that of so many milliseconds. */
+const WINDOW = 5000;
 
 const $ = (id) => document.getElementById(id);
+
+// The key.
 
 function key() {
   return localStorage.getItem(KEY) ?? '';
@@ -20,28 +28,94 @@ function say(text, state) {
   $('said').dataset.state = state;
 }
 
-/** What the API answers, or an error that says what it says. */
+/** What the API answers, or an error with its own words. */
 async function api(path, options = {}) {
-  const answer = await fetch(new URL(path, API), { ...options, headers: { Authorization: `Bearer ${key()}`, ...options.headers } });
+  const answer = await fetch(new URL(path, API), { ...options, headers: { Authorization: `Bearer ${key()}`, ...options.headers } })
+    .catch(() => { throw new Error('The server cannot be reached.'); });
   if (answer.ok) return answer.status === 204 ? null : answer.json();
   const problem = await answer.json().catch(() => ({}));
-  throw new Error(problem.detail ?? `the server answers ${answer.status}`);
+  throw Object.assign(new Error(problem.detail ?? `The server answers ${answer.status}.`), { status: answer.status });
 }
 
-async function introduced() {
-  if (!key()) return;
+async function checkKey() {
+  const known = key();
+  $('forget').hidden = !known;
+  delete $('who').dataset.known;
+  if (!known) return;
   try {
-    await api('uploads?limit=1');
-    say('The key is good. It is kept in this browser only.', 'good');
+    // A key that may only upload is answered 403: it is known.
+    await api('uploads?limit=1').catch((error) => { if (error.status !== 403) throw error; });
+    $('who').dataset.known = 'yes';
+    say(`The key that ends in ${known.slice(-4)} is good. It is kept in this browser only.`, 'good');
+    await showUnfinished();
   } catch (error) {
     say(error.message, 'bad');
   }
 }
 
-function size(bytes) {
-  if (bytes < 1e6) return `${Math.round(bytes / 1e3)} kB`;
-  return bytes < 1e9 ? `${(bytes / 1e6).toFixed(1)} MB` : `${(bytes / 1e9).toFixed(2)} GB`;
+function forgetKey() {
+  localStorage.removeItem(KEY);
+  say('The key is forgotten. What is under way needs it to go on.', 'none');
+  $('unfinished').hidden = true;
+  checkKey();
+  $('key').focus();
 }
+
+// Unfinished uploads of this browser.
+
+const storage = () => tus.defaultOptions.urlStorage;
+const idOf = (url) => url.split('/').pop();
+
+async function showUnfinished() {
+  const known = (await storage().findAllUploads()).filter(({ uploadUrl }) => uploadUrl?.startsWith(API.href));
+  const rows = await Promise.all(known.map(unfinished));
+  $('unfinished').querySelector('ul').replaceChildren(...rows.filter(Boolean));
+  showWhetherUnfinished();
+}
+
+function showWhetherUnfinished() {
+  $('unfinished').hidden = $('unfinished').querySelector('li') === null;
+}
+
+/** The row of an upload that the server still waits for; null where it does not. */
+async function unfinished({ uploadUrl, urlStorageKey, metadata, size: length }) {
+  let upload;
+  try {
+    upload = await api(`uploads/${idOf(uploadUrl)}`);
+  } catch (error) {
+    if (error.status === 404 || error.status === 410) await storage().removeUpload(urlStorageKey);
+    return null;
+  }
+  if (upload.state !== 'receiving' || Entry.of(uploadUrl)) return null;
+  const row = el('li', { data: { upload: uploadUrl } },
+    el('span', { className: 'name' }, metadata.filename ?? upload.file),
+    el('span', { className: 'soft' }, `${percent(upload.offset, length)} of ${size(length)} has arrived`),
+    el('label', { className: 'pick', htmlFor: 'files' }, 'Choose the file'),
+    el('button', { type: 'button', className: 'quiet', onclick: giveUp }, 'Give up'));
+  async function giveUp() {
+    const gone = await api(`uploads/${idOf(uploadUrl)}`, { method: 'DELETE', headers: { 'Tus-Resumable': '1.0.0' } })
+      .then(() => true, (error) => error.status === 404 || error.status === 410 || say(error.message, 'bad'));
+    if (!gone) return;
+    await storage().removeUpload(urlStorageKey);
+    row.remove();
+    showWhetherUnfinished();
+  }
+  return row;
+}
+
+/** The upload at `url` goes on, or is over. */
+function dropUnfinished(url) {
+  for (const row of $('unfinished').querySelectorAll('li')) {
+    if (row.dataset.upload === url) row.remove();
+  }
+  showWhetherUnfinished();
+}
+
+function percent(sent, total) {
+  return `${total > 0 ? Math.floor(100 * sent / total) : 0} %`;
+}
+
+// Uploads.
 
 /** What of an error of tus is worth telling: the server's own words where there are any. */
 function reason(error) {
@@ -49,15 +123,29 @@ function reason(error) {
   try {
     return JSON.parse(body).detail ?? error.message;
   } catch {
-    return error.originalResponse ? error.message.split(', originated')[0] : 'the server cannot be reached';
+    return error.originalResponse ? error.message.split(', originated')[0] : 'The server cannot be reached. Once it can, go on.';
   }
 }
 
+const WORDS = {
+  sending: 'Sending', paused: 'Paused', stopped: 'Stopped', arrived: 'Arrived, being published', published: 'Ready',
+  refused: 'Refused', 'given up': 'Given up',
+};
+const OVER = ['published', 'refused', 'given up'];
+
 /** One file on its way. */
 class Entry {
+  static all = new Set();
+
+  /** The entry that sends to `url`. */
+  static of(url) {
+    return [...Entry.all].find((entry) => entry.upload.url === url);
+  }
+
   constructor(file) {
     this.node = $('entry').content.firstElementChild.cloneNode(true);
     this.file = file;
+    this.samples = [];
     this.find('.name').textContent = file.name;
     this.find('.pause').onclick = () => (this.paused ? this.go() : this.pause());
     this.find('.stop').onclick = () => this.giveUp();
@@ -70,9 +158,10 @@ class Entry {
       metadata: { filename: file.name, filetype: file.type },
       onBeforeRequest: (request) => request.setHeader('Authorization', `Bearer ${key()}`),
       onProgress: (sent, total) => this.progress(sent, total),
-      onError: (error) => this.tell(this.hopeless(error) ? 'refused' : 'stopped', reason(error)),
+      onError: (error) => this.tell(this.isFinal(error) ? 'refused' : 'stopped', reason(error)),
       onSuccess: () => this.arrived(),
     });
+    Entry.all.add(this);
     this.begin();
   }
 
@@ -80,91 +169,130 @@ class Entry {
     return this.node.querySelector(selector);
   }
 
-  tell(state, text) {
+  /** Comes to `state`; `why` is the server's reason, where there is one. */
+  tell(state, why = null) {
+    this.state = state;
     this.node.dataset.state = state;
-    this.find('.state').textContent = text;
-    const over = ['published', 'refused', 'given up'].includes(state);
-    this.find('.pause').hidden = over || state === 'arrived';
-    this.find('.stop').hidden = over || state === 'arrived';
+    this.find('.state').textContent = WORDS[state];
+    this.find('.reason').replaceChildren(...(why ? problemOf(explain(why, this.file.name)) : []));
+    this.find('.reason').hidden = !why;
+    const isOver = OVER.includes(state);
+    this.find('.pause').hidden = isOver || state === 'arrived';
+    this.find('.stop').hidden = isOver || state === 'arrived';
+    if (state !== 'sending' && state !== 'paused') this.find('.figures').textContent = '';
     this.paused = ['paused', 'stopped'].includes(state);
     this.find('.pause').textContent = this.paused ? 'Go on' : 'Pause';
+    if (isOver && this.upload?.url) dropUnfinished(this.upload.url);
   }
 
-  hopeless(error) {
-    const status = error.originalResponse?.getStatus() ?? 0;
-    return [400, 410, 413, 415, 422].includes(status);
+  isFinal(error) {
+    return [400, 409, 410, 413, 415, 422].includes(error.originalResponse?.getStatus() ?? 0);
   }
 
   async begin() {
-    const before = await this.upload.findPreviousUploads();
-    if (before.length > 0) this.upload.resumeFromPreviousUpload(before[0]);
+    const [before] = await this.upload.findPreviousUploads();
+    if (before) {
+      this.upload.resumeFromPreviousUpload(before);
+      dropUnfinished(before.uploadUrl);
+    }
     this.go();
   }
 
   go() {
-    this.began = performance.now();
-    this.tell('sending', 'sending');
+    this.samples = [];
+    this.tell('sending');
     this.upload.start();
   }
 
   async pause() {
     await this.upload.abort();
-    this.tell('paused', 'paused');
+    this.tell('paused');
   }
 
   async giveUp() {
     await this.upload.abort(true).catch(() => {});
-    this.tell('given up', 'given up');
+    this.tell('given up');
   }
 
   progress(sent, total) {
     this.find('progress').value = total > 0 ? sent / total : 0;
-    if (this.node.dataset.state !== 'sending') return;
-    const text = sent < total ? `${size(sent)} of ${size(total)}` : 'arrived, being published';
-    this.find('.state').textContent = text;
+    if (this.state !== 'sending') return;
+    const now = performance.now();
+    this.samples = [...this.samples.filter(({ at }) => now - at < WINDOW), { at: now, sent }];
+    const [{ at, sent: before }] = this.samples;
+    const rate = now - at > 500 ? (sent - before) * 1000 / (now - at) : 0;
+    const left = rate > 0 ? `${size(Math.round(rate))}/s, ${wait((total - sent) / rate)} left` : null;
+    this.find('.figures').textContent = [percent(sent, total), `${size(sent)} of ${size(total)}`, sent < total ? left : null].filter(Boolean).join(' · ');
   }
 
   async arrived() {
-    const id = this.upload.url.split('/').pop();
-    this.tell('arrived', 'being published');
+    const id = idOf(this.upload.url);
+    this.tell('arrived');
     for (;;) {
-      const upload = await api(`uploads/${id}`).catch((error) => ({ state: 'refused', reason: error.message }));
+      const upload = await api(`uploads/${id}`).catch((error) => (error.status ? { state: 'refused', reason: error.message } : {}));
       if (upload.state === 'published') return this.published(upload);
-      if (upload.state === 'refused') return this.tell('refused', upload.reason);
+      if (upload.state === 'refused' || upload.state === 'cancelled') return this.tell('refused', upload.reason ?? 'The upload was cancelled.');
       await new Promise((done) => setTimeout(done, 300));
     }
   }
 
   published(upload) {
-    this.tell('published', 'plays');
+    const { milliseconds, tracks = [], lint = [], playable } = upload.report ?? {};
+    this.asset = { ...upload, lacking: cannotPlay(tracks, playable, this.file.name) };
+    this.tell('published');
+    this.find('.figures').textContent = [upload.asset, clock(milliseconds / 1000)].filter(Boolean).join(' · ');
+    const told = ['plays-nowhere', 'not-in-browsers'];
+    const loud = lint.filter(({ code, level }) => level !== 'info' && level && !(this.asset.lacking && told.includes(code))).map(({ message }) => el('p', { className: 'warning' }, message));
+    const lacking = this.asset.lacking ? el('div', { className: 'warning' }, ...problemOf(this.asset.lacking)) : null;
+    this.find('.reason').replaceChildren(...[lacking, ...loud].filter(Boolean));
+    this.find('.reason').hidden = !lacking && loud.length === 0;
+    const { hls, dash, ts } = upload.urls;
+    const rows = [['HLS', hls], ['DASH', dash], ['TS', ts]].filter(([, url]) => url);
+    this.find('.addresses').replaceChildren(...rows.map(([name, url]) => copyRow(name, url, `${name} address of ${upload.asset}`)));
+    this.find('.addresses').hidden = false;
     const where = this.find('.where');
-    where.textContent = upload.urls.hls;
-    where.href = upload.urls.hls;
+    where.href = `${(hls ?? dash).split('/vod/')[0]}/#${upload.asset.split('/').map(encodeURIComponent).join('/')}`;
     where.hidden = false;
     this.find('.watch').hidden = false;
-    this.find('.watch').onclick = () => play(upload);
-    if ($('video').paused) play(upload);
+    this.find('.watch').onclick = () => play(this);
+    if ($('player').hidden || $('video').paused) play(this);
   }
 }
 
-let hls = null;
+// The player.
 
-/** Plays what was published, from where players are served. */
-function play(upload) {
-  hls?.destroy();
-  hls = null;
-  $('stage').hidden = false;
-  $('playing').textContent = upload.asset;
-  const video = $('video');
-  if (window.Hls?.isSupported()) {
-    hls = new Hls();
-    hls.loadSource(upload.urls.hls);
-    hls.attachMedia(video);
-  } else {
-    video.src = upload.urls.hls;
+const player = new Player($('video'), { hls: new URL('hls.min.js', import.meta.url).href }, {
+  tracks: () => {},
+  problem: (found) => {
+    $('player').dataset.state = 'error';
+    $('problem').replaceChildren(el('div', null, ...problemOf(found)));
+    $('problem').hidden = false;
+    if ($('video').readyState === HTMLMediaElement.HAVE_NOTHING) $('screen').hidden = true;
+  },
+});
+
+/** Plays what `entry` brought, from where players are served. */
+function play(entry) {
+  const { asset } = entry;
+  for (const other of $('uploads').children) other.toggleAttribute('aria-current', other === entry.node);
+  entry.node.setAttribute('aria-current', 'true');
+  $('player').hidden = false;
+  $('player').dataset.state = 'loading';
+  $('problem').hidden = true;
+  $('screen').hidden = false;
+  $('playing').textContent = asset.asset;
+  if (asset.lacking) {
+    player.close().then(() => player.on.problem(asset.lacking));
+    return;
   }
-  video.play().catch(() => {});
+  player.open('hls', asset.urls.hls);
 }
+
+for (const [event, state] of [['loadeddata', 'ready'], ['playing', 'ready'], ['waiting', 'loading']]) {
+  $('video').addEventListener(event, () => { $('player').dataset.state = state; });
+}
+
+// What the reader does.
 
 function take(files) {
   if (!key()) {
@@ -179,8 +307,9 @@ $('who').addEventListener('submit', (event) => {
   event.preventDefault();
   localStorage.setItem(KEY, $('key').value.trim());
   $('key').value = '';
-  introduced();
+  checkKey();
 });
+$('forget').addEventListener('click', forgetKey);
 $('files').addEventListener('change', (event) => {
   take(event.target.files);
   event.target.value = '';
@@ -199,4 +328,8 @@ $('drop').addEventListener('drop', (event) => {
 });
 // A file dropped beside the field must not take the page away.
 for (const kind of ['dragover', 'drop']) addEventListener(kind, (event) => event.preventDefault());
-introduced();
+// Bytes stop where the page is left.
+addEventListener('beforeunload', (event) => {
+  if ([...Entry.all].some(({ state }) => ['sending', 'paused', 'stopped'].includes(state))) event.preventDefault();
+});
+checkKey();
