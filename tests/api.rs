@@ -148,11 +148,11 @@ fn an_upload_token_is_good_for_one_upload_within_its_bounds() {
 
     // A token is worth no more than the key that made it.
     let made = desk.post("/api/keys", &json!({"name": "site", "scope": "upload:visitors/"})).json;
-    let site = format!("Authorization: Bearer {}", made["secret"].as_str().unwrap());
+    let page = format!("Authorization: Bearer {}", made["secret"].as_str().unwrap());
     let media_type = "Content-Type: application/json";
     let ask = |asset: &str| {
         let body = json!({"asset": asset}).to_string();
-        desk.curl_as_nobody(&["-X", "POST", "-H", &site, "-H", media_type, "-d", &body], "/api/upload-tokens")
+        desk.curl_as_nobody(&["-X", "POST", "-H", &page, "-H", media_type, "-d", &body], "/api/upload-tokens")
     };
     assert_eq!(ask("films/night").status, 403);
     let two = ask("visitors/two").json["token"].as_str().unwrap().to_owned();

@@ -200,7 +200,7 @@ fn pages_give_each_upload_once_while_others_come_and_go() {
         }
         let wanted: Vec<String> = (0..30).rev().map(|number| format!("u{number:02}")).collect();
         assert_eq!(walked, wanted);
-        assert_eq!(library.uploads(Some(UploadState::Published), None, 4).await, Ok(vec![]));
+        assert_eq!(library.uploads(Some(UploadState::Published), None, 4, &[]).await, Ok(vec![]));
     });
 }
 
@@ -222,7 +222,7 @@ fn who_hangs_up_in_the_middle_leaves_nothing_half_done() {
         // A transaction that was open ends when its connection does.
         library.insert_upload(&upload("last"), 0).await.unwrap();
         assert_eq!(library.receive_upload("last", 0, 100, "", &job("jlast"), 1).await, Ok(Some("jlast".into())));
-        for upload in library.uploads(None, None, 100).await.unwrap() {
+        for upload in library.uploads(None, None, 100, &[]).await.unwrap() {
             let job = library.job(&format!("j{}", upload.id)).await.unwrap();
             assert_eq!(job.is_some(), upload.state == UploadState::Received, "{}", upload.id);
         }
