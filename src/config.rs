@@ -7,11 +7,13 @@
 mod build;
 pub mod hosts;
 mod service;
+mod site;
 mod store;
 mod units;
 
 pub use hosts::Host;
 pub use service::{Database, Ingest, Jobs, Library};
+pub use site::{Gallery, Site};
 pub use store::{Location, Mount, Options, Place, Prefix, Store};
 pub use units::Size;
 
@@ -33,6 +35,8 @@ pub struct Config {
     pub package: Package,
     /// What is kept in memory.
     pub cache: Cache,
+    /// What is shown beside the media.
+    pub site: Site,
     /// How clients are treated.
     pub http: Http,
     /// The database of uploads, jobs and keys.
@@ -134,6 +138,11 @@ pub struct Http {
     pub minimum_rate: Size,
     /// Whether answers say in `Server-Timing` what they waited for, in milliseconds.
     pub server_timing: bool,
+    /// Names that are not there which a client may ask for each second, where each costs requests to an object store; 0
+    /// for no bound.
+    pub misses_per_client: u32,
+    /// The same of all clients together.
+    pub misses: u32,
 }
 
 /// `[log]`: what is logged, to standard error.
@@ -275,6 +284,8 @@ impl Default for Http {
             frames: Size(12 << 20),
             minimum_rate: Size(1 << 10),
             server_timing: true,
+            misses_per_client: 10,
+            misses: 100,
         }
     }
 }
@@ -427,7 +438,7 @@ mod tests {
             list.split('`').skip(1).step_by(2).map(String::from).collect()
         };
         let sections = expected("stranger = 1");
-        assert_eq!(sections.len(), 9);
+        assert_eq!(sections.len(), 10);
         for section in sections {
             let text = uncommented();
             let (_, body) = text.split_once(&format!("[{section}]\n")).unwrap();

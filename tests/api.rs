@@ -214,7 +214,7 @@ fn people_describe_assets_and_find_them_by_that() {
         assert_eq!(found["items"][0]["id"], "films/night", "{word}");
     }
     // The gallery shows it, and no URL of media is another.
-    let shown = desk.server.get("/~gallery/assets.json", "").json()["assets"][0].clone();
+    let shown = desk.server.assets()[0].clone();
     assert_eq!((&shown["title"], &shown["tags"]), (&json!("Die Nacht"), &change["tags"]));
     assert_eq!(desk.segments("/vod/films/night/index.m3u8"), segments);
     // A field that is not named stays; one that is null goes; a second file changes nothing of it.

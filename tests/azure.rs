@@ -35,7 +35,7 @@ fn a_container_serves_what_a_folder_serves() {
     let far = served(&azure, KEY);
     assert_eq!(far.private("/readyz").status, 200);
     let disk = Server::start(&fixtures(), &[]);
-    let gallery = |server: &Server| server.get("/~gallery/assets.json", "").json();
+    let gallery = |server: &Server| server.assets();
     assert_eq!(gallery(&far), gallery(&disk));
     let truth = Truth::of(&fixtures(), &["natural", "two-languages", "fragmented", "vfr", "moov-at-end"], &[]);
     let mut compared = 0;

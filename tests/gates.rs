@@ -95,3 +95,54 @@ fn no_allocation_is_large_however_large_the_segment_is() {
     assert!(calls.largest() > 0, "{:?}", calls.table());
     assert!(calls.largest() < 1 << 20, "{} bytes at once", calls.largest());
 }
+
+#[test]
+fn a_look_at_one_of_50000_titles_is_as_many_calls_as_among_100() {
+    let calls = [100, 50_000].map(|titles| {
+        let house = Film::new(1, 100).house();
+        for title in 0..titles {
+            std::fs::hard_link(house.path().join("film.mp4"), house.path().join(format!("{title}.mp4"))).unwrap();
+        }
+        // Each request is a look.
+        let server = Server::start_with(house.path(), "[store]\nsettle = \"0s\"\nrefresh = \"0s\"\n");
+        let paths: Vec<String> = (0..REQUESTS).map(|title| format!("/vod/{title}/index.m3u8")).collect();
+        counted(&server, "/vod/film/index.m3u8", &paths)
+    });
+    let [few, many] = calls;
+    assert!(many.all() <= few.all() * 11 / 10 + 20, "{:?} {:?}", few.table(), many.table());
+    let names = ["statx", "newfstatat", "getdents64", "openat", "readlink"];
+    assert!(many.count(&names) <= few.count(&names) + REQUESTS, "{:?} {:?}", few.table(), many.table());
+    assert!(few.count(&names) <= 100 * REQUESTS, "{:?}", few.table());
+}
+
+#[test]
+fn a_search_among_50000_titles_is_one_request_and_reads_no_folder_that_did_not_change() {
+    let house = Film::new(1, 100).house();
+    let long_ago = std::time::SystemTime::now() - std::time::Duration::from_hours(1);
+    std::fs::File::options().write(true).open(house.path().join("film.mp4")).unwrap().set_modified(long_ago).unwrap();
+    for title in 0..50_000 {
+        std::fs::hard_link(house.path().join("film.mp4"), house.path().join(format!("{title}.mp4"))).unwrap();
+    }
+    // A folder that was written to a moment ago is read again.
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    let server = Server::start_with(house.path(), "[store]\nrefresh = \"0s\"\n");
+    let found = server.get("/~gallery/assets.json?q=4999&limit=200", "").json();
+    let names: Vec<&str> =
+        found["assets"].as_array().unwrap().iter().map(|line| line["id"].as_str().unwrap()).collect();
+    assert_eq!(
+        names,
+        [
+            "14999", "24999", "34999", "44999", "4999", "49990", "49991", "49992", "49993", "49994", "49995", "49996",
+            "49997", "49998", "49999"
+        ]
+    );
+    assert_eq!(
+        (&found["total"], &found["next"], &found["complete"]),
+        (&15.into(), &serde_json::Value::Null, &true.into())
+    );
+    let searches: Vec<String> = (0..REQUESTS).map(|at| format!("/~gallery/assets.json?q=4{at}")).collect();
+    let calls = counted(&server, "/~gallery/assets.json?limit=1", &searches);
+    assert_eq!(calls.count(&["getdents64"]), 0, "{:?}", calls.table());
+    assert!(calls.count(&["statx", "newfstatat", "openat", "readlink"]) <= 4 * REQUESTS, "{:?}", calls.table());
+    assert_eq!(server.metric("afflux_moov_reads_total"), 0);
+}

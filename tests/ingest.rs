@@ -12,8 +12,9 @@ mod support;
 
 use desk::{Desk, film, fixture};
 use serde_json::json;
+use std::collections::BTreeSet;
 use std::time::Duration;
-use support::on_disk_only;
+use support::{Server, is_on_s3, on_disk_only};
 
 #[test]
 fn a_film_plays_the_moment_its_last_byte_is_there() {
@@ -244,15 +245,31 @@ fn a_deleted_asset_is_gone_and_can_be_had_back() {
         desk.get("/api/assets/films/night").json["milliseconds"],
         desk.get("/api/assets?search=NIGHT").json["items"][0]["milliseconds"]
     );
+    let versioned = desk.segments("/vod/films/night/index.m3u8");
+    let statuses =
+        |server: &Server| -> BTreeSet<u16> { versioned.iter().map(|url| server.get(url, "").status).collect() };
+    let replica = (!is_on_s3()).then(|| Server::start_with(&desk.media(), "[store]\nsettle = \"0s\"\n"));
+    for server in std::iter::once(&desk.server).chain(&replica) {
+        assert_eq!(statuses(server), BTreeSet::from([200]));
+    }
     let deleted = desk.ask("DELETE", "/api/assets/films/night", "");
     assert_eq!(deleted.status, 200, "{}", deleted.text);
     assert_eq!(desk.server.get("/vod/films/night/index.m3u8", "").status, 404);
+    // What is in memory answers no more either, here at once and elsewhere after `store.refresh`.
+    assert_eq!(statuses(&desk.server), BTreeSet::from([410]));
+    let gone = desk.server.get(&versioned[0], "");
+    assert!(gone.text().contains("no longer here") && gone.header("cache-control") == Some("no-store"), "{gone:?}");
+    if let Some(replica) = &replica {
+        std::thread::sleep(Duration::from_secs(4));
+        assert_eq!(statuses(replica), BTreeSet::from([410]));
+    }
     assert_eq!(desk.get("/api/assets").json["items"], json!([]));
     assert_eq!(desk.get("/api/assets?deleted=true").json["items"][0]["id"], "films/night");
     assert_eq!(desk.create(10, "a.mp4", Some("films/night")).status, 409);
     let restored = desk.send("PATCH", "/api/assets/films/night", &json!({"deleted": false}));
     assert_eq!(restored.status, 200, "{}", restored.text);
     assert_eq!(desk.server.get("/vod/films/night/index.m3u8", "").status, 200);
+    assert_eq!(statuses(&desk.server), BTreeSet::from([200]));
 }
 
 #[test]

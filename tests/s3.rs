@@ -24,10 +24,10 @@ fn a_bucket_serves_what_a_folder_serves() {
     }
     let s3 = Bucket::over(&fixtures());
     let (disk, far) = (Server::start(&fixtures(), &[]), served(&s3, BUCKET, SECRET));
-    let gallery = disk.get("/~gallery/assets.json", "").json();
-    assert_eq!(gallery, far.get("/~gallery/assets.json", "").json());
+    let gallery = disk.assets();
+    assert_eq!(gallery, far.assets());
     let mut compared = 0;
-    for asset in gallery["assets"].as_array().unwrap() {
+    for asset in &gallery {
         let Some(id) = asset["hls"].as_str().map(|_| asset["id"].as_str().unwrap()) else { continue };
         compared += same(&disk, &far, id, asset["ts"].is_string());
     }
@@ -52,6 +52,66 @@ fn a_replaced_object_is_a_new_version() {
     for url in all(&far, "/vod/vfr/index.m3u8") {
         assert_eq!(far.get(&url, "").status, 200, "{url}");
     }
+}
+
+#[test]
+fn one_of_50000_titles_is_found_by_few_lists() {
+    let lists = [100, 50_000].map(|titles| {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("films")).unwrap();
+        std::fs::copy(fixtures().join("vfr.mp4"), folder.path().join("films/0.mp4")).unwrap();
+        for title in 1..titles {
+            let link = folder.path().join(format!("films/{title}.mp4"));
+            std::fs::hard_link(folder.path().join("films/0.mp4"), link).unwrap();
+        }
+        let s3 = Bucket::over(folder.path());
+        // The bucket of this test is slow to list, and each request is to be counted once.
+        let settings = "[store]\nrefresh_remote = \"0s\"\ntimeout = \"1min\"\n";
+        let far = Server::start_over(&format!("s3://{BUCKET}"), settings, &s3.environment(SECRET));
+        let before = s3.asked();
+        assert_eq!(far.get("/vod/films/77/index.m3u8", "").status, 200);
+        let found = s3.asked();
+        assert_eq!(far.get("/vod/films/none/index.m3u8", "").status, 404);
+        let missed = s3.asked();
+        (found.0 - before.0, found.1 - before.1, missed.0 + missed.1 - found.0 - found.1)
+    });
+    println!("LISTs, other requests, requests for a name that is not there: {lists:?}");
+    let [few, many] = lists;
+    // A page of the folder; where there are more, whether it has an asset.json, and what has the name.
+    assert!(few.0 <= 1 && many.0 <= 2, "{lists:?}");
+    assert!(many.1 <= few.1 + 1 && many.2 <= 3, "{lists:?}");
+}
+
+#[test]
+fn a_list_of_a_bucket_opens_nothing_and_is_kept() {
+    let s3 = Bucket::over(&fixtures());
+    let far = Server::start_over(&format!("s3://{BUCKET}"), "", &s3.environment(SECRET));
+    let before = s3.asked();
+    for query in ["limit=200", "q=natural", "limit=1", "after=natural"] {
+        assert_eq!(far.get(&format!("/~gallery/assets.json?{query}"), "").status, 200);
+    }
+    let after = s3.asked();
+    assert_eq!((after.0 - before.0, after.1 - before.1), (1, 0));
+}
+
+#[test]
+fn names_that_are_not_there_cost_a_client_no_more_than_it_may() {
+    let s3 = Bucket::over(&fixtures());
+    let settings = "[http]\nmisses_per_client = 1\n";
+    let far = Server::start_over(&format!("s3://{BUCKET}"), settings, &s3.environment(SECRET));
+    assert_eq!(far.get("/vod/vfr/index.m3u8", "").status, 200);
+    let before = s3.asked();
+    let statuses: Vec<u16> =
+        (0..200).map(|at| far.get(&format!("/vod/no/folder/{at}/x/index.m3u8"), "").status).collect();
+    let refused = far.get("/vod/no/folder/x/y/index.m3u8", "");
+    assert_eq!((refused.status, refused.header("retry-after")), (429, Some("1")), "{}", refused.text_lossy());
+    let missed = statuses.iter().filter(|status| **status == 404).count();
+    // Ten at once, and one a second.
+    assert!((10..=30).contains(&missed) && statuses.iter().all(|status| matches!(status, 404 | 429)), "{statuses:?}");
+    let after = s3.asked();
+    assert!(after.0 + after.1 - before.0 - before.1 <= 4 * missed, "{before:?} {after:?} {missed}");
+    // What is open is served all the same.
+    assert_eq!(far.get("/vod/vfr/index.m3u8", "").status, 200);
 }
 
 /// Expects that `far` serves nothing, and says why: the store's name and `said`, and no secret.

@@ -144,6 +144,28 @@ fn a_replaced_file_is_a_new_version() {
 }
 
 #[test]
+fn names_that_are_not_there_are_asked_for_within_bounds_and_not_again() {
+    let nginx = Nginx::start();
+    let far = nginx.served("127.0.0.1", "", &["127.0.0.1"]);
+    let asked = || {
+        std::thread::sleep(Duration::from_millis(200));
+        std::fs::read_to_string(nginx.folder.path().join("methods")).unwrap().lines().count()
+    };
+    assert_eq!(far.get("/vod/vfr/index.m3u8", "").status, 200);
+    let before = asked();
+    assert_eq!(far.get("/vod/none/index.m3u8", "").status, 404);
+    let once = asked() - before;
+    assert!((1..=6).contains(&once), "{once}");
+    // By default a hundred at once.
+    let statuses: Vec<u16> = (0..400).map(|at| far.get(&format!("/vod/{at}/index.m3u8"), "").status).collect();
+    let missed = statuses.iter().filter(|status| **status == 404).count();
+    assert!(missed < 300 && statuses.contains(&429), "{missed}");
+    assert!(asked() - before <= 6 * (missed + 1), "{missed}");
+    // What is open is served all the same.
+    assert_eq!(far.get("/vod/vfr/index.m3u8", "").status, 200);
+}
+
+#[test]
 fn nothing_leads_to_hosts_and_addresses_that_are_not_listed() {
     let nginx = Nginx::start();
     let refused = |host: &str, path: &str, hosts: &[&str], said: &str| {

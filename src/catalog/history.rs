@@ -39,6 +39,14 @@ impl History {
         replaced.push_back((now, asset));
     }
 
+    /// Drops all versions of `id`: whether there were any.
+    pub(super) fn forget(&self, id: &AssetId) -> bool {
+        let mut replaced = self.replaced.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = replaced.len();
+        replaced.retain(|(_, asset)| asset.id != *id);
+        replaced.len() < before
+    }
+
     /// Lets go of what was replaced long before `now`.
     pub(super) fn tidy(&self, now: Instant) {
         let mut replaced = self.replaced.lock().unwrap_or_else(PoisonError::into_inner);

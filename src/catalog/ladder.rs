@@ -70,11 +70,8 @@ pub enum Loose {
         /// Another.
         other: String,
     },
-    /// More files than a ladder has.
-    Many {
-        /// How many.
-        files: usize,
-    },
+    /// More files than a ladder has, or more names than are looked at.
+    Many,
 }
 
 impl fmt::Display for Loose {
@@ -96,9 +93,9 @@ impl fmt::Display for Loose {
                 f,
                 "the files of this folder are assets of their own: {one} and {other} differ by their extension alone"
             ),
-            Self::Many { files } => write!(
+            Self::Many => write!(
                 f,
-                "the files of this folder are assets of their own: {files} are more than the {LADDER_LIMIT} of a ladder without asset.json"
+                "the files of this folder are assets of their own: without asset.json the folder of a ladder has at most {LADDER_LIMIT} media files and 1000 names"
             ),
         }
     }

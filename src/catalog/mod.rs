@@ -4,16 +4,19 @@
 //! where that cannot be listed), `movies` reads
 //! what files are, `places` keeps that for longer than the program runs, in a folder (`persisted`) or beside
 //! the object, `settle` holds back what is being written, `build` puts an asset together, `open` keeps it and
-//! notices change, `page` lists, `publish` is for whoever writes.
+//! notices change, `history` holds what was replaced, `gone` names what was removed, `names` knows what there is, `page` lists it, `publish` is for whoever writes.
 
 mod asset;
 mod build;
 mod error;
 mod folders;
+mod gone;
 mod history;
+mod ignored;
 mod ladder;
 mod movies;
 mod named;
+mod names;
 mod open;
 mod page;
 mod persisted;
@@ -26,8 +29,10 @@ mod tests;
 
 pub use asset::{Asset, AssetFile, Note};
 pub use error::{Error, Reason};
+pub use gone::Gone;
+pub use ignored::{Ignored, format_of};
 pub use ladder::Loose;
 pub use open::{Catalog, Settings};
-pub use page::Page;
+pub use page::{ListedName, NamesPage, Page, Query};
 pub use places::Lasting;
 pub use publish::Claim;

@@ -19,9 +19,35 @@ const EXTENSIONS: [&str; 4] = ["mp4", "m4v", "mov", "m4a"];
 /// Files that are asked for at a time.
 const AT_ONCE: usize = 4;
 
+/// What was found under the names that an asset's files can have.
+#[derive(Debug)]
+pub(super) struct Named {
+    /// The folder that it stands in.
+    folder: String,
+    /// The file of its name there, if there is one.
+    media: Vec<Media>,
+    /// What the `asset.json` in the folder of its name makes of that, and the files that it names.
+    own: Option<(Shape, Vec<Media>)>,
+}
+
+impl Named {
+    /// What `id`, whose names were asked for, is made of.
+    pub(super) fn resolve(&self, id: &AssetId) -> Result<Found, Error> {
+        let loose = Shape::Loose(None);
+        let parent = Place { path: &self.folder, media: &self.media, held: &[], shape: &loose };
+        let own = self.own.as_ref().map(|(shape, media)| Place { path: id.as_str(), media, held: &[], shape });
+        resolve(id, Some(parent), own)
+    }
+
+    /// Whether its `asset.json` says that there is nothing.
+    pub(super) fn is_deleted(&self) -> bool {
+        self.own.as_ref().is_some_and(|(shape, _)| shape.is_empty())
+    }
+}
+
 impl Folders {
-    /// What `id` is made of.
-    pub(super) async fn named(&self, id: &AssetId) -> Result<Found, Error> {
+    /// What there is under the names that files of `id` can have.
+    pub(super) async fn named(&self, id: &AssetId) -> Result<Named, Error> {
         let (folder, name) = id.as_str().rsplit_once('/').unwrap_or(("", id.as_str()));
         let (own, above, file) = tokio::try_join!(
             self.is_described(id.as_str()),
@@ -32,14 +58,13 @@ impl Folders {
             None if !own && !above => self.file(folder, name, EXTENSIONS.get(1..).unwrap_or_default()).await?,
             file => file.filter(|_| !above),
         };
-        let (media, loose) = (Vec::from_iter(file), Shape::Loose(None));
-        let parent = Place { path: folder, media: &media, held: &[], shape: &loose };
-        if !own {
-            return resolve(id, Some(parent), None);
+        let mut named = Named { folder: folder.into(), media: Vec::from_iter(file), own: None };
+        if own {
+            let shape = self.descriptor(id.as_str()).await?;
+            let files = self.described(id.as_str(), &shape).await?;
+            named.own = Some((shape, files));
         }
-        let shape = self.descriptor(id.as_str()).await?;
-        let named = self.described(id.as_str(), &shape).await?;
-        resolve(id, Some(parent), Some(Place { path: id.as_str(), media: &named, held: &[], shape: &shape }))
+        Ok(named)
     }
 
     /// Whether `folder` is an asset by its `asset.json`; the root has no name that one could have.
@@ -59,7 +84,7 @@ impl Folders {
     }
 
     /// The files that an `asset.json` names, as far as they are there, sorted by name.
-    async fn described(&self, folder: &str, shape: &Shape) -> Result<Vec<Media>, Error> {
+    pub(super) async fn described(&self, folder: &str, shape: &Shape) -> Result<Vec<Media>, Error> {
         let Shape::Described(descriptor) = shape else { return Ok(Vec::new()) };
         let mut names: Vec<String> = descriptor.renditions.iter().map(|rendition| rendition.file.clone()).collect();
         names.sort_unstable();

@@ -12,10 +12,11 @@
 use super::asset::Asset;
 use super::build::Builder;
 use super::error::Error;
-use super::folders::Folders;
+use super::folders::{Folders, Look};
+use super::gone::{Departed, Gone};
 use super::history::History;
 use super::movies::{self, Movies};
-use super::page::Names;
+use super::names::Names;
 use super::places::{Lasting, Places};
 use super::shape::{Found, resolve};
 use crate::cache::{Lost, Makers, Pending, Share};
@@ -36,11 +37,15 @@ const FORCED_AGE: Duration = Duration::from_millis(250);
 /// How long it is believed that something is not there, where a look is believed for longer.
 const ABSENT_AGE: Duration = Duration::from_secs(1);
 
+/// Names that are remembered not to be there, at most.
+const ABSENT_LIMIT: u64 = 1 << 14;
+
 /// How long a failure of the store is believed before it is asked again.
 const FAILURE_AGE: Duration = Duration::from_secs(1);
 
-/// An asset not looked at for so many times `refresh` waits for the look instead of being answered as it was.
-const STALE_LIMIT: u32 = 15;
+/// An asset not looked at for so many times `refresh` waits for the look instead of being answered as it was: so that
+/// one that was deleted is gone by then, whoever deleted it.
+const STALE_LIMIT: u32 = 2;
 
 /// How the catalog keeps assets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,8 +90,20 @@ struct Inner {
     kept: moka::future::Cache<AssetId, Kept>,
     makers: Makers<AssetId, Kept>,
     history: History,
+    departed: Departed,
     names: Names,
+    /// Names that were not there, and when that was seen.
+    absent: moka::sync::Cache<AssetId, Instant>,
     settings: Settings,
+}
+
+/// What a look found of an asset.
+#[derive(Debug)]
+struct Sight {
+    found: Result<Found, Error>,
+    looked: Instant,
+    /// Whether its `asset.json` says that there is nothing.
+    is_deleted: bool,
 }
 
 /// An answer, and what it was made from.
@@ -130,7 +147,9 @@ impl Catalog {
             kept: kept(settings),
             makers: Makers::default(),
             history: History::default(),
+            departed: Departed::default(),
             names: Names::default(),
+            absent: moka::sync::Cache::new(ABSENT_LIMIT),
             settings,
             store,
         };
@@ -150,13 +169,30 @@ impl Catalog {
                 return kept.result;
             }
         }
+        if self.is_absent(id, refresh) {
+            return Err(Error::NotFound);
+        }
         match self.looked(id, refresh).await {
             // It may have been published a moment ago, elsewhere.
-            Err(Error::NotFound) if refresh > ABSENT_AGE && !self.inner.store.is_blind(id.as_str()) => {
+            Err(Error::NotFound)
+                if refresh > ABSENT_AGE && !self.is_absent(id, refresh) && !self.inner.store.is_blind(id.as_str()) =>
+            {
                 self.looked(id, ABSENT_AGE).await
             }
             looked => looked,
         }
+    }
+
+    /// Whether a look at `id` may cost requests to an object store for nothing: nothing is known of it.
+    pub async fn is_unknown(&self, id: &AssetId) -> bool {
+        let remote = self.inner.store.is_remote(id.as_str());
+        remote && !self.is_absent(id, self.refresh_of(id.as_str())) && self.inner.kept.get(id).await.is_none()
+    }
+
+    /// Whether it was seen a moment ago that nothing is called `id`.
+    fn is_absent(&self, id: &AssetId, refresh: Duration) -> bool {
+        let lasts = if self.inner.store.is_blind(id.as_str()) { refresh } else { refresh.min(ABSENT_AGE) };
+        self.inner.absent.get(id).is_some_and(|at| at.elapsed() <= lasts)
     }
 
     /// The asset called `id` as the store has it now: for a version that is not known. Looks at most four times a
@@ -205,6 +241,12 @@ impl Catalog {
         self.inner.history.of(id)
     }
 
+    /// Why `id` is no longer there, where it went away lately.
+    #[must_use]
+    pub fn gone(&self, id: &AssetId) -> Option<Gone> {
+        self.inner.departed.get(id)
+    }
+
     /// Whether the store answers.
     pub async fn ready(&self) -> Result<(), Error> {
         self.inner.store.ping().await?;
@@ -214,6 +256,7 @@ impl Catalog {
     /// Waits until no look is under way and what was read is kept: for the end of the program, when nobody asks any more.
     /// The caller bounds it.
     pub async fn drained(&self) {
+        self.inner.names.stop();
         self.inner.makers.drained().await;
         self.inner.builder.movies.drained().await;
     }
@@ -234,6 +277,11 @@ impl Catalog {
 
     pub(super) fn names(&self) -> &Names {
         &self.inner.names
+    }
+
+    /// How long a new file must not have been written to before it appears.
+    pub(super) fn settle(&self) -> Duration {
+        self.inner.settings.settle
     }
 
     /// How long a look at what is called `path` is believed.
@@ -268,12 +316,31 @@ impl Inner {
     async fn look(&self, id: &AssetId, age: Duration) -> Kept {
         self.history.tidy(Instant::now());
         let before = self.kept.get(id).await;
-        let (found, looked) = self.find(id, age).await;
+        let Sight { found, looked, is_deleted } = self.find(id, age).await;
         let now = match found {
             Err(error) => Kept { found: None, result: Err(error), looked },
             Ok(found) => self.made_of(id, found, before.as_ref()).await.seen(looked),
         };
+        match &now.result {
+            Ok(asset) => {
+                self.departed.remove(id);
+                self.names.learn(id, &asset.title);
+            }
+            Err(Error::NotFound) => self.depart(id, before.as_ref(), is_deleted),
+            Err(_) => {}
+        }
         self.publish(id, before, now).await
+    }
+
+    /// Drops the versions of an asset that is not there, and remembers that it was: what was deleted answers no more.
+    fn depart(&self, id: &AssetId, before: Option<&Kept>, is_deleted: bool) {
+        let was = before.is_some_and(|before| before.result.is_ok());
+        let had = self.history.forget(id);
+        if is_deleted {
+            self.departed.add(id, Gone::Deleted);
+        } else if was || had {
+            self.departed.add(id, Gone::Removed);
+        }
     }
 
     /// What was, where it still holds; else what is built of `found`.
@@ -286,28 +353,37 @@ impl Inner {
         Kept { found: Some(Arc::new(found)), result, looked: Instant::now() }
     }
 
-    /// What `id` is made of, and when that was seen.
-    async fn find(&self, id: &AssetId, age: Duration) -> (Result<Found, Error>, Instant) {
-        let began = Instant::now();
+    /// What `id` is made of.
+    async fn find(&self, id: &AssetId, age: Duration) -> Sight {
+        let looked = Instant::now();
+        self.sight(id, age).await.unwrap_or_else(|error| Sight { found: Err(error), looked, is_deleted: false })
+    }
+
+    async fn sight(&self, id: &AssetId, age: Duration) -> Result<Sight, Error> {
+        let looked = Instant::now();
         if self.store.is_blind(id.as_str()) {
-            return (self.folders.named(id).await, began);
+            let named = self.folders.named(id).await?;
+            return Ok(Sight { found: named.resolve(id), looked, is_deleted: named.is_deleted() });
         }
         let folder = id.as_str().rsplit_once('/').map_or("", |(folder, _)| folder);
-        let parent = match self.folders.look(folder, age).await {
-            Ok(parent) => parent,
-            Err(error) => return (Err(error), began),
-        };
-        if !parent.folder.has_folder(id.last_part()) {
-            return (resolve(id, Some(parent.place()), None), parent.at);
-        }
-        match self.folders.look(id.as_str(), age).await {
-            Ok(own) => {
-                let found = resolve(id, Some(parent.place()), Some(own.place()));
-                (found, own.at.min(parent.at))
+        let parent = self.parent(folder, id.last_part(), age).await?;
+        let own = if parent.folder.has_folder(id.last_part()) {
+            match self.folders.look(id.as_str(), age).await {
+                Err(Error::NotFound) => None,
+                own => Some(own?),
             }
-            Err(Error::NotFound) => (resolve(id, Some(parent.place()), None), parent.at),
-            Err(error) => (Err(error), began),
-        }
+        } else {
+            None
+        };
+        let found = resolve(id, Some(parent.place()), own.as_ref().map(Look::place));
+        let looked = own.as_ref().map_or(parent.at, |own| own.at.min(parent.at));
+        Ok(Sight { found, looked, is_deleted: own.is_some_and(|own| own.folder.is_deleted()) })
+    }
+
+    /// The folder at `path`; of a large one only what is called `name`.
+    async fn parent(&self, path: &str, name: &str, age: Duration) -> Result<Look, Error> {
+        let look = self.folders.look(path, age).await?;
+        if look.folder.is_large() { self.folders.look_up(&look, name, age).await } else { Ok(look) }
     }
 
     /// Keeps what a look found. An asset outlives failures of the store; what replaces it sends it into the history,
@@ -320,6 +396,7 @@ impl Inner {
                 let found = before.as_ref().and_then(|before| before.found.clone());
                 Kept { found, result: Ok(Arc::clone(old)), looked: Instant::now() }
             }
+            (Some(_), Err(Error::NotFound)) => now,
             (Some(old), result) => {
                 if !result.as_ref().is_ok_and(|new| old.plan.fingerprint() == new.plan.fingerprint()) {
                     self.history.push(Arc::clone(old), Instant::now());
@@ -329,9 +406,15 @@ impl Inner {
             (None, _) => now,
         };
         match &now.result {
-            // Where nothing is listed each look is a few requests: what is not there is remembered too.
-            Err(Error::NotFound) if !self.store.is_blind(id.as_str()) => self.kept.invalidate(id).await,
-            Ok(_) | Err(_) => self.kept.insert(id.clone(), now.clone()).await,
+            // Remembered apart, so that names which are not there push nothing out.
+            Err(Error::NotFound) => {
+                self.absent.insert(id.clone(), now.looked);
+                self.kept.invalidate(id).await;
+            }
+            Ok(_) | Err(_) => {
+                self.absent.invalidate(id);
+                self.kept.insert(id.clone(), now.clone()).await;
+            }
         }
         self.kept.run_pending_tasks().await;
         now

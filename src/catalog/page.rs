@@ -1,19 +1,14 @@
-//! The catalogue, page by page, in the order of names.
+//! The catalogue, page by page, in the order of names: with what each asset is, or names alone.
 
 use super::asset::Asset;
 use super::error::{Error, Reason};
-use super::ladder::stem;
+use super::ignored::Ignored;
+use super::names::NameIndex;
 use super::open::Catalog;
-use super::shape::below;
-use crate::cache::Makers;
 use crate::media::AssetId;
-use crate::store::{Store, Walked};
 use futures_util::StreamExt;
 use futures_util::stream;
-use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
-use tokio::time::Instant;
+use std::sync::Arc;
 
 /// Assets that a page opens at a time.
 const AT_ONCE: usize = 4;
@@ -32,43 +27,110 @@ pub struct Page {
     pub next: Option<AssetId>,
 }
 
-/// Names, and when they were walked.
-type Known = (Instant, Arc<[String]>);
-
-/// All names that may be assets, sorted, as they were a moment ago.
-#[derive(Debug, Default)]
-pub(super) struct Names {
-    last: Arc<Mutex<Option<Known>>>,
-    makers: Makers<(), Result<Arc<[String]>, Error>>,
+/// Which names are asked for.
+#[derive(Debug, Clone)]
+pub struct Query {
+    /// Words that a name or title holds, whatever their case; all where there are none.
+    pub words: String,
+    /// The name that they come after.
+    pub after: Option<AssetId>,
+    /// How many, at most.
+    pub limit: usize,
 }
 
-impl Names {
-    /// Whoever asks next walks again.
-    pub(super) fn forget(&self) {
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = None;
-    }
+/// A name, and what is known of its asset without looking.
+#[derive(Debug, Clone)]
+pub struct ListedName {
+    /// The name.
+    pub name: String,
+    /// What the asset calls itself, where it is known.
+    pub title: Option<Arc<str>>,
+    /// Whether it is an asset's for sure: a folder of a few files is one asset or several, which its files say.
+    pub is_certain: bool,
+    /// Why no URL can say the name.
+    pub refused: Option<Error>,
+}
 
-    /// One walk however many ask.
-    async fn get(&self, store: &Store, age: Duration) -> Result<Arc<[String]>, Error> {
-        let kept = self.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some((_, names)) = kept.filter(|(at, _)| at.elapsed() <= age) {
-            return Ok(names);
-        }
-        let (store, last) = (store.clone(), Arc::clone(&self.last));
-        let walk = async move {
-            let at = Instant::now();
-            let names = names(&store.walk().await?);
-            *last.lock().unwrap_or_else(PoisonError::into_inner) = Some((at, Arc::clone(&names)));
-            Ok(names)
-        };
-        self.makers.start((), walk).made().await?
-    }
+/// Some names, sorted.
+#[derive(Debug, Clone)]
+pub struct NamesPage {
+    /// The names.
+    pub entries: Vec<ListedName>,
+    /// What to ask for next; `None` at the end.
+    pub next: Option<AssetId>,
+    /// How many there are, on this page and on others.
+    pub total: usize,
+    /// Whether nothing was left out because there was too much.
+    pub is_whole: bool,
+    /// Files that are not understood.
+    pub ignored: Ignored,
 }
 
 impl Catalog {
     /// All names that may be assets', sorted; some are those of files that belong to a folder.
     pub async fn listed(&self) -> Result<Arc<[String]>, Error> {
-        self.names().get(self.store(), self.refresh_of("")).await
+        Ok(Arc::clone(&self.index().await?.names))
+    }
+
+    async fn index(&self) -> Result<Arc<NameIndex>, Error> {
+        self.names().get(self.store(), self.refresh_of(""), self.settle()).await
+    }
+
+    /// Some names, without opening anything.
+    pub async fn search(&self, query: Query) -> Result<NamesPage, Error> {
+        let index = self.index().await?;
+        let (found, titles) = (Arc::clone(&index), self.names().titles());
+        let words: Vec<String> = query.words.split_whitespace().map(str::to_lowercase).collect();
+        let places = if words.is_empty() {
+            None
+        } else {
+            // Tens of thousands of names take milliseconds.
+            let searched = tokio::task::spawn_blocking(move || {
+                let title = |name: &str| AssetId::new(name).and_then(|id| titles.get(&id));
+                let holds = |name: &String| matches(name, title(name).as_deref(), &words);
+                found.names.iter().enumerate().filter(|(_, name)| holds(name)).map(|(at, _)| at).collect::<Vec<_>>()
+            });
+            Some(searched.await.map_err(|_| Error::Interrupted("a search was given up".into()))?)
+        };
+        let total = places.as_ref().map_or(index.names.len(), Vec::len);
+        let from =
+            index.names.partition_point(|name| query.after.as_ref().is_some_and(|id| name.as_str() <= id.as_str()));
+        let places: Box<dyn Iterator<Item = usize> + Send> = match places {
+            Some(places) => Box::new(places.into_iter().filter(move |at| *at >= from)),
+            None => Box::new(from..index.names.len()),
+        };
+        let (entries, next) = self.entries(&index, places, query.limit).await;
+        Ok(NamesPage { entries, next, total, is_whole: index.is_whole, ignored: index.ignored.clone() })
+    }
+
+    /// At most `limit` entries of those at `places`, and the last of them where there are more: one that URLs can say.
+    async fn entries(
+        &self,
+        index: &NameIndex,
+        places: impl Iterator<Item = usize> + Send,
+        limit: usize,
+    ) -> (Vec<ListedName>, Option<AssetId>) {
+        let (mut entries, mut last) = (Vec::new(), None);
+        for at in places {
+            if entries.len() >= limit && last.is_some() {
+                return (entries, last);
+            }
+            let (Some(name), Some(certain)) = (index.names.get(at), index.certain.get(at)) else { break };
+            let id = AssetId::new(name);
+            let is_certain = match &id {
+                Some(id) if !certain => match self.folders().judged(id).await {
+                    Some(true) => true,
+                    Some(false) => continue,
+                    None => false,
+                },
+                Some(_) | None => true,
+            };
+            let title = id.as_ref().and_then(|id| self.names().title(id));
+            let refused = id.is_none().then(|| refusal(name).1);
+            entries.push(ListedName { name: name.clone(), title, is_certain, refused });
+            last = id;
+        }
+        (entries, None)
     }
 
     /// At most `limit` assets whose names come after `after`.
@@ -105,41 +167,15 @@ impl Catalog {
     }
 }
 
-/// Every name that a file or folder could give an asset.
-fn names(walked: &[Walked]) -> Arc<[String]> {
-    let mut names = BTreeSet::new();
-    for Walked { folder, media, described } in walked {
-        names.extend(media.iter().map(|name| below(folder, stem(name))));
-        if !folder.is_empty() && (*described || media.len() > 1) {
-            names.insert(folder.clone());
-        }
-    }
-    names.into_iter().collect()
+/// Whether a name or title holds all of `words`, which are in small letters.
+fn matches(name: &str, title: Option<&str>, words: &[String]) -> bool {
+    let name = name.to_lowercase();
+    let title = title.map(str::to_lowercase);
+    let holds = |word: &String| name.contains(word) || title.as_ref().is_some_and(|title| title.contains(word));
+    words.iter().all(holds)
 }
 
 fn refusal(name: &str) -> (String, Error) {
     let part = name.split('/').find(|part| !AssetId::is_part(part)).unwrap_or(name);
     (name.into(), Error::unplayable(name, Reason::Name(part.into())))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::names;
-    use crate::store::Walked;
-
-    #[test]
-    fn every_file_and_every_folder_that_may_be_an_asset_has_its_name_once() {
-        let walked = |folder: &str, media: &[&str], described| Walked {
-            folder: folder.into(),
-            media: media.iter().map(ToString::to_string).collect(),
-            described,
-        };
-        let found = names(&[
-            walked("", &["a.mov", "a.mp4", "c.mp4"], true),
-            walked("b", &["x.mp4"], false),
-            walked("d", &["x.mp4", "y.mp4"], false),
-            walked("e", &[], true),
-        ]);
-        assert_eq!(*found, ["a", "b/x", "c", "d", "d/x", "d/y", "e"]);
-    }
 }

@@ -3,7 +3,7 @@
 use super::args::IndexArgs;
 use super::plain::plain;
 use super::progress;
-use crate::catalog::{Catalog, Error as Refusal};
+use crate::catalog::{Catalog, Error as Refusal, Query};
 use crate::config::{Config, Location, Overrides};
 use crate::media::AssetId;
 use crate::metrics::Metrics;
@@ -63,6 +63,9 @@ fn index(args: &IndexArgs) -> Result<Count, Box<dyn Error>> {
     };
     let count = runtime.block_on(async {
         let count = if named.is_empty() { all(&catalog).await } else { some(&catalog, &named).await };
+        if named.is_empty() {
+            tell_ignored(&catalog).await?;
+        }
         catalog.drained().await;
         count
     })?;
@@ -116,6 +119,16 @@ async fn all(catalog: &Catalog) -> Result<Count, Box<dyn Error>> {
             return Ok(count);
         }
     }
+}
+
+/// Says on standard error which files are not understood.
+async fn tell_ignored(catalog: &Catalog) -> Result<(), Refusal> {
+    let page = catalog.search(Query { words: String::new(), after: None, limit: 1 }).await?;
+    if page.ignored.count > 0 {
+        // A closed standard error leaves the exit code to speak.
+        let _ = writeln!(stderr(), "afflux: {}", page.ignored);
+    }
+    Ok(())
 }
 
 impl Count {

@@ -35,6 +35,8 @@ pub struct Store {
     /// How long an object store may take to answer, and an answer to go on; 100ms to 1min.
     #[serde(deserialize_with = "timeout")]
     pub timeout: Duration,
+    /// Whether links in a folder are followed that lead out of it.
+    pub follow_links: bool,
     /// Whether segments of files that rest are sent as they stand in the page cache.
     pub sendfile: bool,
 }
@@ -201,6 +203,7 @@ impl Default for Store {
             refresh_remote: Duration::from_secs(30),
             settle: Duration::from_secs(2),
             timeout: Duration::from_secs(5),
+            follow_links: false,
             sendfile: true,
         }
     }

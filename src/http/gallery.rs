@@ -64,6 +64,11 @@ static ASSETS: [Asset; 16] = [
     asset!("/~gallery/vendor/shaka-player.NOTICE.txt", "vendor/shaka-player.NOTICE.txt", "text/plain; charset=utf-8"),
 ];
 
+/// Whether `path` is the gallery's, whatever is there.
+pub(super) fn is_at(path: &str) -> bool {
+    matches!(path, "/" | "/favicon.ico") || path.starts_with("/~gallery/")
+}
+
 /// The file at `path`, if it is one of the gallery's.
 pub(super) fn get(path: &str) -> Option<Entity> {
     let asset = ASSETS.iter().find(|asset| asset.path == path)?;

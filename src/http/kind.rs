@@ -52,6 +52,7 @@ kinds! {
     Conflict, 409, "conflict", "The present state does not allow this";
     OffsetMismatch, 409, "offset-mismatch", "The bytes belong at another offset";
     VersionGone, 410, "version-gone", "This version is no longer stored";
+    AssetGone, 410, "asset-gone", "The asset was deleted or removed";
     UploadGone, 410, "upload-gone", "The upload has expired or was given up";
     PreconditionFailed, 412, "precondition-failed", "A precondition of the request failed";
     TusVersion, 412, "tus-version", "Another version of tus is spoken here";
@@ -64,6 +65,7 @@ kinds! {
     BadField, 422, "bad-field", "A field of the body is missing, unknown or out of its bounds";
     FileUnplayable, 422, "file-unplayable", "The file cannot be played";
     UploadTakenOver, 423, "upload-taken-over", "Another request continues this upload";
+    TooManyMisses, 429, "too-many-misses", "Too many names that are not here were asked for";
     ChecksumMismatch, 460, "checksum-mismatch", "The bytes do not have the announced checksum";
     Internal, 500, "internal", "The server made a mistake";
     StoreUnable, 501, "store-unable", "This store cannot do that";

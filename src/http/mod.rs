@@ -21,6 +21,7 @@ mod frames;
 mod gallery;
 mod kind;
 mod line;
+mod misses;
 mod outlet;
 mod pipes;
 mod private;

@@ -2,8 +2,10 @@
 
 use super::api;
 use super::body::Body;
+use super::gallery;
 use super::kind::ProblemKind;
 use super::problem::Problem;
+use super::public::Public;
 use super::request::refusal;
 use crate::media::u64_from_usize;
 use crate::metrics::{MEDIA_TYPE, Metrics};
@@ -27,6 +29,8 @@ pub(super) struct Private {
     pub stop: CancellationToken,
     /// What else is answered here.
     pub api: Option<Router>,
+    /// The gallery with what it plays, where it is shown here.
+    pub site: Option<Public>,
 }
 
 impl Private {
@@ -34,6 +38,9 @@ impl Private {
     pub(super) async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
         if let Some(api) = self.api.as_ref().filter(|_| api::is_at(request.uri().path())) {
             return api::answer(api.clone(), request).await;
+        }
+        if let Some(site) = self.site.as_ref().filter(|_| is_of_site(request.uri().path())) {
+            return site.answer(request).await;
         }
         let (request, _) = request.into_parts();
         let mut response = self.answer_to(&request).await.unwrap_or_else(Problem::response);
@@ -67,6 +74,11 @@ impl Private {
         ready.map_err(|error| Problem::new(ProblemKind::NotReady, error.to_string()))?;
         Ok(text("ready\n".into(), "text/plain"))
     }
+}
+
+/// Whether `path` is the gallery's, or one that it plays.
+fn is_of_site(path: &str) -> bool {
+    gallery::is_at(path) || path.starts_with("/vod/")
 }
 
 fn text(text: String, media_type: &'static str) -> Response<Body> {

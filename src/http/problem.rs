@@ -15,6 +15,7 @@ const fn kind(error: &origin::Error) -> ProblemKind {
         origin::Error::NotFound => ProblemKind::AssetNotFound,
         origin::Error::Unfit(_) => ProblemKind::NotInMpegTs,
         origin::Error::Gone => ProblemKind::VersionGone,
+        origin::Error::Deleted => ProblemKind::AssetGone,
         origin::Error::Unplayable(_) => ProblemKind::FileUnplayable,
         origin::Error::Storage(_) => ProblemKind::StoreFailed,
         origin::Error::Busy(_) => ProblemKind::Busy,
@@ -104,6 +105,7 @@ mod tests {
         assert_eq!(answer(Error::NotFound), (404, false));
         assert_eq!(answer(Error::Unfit(String::new())), (404, false));
         assert_eq!(answer(Error::Gone), (410, false));
+        assert_eq!(answer(Error::Deleted), (410, false));
         assert_eq!(answer(Error::Unplayable(String::new())), (422, false));
         assert_eq!(answer(Error::Storage(String::new())), (502, true));
         assert_eq!(answer(Error::Interrupted(String::new())), (503, true));

@@ -7,6 +7,7 @@ use super::encoding::pack;
 use super::frames::Frames;
 use super::gallery;
 use super::kind::ProblemKind;
+use super::misses::{Misses, Peer};
 use super::problem::{Problem, status};
 use super::request::refusal;
 use super::respond::{Chosen, Entity, etag_of, span};
@@ -14,11 +15,11 @@ use super::timing::{Passed, SERVER_TIMING};
 use crate::config::Http;
 use crate::media::AssetId;
 use crate::metrics::{Asked, Metrics, Packing};
-use crate::origin::{Caching, Content, Error, Origin, Reply, Wish};
+use crate::origin::{Caching, Content, Error, Origin, Query, Reply, Wish};
 use crate::route::{Part, ProgramPart, Route};
 use bytes::Bytes;
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_SECURITY_POLICY, HeaderValue};
+use hyper::header::{CONTENT_SECURITY_POLICY, HeaderValue, RETRY_AFTER};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response};
 use moka::future::Cache;
@@ -37,6 +38,18 @@ const PACKED: u64 = 16 << 20;
 const PAGE: usize = 60;
 const PAGE_LIMIT: usize = 200;
 
+/// Bytes of the words that are searched, at most.
+const WORDS_LIMIT: usize = 256;
+
+/// What was taken for a look that may find nothing.
+#[derive(Debug, Clone, Copy)]
+enum Miss {
+    /// Nothing: it costs nothing.
+    Free,
+    /// What one such look costs.
+    Taken(Option<Peer>),
+}
+
 /// What answers on the public listener.
 #[derive(Debug)]
 pub(super) struct Public {
@@ -50,6 +63,10 @@ pub(super) struct Public {
     server_timing: bool,
     /// What all answers hold to be sent next.
     frames: Arc<Frames>,
+    /// Whether it shows the gallery.
+    gallery: bool,
+    /// What is left to ask for of names that are not there.
+    misses: Misses,
 }
 
 impl Public {
@@ -65,7 +82,21 @@ impl Public {
             .eviction_policy(EvictionPolicy::lru())
             .build();
         let frames = Frames::new(settings.frames.bytes());
-        Self { origin, metrics, entry, packed, server_timing: settings.server_timing, frames }
+        Self {
+            origin,
+            metrics,
+            entry,
+            packed,
+            server_timing: settings.server_timing,
+            frames,
+            gallery: false,
+            misses: Misses::new(settings),
+        }
+    }
+
+    /// The same, with the gallery.
+    pub(super) fn with_gallery(self) -> Self {
+        Self { gallery: true, ..self }
     }
 
     /// Where its connections and bytes are counted.
@@ -107,19 +138,24 @@ impl Public {
             {
                 self.origin.foresee(&route, next);
             }
+            let miss = match self.paid(route.asset(), request).await {
+                Ok(miss) => miss,
+                Err(problem) => return (asked(&route), Err(problem)),
+            };
             let wish = |length| span(request, length);
             let reply = self
                 .origin
                 .reply(&route, Wish::new(&wish), &mut passed.stages)
                 .await
                 .inspect_err(|error| log(path, error));
+            self.settle(miss, &reply);
             let answer = match reply {
                 Ok(reply) => self.answer_with(self.entity(reply), request, passed).await,
                 Err(error) => Err(error.into()),
             };
             return (asked(&route), answer);
         }
-        let answer = match self.gallery(path, request.uri.query()).await {
+        let answer = match self.gallery(path, request).await {
             Some(Ok(entity)) => self.answer_with(entity, request, passed).await.map(guarded),
             Some(Err(problem)) => Err(problem),
             None => {
@@ -127,6 +163,30 @@ impl Public {
             }
         };
         (Asked::Gallery, answer)
+    }
+
+    /// Takes what an asset of which nothing is known may cost from what its client may ask for.
+    async fn paid(&self, id: &AssetId, request: &Parts) -> Result<Miss, Problem> {
+        if !self.origin.is_unknown(id).await {
+            return Ok(Miss::Free);
+        }
+        let peer = request.extensions.get::<Peer>().copied();
+        match self.misses.take(peer) {
+            Ok(()) => Ok(Miss::Taken(peer)),
+            Err(wait) => {
+                let why = "too many names that are not here were asked for (`http.misses_per_client`, `http.misses`)";
+                let wait = HeaderValue::from(wait.as_secs() + 1);
+                Err(Problem::new(ProblemKind::TooManyMisses, why).with(RETRY_AFTER, wait))
+            }
+        }
+    }
+
+    /// Gives back what was taken for an asset that was there.
+    fn settle<T>(&self, miss: Miss, reply: &Result<T, Error>) {
+        match (miss, reply) {
+            (Miss::Free, _) | (Miss::Taken(_), Err(Error::NotFound)) => {}
+            (Miss::Taken(peer), Ok(_) | Err(_)) => self.misses.give_back(peer),
+        }
     }
 
     fn entity(&self, reply: Reply) -> Entity {
@@ -163,14 +223,28 @@ impl Public {
         self.packed.get_with((etag.to_owned(), packing), make).await
     }
 
-    async fn gallery(&self, path: &str, query: Option<&str>) -> Option<Result<Entity, Problem>> {
-        if path == "/~gallery/assets.json" {
-            return Some(self.assets(query.unwrap_or_default()).await);
+    async fn gallery(&self, path: &str, request: &Parts) -> Option<Result<Entity, Problem>> {
+        let query = request.uri.query().unwrap_or_default();
+        match path {
+            _ if !self.gallery => None,
+            "/~gallery/assets.json" => Some(self.assets(query).await),
+            "/~gallery/asset.json" => Some(self.asset(query, request).await),
+            _ => gallery::get(path).map(Ok),
         }
-        gallery::get(path).map(Ok)
     }
 
-    /// `?after=…&limit=…`: a page of assets.
+    /// `?id=…`: what one asset is.
+    async fn asset(&self, query: &str, request: &Parts) -> Result<Entity, Problem> {
+        let id = parameter(query, "id").and_then(|name| AssetId::new(&name));
+        let id =
+            id.ok_or_else(|| Problem::new(ProblemKind::BadQuery, "`id` is the name of an asset, percent-encoded"))?;
+        let miss = self.paid(&id, request).await?;
+        let json = self.origin.gallery_asset(&id).await;
+        self.settle(miss, &json);
+        Ok(listed(json.inspect_err(|error| log("/~gallery/asset.json", error))?))
+    }
+
+    /// `?q=…&after=…&limit=…`: a page of names.
     async fn assets(&self, query: &str) -> Result<Entity, Problem> {
         let after = match parameter(query, "after") {
             Some(name) => Some(AssetId::new(&name).ok_or_else(|| {
@@ -184,15 +258,23 @@ impl Public {
             })?,
             None => PAGE,
         };
-        let json = self.origin.gallery(after.as_ref(), limit).await;
-        let json = json.inspect_err(|error| log("/~gallery/assets.json", error))?;
-        Ok(Entity {
-            media_type: "application/json",
-            etag: etag_of(&json),
-            modified: None,
-            caching: gallery::CACHING,
-            content: Content::Text(json),
-        })
+        let words = parameter(query, "q").unwrap_or_default();
+        if words.len() > WORDS_LIMIT {
+            let why = format!("`q` has at most {WORDS_LIMIT} bytes");
+            return Err(Problem::new(ProblemKind::BadQuery, why));
+        }
+        let json = self.origin.gallery(Query { words, after, limit }).await;
+        Ok(listed(json.inspect_err(|error| log("/~gallery/assets.json", error))?))
+    }
+}
+
+fn listed(json: Bytes) -> Entity {
+    Entity {
+        media_type: "application/json",
+        etag: etag_of(&json),
+        modified: None,
+        caching: gallery::CACHING,
+        content: Content::Text(json),
     }
 }
 

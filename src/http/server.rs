@@ -2,12 +2,13 @@
 
 use super::api;
 use super::body::Body;
+use super::misses::Peer;
 use super::outlet::{Limits, Outlet};
 use super::pipes::Pipes;
 use super::private::Private;
 use super::public::Public;
 use super::socket::{Connection, listen, prepare};
-use crate::config::{Config, Http};
+use crate::config::{Config, Gallery, Http};
 use crate::metrics::Metrics;
 use crate::origin::Origin;
 use axum::Router;
@@ -57,6 +58,7 @@ pub struct Server {
     private: TcpListener,
     upload: Option<TcpListener>,
     settings: Http,
+    gallery: Gallery,
 }
 
 /// Who answers what.
@@ -81,6 +83,7 @@ impl Server {
             private: bind(config.listen.private, "private", "private")?,
             upload: config.listen.upload.map(|address| bind(address, "upload", "config")).transpose()?,
             settings: config.http.clone(),
+            gallery: config.site.gallery,
         })
     }
 
@@ -101,8 +104,13 @@ impl Server {
             let listener = Listener::new(Desk::Upload(uploads), &self.settings, stop.clone());
             (Arc::clone(&listener), tokio::spawn(listener.accept(socket)))
         });
-        let private = Private { origin: Arc::clone(&origin), metrics: Arc::clone(&metrics), stop: stop.clone(), api };
-        let public = Public::new(origin, metrics, &self.settings);
+        let public = || Public::new(Arc::clone(&origin), Arc::clone(&metrics), &self.settings);
+        let (public, site) = match self.gallery {
+            Gallery::Public => (public().with_gallery(), None),
+            Gallery::Private => (public(), Some(public().with_gallery())),
+            Gallery::Off => (public(), None),
+        };
+        let private = Private { origin, metrics, stop: stop.clone(), api, site };
         // The private listener answers as long as the public one has something under way.
         let drained = CancellationToken::new();
         let private = Listener::new(Desk::Private(private), &self.settings, drained.clone());
@@ -183,9 +191,9 @@ impl Listener {
         let mut failing = false;
         while let Some((slot, accepted)) = self.stop.run_until_cancelled(self.next(&socket)).await {
             match accepted {
-                Ok((stream, _)) => {
+                Ok((stream, peer)) => {
                     failing = false;
-                    self.tasks.spawn(Arc::clone(&self).serve(stream, slot));
+                    self.tasks.spawn(Arc::clone(&self).serve(stream, Peer(peer.ip()), slot));
                 }
                 // The client was gone before it was accepted: that is its own matter.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
@@ -206,7 +214,7 @@ impl Listener {
     }
 
     /// Serves one connection to its end.
-    async fn serve(self: Arc<Self>, stream: TcpStream, slot: OwnedSemaphorePermit) {
+    async fn serve(self: Arc<Self>, stream: TcpStream, peer: Peer, slot: OwnedSemaphorePermit) {
         let _open = self.desk.metrics().map(|metrics| metrics.connection());
         let unsent = self.settings.unsent.bytes();
         prepare(&stream, u32::try_from(unsent).unwrap_or(u32::MAX));
@@ -215,7 +223,8 @@ impl Listener {
         let outlet = Outlet::new(outgoing, limits, &self.pipes, self.desk.metrics().cloned());
         let connection = Connection::new(incoming, Arc::clone(&outlet));
         let listener = Arc::clone(&self);
-        let service = service_fn(move |request| {
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(peer);
             let (listener, outlet) = (Arc::clone(&listener), Arc::clone(&outlet));
             async move { Ok::<_, Infallible>(listener.answer(request, outlet).await) }
         });

@@ -1,7 +1,7 @@
 //! Taking away: uploads that nobody wants any more, assets that are deleted, and had back until they are purged.
 //!
 //! ```text
-//! delete  ─ asset.json says nothing: new viewers find no asset, those in its middle go on
+//! delete  ─ asset.json says nothing: new viewers find no asset, and versions answer 410
 //! restore ─ asset.json says what it said
 //! purge   ─ after the grace: files, then asset.json, then the row
 //! ```

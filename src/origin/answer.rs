@@ -2,6 +2,7 @@
 
 use super::content::Wish;
 use super::error::Error;
+use super::gallery::AT_ONCE;
 use super::reply::{PLAYLIST, Reply, entry, stored};
 use super::stages::Stages;
 use super::standing::{Standing, keeping};
@@ -19,6 +20,7 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 
 /// How much an origin keeps in memory, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +35,8 @@ pub struct Settings {
     pub making_wait: Duration,
     /// Whether segments are sent as they stand in their files.
     pub sendfile: bool,
+    /// Whether stored files are given out as they are.
+    pub files: bool,
 }
 
 /// Segments of which ranges were asked for lately: how many are remembered, and how long.
@@ -59,6 +63,10 @@ pub struct Origin {
     pub(super) transports: Cache<Version, Arc<Transport>, Error>,
     /// Segments that are sent as they stand in their files; `None` where none is.
     pub(super) standing: Option<moka::sync::Cache<SegmentKey, Arc<Standing>>>,
+    /// Whether stored files are given out as they are.
+    pub(super) files: bool,
+    /// Turns to open an asset for the gallery.
+    pub(super) cards: Semaphore,
     pub(super) metrics: Arc<Metrics>,
 }
 
@@ -146,6 +154,7 @@ impl Origin {
             making_bytes: config.cache.making.bytes(),
             making_wait: config.cache.making_wait,
             sendfile: config.store.sendfile,
+            files: config.site.files,
         };
         Ok(Arc::new(Self::new(catalog, settings, metrics)))
     }
@@ -171,7 +180,8 @@ impl Origin {
         let transports = Cache::new(of_ts, weigh, Arc::clone(&metrics));
         let walked = moka::sync::Cache::builder().max_capacity(WALKS).time_to_live(WALK_AGE).build();
         let standing = settings.sendfile.then(|| keeping(settings.segment_bytes));
-        Self { catalog, segments, ranged, walked, manifests, ts_manifests, transports, standing, metrics }
+        let (files, cards) = (settings.files, Semaphore::new(AT_ONCE));
+        Self { catalog, segments, ranged, walked, manifests, ts_manifests, transports, standing, files, cards, metrics }
     }
 
     /// Answers `route` for who has this `wish`, and says in `stages` what it passed on the way.
@@ -192,6 +202,7 @@ impl Origin {
                 let manifests = stages.looking(self.ts_manifests(&asset)).await?;
                 Ok(entry(PLAYLIST, manifests.entry.version, &manifests.entry.text))
             }
+            Route::File(..) if !self.files => Err(Error::NotFound),
             Route::File(id, name) => self.of_file(id, name, stages).await,
             Route::Track(id, version, name, part) => {
                 self.of_any(id, Sought { version: *version, what: What::Track(name, *part), wish }, stages).await
@@ -217,9 +228,12 @@ impl Origin {
 
     /// Something of one version of a track or program: the current one, one that was replaced and whose bytes can
     /// still be had, or, after one more look at the store, one that has just appeared. A version whose file was written
-    /// over is gone once that look finds another; until then asking again may help.
+    /// over is gone once that look finds another; until then asking again may help. Nothing of a deleted asset answers.
     async fn of_any(self: &Arc<Self>, id: &AssetId, sought: Sought<'_>, stages: &mut Stages) -> Result<Reply, Error> {
         let current = stages.opening(self.catalog.open(id)).await;
+        if matches!(current, Err(catalog::Error::NotFound)) && self.catalog.gone(id).is_some() {
+            return Err(Error::Deleted);
+        }
         let mut known = false;
         let replaced = std::iter::once_with(|| self.catalog.replaced(id)).flatten();
         for asset in current.iter().map(Arc::clone).chain(replaced) {
@@ -256,6 +270,11 @@ impl Origin {
             What::Track(name, part) => self.of_track(asset, (version, name, part), (wish, stages)).await,
             What::Program(name, part) => self.of_program(asset, (version, name, part), (wish, stages)).await,
         }
+    }
+
+    /// Whether an answer about `id` may cost requests to an object store for nothing.
+    pub async fn is_unknown(&self, id: &AssetId) -> bool {
+        self.catalog.is_unknown(id).await
     }
 
     /// The assets that it serves.

@@ -18,6 +18,9 @@ pub enum Error {
     /// It was there, in another version.
     #[error("this version is no longer stored; load the manifest again")]
     Gone,
+    /// It was there, and was deleted or removed.
+    #[error("this asset is no longer here: it was deleted, or its files were removed")]
+    Deleted,
     /// The stored file cannot be served; the text names file, box and offset.
     #[error("{0}")]
     Unplayable(String),

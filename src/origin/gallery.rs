@@ -1,22 +1,61 @@
-//! What the gallery shows: a page of assets as JSON, with their renditions, lint and addresses.
+//! What the gallery shows, as JSON: lists of names, for which nothing is opened, and what one asset is.
 
 use super::answer::Origin;
 use super::error::Error;
-use crate::catalog::{self, Asset};
+use crate::catalog::{self, Asset, ListedName, Query};
 use crate::lint;
 use crate::manifest::{FrameRate, Lineup, Rates};
 use crate::media::{AssetId, Kind, MediaKind, Moment};
 use crate::plan::Planned;
 use crate::route::Route;
 use bytes::Bytes;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// Assets that are opened at a time for the gallery.
+pub(super) const AT_ONCE: usize = 4;
+
+/// How long one waits for its turn.
+const TURN: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Serialize)]
 struct Page {
-    assets: Vec<Card>,
+    assets: Vec<Line>,
     /// What to ask for next.
     next: Option<String>,
-    total: Option<u64>,
+    /// How many names there are, or hold the words that are searched.
+    total: usize,
+    /// Whether nothing was left out because there was too much.
+    complete: bool,
+    ignored: Ignored,
+}
+
+/// One name.
+#[derive(Debug, Serialize)]
+struct Line {
+    id: String,
+    title: String,
+    /// Where to ask what it is; `null` where it is refused.
+    detail: Option<String>,
+    /// Whether it is an asset for sure.
+    certain: bool,
+    refused: Option<Refused>,
+}
+
+/// Files that are not understood.
+#[derive(Debug, Serialize)]
+struct Ignored {
+    count: usize,
+    files: Vec<IgnoredFile>,
+}
+
+#[derive(Debug, Serialize)]
+struct IgnoredFile {
+    path: String,
+    /// What such files are, where that is known.
+    format: Option<&'static str>,
 }
 
 #[derive(Debug, Default, Serialize)]
@@ -28,7 +67,7 @@ struct Card {
     details: crate::media::Details,
     /// In seconds.
     duration: Option<f64>,
-    /// An address, as `files` and `dash` are: relative to this list's own, so that it is right below any prefix.
+    /// An address, as `files` and `dash` are: relative to this answer's own, so that it is right below any prefix.
     hls: Option<String>,
     dash: Option<String>,
     /// HLS of MPEG-TS, where its codecs allow it.
@@ -76,24 +115,55 @@ struct Lint {
 }
 
 impl Origin {
-    /// A page of the gallery as JSON: at most `limit` assets whose names come after `after`.
-    pub async fn gallery(&self, after: Option<&AssetId>, limit: usize) -> Result<Bytes, Error> {
-        let page = self.catalog.page(after, limit).await?;
-        let nameless = page.refused.iter().map(|(name, error)| refused(name.clone(), error));
-        let assets = page.entries.iter().map(|(id, found)| match found {
-            Ok(asset) => card(asset),
-            Err(error) => refused(id.to_string(), error),
-        });
-        let mut assets: Vec<Card> = assets.chain(nameless).collect();
-        assets.sort_by(|a, b| a.id.cmp(&b.id));
-        let page = Page { assets, next: page.next.map(|id| id.to_string()), total: None };
-        Ok(serde_json::to_vec(&page).expect("strings and finite numbers only").into())
+    /// A page of names as JSON.
+    pub async fn gallery(&self, query: Query) -> Result<Bytes, Error> {
+        let page = self.catalog.search(query).await?;
+        let files = page.ignored.some.into_iter().map(|path| IgnoredFile { format: catalog::format_of(&path), path });
+        let ignored = Ignored { count: page.ignored.count, files: files.collect() };
+        let assets = page.entries.into_iter().map(line).collect();
+        let next = page.next.map(|id| id.to_string());
+        Ok(json(&Page { assets, next, total: page.total, complete: page.is_whole, ignored }))
+    }
+
+    /// What one asset is, as JSON, or why it cannot be served.
+    pub async fn gallery_asset(&self, id: &AssetId) -> Result<Bytes, Error> {
+        let turn = timeout(TURN, self.cards.acquire()).await;
+        let _turn = turn.map_err(|_| Error::Busy("more assets of the gallery are opened than at a time".into()))?;
+        let card = match self.catalog.open(id).await {
+            Ok(asset) => self.card(&asset),
+            Err(error @ catalog::Error::Unplayable { .. }) => refused(id.to_string(), &error),
+            Err(error) => return Err(error.into()),
+        };
+        Ok(json(&card))
+    }
+
+    fn card(&self, asset: &Asset) -> Card {
+        let mut card = card(asset);
+        if !self.files {
+            card.files.clear();
+        }
+        card
     }
 }
 
+fn json(value: &impl Serialize) -> Bytes {
+    serde_json::to_vec(value).expect("strings and finite numbers only").into()
+}
+
+fn line(ListedName { name, title, is_certain, refused }: ListedName) -> Line {
+    let last = name.rsplit('/').next().unwrap_or(&name);
+    let title = title.map_or_else(|| last.to_owned(), |title| title.as_ref().to_owned());
+    let detail = format!("asset.json?id={}", utf8_percent_encode(&name, NON_ALPHANUMERIC));
+    let detail = Some(detail).filter(|_| refused.is_none());
+    Line { title, detail, certain: is_certain, refused: refused.as_ref().map(refusal), id: name }
+}
+
+fn refusal(error: &catalog::Error) -> Refused {
+    Refused { title: "Unplayable", detail: error.to_string() }
+}
+
 fn refused(id: String, error: &catalog::Error) -> Card {
-    let refused = Refused { title: "Unplayable", detail: error.to_string() };
-    Card { title: id.clone(), id, refused: Some(refused), ..Card::default() }
+    Card { title: id.clone(), id, refused: Some(refusal(error)), ..Card::default() }
 }
 
 fn card(asset: &Asset) -> Card {
@@ -117,7 +187,7 @@ fn card(asset: &Asset) -> Card {
     }
 }
 
-/// `route` as it is called from `/~gallery/assets.json` (RFC 3986 §4.2).
+/// `route` as it is called from `/~gallery/asset.json` (RFC 3986 §4.2).
 fn address(route: &Route) -> String {
     format!("..{route}")
 }

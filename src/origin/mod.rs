@@ -23,4 +23,5 @@ pub use stages::Stages;
 pub use standing::Lump;
 pub use transport::streams;
 
+pub use crate::catalog::Query;
 pub use crate::store::Span;

@@ -2,17 +2,20 @@
 
 use super::error::Error;
 use super::held::OpenFile;
-use super::name::{DEPTH_LIMIT, is_hidden, is_media, is_plain_name};
+use super::listing::{Listing, NAMES_LIMIT};
+use super::name::{is_hidden, is_media, is_plain_name, spellings};
 use super::object::Object;
 use super::shared::Shared;
 use super::stamp::Stamp;
+use super::walk::{Part, Tree, Walker, Wanted};
 use crate::media::DESCRIPTOR;
 use std::collections::BTreeSet;
 use std::fs::{self, DirEntry, Metadata, OpenOptions};
 use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 /// `O_NONBLOCK`: opening a pipe that took a file's place must not wait for a writer.
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -24,9 +27,6 @@ const NONBLOCK: i32 = 0x4;
 /// Names that are remembered as complained about, at most.
 const COMPLAINT_LIMIT: usize = 1_024;
 
-/// Media files that a walk finds at most; the rest is left out with a log line.
-pub(super) const WALK_LIMIT: usize = 1 << 20;
-
 /// A local folder. Clones are the same one.
 #[derive(Debug, Clone)]
 pub(super) struct Folder {
@@ -36,48 +36,48 @@ pub(super) struct Folder {
 #[derive(Debug)]
 struct Root {
     path: PathBuf,
+    following: Following,
     complaints: Mutex<BTreeSet<PathBuf>>,
 }
 
-/// What one folder holds: media files and `asset.json` with their stamps, and folders. Sorted by name, none hidden.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Listing {
-    /// Media files.
-    pub media: Vec<(String, Stamp)>,
-    /// The `asset.json`.
-    pub descriptor: Option<Stamp>,
-    /// Names of folders.
-    pub folders: Vec<String>,
-}
-
-/// What a walk found in one folder: names only.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Walked {
-    /// The folder; the root is `""`.
-    pub folder: String,
-    /// Its media files, sorted.
-    pub media: Vec<String>,
-    /// Whether it holds an `asset.json`.
-    pub described: bool,
+/// Which links are followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Following {
+    /// Those that lead to what is in the folder.
+    Within,
+    /// All.
+    Anywhere,
 }
 
 impl Folder {
     /// The folder at `path`, which must be there and readable. Waits for the disk: for the start of the program.
-    pub(super) fn new(path: &Path) -> Result<Self, Error> {
+    pub(super) fn new(path: &Path, following: Following) -> Result<Self, Error> {
         let fail = |error| Error::from_io(&path.to_string_lossy(), error);
-        let root = Root { path: path.canonicalize().map_err(fail)?, complaints: Mutex::default() };
+        let root = Root { path: path.canonicalize().map_err(fail)?, following, complaints: Mutex::default() };
         fs::read_dir(&root.path).map_err(fail)?;
         Ok(Self { root: Arc::new(root) })
     }
 
-    /// What `folder` holds.
-    pub(super) async fn list(&self, folder: &str) -> Result<Listing, Error> {
-        self.in_pool(folder, Root::list).await
+    /// What `folder` holds; large where that is more than `most` media files or a thousand names.
+    pub(super) async fn list(&self, folder: &str, most: usize) -> Result<Listing, Error> {
+        self.in_pool(folder, move |root, folder| root.list(folder, most)).await
     }
 
-    /// All folders with media, sorted by path. Links are followed, never into a folder that they stand in.
-    pub(super) async fn walk(&self) -> Result<Vec<Walked>, Error> {
-        self.in_pool("", |root, _| root.walk()).await
+    /// The media files in `folder` that are called `stem` without their extensions, and the folder of that name.
+    pub(super) async fn find(&self, folder: &str, stem: &str) -> Result<Listing, Error> {
+        let stem = stem.to_owned();
+        self.in_pool(folder, move |root, folder| root.find(folder, &stem)).await
+    }
+
+    /// Whether its root can be read.
+    pub(super) async fn ping(&self) -> Result<(), Error> {
+        self.in_pool("", |root, _| fs::read_dir(&root.path).map(drop).map_err(|error| Error::from_io("", error))).await
+    }
+
+    /// The names in all folders, given what the last walk found.
+    pub(super) async fn walk(&self, before: &Arc<Part>, settle: Duration, wanted: &Wanted) -> Result<Part, Error> {
+        let (before, wanted) = (Arc::clone(before), Arc::clone(wanted));
+        self.in_pool("", move |root, _| Walker { before: &before, settle, wanted: &wanted }.walk(root)).await
     }
 
     /// Which version of the file at `path` is stored.
@@ -117,9 +117,23 @@ impl Folder {
 }
 
 impl Root {
-    fn list(&self, folder: &str) -> Result<Listing, Error> {
+    fn list(&self, folder: &str, most: usize) -> Result<Listing, Error> {
+        let fail = |error| Error::from_io(folder, error);
+        if !self.may_follow(&self.path.join(folder)) {
+            return Err(Error::NotFound { path: folder.into() });
+        }
+        let (mut entries, mut media) = (Vec::new(), 0_usize);
+        for entry in fs::read_dir(self.path.join(folder)).map_err(fail)? {
+            let entry = entry.map_err(fail)?;
+            let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+            media += usize::from(!is_folder && entry.file_name().to_str().is_some_and(is_media));
+            entries.push(entry);
+            if media > most || entries.len() > NAMES_LIMIT {
+                return Ok(Listing::large(self.stat(&below(folder, DESCRIPTOR)).ok()));
+            }
+        }
         let mut listing = Listing::default();
-        for (name, metadata) in self.entries(folder)? {
+        for (name, metadata) in entries.iter().filter_map(|entry| self.known(entry)) {
             if metadata.is_dir() {
                 listing.folders.push(name);
             } else if is_media(&name) {
@@ -128,51 +142,38 @@ impl Root {
                 listing.descriptor = Some(Stamp::of_file(&metadata));
             }
         }
-        listing.folders.sort_unstable();
-        listing.media.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-        Ok(listing)
+        Ok(listing.sorted())
     }
 
-    fn walk(&self) -> Result<Vec<Walked>, Error> {
-        let root = fs::metadata(&self.path).map_err(|error| Error::from_io("", error))?;
-        let (mut walked, mut found) = (Vec::new(), 0_usize);
-        let mut waiting = vec![(String::new(), vec![place(&root)])];
-        while let Some((folder, above)) = waiting.pop() {
-            let entries = match self.entries(&folder) {
-                Ok(entries) => entries,
-                Err(error) if folder.is_empty() => return Err(error),
-                Err(error) => {
-                    self.complain(&self.path.join(&folder), &error);
-                    continue;
-                }
-            };
-            let mut here = Walked::default();
-            for (name, metadata) in entries {
-                if metadata.is_dir() && above.len() <= DEPTH_LIMIT && !above.contains(&place(&metadata)) {
-                    waiting.push((below(&folder, &name), [above.as_slice(), &[place(&metadata)]].concat()));
-                } else if metadata.is_file() && is_media(&name) {
-                    here.media.push(name);
-                } else if metadata.is_file() && name == DESCRIPTOR {
-                    here.described = true;
+    fn find(&self, folder: &str, stem: &str) -> Result<Listing, Error> {
+        let mut found = Listing::default();
+        for extensions in spellings() {
+            let mut same: Vec<(String, Stamp)> = Vec::new();
+            for extension in extensions {
+                let name = format!("{stem}.{extension}");
+                match self.stat(&below(folder, &name)) {
+                    // Where case does not count, each spelling is the same file.
+                    Ok(stamp) if !same.iter().any(|(_, other)| *other == stamp) => same.push((name, stamp)),
+                    Ok(_) | Err(Error::NotFound { .. } | Error::NotAFile { .. }) => {}
+                    Err(error) => return Err(error),
                 }
             }
-            found += here.media.len();
-            if found > WALK_LIMIT {
-                tracing::warn!(limit = WALK_LIMIT, "more media files than are listed; the rest is left out");
-                break;
-            }
-            here.media.sort_unstable();
-            if !here.media.is_empty() || here.described {
-                walked.push(Walked { folder, ..here });
-            }
+            found.media.extend(same);
         }
-        walked.sort_unstable_by(|a, b| a.folder.cmp(&b.folder));
-        Ok(walked)
+        let own = self.path.join(below(folder, stem));
+        if fs::metadata(&own).is_ok_and(|metadata| metadata.is_dir()) && self.may_follow(&own) {
+            found.folders.push(stem.into());
+        }
+        Ok(found.sorted())
     }
 
     fn stat(&self, path: &str) -> Result<Stamp, Error> {
-        let metadata = fs::metadata(self.path.join(path)).map_err(|error| Error::from_io(path, error))?;
-        if metadata.is_file() { Ok(Stamp::of_file(&metadata)) } else { Err(Error::NotAFile { path: path.into() }) }
+        let full = self.path.join(path);
+        let metadata = fs::metadata(&full).map_err(|error| Error::from_io(path, error))?;
+        if !metadata.is_file() {
+            return Err(Error::NotAFile { path: path.into() });
+        }
+        if self.may_follow(&full) { Ok(Stamp::of_file(&metadata)) } else { Err(Error::NotFound { path: path.into() }) }
     }
 
     fn open(&self, path: &str, name: &str, shared: Arc<Shared>) -> Result<Object, Error> {
@@ -182,15 +183,22 @@ impl Root {
         OpenFile::new(name, file.map_err(|error| Error::from_io(path, error))?, shared).map(Object::file)
     }
 
-    /// Files and folders of `folder` that have plain names; links followed, pipes and devices left out.
-    fn entries(&self, folder: &str) -> Result<Vec<(String, Metadata)>, Error> {
-        let fail = |error| Error::from_io(folder, error);
-        let mut entries = Vec::new();
-        for entry in fs::read_dir(self.path.join(folder)).map_err(fail)? {
-            let entry = entry.map_err(fail)?;
-            entries.extend(self.known(&entry).filter(|(_, metadata)| metadata.is_dir() || metadata.is_file()));
+    /// Whether `path`, which exists, leads to where links may lead.
+    fn may_follow(&self, path: &Path) -> bool {
+        match self.following {
+            Following::Anywhere => true,
+            Following::Within => path.canonicalize().is_ok_and(|real| real.starts_with(&self.path)),
         }
-        Ok(entries)
+    }
+
+    /// The same of a link that was found; says once that it leads elsewhere.
+    fn may_follow_found(&self, path: &Path) -> bool {
+        let may = self.may_follow(path);
+        // A link to nowhere is complained about where it is looked at.
+        if !may && path.exists() {
+            self.complain(path, "the link leads out of the store (`store.follow_links` is false)");
+        }
+        may
     }
 
     fn known(&self, entry: &DirEntry) -> Option<(String, Metadata)> {
@@ -206,8 +214,15 @@ impl Root {
         if !is_media(name) && name != DESCRIPTOR && entry.file_type().is_ok_and(|kind| kind.is_file()) {
             return None;
         }
+        if entry.file_type().is_ok_and(|kind| kind.is_symlink())
+            && entry.path().exists()
+            && !self.may_follow_found(&entry.path())
+        {
+            return None;
+        }
         match fs::metadata(entry.path()) {
-            Ok(metadata) => Some((name.to_owned(), metadata)),
+            // Pipes and devices are left out.
+            Ok(metadata) => (metadata.is_dir() || metadata.is_file()).then(|| (name.to_owned(), metadata)),
             Err(error) => {
                 // A file that went away between the listing and now is no complaint; a link to nowhere is.
                 if error.kind() != io::ErrorKind::NotFound || entry.path().is_symlink() {
@@ -227,9 +242,23 @@ impl Root {
     }
 }
 
-/// What tells two folders apart.
-fn place(metadata: &Metadata) -> (u64, u64) {
-    (metadata.dev(), metadata.ino())
+impl Tree for Root {
+    fn look(&self, path: &str) -> Option<Metadata> {
+        fs::metadata(self.path.join(path)).ok()
+    }
+
+    fn follow(&self, path: &str) -> Option<Metadata> {
+        let metadata = self.look(path)?;
+        self.may_follow_found(&self.path.join(path)).then_some(metadata)
+    }
+
+    fn read(&self, folder: &str) -> Result<fs::ReadDir, Error> {
+        fs::read_dir(self.path.join(folder)).map_err(|error| Error::from_io(folder, error))
+    }
+
+    fn complain(&self, path: &str, why: &dyn std::fmt::Display) {
+        Self::complain(self, &self.path.join(path), why);
+    }
 }
 
 pub(super) fn below(folder: &str, name: &str) -> String {
@@ -242,13 +271,17 @@ pub(super) fn below(folder: &str, name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Error, Listing, Walked};
-    use crate::store::Store;
+    use super::{Error, Folder, Following, Listing, Walker};
+    use crate::store::walk::Part;
+    use crate::store::{Store, Wanted};
     use std::ffi::OsStr;
     use std::fs;
     use std::os::unix::ffi::OsStrExt;
     use std::os::unix::fs::symlink;
     use std::path::Path;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::{Duration, SystemTime};
 
     fn fill(root: &Path, names: &[&str]) {
         for name in names {
@@ -258,8 +291,21 @@ mod tests {
         }
     }
 
-    fn walked(folder: &str, media: &[&str]) -> Walked {
-        Walked { folder: folder.into(), media: media.iter().map(ToString::to_string).collect(), described: false }
+    /// The folders that a walk finds, with their media.
+    fn walked(root: &Path, following: Following, before: &Part) -> Vec<(String, Vec<String>)> {
+        let part = part(root, following, before);
+        part.folders.into_iter().map(|(folder, walked)| (folder, walked.media.clone())).collect()
+    }
+
+    fn part(root: &Path, following: Following, before: &Part) -> Part {
+        let wanted: Wanted = Arc::new(|| true);
+        let folder = Folder::new(root, following).unwrap();
+        Walker { before, settle: Duration::ZERO, wanted: &wanted }.walk(&*folder.root).unwrap()
+    }
+
+    fn named(found: &[(&str, &[&str])]) -> Vec<(String, Vec<String>)> {
+        let names = |names: &[&str]| names.iter().map(ToString::to_string).collect();
+        found.iter().map(|(folder, media)| ((*folder).to_owned(), names(media))).collect()
     }
 
     #[tokio::test]
@@ -269,35 +315,95 @@ mod tests {
         fill(root.path(), &["d/.staging/g.mp4", "d/y/readme"]);
         fs::write(root.path().join("d").join(OsStr::from_bytes(b"\xff.mp4")), b"").unwrap();
         let store = Store::open_folder(root.path()).unwrap();
-        let listing = store.list("d").await.unwrap();
+        let listing = store.list("d", 64).await.unwrap();
         let names: Vec<_> = listing.media.iter().map(|(name, stamp)| (name.as_str(), stamp.size())).collect();
         assert_eq!(names, [("a.MOV", 7), ("b.mp4", 7)]);
         assert_eq!(listing.folders, ["y", "z"]);
         assert_eq!(listing.descriptor, Some(store.stat("d/asset.json").await.unwrap()));
-        assert_eq!(store.list("d").await.unwrap(), listing);
-        assert_eq!(store.list("d/y").await.unwrap(), Listing::default());
+        assert_eq!(store.list("d", 64).await.unwrap(), listing);
+        assert_eq!(store.list("d/y", 64).await.unwrap(), Listing::default());
     }
 
     #[tokio::test]
-    async fn a_walk_follows_links_but_no_loops() {
+    async fn a_walk_finds_each_real_folder_once_and_leaves_the_store_only_where_links_may_lead_anywhere() {
         let root = tempfile::tempdir().unwrap();
         let other = tempfile::tempdir().unwrap();
         fill(root.path(), &["a.mp4", "d/b.mp4", "d/.x/c.mp4"]);
         fill(other.path(), &["c.mp4"]);
         symlink(root.path(), root.path().join("d/loop")).unwrap();
-        symlink("d", root.path().join("d2")).unwrap();
+        symlink("d", root.path().join("c")).unwrap();
+        symlink("d/b.mp4", root.path().join("in.mp4")).unwrap();
         symlink(other.path(), root.path().join("other")).unwrap();
         symlink("nowhere", root.path().join("gone.mp4")).unwrap();
         symlink("self", root.path().join("self")).unwrap();
-        symlink(other.path().join("c.mp4"), root.path().join("link.mp4")).unwrap();
-        let found = Store::open_folder(root.path()).unwrap().walk().await.unwrap();
-        let expected = [
-            walked("", &["a.mp4", "link.mp4"]),
-            walked("d", &["b.mp4"]),
-            walked("d2", &["b.mp4"]),
-            walked("other", &["c.mp4"]),
-        ];
-        assert_eq!(found, expected);
+        symlink(other.path().join("c.mp4"), root.path().join("out.mp4")).unwrap();
+        let within = walked(root.path(), Following::Within, &Part::default());
+        assert_eq!(within, named(&[("", &["a.mp4", "in.mp4"]), ("d", &["b.mp4"])]));
+        let anywhere = walked(root.path(), Following::Anywhere, &Part::default());
+        let all: [(&str, &[&str]); 3] =
+            [("", &["a.mp4", "in.mp4", "out.mp4"]), ("d", &["b.mp4"]), ("other", &["c.mp4"])];
+        assert_eq!(anywhere, named(&all));
+        let folder = Folder::new(root.path(), Following::Within).unwrap();
+        for path in ["out.mp4", "other/c.mp4"] {
+            assert!(matches!(folder.stat(path).await, Err(Error::NotFound { .. })), "{path}");
+        }
+        assert!(matches!(folder.list("other", 64).await, Err(Error::NotFound { .. })));
+        assert_eq!(folder.find("", "out").await.unwrap(), Listing::default());
+        assert_eq!(folder.find("", "other").await.unwrap(), Listing::default());
+        assert!(folder.stat("in.mp4").await.is_ok() && folder.stat("c/b.mp4").await.is_ok());
+        let listing = folder.list("", 64).await.unwrap();
+        let media: Vec<&str> = listing.media.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!((media, listing.folders), (vec!["a.mp4", "in.mp4"], vec!["c".to_owned(), "d".to_owned()]));
+        let free = Folder::new(root.path(), Following::Anywhere).unwrap();
+        assert!(free.stat("other/c.mp4").await.is_ok() && free.stat("out.mp4").await.is_ok());
+    }
+
+    #[test]
+    fn two_links_from_each_folder_to_the_next_are_no_more_work() {
+        let root = tempfile::tempdir().unwrap();
+        for number in 0..15 {
+            fill(root.path(), &[&format!("{number}/a.mp4")]);
+        }
+        for number in 0..14 {
+            for link in ["x", "y"] {
+                symlink(format!("../{}", number + 1), root.path().join(format!("{number}/{link}"))).unwrap();
+            }
+        }
+        assert_eq!(walked(root.path(), Following::Within, &Part::default()).len(), 16);
+    }
+
+    #[test]
+    fn a_folder_that_did_not_change_is_not_read_again_and_one_that_did_is() {
+        let root = tempfile::tempdir().unwrap();
+        fill(root.path(), &["a.mp4", "d/b.mp4", "d/c.mkv", "e/f.mp4"]);
+        let long_ago = SystemTime::now() - Duration::from_hours(1);
+        // A folder's second time is the kernel's own: it has to grow old.
+        std::thread::sleep(Duration::from_millis(3_100));
+        let first = part(root.path(), Following::Within, &Part::default());
+        fill(root.path(), &["e/g.mp4"]);
+        fs::File::open(root.path().join("e/g.mp4")).unwrap().set_modified(long_ago).unwrap();
+        let second = part(root.path(), Following::Within, &first);
+        for (folder, same) in [("", true), ("d", true), ("e", false)] {
+            assert_eq!(Arc::ptr_eq(&first.folders[folder], &second.folders[folder]), same, "{folder}");
+        }
+        assert_eq!(second.folders["e"].media, ["f.mp4", "g.mp4"]);
+        assert_eq!(
+            (second.folders["d"].ignored, second.folders["d"].ignored_names.as_slice()),
+            (1, &["c.mkv".to_owned()][..])
+        );
+    }
+
+    #[test]
+    fn a_walk_ends_when_nobody_wants_it() {
+        let root = tempfile::tempdir().unwrap();
+        fill(root.path(), &["a/a.mp4", "b/b.mp4", "c/c.mp4"]);
+        let asked = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&asked);
+        let wanted: Wanted = Arc::new(move || count.fetch_add(1, Ordering::Relaxed) < 3);
+        let folder = Folder::new(root.path(), Following::Within).unwrap();
+        let ended = Walker { before: &Part::default(), settle: Duration::ZERO, wanted: &wanted }.walk(&*folder.root);
+        assert!(matches!(ended, Err(Error::Abandoned { .. })));
+        assert_eq!(asked.load(Ordering::Relaxed), 4);
     }
 
     #[tokio::test]
@@ -314,9 +420,9 @@ mod tests {
         for path in ["d.mp4", "c.mp4/x.mp4", "../x.mp4", "/etc/passwd", "./c.mp4", "a.mp4/../c.mp4"] {
             assert!(matches!(store.open(path).await, Err(Error::NotFound { .. })), "{path}");
         }
-        let listing = store.list("").await.unwrap();
+        let listing = store.list("", 64).await.unwrap();
         assert_eq!(listing.media.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["c.mp4"]);
-        assert!(matches!(store.list("c.mp4").await, Err(Error::NotFound { .. })));
+        assert!(matches!(store.list("c.mp4", 64).await, Err(Error::NotFound { .. })));
     }
 
     #[test]

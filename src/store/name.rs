@@ -1,5 +1,7 @@
 //! Which names the store knows.
 
+use std::collections::BTreeSet;
+
 /// Folders below each other at most; deeper ones do not exist for us.
 pub(super) const DEPTH_LIMIT: usize = 16;
 
@@ -14,6 +16,25 @@ const MEDIA: [&str; 11] = ["mp4", "m4v", "m4a", "mov", "m4b", "qt", "f4v", "3gp"
 pub fn is_media(name: &str) -> bool {
     let parts = name.rsplit_once('.').filter(|(stem, _)| !stem.is_empty());
     parts.is_some_and(|(_, extension)| MEDIA.iter().any(|media| extension.eq_ignore_ascii_case(media)))
+}
+
+/// The extensions of media files, each in all its spellings, the usual one first.
+pub(super) fn spellings() -> impl Iterator<Item = Vec<String>> {
+    MEDIA.iter().map(|extension| {
+        let mut all = vec![String::new()];
+        for letter in extension.chars() {
+            let cases = BTreeSet::from([letter.to_ascii_lowercase(), letter.to_ascii_uppercase()]);
+            // Small letters stand behind capitals.
+            let with = |start: &String| cases.iter().rev().map(|letter| format!("{start}{letter}")).collect::<Vec<_>>();
+            all = all.iter().flat_map(with).collect();
+        }
+        all
+    })
+}
+
+/// The names that a file called `stem` without its extension has most often.
+pub(super) fn usual_names(stem: &str) -> impl Iterator<Item = String> {
+    MEDIA.iter().map(move |extension| format!("{stem}.{extension}"))
 }
 
 /// Whether `path` can name something: at most 17 plain names between slashes, none hidden. The root, `""`, is not plain.
@@ -45,7 +66,7 @@ pub(super) const fn is_hidden(name: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{is_draft_id, is_media, is_plain, is_writable};
+    use super::{is_draft_id, is_media, is_plain, is_writable, spellings};
 
     #[test]
     fn media_is_known_by_its_extension() {
@@ -55,6 +76,14 @@ mod tests {
         for name in ["mp4", ".mp4", "a.mp", "a.mp4.part", "a.mkv", "a.", "a.ism", "a.m4s"] {
             assert!(!is_media(name), "{name}");
         }
+    }
+
+    #[test]
+    fn every_spelling_of_an_extension_is_media_and_the_usual_one_is_first() {
+        let all: Vec<Vec<String>> = spellings().collect();
+        assert_eq!(all[0], ["mp4", "mP4", "Mp4", "MP4"]);
+        assert_eq!(all.iter().find(|all| all[0] == "mov").unwrap().len(), 8);
+        assert!(all.iter().flatten().all(|extension| is_media(&format!("a.{extension}"))));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::blocks::Blocks;
 use super::error::Error;
-use super::folder::Folder;
+use super::folder::{Folder, Following};
 use super::remote::{Address, Patience, Remote};
 use super::skills::Skills;
 use super::tree::{Backend, Mount, Store};
@@ -14,6 +14,7 @@ use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::azure::MicrosoftAzureBuilder;
 #[cfg(feature = "clouds")]
 use object_store::gcp::GoogleCloudStorageBuilder;
+use object_store::list::PaginatedListStore;
 use object_store::memory::InMemory;
 use object_store::multipart::MultipartStore;
 use object_store::signer::Signer;
@@ -32,6 +33,8 @@ pub(super) const IDLE: usize = 32;
 struct Common {
     blocks: Arc<Blocks>,
     patience: Patience,
+    /// Which links folders follow.
+    following: Following,
     /// Object stores so far.
     count: u32,
 }
@@ -41,9 +44,11 @@ impl Store {
     /// start. At most `blocks` bytes of their objects are kept.
     pub fn of_settings(settings: &config::Store, blocks: u64) -> Result<Self, Error> {
         let patience = Patience { timeout: settings.timeout };
-        let mut common = Common { blocks: Blocks::new(blocks, Arc::new(Ledger::default())), patience, count: 0 };
+        let following = if settings.follow_links { Following::Anywhere } else { Following::Within };
+        let blocks = Blocks::new(blocks, Arc::new(Ledger::default()));
+        let mut common = Common { blocks, patience, following, count: 0 };
         let first = if settings.url.is_empty() {
-            Backend::Folder(Folder::new(&settings.media)?)
+            Backend::Folder(Folder::new(&settings.media, following)?)
         } else {
             common.backend(&settings.url, &settings.options)?
         };
@@ -67,7 +72,7 @@ impl Common {
 
     fn backend(&mut self, url: &Location, options: &Options) -> Result<Backend, Error> {
         if let Some(folder) = url.as_str().strip_prefix("file://") {
-            return Ok(Backend::Folder(Folder::new(Path::new(folder))?));
+            return Ok(Backend::Folder(Folder::new(Path::new(folder), self.following)?));
         }
         let fail = |error: &object_store::Error| refused(url, super::fault::told(error));
         let (scheme, rest) = url.as_str().split_once("://").unwrap_or((url.as_str(), ""));
@@ -110,8 +115,8 @@ impl Common {
 }
 
 /// What a cloud's store can do.
-fn signing<T: MultipartStore + Signer>(store: &Arc<T>) -> Skills {
-    Skills { parts: Some(store.clone()), signer: Some(store.clone()), ..Skills::default() }
+fn signing<T: MultipartStore + Signer + PaginatedListStore>(store: &Arc<T>) -> Skills {
+    Skills { parts: Some(store.clone()), pages: Some(store.clone()), signer: Some(store.clone()), ..Skills::default() }
 }
 
 fn s3(bucket: &str, options: &Options, url: &Location) -> Result<AmazonS3Builder, Error> {

@@ -7,15 +7,11 @@
 use super::blocks::Blocks;
 use super::error::Error;
 use super::fault::Fault;
-use super::folder::{Listing, WALK_LIMIT, Walked, below};
-use super::name::{is_hidden, is_media, is_plain, is_plain_name};
 use super::skills::Skills;
 use super::stamp::Stamp;
-use crate::media::DESCRIPTOR;
 use futures_util::StreamExt;
 use object_store::path::Path;
 use object_store::{GetOptions, ObjectMeta, ObjectStore, ObjectStoreExt};
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::atomic::AtomicBool;
@@ -155,69 +151,11 @@ impl Remote {
         locked(&self.away_until).is_some_and(|until| until > Instant::now())
     }
 
-    /// What `folder` holds. An object store has no folders: one that holds nothing is not there.
-    pub(super) async fn list(&self, folder: &str) -> Result<Listing, Error> {
-        let prefix = self.key(folder)?;
-        let prefix = Some(prefix).filter(|prefix| !prefix.as_ref().is_empty());
-        let ask = || async { self.store.list_with_delimiter(prefix.as_ref()).await };
-        let found = match self.asked(ask).await {
-            Ok(found) => found,
-            Err(Fault::Gone) => return Err(Error::NotFound { path: folder.into() }),
-            Err(fault) => return Err(self.failed(fault, folder)),
-        };
-        if found.objects.is_empty() && found.common_prefixes.is_empty() && !folder.is_empty() {
-            return Err(Error::NotFound { path: folder.into() });
-        }
-        let mut listing = Listing::default();
-        let plain = |path: &Path| path.filename().filter(|name| is_plain_name(name)).map(str::to_owned);
-        listing.folders.extend(found.common_prefixes.iter().filter_map(plain));
-        for mut meta in found.objects {
-            let Some(name) = plain(&meta.location) else { continue };
-            meta.e_tag = meta.e_tag.map(quoted);
-            let stamp = self.stamp(&meta);
-            if is_media(&name) {
-                self.known.insert(below(folder, &name), Arc::new(meta));
-                listing.media.push((name, stamp));
-            } else if name == DESCRIPTOR {
-                self.known.insert(below(folder, &name), Arc::new(meta));
-                listing.descriptor = Some(stamp);
-            }
-        }
-        listing.folders.sort_unstable();
-        listing.media.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-        Ok(listing)
-    }
-
-    /// All folders with media, sorted by path.
-    pub(super) async fn walk(&self) -> Result<Vec<Walked>, Error> {
-        let prefix = self.key("")?;
-        let prefix = Some(prefix).filter(|prefix| !prefix.as_ref().is_empty());
-        let walked = self.asked(|| async {
-            let (mut folders, mut found) = (BTreeMap::<String, Walked>::new(), 0_usize);
-            let mut objects = self.store.list(prefix.as_ref());
-            while let Some(meta) = objects.next().await {
-                let meta = meta?;
-                let Some((folder, name)) = self.place(&meta.location) else { continue };
-                let here = folders.entry(folder.clone()).or_insert_with(|| Walked { folder, ..Walked::default() });
-                if name == DESCRIPTOR {
-                    here.described = true;
-                    continue;
-                }
-                here.media.push(name);
-                found += 1;
-                if found > WALK_LIMIT {
-                    tracing::warn!(limit = WALK_LIMIT, "more media files than are listed; the rest is left out");
-                    break;
-                }
-            }
-            Ok(folders)
-        });
-        let folders = walked.await.map_err(|fault| self.failed(fault, ""))?;
-        let mut walked: Vec<Walked> = folders.into_values().collect();
-        for folder in &mut walked {
-            folder.media.sort_unstable();
-        }
-        Ok(walked)
+    /// Remembers what a listing said of the object at `path`: which version that is.
+    pub(super) fn remember(&self, path: &str, meta: ObjectMeta) -> Stamp {
+        let stamp = self.stamp(&meta);
+        self.known.insert(path.into(), Arc::new(meta));
+        stamp
     }
 
     /// What is known of the object at `path`: by the last listing, or asked now.
@@ -308,7 +246,7 @@ impl Remote {
     }
 
     /// `ask`, each time within the deadline, again while that may help.
-    async fn asked<T, F>(&self, ask: impl Fn() -> F) -> Result<T, Fault>
+    pub(super) async fn asked<T, F>(&self, ask: impl Fn() -> F) -> Result<T, Fault>
     where
         F: Future<Output = object_store::Result<T>>,
     {
@@ -359,19 +297,6 @@ impl Remote {
         let path = key.as_ref().strip_prefix(&self.root).unwrap_or(key.as_ref());
         path.strip_prefix('/').unwrap_or(path)
     }
-
-    /// Folder and name of what is worth listing; `None` for the rest.
-    fn place(&self, location: &Path) -> Option<(String, String)> {
-        let path = self.inner(location);
-        let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
-        let listed = is_media(name) || name == DESCRIPTOR;
-        (listed && !is_hidden(name.as_bytes()) && is_plain(path)).then(|| (folder.into(), name.into()))
-    }
-}
-
-/// An entity tag as headers have it (RFC 9110 §8.8.3): Azure leaves the quotes out of its listings.
-fn quoted(tag: String) -> String {
-    if tag.ends_with('"') { tag } else { format!("\"{tag}\"") }
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

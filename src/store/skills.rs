@@ -1,6 +1,8 @@
-//! What an object store can do beside what all can: take objects in parts, let others write by a URL, tell what was begun.
+//! What an object store can do beside what all can: take objects in parts, let others write by a URL, tell what was begun,
+//! list a page at a time.
 
 use super::uploads::Uploads;
+use object_store::list::PaginatedListStore;
 use object_store::multipart::MultipartStore;
 use object_store::signer::Signer;
 use std::sync::Arc;
@@ -15,6 +17,8 @@ pub(super) struct Skills {
     pub(super) part: u64,
     /// Takes objects in parts, over any time.
     pub(super) parts: Option<Arc<dyn MultipartStore>>,
+    /// Lists a page of names, whatever they begin with.
+    pub(super) pages: Option<Arc<dyn PaginatedListStore>>,
     /// Signs URLs for those who have no credentials.
     pub(super) signer: Option<Arc<dyn Signer>>,
     /// Tells which objects are being taken in parts.
@@ -23,6 +27,6 @@ pub(super) struct Skills {
 
 impl Default for Skills {
     fn default() -> Self {
-        Self { part: PART, parts: None, signer: None, uploads: None }
+        Self { part: PART, parts: None, pages: None, signer: None, uploads: None }
     }
 }

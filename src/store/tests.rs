@@ -1,12 +1,12 @@
 //! Laws of reading: what comes back is what the file holds, however it was read.
 
 use super::blocks::Blocks;
-use super::folder::Folder;
+use super::folder::{Folder, Following};
 use super::remote::{Address, Patience, Remote};
 use super::spare::{CHUNK_LIMIT, Spare};
 use super::system::{self, Refused};
 use super::tree::{Backend, Mount};
-use super::{Error, Listing, Object, Store};
+use super::{Error, Listing, Object, Store, Walk};
 use crate::media::{ByteRange, u64_from_usize, usize_from_u64};
 use crate::metrics::Metrics;
 use bytes::Bytes;
@@ -20,6 +20,7 @@ use std::io::IoSliceMut;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
@@ -340,24 +341,32 @@ async fn mounts_are_one_tree() {
         let media: Vec<String> = listing.media.into_iter().map(|(name, _)| name).collect();
         (media, listing.folders)
     };
-    let list = async |path: &str| names(store.list(path).await.unwrap());
+    let list = async |path: &str| names(store.list(path, 64).await.unwrap());
     let strings = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
     assert_eq!(list("").await, (strings(&["a.mp4"]), strings(&["far"])));
     assert_eq!(list("far").await, (strings(&["b.mp4"]), strings(&["deep", "x"])));
     assert_eq!(list("far/deep").await, (strings(&["c.mp4"]), strings(&["y"])));
     assert_eq!(list("far/deep/y").await, (strings(&["d.mp4"]), vec![]));
-    let walked = store.walk().await.unwrap();
-    let walked: Vec<_> = walked.into_iter().map(|found| (found.folder, found.media)).collect();
+    let walk = store.walk(Walk::default(), Duration::ZERO, Arc::new(|| true)).await.unwrap();
+    let found: Vec<_> = walk.folders().map(|(folder, walked)| (folder, walked.media.clone())).collect();
     let expected =
         [("", "a.mp4"), ("far", "b.mp4"), ("far/deep", "c.mp4"), ("far/deep/y", "d.mp4"), ("far/x", "e.mp4")];
-    assert_eq!(walked, expected.map(|(folder, name)| (folder.to_owned(), strings(&[name]))));
+    let expected = expected.map(|(folder, name)| (folder.to_owned(), strings(&[name])));
+    let mut found: Vec<_> = found.into_iter().filter(|(_, media)| !media.is_empty()).collect();
+    found.sort();
+    assert_eq!(found, expected);
+    assert!(walk.is_whole());
+    let again = store.walk(walk.clone(), Duration::ZERO, Arc::new(|| true)).await.unwrap();
+    assert!(again.is_as(&walk));
+    let ended = store.walk(walk, Duration::ZERO, Arc::new(|| false)).await;
+    assert!(matches!(ended, Err(Error::Abandoned { .. })));
     for (path, bytes) in [("a.mp4", "a.mp4"), ("far/b.mp4", "b.mp4"), ("far/deep/y/d.mp4", "y/d.mp4")] {
         let object = store.open(path).await.unwrap();
         let all = ByteRange::new(0, object.size()).unwrap();
         assert_eq!((object.path(), &*object.read(all).await.unwrap()), (path, bytes.as_bytes()));
         assert_eq!(store.open_as(path, object.stamp()).await.unwrap().stamp(), object.stamp());
     }
-    assert!(matches!(store.list("far/none").await, Err(Error::NotFound { .. })));
+    assert!(matches!(store.list("far/none", 64).await, Err(Error::NotFound { .. })));
     assert!(matches!(store.open("far").await, Err(Error::NotFound { .. })));
     assert!(!store.is_remote("a") && store.is_remote("far/b") && store.is_remote("far"));
 }
@@ -381,6 +390,6 @@ async fn mounted(folder: &Path) -> Store {
     let far = filled(&["b.mp4", "x/e.mp4", ".afflux/b.mp4/index", "x/~z.mp4"]).await;
     let deep = filled(&["c.mp4", "y/d.mp4"]).await;
     let mount = |prefix: &str, backend| Mount { prefix: prefix.into(), backends: vec![backend] };
-    let root = Backend::Folder(Folder::new(folder).unwrap());
+    let root = Backend::Folder(Folder::new(folder, Following::Within).unwrap());
     Store::of(vec![mount("", root), mount("far", far), mount("far/deep", deep)])
 }

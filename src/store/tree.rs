@@ -8,7 +8,8 @@
 
 use super::blocks::Blocks;
 use super::error::Error;
-use super::folder::{Folder, Listing, Walked, below};
+use super::folder::{Folder, Following, below};
+use super::listing::Listing;
 use super::name::is_plain;
 use super::object::Object;
 use super::remote::{Address, Patience, Remote};
@@ -17,12 +18,14 @@ use super::skills::Skills;
 use super::spare::Spare;
 use super::stamp::Stamp;
 use super::stored::Stored;
+use super::walk::{Part, Walk, Wanted};
 use crate::cache::Ledger;
 use crate::metrics::Metrics;
 use object_store::ObjectStore;
 use object_store::multipart::MultipartStore;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Bytes of stored blocks that are kept where nothing else is said.
 const BLOCKS: u64 = 64 << 20;
@@ -50,6 +53,15 @@ pub(super) enum Backend {
     Folder(Folder),
     /// An object store.
     Remote(Arc<Remote>),
+}
+
+/// What is shown of a folder.
+#[derive(Debug, Clone, Copy)]
+enum View<'a> {
+    /// All of it, unless it has more than so many media files.
+    All { most: usize },
+    /// What has this name, extensions apart.
+    Named(&'a str),
 }
 
 impl Mount {
@@ -90,17 +102,19 @@ impl Backend {
         }
     }
 
-    async fn list(&self, folder: &str) -> Result<Listing, Error> {
-        match self {
-            Self::Folder(root) => root.list(folder).await,
-            Self::Remote(remote) => remote.list(folder).await,
+    async fn look(&self, folder: &str, view: View<'_>) -> Result<Listing, Error> {
+        match (self, view) {
+            (Self::Folder(root), View::All { most }) => root.list(folder, most).await,
+            (Self::Folder(root), View::Named(stem)) => root.find(folder, stem).await,
+            (Self::Remote(remote), View::All { .. }) => remote.list(folder).await,
+            (Self::Remote(remote), View::Named(stem)) => remote.find(folder, stem).await,
         }
     }
 
-    async fn walk(&self) -> Result<Vec<Walked>, Error> {
+    async fn walk(&self, before: &Arc<Part>, settle: Duration, wanted: &Wanted) -> Result<Part, Error> {
         match self {
-            Self::Folder(root) => root.walk().await,
-            Self::Remote(remote) => remote.walk().await,
+            Self::Folder(root) => root.walk(before, settle, wanted).await,
+            Self::Remote(remote) => remote.walk(wanted).await,
         }
     }
 
@@ -124,7 +138,7 @@ impl Backend {
 
     async fn ping(&self) -> Result<(), Error> {
         match self {
-            Self::Folder(root) => root.list("").await.map(drop),
+            Self::Folder(root) => root.ping().await,
             Self::Remote(remote) => remote.ping().await,
         }
     }
@@ -133,7 +147,7 @@ impl Backend {
 impl Store {
     /// The folder at `path`, which must be there and readable. Waits for the disk: for the start of the program.
     pub fn open_folder(path: &Path) -> Result<Self, Error> {
-        let backends = vec![Backend::Folder(Folder::new(path)?)];
+        let backends = vec![Backend::Folder(Folder::new(path, Following::Within)?)];
         Ok(Self::of(vec![Mount { prefix: String::new(), backends }]))
     }
 
@@ -208,55 +222,69 @@ impl Store {
         self.mount(path).is_some_and(|(mount, _)| mount.backends.len() > 1)
     }
 
-    /// What `folder` holds.
-    pub async fn list(&self, folder: &str) -> Result<Listing, Error> {
-        let found = match self.mount(folder).filter(|_| folder.is_empty() || is_plain(folder)) {
-            None => Err(Error::NotFound { path: folder.into() }),
-            Some((mount, inner)) => {
-                let mut failed = Failed::default();
-                let mut found = None;
-                for backend in mount.asked() {
-                    match backend.list(inner).await {
-                        Ok(listing) => {
-                            found = Some(listing);
-                            break;
-                        }
-                        Err(error) => failed.add(error),
-                    }
-                }
-                found.ok_or_else(|| failed.error(folder))
-            }
-        };
+    /// What `folder` holds; [large](Listing::is_large) where a folder of this machine has more than `most` media files,
+    /// or any folder more than a thousand names.
+    pub async fn list(&self, folder: &str, most: usize) -> Result<Listing, Error> {
+        let known = folder.is_empty() || is_plain(folder);
+        let found = if known { self.look(folder, View::All { most }).await } else { Err(absent(folder)) };
         self.with_mounts(folder, found)
     }
 
-    /// All folders with media, sorted by path, but for those of stores that cannot be listed. Links are followed, never
-    /// into a folder that they stand in.
-    pub async fn walk(&self) -> Result<Vec<Walked>, Error> {
-        let mut all = Vec::new();
-        for mount in self.mounts.iter().filter(|mount| !mount.is_blind()) {
-            let mut failed = Failed::default();
-            let mut walked = None;
-            for backend in mount.asked() {
-                match backend.walk().await {
-                    Ok(found) => {
-                        walked = Some(found);
-                        break;
-                    }
-                    Err(error) => failed.add(error),
-                }
-            }
-            for found in walked.ok_or_else(|| failed.error(&mount.prefix))? {
-                let folder =
-                    if found.folder.is_empty() { mount.prefix.clone() } else { below(&mount.prefix, &found.folder) };
-                // What another mount stands over is not seen.
-                if self.mount(&folder).is_some_and(|(of, _)| of.prefix == mount.prefix) {
-                    all.push(Walked { folder, ..found });
-                }
+    /// The media files in `folder` that are called `stem` without their extensions, and the folder of that name,
+    /// whatever else the folder holds.
+    pub async fn find(&self, folder: &str, stem: &str) -> Result<Listing, Error> {
+        let known = is_plain(&below(folder, stem));
+        let found = if known { self.look(folder, View::Named(stem)).await } else { Err(absent(folder)) };
+        let mut found = self.with_mounts(folder, found)?;
+        found.folders.retain(|name| name == stem);
+        Ok(found)
+    }
+
+    /// What the first store that answers shows of `folder`.
+    async fn look(&self, folder: &str, view: View<'_>) -> Result<Listing, Error> {
+        let Some((mount, inner)) = self.mount(folder) else { return Err(absent(folder)) };
+        let mut failed = Failed::default();
+        for backend in mount.asked() {
+            match backend.look(inner, view).await {
+                Ok(found) => return Ok(found),
+                Err(error) => failed.add(error),
             }
         }
-        all.sort_unstable_by(|a, b| a.folder.cmp(&b.folder));
-        Ok(all)
+        Err(failed.error(folder))
+    }
+
+    /// The names in all folders, but for those of stores that cannot be listed, given what the walk `before` found; new
+    /// files count once nothing was written to them for `settle`. An error once it is no longer `wanted`.
+    pub async fn walk(&self, before: Walk, settle: Duration, wanted: Wanted) -> Result<Walk, Error> {
+        let mut walk = Walk::default();
+        for mount in self.mounts.iter().filter(|mount| !mount.is_blind()) {
+            let known = before.parts.get(&mount.prefix).cloned().unwrap_or_default();
+            let mut part = self.walk_mount(mount, &known, settle, &wanted).await?;
+            // What another mount stands over is not seen.
+            part.retain(|folder| {
+                self.mount(&below(&mount.prefix, folder)).is_some_and(|(of, _)| of.prefix == mount.prefix)
+            });
+            walk.parts.insert(mount.prefix.clone(), Arc::new(part));
+        }
+        Ok(walk)
+    }
+
+    async fn walk_mount(
+        &self,
+        mount: &Mount,
+        before: &Arc<Part>,
+        settle: Duration,
+        wanted: &Wanted,
+    ) -> Result<Part, Error> {
+        let mut failed = Failed::default();
+        for backend in mount.asked() {
+            match backend.walk(before, settle, wanted).await {
+                Ok(part) => return Ok(part),
+                Err(error @ Error::Abandoned { .. }) => return Err(error),
+                Err(error) => failed.add(error),
+            }
+        }
+        Err(failed.error(&mount.prefix))
     }
 
     /// Which version of the object at `path` is stored.
@@ -354,7 +382,7 @@ impl Store {
             return Err(Error::NotAFile { path: path.into() });
         }
         let found = self.mount(path).filter(|(_, inner)| is_plain(path) && !inner.is_empty());
-        found.ok_or_else(|| Error::NotFound { path: path.into() })
+        found.ok_or_else(|| absent(path))
     }
 
     /// With the folders that mounts below `folder` add; where there are any, the folder is there.
@@ -370,10 +398,12 @@ impl Store {
             found => found?,
         };
         listing.folders.extend(below);
-        listing.folders.sort_unstable();
-        listing.folders.dedup();
-        Ok(listing)
+        Ok(listing.sorted())
     }
+}
+
+fn absent(path: &str) -> Error {
+    Error::NotFound { path: path.into() }
 }
 
 /// Why none of several stores had it: what failed says more than that something is not there.
@@ -389,6 +419,6 @@ impl Failed {
     }
 
     fn error(self, path: &str) -> Error {
-        self.0.unwrap_or_else(|| Error::NotFound { path: path.into() })
+        self.0.unwrap_or_else(|| absent(path))
     }
 }

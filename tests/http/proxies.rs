@@ -70,9 +70,11 @@ fn the_gallery_is_found_below_any_prefix() {
     for reference in references {
         assert_eq!(server.get(&below_prefix("/", reference.trim_start_matches("./")), "").status, 200, "{reference}");
     }
-    let list = "/~gallery/assets.json";
-    let json = server.get(&format!("{list}?limit=200"), "").json();
-    for asset in json["assets"].as_array().unwrap() {
+    let list = "/~gallery/asset.json";
+    let line = &server.get("/~gallery/assets.json?q=natural", "").json()["assets"][0];
+    let detail = below_prefix("/~gallery/assets.json", line["detail"].as_str().unwrap());
+    assert_eq!(server.get(&detail, "").json()["id"], line["id"]);
+    for asset in server.assets() {
         let files = asset["files"].as_array().unwrap().iter();
         for address in files.chain([&asset["hls"], &asset["dash"]]).filter_map(|address| address.as_str()) {
             assert_eq!(server.ask("HEAD", &below_prefix(list, address), "").status, 200, "{address}");

@@ -50,10 +50,8 @@ pub(crate) fn beside(of: &str, reference: &str) -> String {
 /// A stored file of the asset, as the gallery says it.
 pub(crate) static FILE: LazyLock<String> = LazyLock::new(|| {
     let server = shared();
-    let json = server.get("/~gallery/assets.json?limit=200", "").json();
-    let assets = json["assets"].as_array().unwrap();
-    let natural = assets.iter().find(|asset| asset["id"] == "natural").unwrap();
-    beside("/~gallery/assets.json", natural["files"][0].as_str().unwrap())
+    let natural = server.get("/~gallery/asset.json?id=natural", "").json();
+    beside("/~gallery/asset.json", natural["files"][0].as_str().unwrap())
 });
 
 /// A whole segment.

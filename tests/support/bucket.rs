@@ -10,6 +10,7 @@ use s3s_fs::FileSystem;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -27,10 +28,18 @@ pub(crate) const SECRET: &str = "a secret of this test alone";
 /// How far the clock of a reader may be off.
 const SKEW: Duration = Duration::from_mins(15);
 
+/// Requests that came so far.
+#[derive(Debug, Default)]
+struct Asked {
+    lists: AtomicUsize,
+    others: AtomicUsize,
+}
+
 /// A folder as a bucket, and its server; it ends when dropped.
 #[derive(Debug)]
 pub(crate) struct Bucket {
     address: SocketAddr,
+    asked: Arc<Asked>,
     /// Whether it answers nobody.
     away: watch::Sender<bool>,
     /// The server's own folder: the bucket is a link in it, so that what the server notes down is nowhere else.
@@ -58,10 +67,19 @@ impl Bucket {
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
         let (away, told) = watch::channel(false);
+        let asked = Arc::new(Asked::default());
+        let counted = Arc::clone(&asked);
         runtime.spawn(async move {
             let server = Builder::new(TokioExecutor::new());
             while let Ok((stream, _)) = listener.accept().await {
-                let serving = server.serve_connection(TokioIo::new(stream), service.clone()).into_owned();
+                let (service, counted) = (service.clone(), Arc::clone(&counted));
+                let answer = hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+                    let is_list = request.uri().query().is_some_and(|query| query.contains("list-type=2"));
+                    let count = if is_list { &counted.lists } else { &counted.others };
+                    count.fetch_add(1, Ordering::Relaxed);
+                    hyper::service::Service::call(&service, request)
+                });
+                let serving = server.serve_connection(TokioIo::new(stream), answer).into_owned();
                 let mut told = told.clone();
                 tokio::spawn(async move {
                     tokio::select! {
@@ -72,13 +90,19 @@ impl Bucket {
                 });
             }
         });
-        Self { address, away, _root: root, _runtime: runtime }
+        Self { address, asked, away, _root: root, _runtime: runtime }
     }
 
     /// Hangs up on everybody from now on, or no more.
     #[allow(dead_code, reason = "each test crate uses a part of it")]
     pub(crate) fn goes(&self, away: bool) {
         self.away.send_replace(away);
+    }
+
+    /// LISTs and other requests that came so far.
+    #[allow(dead_code, reason = "each test crate uses a part of it")]
+    pub(crate) fn asked(&self) -> (usize, usize) {
+        (self.asked.lists.load(Ordering::Relaxed), self.asked.others.load(Ordering::Relaxed))
     }
 
     /// The environment of a program that reads it and signs with `secret`.

@@ -111,6 +111,7 @@ impl Site {
             making_bytes: segments / 4,
             making_wait: Duration::from_secs(5),
             sendfile: false,
+            files: true,
         };
         let origin = Arc::new(Origin::new(catalog, settings, Arc::clone(&metrics)));
         let mut config = Config::default();

@@ -189,6 +189,25 @@ impl Server {
         client.answer(method)
     }
 
+    /// What the gallery shows: each asset as its own answer has it, in the order of names.
+    #[must_use]
+    pub(crate) fn assets(&self) -> Vec<serde_json::Value> {
+        let (mut assets, mut query) = (Vec::new(), String::new());
+        loop {
+            let page = self.get(&format!("/~gallery/assets.json?limit=200{query}"), "").json();
+            for line in page["assets"].as_array().unwrap() {
+                let Some(detail) = line["detail"].as_str() else { continue };
+                let answer = self.get(&format!("/~gallery/{detail}"), "");
+                // A file of a folder that is one asset, or a folder that is none.
+                if answer.status != 404 {
+                    assets.push(answer.json());
+                }
+            }
+            let Some(next) = page["next"].as_str() else { return assets };
+            query = format!("&after={}", next.replace('/', "%2F").replace(' ', "%20"));
+        }
+    }
+
     /// The answer of the private listener.
     #[must_use]
     pub(crate) fn private(&self, path: &str) -> Answer {

@@ -1,0 +1,145 @@
+//! Names that are not there cost requests to an object store: how many a client, and all together, may ask for.
+
+use crate::config::Http;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Clients that are told apart at most.
+const CLIENTS: u64 = 1 << 14;
+
+/// How long a client is remembered that asks for nothing.
+const IDLE: Duration = Duration::from_mins(2);
+
+/// So long a time's worth may be asked for at once.
+const BURST: Duration = Duration::from_secs(10);
+
+/// Who sent a request.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Peer(pub(super) IpAddr);
+
+/// What is left to ask for: by each client, and in all.
+#[derive(Debug)]
+pub(super) struct Misses {
+    clients: moka::sync::Cache<IpAddr, Arc<Bucket>>,
+    all: Bucket,
+    of_client: Option<Duration>,
+    of_all: Option<Duration>,
+}
+
+/// When what was asked for so far is paid for: at one name each interval.
+#[derive(Debug, Default)]
+struct Bucket(Mutex<Option<Instant>>);
+
+impl Misses {
+    /// As `settings` say.
+    pub(super) fn new(settings: &Http) -> Self {
+        let interval = |rate: u32| Duration::from_secs(1).checked_div(rate);
+        Self {
+            clients: moka::sync::Cache::builder().max_capacity(CLIENTS).time_to_idle(IDLE).build(),
+            all: Bucket::default(),
+            of_client: interval(settings.misses_per_client),
+            of_all: interval(settings.misses),
+        }
+    }
+
+    /// Takes what a name that is not known may cost; how long to wait where nothing is left.
+    pub(super) fn take(&self, peer: Option<Peer>) -> Result<(), Duration> {
+        self.take_at(peer, Instant::now())
+    }
+
+    fn take_at(&self, peer: Option<Peer>, now: Instant) -> Result<(), Duration> {
+        let bucket = peer.map(|peer| self.bucket(peer));
+        if let (Some(bucket), Some(interval)) = (&bucket, self.of_client) {
+            bucket.take(interval, now)?;
+        }
+        let Some(interval) = self.of_all else { return Ok(()) };
+        self.all.take(interval, now).inspect_err(|_| {
+            if let (Some(bucket), Some(interval)) = (&bucket, self.of_client) {
+                bucket.give_back(interval);
+            }
+        })
+    }
+
+    /// The name was there after all.
+    pub(super) fn give_back(&self, peer: Option<Peer>) {
+        if let (Some(peer), Some(interval)) = (peer, self.of_client) {
+            self.bucket(peer).give_back(interval);
+        }
+        if let Some(interval) = self.of_all {
+            self.all.give_back(interval);
+        }
+    }
+
+    fn bucket(&self, Peer(address): Peer) -> Arc<Bucket> {
+        self.clients.get_with(network(address), || Arc::new(Bucket::default()))
+    }
+}
+
+impl Bucket {
+    fn take(&self, interval: Duration, now: Instant) -> Result<(), Duration> {
+        let mut paid = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = paid.unwrap_or(now).max(now) + interval;
+        let ahead = next.duration_since(now);
+        match ahead.checked_sub(BURST) {
+            Some(wait) if !wait.is_zero() => Err(wait),
+            Some(_) | None => {
+                *paid = Some(next);
+                Ok(())
+            }
+        }
+    }
+
+    fn give_back(&self, interval: Duration) {
+        let mut paid = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *paid = paid.and_then(|paid| paid.checked_sub(interval));
+    }
+}
+
+/// One client has a /64 of IPv6.
+fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Misses, Peer};
+    use crate::config::Http;
+    use std::time::{Duration, Instant};
+
+    fn misses(of_client: u32, of_all: u32) -> Misses {
+        Misses::new(&Http { misses_per_client: of_client, misses: of_all, ..Http::default() })
+    }
+
+    fn peer(text: &str) -> Option<Peer> {
+        Some(Peer(text.parse().unwrap()))
+    }
+
+    #[test]
+    fn a_client_has_so_much_and_all_have_so_much() {
+        let misses = misses(1, 2);
+        let now = Instant::now();
+        let taken = |text: &str| (0..100).filter(|_| misses.take_at(peer(text), now).is_ok()).count();
+        assert_eq!(taken("10.0.0.1"), 10);
+        // What was refused to one is not taken from all.
+        assert_eq!(taken("2001:db8::1"), 10);
+        assert_eq!(taken("2001:db8::2"), 0);
+        assert_eq!(taken("10.0.0.2"), 0);
+        misses.give_back(peer("10.0.0.1"));
+        assert_eq!(taken("10.0.0.2"), 1);
+        assert!(misses.take_at(peer("10.0.0.2"), now).unwrap_err() <= Duration::from_secs(1));
+        assert_eq!(misses.take_at(peer("10.0.0.2"), now + Duration::from_secs(1)), Ok(()));
+    }
+
+    #[test]
+    fn none_is_no_bound() {
+        let misses = misses(0, 0);
+        assert!((0..10_000).all(|_| misses.take(peer("10.0.0.1")).is_ok()));
+    }
+}

@@ -1,0 +1,133 @@
+//! Looks at folders of an object store, each one page of a listing: an object store has no folders, only names.
+
+use super::error::Error;
+use super::fault::Fault;
+use super::folder::below;
+use super::listing::{Listing, NAMES_LIMIT};
+use super::name::{is_media, is_plain_name, usual_names};
+use super::remote::Remote;
+use crate::media::DESCRIPTOR;
+use object_store::ListResult;
+use object_store::list::PaginatedListOptions;
+use object_store::path::Path;
+
+/// Names that begin alike, cut behind the next slash.
+struct Page {
+    found: ListResult,
+    /// Whether there are no more of them.
+    is_last: bool,
+}
+
+impl Remote {
+    /// What `folder` holds. One that holds nothing is not there.
+    pub(super) async fn list(&self, folder: &str) -> Result<Listing, Error> {
+        let key = self.key(folder)?;
+        let prefix = if key.as_ref().is_empty() { String::new() } else { format!("{key}/") };
+        let Page { found, is_last } = self.page(folder, &prefix, NAMES_LIMIT).await?;
+        if found.objects.is_empty() && found.common_prefixes.is_empty() && !folder.is_empty() {
+            return Err(Error::NotFound { path: folder.into() });
+        }
+        let listing = self.listing(folder, found);
+        if is_last {
+            return Ok(listing.sorted());
+        }
+        let descriptor = match listing.descriptor {
+            Some(stamp) => Some(stamp),
+            None => self.seek(&below(folder, DESCRIPTOR)).await?,
+        };
+        Ok(Listing::large(descriptor))
+    }
+
+    /// The media files in `folder` that are called `stem` without their extensions, and the folder of that name: one
+    /// request, unless a thousand names begin with `stem`.
+    pub(super) async fn find(&self, folder: &str, stem: &str) -> Result<Listing, Error> {
+        let key = self.key(&below(folder, stem))?;
+        let Page { found, is_last } = self.page(folder, key.as_ref(), NAMES_LIMIT).await?;
+        let mut listing = self.listing(folder, found);
+        if !is_last {
+            listing = self.find_apart(folder, stem, &key).await?;
+        }
+        let is_named = |name: &str| name.rsplit_once('.').is_some_and(|(start, _)| start == stem);
+        listing.media.retain(|(name, _)| is_named(name));
+        listing.folders.retain(|name| name == stem);
+        Ok(Listing { descriptor: None, ..listing }.sorted())
+    }
+
+    /// The same, asked for by longer beginnings, or by the usual names where even of those there are too many.
+    async fn find_apart(&self, folder: &str, stem: &str, key: &Path) -> Result<Listing, Error> {
+        let (dotted, slashed) = (format!("{key}."), format!("{key}/"));
+        let (files, within) =
+            tokio::try_join!(self.page(folder, &dotted, NAMES_LIMIT), self.page(folder, &slashed, 1))?;
+        let mut listing = Listing::default();
+        if files.is_last {
+            listing = self.listing(folder, files.found);
+        } else {
+            for name in usual_names(stem) {
+                listing.media.extend(self.seek(&below(folder, &name)).await?.map(|stamp| (name, stamp)));
+            }
+        }
+        if !within.found.objects.is_empty() || !within.found.common_prefixes.is_empty() {
+            listing.folders.push(stem.into());
+        }
+        Ok(listing)
+    }
+
+    /// Names in the store that begin with `prefix`, at most `most`.
+    async fn page(&self, folder: &str, prefix: &str, most: usize) -> Result<Page, Error> {
+        let page = match &self.skills().pages {
+            Some(pages) => {
+                let options = || PaginatedListOptions {
+                    delimiter: Some("/".into()),
+                    max_keys: Some(most),
+                    ..PaginatedListOptions::default()
+                };
+                let ask = || pages.list_paginated(Some(prefix).filter(|prefix| !prefix.is_empty()), options());
+                let listed = self.asked(ask).await;
+                listed.map(|listed| Page { found: listed.result, is_last: listed.page_token.is_none() })
+            }
+            // One that is in memory lists at once.
+            None => self.every_page(prefix).await.map(|found| Page { found, is_last: true }),
+        };
+        match page {
+            Ok(page) => Ok(page),
+            Err(Fault::Gone) => Err(Error::NotFound { path: folder.into() }),
+            Err(fault) => Err(self.failed(fault, folder)),
+        }
+    }
+
+    /// All names in the folder that `prefix` leads into, as far as they begin with it.
+    async fn every_page(&self, prefix: &str) -> Result<ListResult, Fault> {
+        let folder = Path::from(prefix.rsplit_once('/').map_or("", |(folder, _)| folder));
+        let folder = Some(&folder).filter(|folder| !folder.as_ref().is_empty());
+        let mut found = self.asked(|| self.store().list_with_delimiter(folder)).await?;
+        found.objects.retain(|meta| meta.location.as_ref().starts_with(prefix));
+        found.common_prefixes.retain(|path| path.as_ref().starts_with(prefix));
+        Ok(found)
+    }
+
+    /// What a page says of `folder`; what it says of objects is remembered.
+    fn listing(&self, folder: &str, found: ListResult) -> Listing {
+        let plain = |path: &Path| path.filename().filter(|name| is_plain_name(name)).map(str::to_owned);
+        let mut listing =
+            Listing { folders: found.common_prefixes.iter().filter_map(plain).collect(), ..Listing::default() };
+        for mut meta in found.objects {
+            let Some(name) = plain(&meta.location) else { continue };
+            if !is_media(&name) && name != DESCRIPTOR {
+                continue;
+            }
+            meta.e_tag = meta.e_tag.map(quoted);
+            let stamp = self.remember(&below(folder, &name), meta);
+            if name == DESCRIPTOR {
+                listing.descriptor = Some(stamp);
+            } else {
+                listing.media.push((name, stamp));
+            }
+        }
+        listing
+    }
+}
+
+/// An entity tag as headers have it (RFC 9110 §8.8.3): Azure leaves the quotes out of its listings.
+fn quoted(tag: String) -> String {
+    if tag.ends_with('"') { tag } else { format!("\"{tag}\"") }
+}
