@@ -10,7 +10,10 @@ const STILL_STRINGS: [&str; 3] = ["mp4v.6C", "mp4v.6D", "mp4v.6E"];
 
 /// Moves what is not shown from `tracks` to `skipped`. Of the tracks of a kind that stay, one at least is enabled.
 pub(super) fn choose(tracks: &mut Vec<Track>, skipped: &mut Vec<Skipped>) {
-    leave_out(tracks, skipped, is_cover, "is a still picture, such as a cover");
+    let filmed = tracks.iter().any(|track| is_video(track) && !is_still(track));
+    // Several stills in a row are a film where there is no other: cameras recorded MJPEG.
+    let cover = |track: &Track| is_still(track) && (filmed || track.index.len() == 1);
+    leave_out(tracks, skipped, cover, "holds still pictures, such as a cover");
     let films = tracks.iter().any(|track| is_video(track) && track.index.len() > 1);
     let heard = tracks.iter().any(|track| !is_video(track));
     // One picture under a long sound is a film, unless another track is it or the file disables it.
@@ -34,10 +37,10 @@ fn is_video(track: &Track) -> bool {
     matches!(track.kind, Kind::Video(_))
 }
 
-/// A picture of a codec of stills. Several of them in a row are a film: cameras recorded MJPEG.
-fn is_cover(track: &Track) -> bool {
+/// Whether its codec is one of still pictures.
+fn is_still(track: &Track) -> bool {
     let still = STILLS.contains(&track.codec.fourcc) || STILL_STRINGS.contains(&track.codec.string.as_str());
-    is_video(track) && still && track.index.len() == 1
+    is_video(track) && still
 }
 
 /// The handler type of a track that is served.
@@ -81,7 +84,7 @@ mod tests {
 
     #[test]
     fn a_cover_is_neither_the_film_nor_a_rung_of_it() {
-        let reason = || "is a still picture, such as a cover".to_owned();
+        let reason = || "holds still pictures, such as a cover".to_owned();
         let covers = [still(7, b"mp4v", &esds(0x6c, &[])), still(7, b"mp4v", &esds(0x6d, &[])), still(7, b"png ", &[])];
         for cover in covers.into_iter().chain([still(7, b"jpeg", &[])]) {
             let sound = Trak::audio(MEDIA + 60);
@@ -89,14 +92,17 @@ mod tests {
             assert_eq!(chosen(&[cover, sound]), (vec![2], vec![(7, reason())]));
         }
         let error = movie(&media_first(&[still(7, b"jpeg", &[])])).unwrap_err();
-        let text = "no track can be served: track 7 (`vide`) is a still picture, such as a cover";
+        let text = "no track can be served: track 7 (`vide`) holds still pictures, such as a cover";
         assert_eq!(error.to_string(), text);
     }
 
     #[test]
-    fn several_pictures_of_a_still_codec_are_a_film() {
+    fn several_pictures_of_a_still_codec_are_a_film_where_there_is_no_other() {
         let film = Trak { entries: vec![visual(b"jpeg", &[])], ..Trak::video(MEDIA) };
-        assert_eq!(chosen(&[film]), (vec![1], vec![]));
+        assert_eq!(chosen(std::slice::from_ref(&film)), (vec![1], vec![]));
+        let previews = Trak { id: 7, ..film };
+        let reason = "holds still pictures, such as a cover".to_owned();
+        assert_eq!(chosen(&[previews, Trak::video(MEDIA)]), (vec![1], vec![(7, reason)]));
     }
 
     #[test]

@@ -322,7 +322,11 @@ mod tests {
         let sinf = atom(b"sinf", &table(b"schm", &[u32::from_be_bytes(*b"cbcs"), 0x1_0000]));
         let entries = vec![crate::demux::fixture::audible(b"enca", &sinf)];
         let other = Trak { id: 5, entries, ..Trak::audio(MEDIA) };
-        assert_eq!(of(other), "is already encrypted (scheme cbcs)");
+        assert_eq!(of(other.clone()), "is already encrypted (scheme cbcs)");
+        for kind in [b"drms", b"mp4a"] {
+            let entries = vec![crate::demux::fixture::audible(kind, &sinf)];
+            assert_eq!(of(Trak { entries, ..other.clone() }), "is already encrypted (scheme cbcs)");
+        }
         assert_eq!(of(video().empty()), "has no samples");
         let entries = vec![crate::demux::fixture::audible(b"sowt", &[])];
         let sound = Trak { id: 5, entries, ..Trak::audio(MEDIA) };

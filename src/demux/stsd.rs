@@ -14,6 +14,7 @@ use crate::media::u32_from_usize;
 use crate::media::u64_from_usize;
 use crate::media::usize_from_u32;
 use bytes::Bytes;
+use std::collections::BTreeMap;
 
 /// Bytes of an `stsd` that are kept at most; init segments carry its entry.
 const STSD_LIMIT: u64 = 1 << 20;
@@ -32,6 +33,8 @@ pub(super) enum Handler {
 pub(super) struct Stsd {
     handler: Handler,
     entries: Vec<(u64, Bytes)>,
+    /// Of each entry, the number of the first that is the same, byte for byte.
+    likes: Vec<u32>,
 }
 
 impl Stsd {
@@ -43,17 +46,20 @@ impl Stsd {
         }
         let (_, _, mut fields) = stsd.full()?;
         let count = usize_from_u32(fields.u32()?);
-        let mut entries = Vec::new();
-        for child in stsd.children_behind(8).take(count) {
+        let (mut entries, mut known, mut likes) = (Vec::new(), BTreeMap::new(), Vec::new());
+        for (number, child) in (1_u32..).zip(stsd.children_behind(8).take(count)) {
             let child = child?;
             entries.push((child.at, Bytes::copy_from_slice(child.whole)));
+            likes.push(*known.entry(child.whole).or_insert(number));
         }
-        Ok(Self { handler, entries })
+        Ok(Self { handler, entries, likes })
     }
 
     /// The scheme that its samples are encrypted by, for people; `None` where no entry says that they are.
     pub(super) fn encryption(&self) -> Option<String> {
-        let entry = self.atoms().find(|entry| matches!(&entry.kind.0, b"encv" | b"enca"))?;
+        // `drmi` and `drms` are Apple's of old; a clear type with `sinf` is a mistake of a writer.
+        let hidden = |entry: &Atom<'_>| matches!(&entry.kind.0, b"encv" | b"enca" | b"drmi" | b"drms");
+        let entry = self.atoms().find(|entry| hidden(entry) || self.parts(*entry).get(*b"sinf").is_some())?;
         Some(format!("is already encrypted (scheme {})", self.scheme(entry)))
     }
 
@@ -66,9 +72,8 @@ impl Stsd {
 
     /// The number of the first entry that is the same, byte for byte, as the one numbered `entry`, from 1.
     pub(super) fn first_like(&self, entry: u32) -> u32 {
-        let own = entry.checked_sub(1).and_then(|at| self.entries.get(usize_from_u32(at)));
-        let first = own.and_then(|(_, own)| self.entries.iter().position(|(_, bytes)| bytes == own));
-        first.map_or(entry, |at| u32_from_usize(at).saturating_add(1))
+        let first = entry.checked_sub(1).and_then(|at| self.likes.get(usize_from_u32(at)));
+        first.copied().unwrap_or(entry)
     }
 
     fn atoms(&self) -> impl Iterator<Item = Atom<'_>> {
@@ -90,10 +95,13 @@ impl Stsd {
         }
     }
 
-    fn scheme(&self, entry: Atom<'_>) -> String {
+    fn parts<'a>(&self, entry: Atom<'a>) -> Parts<'a> {
         let skip = if self.handler == Handler::Video { entry::VISUAL } else { sound::AUDIO };
-        let parts = Parts::new(entry, skip);
-        let schm = parts.get(*b"sinf").and_then(|sinf| sinf.child(*b"schm").ok().flatten());
+        Parts::new(entry, skip)
+    }
+
+    fn scheme(&self, entry: Atom<'_>) -> String {
+        let schm = self.parts(entry).get(*b"sinf").and_then(|sinf| sinf.child(*b"schm").ok().flatten());
         let scheme = schm.and_then(|schm| schm.full().ok()).and_then(|(_, _, mut fields)| fields.take().ok());
         scheme.map_or_else(|| "unknown".into(), |scheme| FourCc(scheme).to_string())
     }

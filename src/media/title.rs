@@ -20,9 +20,11 @@ impl Title {
         let plain: String = name.chars().filter(|letter| !letter.is_control()).map(printed).take(LENGTH).collect();
         let plain = plain.trim();
         let lower = plain.to_lowercase();
-        let program = PROGRAMS.iter().any(|word| lower.contains(word)) || lower.ends_with("handle");
-        let kind =
-            matches!(lower.as_str(), "vide" | "video" | "soun" | "sound" | "audio" | "track" | "und" | "unnamed");
+        let program = PROGRAMS.iter().any(|word| lower.contains(word));
+        let kind = matches!(
+            lower.as_str(),
+            "videohandle" | "soundhandle" | "vide" | "video" | "soun" | "sound" | "audio" | "track" | "und" | "unnamed"
+        );
         (!plain.is_empty() && !program && !kind).then(|| Self(plain.into()))
     }
 
