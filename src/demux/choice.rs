@@ -60,6 +60,8 @@ fn enable_one(tracks: &mut [Track], kind: MediaKind) {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::trivially_copy_pass_by_ref, reason = "box types read better without a star")]
+
     use crate::demux::fixture::{MEDIA, Trak, esds, media_first, movie, table, visual};
 
     /// A track of one picture of 10 bytes.

@@ -86,6 +86,13 @@ pub(super) fn iamf(iacb: Atom<'_>) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    #![expect(
+        clippy::as_conversions,
+        clippy::cast_possible_truncation,
+        clippy::trivially_copy_pass_by_ref,
+        reason = "numbers of a test are small, and box types read better without a star"
+    )]
+
     use super::{ac4, iamf, mpegh};
     use crate::demux::boxes::Atom;
     use crate::demux::fixture::atom;
