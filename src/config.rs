@@ -12,7 +12,7 @@ mod store;
 mod units;
 
 pub use hosts::Host;
-pub use service::{Database, Ingest, Jobs, Library};
+pub use service::{Database, Ingest, Jobs, Library, OnConflict};
 pub use site::{Gallery, Site};
 pub use store::{Location, Mount, Options, Place, Prefix, Store};
 pub use units::Size;

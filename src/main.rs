@@ -1,7 +1,7 @@
 //! Arguments → what they ask for → an exit code.
 
 use afflux::cli::inspect::{self, Format};
-use afflux::cli::{Arguments, Command, explain, index, remote, serve, worker};
+use afflux::cli::{Arguments, Command, explain, index, remote, serve, trial, worker};
 use clap::Parser;
 use std::process::ExitCode;
 
@@ -12,6 +12,7 @@ fn main() -> ExitCode {
         Command::Index(args) => index::run(&args),
         Command::Inspect { paths, json } => inspect::run(&paths, Format::of(json)),
         Command::Explain(args) => explain::run(&args),
+        Command::Trial => trial::run(),
         Command::Upload(args) => remote::upload(&args),
         Command::Assets(args) => remote::assets(&args),
         Command::Jobs(args) => remote::jobs(&args),

@@ -1,12 +1,13 @@
 //! A process that is killed between two steps of an upload: what it left is made by hand, and another process goes on.
+//! And what other hands do in the same store meanwhile: no upload, deletion or purge touches what it was not meant for.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "what panics here fails a test")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "what panics here fails a test")]
 #![allow(clippy::as_conversions, clippy::cast_possible_truncation, reason = "a test's numbers are small")]
 
 use afflux::catalog::{Catalog, Settings as Looking};
 use afflux::ingest::{Ingest, Settings, Wanted, now, tus};
-use afflux::library::{Library, NewJob, Upload, UploadState};
-use afflux::media::{AssetId, Descriptor, Rendition, SCHEMA_VERSION};
+use afflux::library::{JobState, Library, NewJob, Upload, UploadState};
+use afflux::media::{AssetId, Descriptor, Details, Rendition, SCHEMA_VERSION};
 use afflux::metrics::Metrics;
 use afflux::plan;
 use afflux::store::{Patience, Store};
@@ -62,9 +63,11 @@ impl World {
             quota: 0,
             expires: Duration::from_hours(24),
             grace,
+            on_conflict: afflux::config::OnConflict::Keep,
             import_hosts: Vec::new(),
             workers,
             lease: Duration::from_secs(1),
+            trial: None,
             transcoder: None,
         };
         let stop = CancellationToken::new();
@@ -84,10 +87,14 @@ fn path(row: &Upload) -> String {
 }
 
 fn job(row: &Upload) -> NewJob {
+    job_of(&row.id)
+}
+
+fn job_of(subject: &str) -> NewJob {
     NewJob {
-        id: format!("job of {}", row.id),
+        id: format!("job of {subject}"),
         kind: "finish".into(),
-        subject: row.id.clone(),
+        subject: subject.into(),
         payload: String::new(),
         priority: 0,
         dedupe: None,
@@ -177,8 +184,7 @@ async fn after_the_file_was_put_in_its_place_before_it_was_described() {
     for world in World::both() {
         let first = world.process(0).await;
         let row = first.received().await;
-        let nothing = Descriptor { version: SCHEMA_VERSION, title: None, reference: None, renditions: Vec::new() };
-        first.store.put("night/asset.json", nothing.print().into()).await.unwrap();
+        first.store.hide(&path(&row)).await.unwrap();
         let draft = first.store.draft(&row.id, &path(&row), row.length, &row.saved).await.unwrap();
         draft.finish().await.unwrap();
         // Nobody sees it yet.
@@ -199,7 +205,13 @@ async fn after_it_was_described_before_the_row_said_so() {
         let file =
             Rendition { file: row.file.clone(), name: Some("night".into()), size: row.length, tracks: Vec::new() };
         let reference = Some(row.file.clone());
-        let told = Descriptor { version: SCHEMA_VERSION, title: None, reference, renditions: vec![file] };
+        let told = Descriptor {
+            version: SCHEMA_VERSION,
+            title: None,
+            details: Details::default(),
+            reference,
+            renditions: vec![file],
+        };
         first.store.put("night/asset.json", told.print().into()).await.unwrap();
         first.killed();
         world.process(1).await.holds(&row).await;
@@ -266,7 +278,13 @@ async fn in_the_middle_of_a_deletion_and_what_is_deleted_twice_is_purged() {
         // Its row says that it is deleted, and nothing was done yet.
         let told = first.ingest.delete(&id).await.unwrap();
         let published = Rendition { file: row.file.clone(), name: None, size: row.length, tracks: Vec::new() };
-        let again = Descriptor { version: SCHEMA_VERSION, title: None, reference: None, renditions: vec![published] };
+        let again = Descriptor {
+            version: SCHEMA_VERSION,
+            title: None,
+            details: Details::default(),
+            reference: None,
+            renditions: vec![published],
+        };
         first.store.put("night/asset.json", again.print().into()).await.unwrap();
         first.ingest.catalog().renewed(&id).await.unwrap();
         first.killed();
@@ -302,5 +320,268 @@ async fn an_upload_that_nobody_goes_on_with_expires_and_leaves_nothing() {
         assert!(first.ingest.upload(&row.id).await.is_err());
         assert_eq!(first.store.sweep_drafts(std::time::SystemTime::now(), |_| async { false }).await.unwrap(), 0);
         assert!(first.store.get("night/asset.json", 1 << 20).await.unwrap().is_none());
+    }
+}
+
+/// Another film than [`film`].
+fn other_film() -> Bytes {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/media/barcode/180p.mp4");
+    std::fs::read(path).unwrap().into()
+}
+
+impl Process {
+    async fn plays(&self, asset: &str) -> bool {
+        self.ingest.catalog().renewed(&AssetId::new(asset).unwrap()).await.is_ok()
+    }
+
+    async fn stored(&self, path: &str) -> Option<Bytes> {
+        self.store.get(path, 1 << 30).await.unwrap()
+    }
+
+    async fn done(&self, job: &str) {
+        self.wait(job, async || self.library.job(job).await.unwrap().unwrap().state == JobState::Done).await;
+    }
+
+    async fn until(&self, row: &Upload, state: UploadState) {
+        self.wait(&row.id, async || self.ingest.upload(&row.id).await.unwrap().state == state).await;
+    }
+
+    /// Waits until a discard was done.
+    async fn discarded(&self) {
+        let jobs = async || self.library.jobs(Some(JobState::Done), Some("discard"), None, 9).await.unwrap();
+        self.wait("the discard", async || !jobs().await.is_empty()).await;
+    }
+
+    async fn wait(&self, what: &str, holds: impl AsyncFn() -> bool) {
+        let patience = tokio::time::Instant::now() + Duration::from_secs(20);
+        while !holds().await {
+            assert!(tokio::time::Instant::now() < patience, "{what}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Waits until `asset` is no longer listed as deleted.
+    async fn settled(&self, asset: &str) {
+        let patience = tokio::time::Instant::now() + Duration::from_secs(20);
+        while self.library.asset(asset).await.unwrap().is_some_and(|row| row.deleted.is_some()) {
+            assert!(tokio::time::Instant::now() < patience, "{asset} is still deleted");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+}
+
+fn conflict<T>(result: Result<T, afflux::ingest::Error>) -> String {
+    match result {
+        Err(afflux::ingest::Error::Conflict(why)) => why,
+        Err(other) => panic!("{other}"),
+        Ok(_) => panic!("it was done"),
+    }
+}
+
+const GRACE: Duration = Duration::from_millis(1_500);
+
+#[tokio::test]
+async fn a_film_put_in_the_place_of_a_deleted_one_is_kept_when_the_grace_ends() {
+    for world in World::both() {
+        for put_again in [other_film(), film()] {
+            let process = world.process_with(1, GRACE).await;
+            process.store.put("night.mp4", film()).await.unwrap();
+            let id = AssetId::new("night").unwrap();
+            process.ingest.delete(&id).await.unwrap();
+            assert!(!process.plays("night").await);
+            process.store.put("night.mp4", put_again.clone()).await.unwrap();
+            process.settled("night").await;
+            assert_eq!(process.stored("night.mp4").await.as_ref(), Some(&put_again));
+            assert!(process.plays("night").await && process.stored("night/asset.json").await.is_none());
+            process.killed();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_deleted_film_that_nobody_touched_is_removed_when_the_grace_ends() {
+    for world in World::both() {
+        let process = world.process_with(1, GRACE).await;
+        process.store.put("night.mp4", film()).await.unwrap();
+        process.ingest.delete(&AssetId::new("night").unwrap()).await.unwrap();
+        process.settled("night").await;
+        assert!(process.stored("night.mp4").await.is_none() && process.stored("night/asset.json").await.is_none());
+    }
+}
+
+#[tokio::test]
+async fn a_deletion_whose_film_was_replaced_cannot_be_undone_and_the_new_film_plays() {
+    for world in World::both() {
+        let process = world.process(0).await;
+        process.store.put("night.mp4", film()).await.unwrap();
+        let id = AssetId::new("night").unwrap();
+        process.ingest.delete(&id).await.unwrap();
+        process.store.put("night.mp4", other_film()).await.unwrap();
+        let why = conflict(process.ingest.restore(&id).await);
+        assert!(why.contains("cannot be had back"), "{why}");
+        assert!(process.plays("night").await);
+        // Deleting the new one deletes the new one.
+        process.ingest.delete(&id).await.unwrap();
+        assert!(!process.plays("night").await);
+        process.ingest.restore(&id).await.unwrap();
+        assert_eq!(process.stored("night.mp4").await, Some(other_film()));
+        assert!(process.plays("night").await);
+    }
+}
+
+#[tokio::test]
+async fn an_asset_json_that_somebody_wrote_after_a_deletion_stays_with_its_files() {
+    for world in World::both() {
+        let process = world.process_with(1, GRACE).await;
+        let row = process.received().await;
+        process.holds(&row).await;
+        let id = AssetId::new("night").unwrap();
+        process.ingest.delete(&id).await.unwrap();
+        process.store.put("night/mine.mp4", other_film()).await.unwrap();
+        let told = br#"{"version":1,"renditions":[{"file":"mine.mp4"}]}"#;
+        process.store.put("night/asset.json", Bytes::from_static(told)).await.unwrap();
+        process.settled("night").await;
+        assert_eq!(process.stored("night/asset.json").await.as_deref(), Some(&told[..]));
+        assert!(process.plays("night").await && process.stored(&path(&row)).await.is_none());
+    }
+}
+
+#[tokio::test]
+async fn a_film_is_not_deleted_where_that_would_hide_the_films_in_a_folder_of_its_name() {
+    for world in World::both() {
+        let process = world.process(0).await;
+        process.store.put("night.mp4", film()).await.unwrap();
+        process.store.put("night/one.mp4", film()).await.unwrap();
+        conflict(process.ingest.delete(&AssetId::new("night").unwrap()).await);
+        assert!(process.plays("night").await && process.plays("night/one").await);
+    }
+}
+
+#[tokio::test]
+async fn jobs_that_name_a_file_and_no_version_remove_nothing() {
+    for world in World::both() {
+        let process = world.process(0).await;
+        process.store.put("night.mp4", film()).await.unwrap();
+        process.store.put("film/old-01234567.mp4", film()).await.unwrap();
+        let id = AssetId::new("night").unwrap();
+        let row = process.ingest.delete(&id).await.unwrap();
+        let before = Some(r#"{"descriptor":null,"files":["night.mp4"]}"#.to_owned());
+        let row = afflux::library::AssetRow { before, purge_at: Some(now()), ..row };
+        process.library.put_asset(&row, now()).await.unwrap();
+        for (kind, subject) in [("purge", "night"), ("discard", "film/old-01234567.mp4")] {
+            let job = NewJob { id: kind.into(), kind: kind.into(), subject: subject.into(), ..job_of(subject) };
+            process.library.enqueue(&job, now()).await.unwrap();
+        }
+        process.killed();
+        let second = world.process(1).await;
+        second.done("purge").await;
+        second.done("discard").await;
+        assert_eq!(second.stored("night.mp4").await, Some(film()));
+        assert_eq!(second.stored("film/old-01234567.mp4").await, Some(film()));
+        // It is hidden still, and can be had back.
+        assert!(!second.plays("night").await);
+        second.ingest.restore(&id).await.unwrap();
+        assert!(second.plays("night").await);
+    }
+}
+
+#[tokio::test]
+async fn a_file_put_in_the_place_of_a_replaced_one_is_kept_by_the_discard() {
+    for world in World::both() {
+        let process = world.process_with(1, GRACE).await;
+        let first = process.received().await;
+        process.holds(&first).await;
+        let second = process.received().await;
+        process.until(&second, UploadState::Published).await;
+        process.store.put(&path(&first), other_film()).await.unwrap();
+        process.discarded().await;
+        assert_eq!(process.stored(&path(&first)).await, Some(other_film()));
+    }
+}
+
+#[tokio::test]
+async fn an_upload_called_like_a_folder_of_films_takes_none_of_them_away() {
+    for world in World::both() {
+        let process = world.process(1).await;
+        for film_of in ["films/one.mp4", "films/two.mov"] {
+            process.store.put(film_of, film()).await.unwrap();
+        }
+        process.store.put("films/two.mov", other_film()).await.unwrap();
+        let named = Wanted { asset: Some("films"), filename: Some("x.mp4"), length: Some(9), ..Wanted::default() };
+        let why = conflict(process.ingest.create(named).await);
+        assert!(why.contains("films/one.mp4"), "{why}");
+        let free = Wanted { filename: Some("films.mp4"), length: Some(9), ..Wanted::default() };
+        let row = process.ingest.create(free).await.unwrap();
+        assert!(row.asset.starts_with("films-"), "{}", row.asset);
+        // An upload below a folder, and one below a film's name, is another asset.
+        for fine in ["films/three", "films/one/four"] {
+            process.ingest.create(Wanted { asset: Some(fine), ..named }).await.unwrap();
+        }
+        assert!(process.plays("films/one").await && process.plays("films/two").await);
+        assert!(process.stored("films/asset.json").await.is_none());
+    }
+}
+
+#[tokio::test]
+async fn films_that_come_into_the_folder_of_an_upload_under_way_are_not_taken_away() {
+    for world in World::both() {
+        let first = world.process(0).await;
+        let row = first.received().await;
+        first.store.put("night/one.mp4", film()).await.unwrap();
+        first.killed();
+        let second = world.process(1).await;
+        second.until(&row, UploadState::Refused).await;
+        assert!(second.plays("night/one").await);
+        assert!(second.stored("night/asset.json").await.is_none() && second.stored(&path(&row)).await.is_none());
+    }
+}
+
+#[tokio::test]
+async fn no_state_of_an_upload_is_for_ever() {
+    for world in World::both() {
+        let first = world.process(0).await;
+        let gone = async |row: &Upload| {
+            assert!(first.ingest.upload(&row.id).await.is_err(), "{}", row.id);
+            assert_eq!(first.store.sweep_drafts(std::time::SystemTime::now(), |_| async { false }).await.unwrap(), 0);
+        };
+        // Received, and its job is cancelled before anybody did it.
+        let row = first.received().await;
+        assert!(first.ingest.cancel_job(&job(&row).id).await.unwrap());
+        gone(&row).await;
+        // Received, and its client gives it up.
+        let row = first.received().await;
+        first.ingest.terminate(&row.id).await.unwrap();
+        gone(&row).await;
+        // Received, and its job is being done: it is asked to stop, and what stops it settles the upload.
+        let row = first.received().await;
+        let lease = Duration::from_secs(60);
+        let taken = first.library.claim_job("w", &["finish"], lease, now()).await.unwrap().unwrap();
+        conflict(first.ingest.terminate(&row.id).await);
+        assert!(first.library.release_job(&taken.id, taken.attempt, "w", now()).await.unwrap());
+        first.ingest.terminate(&row.id).await.unwrap();
+        gone(&row).await;
+        // Received, and its job is forgotten.
+        let forgotten = first.received().await;
+        assert!(first.library.cancel_job(&job(&forgotten).id, now()).await.unwrap());
+        assert_eq!(first.library.forget_jobs(now() + 60_000).await.unwrap(), 4);
+        // Received, and two workers died of its job.
+        let dead = first.received().await;
+        let claim = async || first.library.claim_job("w", &["finish"], Duration::ZERO, now()).await.unwrap();
+        for _ in 0..2 {
+            assert_eq!(claim().await.unwrap().subject, dead.id);
+        }
+        assert_eq!(claim().await, None);
+        first.killed();
+        let second = world.process(1).await;
+        second.until(&forgotten, UploadState::Published).await;
+        second.until(&dead, UploadState::Refused).await;
+        let reason = second.ingest.upload(&dead.id).await.unwrap().reason.unwrap();
+        assert_eq!(reason, "its worker died 2 times: it is not tried again");
+        // Published, refused: told of until they are deleted.
+        for row in [&forgotten, &dead] {
+            second.ingest.terminate(&row.id).await.unwrap();
+            assert!(second.ingest.upload(&row.id).await.is_err());
+        }
+        assert!(second.plays("night").await);
     }
 }

@@ -13,6 +13,7 @@ mod support;
 use desk::{Desk, film, fixture};
 use serde_json::json;
 use std::collections::BTreeSet;
+use std::process::Stdio;
 use std::time::Duration;
 use support::{Server, is_on_s3, on_disk_only};
 
@@ -183,6 +184,190 @@ fn a_full_disk_is_told_and_the_upload_goes_on_when_there_is_room() {
 }
 
 #[test]
+fn an_upload_is_given_up_on_a_disk_that_is_full_to_the_last_byte() {
+    let Some((mut desk, _disk)) = Desk::all_on_disk_of("8m") else { return };
+    let bytes = house::film("natural/352p.mp4", 12 << 20);
+    let url = desk.begin_upload(bytes.len() as u64, "night.mp4", Some("night"));
+    let other = desk.begin_upload(bytes.len() as u64, "day.mp4", Some("day"));
+    let full = desk.patch(&url, 0, &bytes);
+    assert!(matches!(full.status, 503 | 507), "{} {}", full.status, full.text);
+    // Whoever else uses the disk takes what is left.
+    let mut rest = std::fs::File::create(desk.media().join("rest")).unwrap();
+    for size in [1 << 16, 4_096, 1] {
+        while std::io::Write::write_all(&mut rest, &vec![1; size]).is_ok() {}
+    }
+    desk.kill();
+    desk.start();
+    // The one has bytes that it gives back, the other has none.
+    for url in [&other, &url] {
+        let given_up = desk.ask("DELETE", url, "Tus-Resumable: 1.0.0");
+        assert_eq!(given_up.status, 204, "{}", given_up.text);
+        assert_eq!(desk.get(url).status, 404);
+    }
+    assert!(desk.staged().is_empty());
+}
+
+#[test]
+fn a_put_replaces_only_what_its_client_expects() {
+    let desk = Desk::new();
+    let put = |file: &str, conditions: &[&str]| {
+        let data = format!("@{}", fixture(file).display());
+        let headers: Vec<&str> = conditions.iter().flat_map(|condition| ["-H", *condition]).collect();
+        desk.curl(&[&["-X", "PUT", "--data-binary", &data], &headers[..]].concat(), "/api/assets/film/files/a.mp4")
+    };
+    let only_where_something_is = put("barcode/180p.mp4", &["If-Match: *"]);
+    assert_eq!(only_where_something_is.status, 412, "{}", only_where_something_is.text);
+    let created = put("barcode/180p.mp4", &["If-None-Match: *"]);
+    assert_eq!(created.status, 201, "{}", created.text);
+    let first = created.header("etag").unwrap();
+    assert_eq!(put("barcode/360p.mp4", &["If-None-Match: *"]).status, 412);
+    assert_eq!(put("barcode/360p.mp4", &["If-Match: \"of another\""]).status, 412);
+    assert_eq!(desk.get("/api/assets/film").json["renditions"][0]["etag"], json!(first));
+    // As it is served, too.
+    let file = desk.get("/api/assets/film").json["renditions"][0]["file"].as_str().unwrap().to_owned();
+    let served = desk.server.get(&format!("/vod/film/files/{file}"), "");
+    assert_eq!(served.header("etag"), Some(first.as_str()));
+    let replaced = put("barcode/360p.mp4", &[&format!("If-Match: {first}")]);
+    assert_eq!(replaced.status, 200, "{}", replaced.text);
+    let second = replaced.header("etag").unwrap();
+    assert_ne!(first, second);
+    assert_eq!(put("barcode/180p.mp4", &[&format!("If-Match: {first}")]).status, 412);
+    assert_eq!(desk.get("/api/assets/film").json["renditions"][0]["etag"], json!(second));
+    assert_eq!(put("barcode/180p.mp4", &[]).status, 200);
+    assert!(desk.staged().is_empty());
+}
+
+#[test]
+fn an_import_reaches_no_private_address_by_a_listed_name() {
+    let desk = Desk::with("[ingest]\nimport_hosts = [\"localhost\"]\n");
+    for host in ["localhost", "LOCALHOST.", "127.0.0.1", "[::1]", "[::ffff:127.0.0.1]"] {
+        let url = format!("http://{host}:{}/metrics", desk.server.private.port());
+        let refused = desk.post("/api/imports", &json!({"url": url, "filename": "a.mp4"}));
+        assert_eq!(refused.status, 400, "{host}: {}", refused.text);
+    }
+    let url = format!("http://localhost:{}/metrics", desk.server.private.port());
+    let refused = desk.post("/api/imports", &json!({"url": url, "filename": "a.mp4"}));
+    assert!(refused.text.contains("is not a public address; ingest.import_hosts lists"), "{}", refused.text);
+    assert_eq!(desk.get("/api/uploads").json["items"], json!([]));
+}
+
+#[test]
+fn a_name_that_is_taken_is_kept_replaced_or_refused_as_the_upload_says() {
+    let desk = Desk::new();
+    let bytes = std::fs::read(film()).unwrap();
+    let length = bytes.len() as u64;
+    let create = |said: &[(&str, &str)]| desk.create_with(length, "night.mp4", said);
+    let publish = |created: &desk::Told| {
+        assert_eq!(created.status, 201, "{}", created.text);
+        assert_eq!(desk.patch(&format!("/api/{}", created.header("location").unwrap()), 0, &bytes).status, 204);
+        created.header("afflux-asset").unwrap()
+    };
+    assert_eq!(publish(&create(&[])), "night");
+    // As it was put, though it is stored by another name.
+    let served = desk.server.get("/vod/night/files/night.mp4", "");
+    assert_eq!((served.status, served.body == bytes), (200, true));
+    let kept = publish(&create(&[]));
+    assert!(kept.starts_with("night-"), "{kept}");
+    assert_eq!(create(&[("on_conflict", "refuse")]).status, 409);
+    assert_eq!(create(&[("on_conflict", "refuse"), ("asset", "night")]).status, 409);
+    assert_eq!(create(&[("on_conflict", "overwrite")]).status, 400);
+    let files = |asset: &str| desk.get(&format!("/api/assets/{asset}")).json["files"].clone();
+    assert_eq!(publish(&create(&[("on_conflict", "replace")])), "night");
+    assert_eq!((files("night"), files(&kept)), (json!(1), json!(1)));
+    assert_eq!(publish(&create(&[("on_conflict", "keep"), ("asset", "night")])), "night");
+    assert_eq!(files("night"), json!(2));
+}
+
+#[test]
+fn what_an_asset_folder_holds_itself_is_no_name_of_an_asset() {
+    let desk = Desk::new();
+    for name in ["x/asset.json", "asset.json", "x/files", "x/index.m3u8", "x/ts.m3u8", "x/.afflux", "~x"] {
+        assert_eq!(desk.create(10, "a.mp4", Some(name)).status, 400, "{name}");
+    }
+    assert_eq!(desk.create(10, "a.mp4", Some("x")).status, 201);
+}
+
+/// An MP4 of so many samples of one byte, each a keyframe of 6 s: few bytes that make a long plan.
+fn poison(samples: u32) -> Vec<u8> {
+    let words = |numbers: &[u32]| numbers.iter().flat_map(|number| number.to_be_bytes()).collect::<Vec<u8>>();
+    let boxed = |kind: &[u8; 4], parts: &[&[u8]]| {
+        let content = parts.concat();
+        [&(content.len() as u32 + 8).to_be_bytes()[..], kind, &content].concat()
+    };
+    let film = std::fs::read(film()).unwrap();
+    let at = film.windows(8).position(|bytes| bytes == b"stsd\0\0\0\0").unwrap() - 4;
+    let size = u32::from_be_bytes(film[at..at + 4].try_into().unwrap()) as usize;
+    let stsd = &film[at..at + size];
+    let moov = |base: u32| {
+        let table = |kind: &[u8; 4], numbers: &[u32]| boxed(kind, &[&words(&[&[0], numbers].concat())]);
+        let tables = [
+            table(b"stts", &[1, samples, 6]),
+            table(b"stsc", &[1, 1, samples, 1]),
+            table(b"stsz", &[1, samples]),
+            table(b"stco", &[1, base]),
+        ];
+        let stbl = boxed(b"stbl", &[stsd, &tables.concat()]);
+        let mdhd = boxed(b"mdhd", &[&words(&[0, 0, 0, 1, samples * 6, 0x55c4_0000])]);
+        let hdlr = boxed(b"hdlr", &[&[0; 8], b"vide", &[0; 13]]);
+        let mdia = boxed(b"mdia", &[&mdhd, &hdlr, &boxed(b"minf", &[&stbl])]);
+        let tkhd = boxed(b"tkhd", &[&words(&[7, 0, 0, 1, 0, samples * 6]), &[0; 60]]);
+        let mvhd = boxed(b"mvhd", &[&[0; 12], &words(&[1, samples * 6, 0x1_0000]), &[0; 76]]);
+        boxed(b"moov", &[&mvhd, &boxed(b"trak", &[&tkhd, &mdia])])
+    };
+    let head = [boxed(b"ftyp", &[b"isom\0\0\0\0isomavc1"]), moov(0)].concat().len() as u32 + 8;
+    let mdat = boxed(b"mdat", &[&vec![1; samples as usize]]);
+    [boxed(b"ftyp", &[b"isom\0\0\0\0isomavc1"]), moov(head), mdat].concat()
+}
+
+#[test]
+fn a_file_that_takes_more_memory_than_there_is_is_refused_and_the_server_lives() {
+    let mut desk = Desk::with("[jobs]\ntrial_memory = \"64MiB\"\n");
+    let bytes = poison(3_000_000);
+    let url = desk.begin_upload(bytes.len() as u64, "poison.mp4", Some("poison"));
+    let answer = desk.patch(&url, 0, &bytes);
+    assert_eq!(answer.status, 422, "{}", answer.text);
+    assert_eq!(desk.get(&url).json["state"], "refused");
+    assert!(desk.server.child.try_wait().unwrap().is_none());
+    desk.put("night", "night.mp4");
+    desk.kill();
+    desk.start();
+    assert_eq!(desk.server.get("/vod/night/index.m3u8", "").status, 200);
+    assert_eq!(desk.get("/api/jobs?state=running").json["items"], json!([]));
+}
+
+/// What `afflux trial` ends with, given so many bytes of memory.
+fn tried(file: &std::path::Path, memory: u64) -> Option<String> {
+    use std::io::{BufRead, BufReader, Write};
+    let bytes = std::fs::read(file).unwrap();
+    let mut command = support::afflux(&["trial"]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let (mut input, output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+    let begun = json!({"size": bytes.len(), "target_millis": 6_000, "memory": memory});
+    writeln!(input, "{begun}").unwrap();
+    let mut last = None;
+    for line in BufReader::new(output).lines().map_while(Result::ok) {
+        if let Some((start, len)) = line.split_once(' ') {
+            let start: usize = start.parse().unwrap();
+            // It may be gone by now.
+            let _ = input.write_all(&bytes[start..start + len.parse::<usize>().unwrap()]);
+        }
+        last = Some(line);
+    }
+    child.wait().unwrap();
+    last.filter(|line| !line.contains(' '))
+}
+
+#[test]
+fn a_trial_ends_where_its_memory_ends_and_says_that_it_is_done_elsewhere() {
+    let text = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(text.path(), "this is no video at all").unwrap();
+    for file in [film().as_path(), text.path()] {
+        assert_eq!(tried(file, 64 << 20).as_deref(), Some("done"), "{}", file.display());
+    }
+    assert_eq!(tried(&film(), 64 << 10), None);
+}
+
+#[test]
 fn what_cannot_be_understood_is_a_problem_too() {
     let desk = Desk::new();
     let problem = |answer: desk::Told, status: u16| {
@@ -228,7 +413,7 @@ fn a_file_of_the_same_name_replaces_it_and_another_joins_and_viewers_go_on() {
     let after = desk.segments("/vod/film/index.m3u8");
     assert!(before.iter().all(|url| after.contains(url)), "{before:?} {after:?}");
     let replaced = put(&fixture("barcode/180p.mp4"), "second.mp4");
-    assert_eq!(replaced.status, 201, "{}", replaced.text);
+    assert_eq!(replaced.status, 200, "{}", replaced.text);
     let last = desk.segments("/vod/film/index.m3u8");
     assert!(before.iter().all(|url| last.contains(url)));
     // Who is in the middle of what was replaced goes on.

@@ -27,6 +27,8 @@ pub struct Asset {
 pub struct AssetFile {
     /// Its name in its folder, extension included.
     pub name: String,
+    /// What it is called to be had as a file: what `asset.json` calls the rendition, with its extension; else its name.
+    pub served: String,
     /// Its bytes, of one version.
     pub object: Object,
     /// What is in it.
@@ -47,5 +49,11 @@ impl Asset {
     #[must_use]
     pub fn file(&self, name: &str) -> Option<&AssetFile> {
         self.files.iter().find(|file| file.name == name)
+    }
+
+    /// The file that is had as `name`: by its name in the store, else by the one that it was put as.
+    #[must_use]
+    pub fn served(&self, name: &str) -> Option<&AssetFile> {
+        self.file(name).or_else(|| self.files.iter().find(|file| file.served == name))
     }
 }

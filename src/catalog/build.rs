@@ -40,12 +40,26 @@ impl Builder {
             }
         });
         let files: Vec<AssetFile> = stream::iter(files).buffered(AT_ONCE).try_collect().await?;
+        self.assemble(id, found, files).await
+    }
+
+    /// The asset `id` of files that are open.
+    pub(super) async fn assemble(
+        &self,
+        id: &AssetId,
+        found: &Found,
+        mut files: Vec<AssetFile>,
+    ) -> Result<Asset, Error> {
+        for file in &mut files {
+            file.served = served(found, &file.name);
+        }
         let plan = self.plan(found, &files).await?;
         let (title, details) = (title(id, found), details(found));
         Ok(Asset { id: id.clone(), title, details, files, plan, notes: found.notes.clone() })
     }
 
-    async fn open(&self, folder: &str, (name, stamp): Media) -> Result<AssetFile, Error> {
+    /// The file `name` of `folder`, which must still be the version that the stamp tells of.
+    pub(super) async fn open(&self, folder: &str, (name, stamp): Media) -> Result<AssetFile, Error> {
         let path = below(folder, &name);
         let object = match self.store.open_as(&path, stamp).await.map_err(Error::from) {
             Err(Error::NotFound) => return Err(Error::Interrupted(format!("{path}: went away while it was opened"))),
@@ -54,8 +68,13 @@ impl Builder {
         if object.stamp() != stamp {
             return Err(Error::being_written(&path));
         }
+        self.read(name, object).await
+    }
+
+    /// The file `name`, whose bytes are `object`.
+    pub(super) async fn read(&self, name: String, object: Object) -> Result<AssetFile, Error> {
         let movie = self.movies.of(&object).await?;
-        Ok(AssetFile { name, object, movie })
+        Ok(AssetFile { served: name.clone(), name, object, movie })
     }
 
     async fn plan(&self, found: &Found, files: &[AssetFile]) -> Result<Arc<Plan>, Error> {
@@ -79,6 +98,18 @@ fn source(found: &Found, file: &AssetFile) -> Source {
         }
     };
     Source { file: file.name.clone(), name, movie: Arc::clone(&file.movie), said: said(found, &file.name) }
+}
+
+/// What the file `name` is called to be had as a file.
+fn served(found: &Found, name: &str) -> String {
+    let rendition = match &found.form {
+        Form::File | Form::Ladder => None,
+        Form::Described(descriptor) => descriptor.renditions.iter().find(|rendition| rendition.file == name),
+    };
+    match (rendition.and_then(|rendition| rendition.name.as_deref()), name.rsplit_once('.')) {
+        (Some(called), Some((_, extension))) => format!("{called}.{extension}"),
+        _ => name.into(),
+    }
 }
 
 fn said(found: &Found, file: &str) -> Vec<DescriptorTrack> {

@@ -35,6 +35,9 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Read and plan one file within bounds, for the server that begins it.
+    #[command(hide = true)]
+    Trial,
     /// Bring files to a server; an upload that was cut off is gone on with.
     Upload(UploadArgs),
     /// What a server has: listed, looked at, deleted, given back.

@@ -173,7 +173,7 @@ impl Explained {
             Route::Dash(_) => Ok(text("DASH manifest", &manifests().dash)),
             Route::Ts(_) => Ok(text("HLS multivariant playlist of MPEG-TS", &program::manifests(asset)?.entry)),
             Route::File(_, name) => {
-                let file = asset.file(name).ok_or("the asset has no such file")?;
+                let file = asset.served(name).ok_or("the asset has no such file")?;
                 Ok(about("stored file", Some(file.object.size()), file.movie.content.to_string()))
             }
             Route::Track(_, version, name, Part::Playlist) => {

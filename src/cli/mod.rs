@@ -13,6 +13,7 @@ pub mod remote;
 mod report;
 pub mod serve;
 mod service;
+pub mod trial;
 pub mod worker;
 
 pub use args::{Arguments, Command, ExplainArgs, IndexArgs, ServeArgs, WorkerArgs};

@@ -54,9 +54,16 @@ pub fn is_listed(listed: &[Host], host: &str) -> bool {
 /// Whether `address`, which `host` has, may be connected to: it is public, or it or its host is `listed`.
 #[must_use]
 pub fn is_allowed(listed: &[Host], host: &str, address: IpAddr) -> bool {
+    is_open(listed, address) || is_listed(listed, host)
+}
+
+/// Whether `address` may be connected to whatever host has it: it is public, or `listed` itself or by its network.
+/// Whoever answers for a name chooses its addresses: for URLs of strangers a listed name is no word for them.
+#[must_use]
+pub fn is_open(listed: &[Host], address: IpAddr) -> bool {
     let address = address.to_canonical();
     let network = |each: &Host| matches!(each, Host::Network(network) if network.contains(&address));
-    is_public(address) || listed.iter().any(network) || is_listed(listed, host)
+    is_public(address) || listed.iter().any(network)
 }
 
 /// The address that `host` is, as a URL has it.
@@ -104,7 +111,7 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Host, is_allowed, is_listed, is_public};
+    use super::{Host, is_allowed, is_listed, is_open, is_public};
 
     #[test]
     fn an_address_of_a_private_network_is_not_public_however_it_is_written() {
@@ -156,6 +163,9 @@ mod tests {
         let allowed = |host: &str, address: &str| is_allowed(&listed, host, address.parse().unwrap());
         assert!(allowed("nas.local", "192.168.0.9") && allowed("other", "10.1.9.9") && allowed("other", "1.1.1.1"));
         assert!(!allowed("other", "192.168.0.9") && !allowed("other", "::ffff:192.168.0.9"));
+        let open = |address: &str| is_open(&listed, address.parse().unwrap());
+        assert!(open("10.1.9.9") && open("::ffff:127.0.0.1") && open("1.1.1.1"));
+        assert!(!open("192.168.0.9") && !open("127.0.0.2") && !open("169.254.169.254"));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! `[library]`, `[ingest]` and `[jobs]`: the service around what is served. What is uploaded, who may, and who works.
 
 use super::build::THIS;
-use super::units::{Range, count_within, size_within, time_within};
+use super::units::{Range, count_within, size_within, time_within, word};
 use super::{HOUR, Host, Size, is_web_url};
 use serde::{Deserialize, Deserializer, de};
 use std::fmt;
@@ -106,11 +106,43 @@ pub struct Ingest {
     /// How long a deleted asset can be had back, and a replaced file is kept; 1min to 720h.
     #[serde(deserialize_with = "lasting")]
     pub grace: Duration,
+    /// What becomes of an upload of a file whose name is taken, where it does not say.
+    pub on_conflict: OnConflict,
     /// Hosts that files may be imported from, and addresses of theirs that are not public; empty for none.
     pub import_hosts: Vec<Host>,
     /// Other sites whose pages may call the API: `https://studio.example.com`.
     #[serde(deserialize_with = "origins")]
     pub origins: Vec<String>,
+}
+
+/// What becomes of an upload whose name is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnConflict {
+    /// It is refused.
+    Refuse,
+    /// It takes the place of what has the name.
+    Replace,
+    /// It gets another name; the answer says which.
+    Keep,
+}
+
+impl FromStr for OnConflict {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "refuse" => Ok(Self::Refuse),
+            "replace" => Ok(Self::Replace),
+            "keep" => Ok(Self::Keep),
+            _ => Err("\"refuse\", \"replace\" or \"keep\" is allowed"),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for OnConflict {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        word(deserializer)
+    }
 }
 
 /// `[jobs]`: work behind requests.
@@ -123,6 +155,9 @@ pub struct Jobs {
     /// How long a worker may be silent before another takes its job; 1s to 1h.
     #[serde(deserialize_with = "lease")]
     pub lease: Duration,
+    /// Memory that the process may take which reads and plans what was uploaded; 64MiB to 1024GiB.
+    #[serde(deserialize_with = "trial_memory")]
+    pub trial_memory: Size,
     /// The program that links GStreamer; empty: `afflux-transcode` beside this one, if it is there.
     pub transcoder: PathBuf,
 }
@@ -134,6 +169,7 @@ impl Default for Ingest {
             quota: Size(0),
             expires: Duration::from_hours(24),
             grace: Duration::from_hours(24),
+            on_conflict: OnConflict::Keep,
             import_hosts: Vec::new(),
             origins: Vec::new(),
         }
@@ -142,7 +178,7 @@ impl Default for Ingest {
 
 impl Default for Jobs {
     fn default() -> Self {
-        Self { workers: 2, lease: Duration::from_secs(30), transcoder: PathBuf::new() }
+        Self { workers: 2, lease: Duration::from_secs(30), trial_memory: Size(1 << 30), transcoder: PathBuf::new() }
     }
 }
 
@@ -157,6 +193,10 @@ fn lasting<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Er
 
 fn lease<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     time_within(deserializer, Range { least: Duration::from_secs(1), most: HOUR, allowed: "1s to 1h" })
+}
+
+fn trial_memory<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Size, D::Error> {
+    size_within(deserializer, Range { least: Size(64 << 20), most: Size(1 << 40), allowed: "64MiB to 1024GiB" })
 }
 
 fn workers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {

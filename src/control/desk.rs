@@ -28,7 +28,7 @@ const SENT: &str = "Authorization, Content-Type, Tus-Resumable, Upload-Length, U
                     Upload-Offset, Upload-Checksum, X-HTTP-Method-Override, X-Requested-With";
 
 /// What they may see.
-const SEEN: &str = "Location, Retry-After, Tus-Checksum-Algorithm, Tus-Extension, Tus-Max-Size, Tus-Resumable, \
+const SEEN: &str = "Afflux-Asset, ETag, Location, Retry-After, Tus-Checksum-Algorithm, Tus-Extension, Tus-Max-Size, Tus-Resumable, \
                     Tus-Version, Upload-Defer-Length, Upload-Expires, Upload-Length, Upload-Metadata, Upload-Offset";
 
 /// What the handlers share. Clones are the same.

@@ -70,7 +70,7 @@ pub(super) async fn cancel(
 ) -> Result<Json<JobView>, Problem> {
     let ingest = everywhere(&control, &headers, Right::Write).await?;
     found(ingest.library(), &id).await?;
-    if !ingest.library().cancel_job(&id, now()).await? {
+    if !ingest.cancel_job(&id).await? {
         return Err(Error::Conflict("only jobs that wait or are under way can be cancelled".into()).into());
     }
     Ok(Json(found(ingest.library(), &id).await?.into()))

@@ -58,6 +58,7 @@ fn kind(error: &Error) -> ProblemKind {
         Error::Request(_) => ProblemKind::BadRequest,
         Error::Field(_) => ProblemKind::BadField,
         Error::Name(_) => ProblemKind::BadName,
+        Error::Precondition => ProblemKind::PreconditionFailed,
         Error::Conflict(_) => ProblemKind::Conflict,
         Error::Offset { .. } => ProblemKind::OffsetMismatch,
         Error::Large { .. } => ProblemKind::UploadTooLarge,

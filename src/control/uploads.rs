@@ -10,7 +10,7 @@ use super::views::{Page, UploadView, UploadsListed};
 use super::words::TusVersion;
 use crate::http::ProblemKind;
 use crate::ingest::tus::{self, EXTENSIONS, VERSION};
-use crate::ingest::{ALGORITHMS, Metadata, Wanted};
+use crate::ingest::{ALGORITHMS, Metadata, Outcome, Wanted, outcome, refusal};
 use crate::library::{Upload, UploadState};
 use crate::media::TITLE_LIMIT;
 use axum::body::Body;
@@ -18,8 +18,12 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Response, StatusCode};
 use axum::response::IntoResponse;
 use axum::{Extension, Json};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+/// What is encoded of an asset's name in a header.
+const NAME: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
 
 /// Entries of a page where nobody says.
 const PAGE: u32 = 50;
@@ -76,8 +80,8 @@ pub(super) async fn list(
     params(("Tus-Resumable" = TusVersion, Header, description = "The version of the protocol"),
         ("Upload-Length" = Option<u64>, Header, description = "Bytes of the whole", minimum = 1),
         ("Upload-Defer-Length" = Option<u8>, Header, description = "1 instead of Upload-Length: it is told later", minimum = 1, maximum = 1),
-        ("Upload-Metadata" = Option<String>, Header, description = "Keys and Base64 values between commas: filename, filetype, asset, title")),
-    responses((status = 201, description = "Location says where to send bytes")))]
+        ("Upload-Metadata" = Option<String>, Header, description = "Keys and Base64 values between commas: filename, filetype, asset, title, on_conflict, if_match, if_none_match")),
+    responses((status = 201, description = "Location says where to send bytes, Afflux-Asset which asset it becomes")))]
 pub(super) async fn create(
     State(control): State<Control>,
     slashed: Option<Extension<Slashed>>,
@@ -119,6 +123,8 @@ pub(super) async fn create(
     refused(&row)?;
     let mut response = StatusCode::CREATED.into_response();
     put(&mut response, "location", &location);
+    // It may be another than was thought of: the name of the file may have been taken.
+    put(&mut response, "afflux-asset", &percent_encoding::utf8_percent_encode(&row.asset, NAME).to_string());
     told(&mut response, &row);
     Ok(response)
 }
@@ -336,19 +342,43 @@ pub(super) async fn whole(
         return Err(Problem::new(ProblemKind::BadHeader, "a PUT brings the whole file; tus goes on with parts"));
     }
     let length = headers.get("content-length").and_then(|value| value.to_str().ok()?.parse().ok());
+    let conditions = conditions(headers);
+    let said = conditions.iter().map(|(key, value)| (*key, value.as_str()));
     let wanted = Wanted {
         asset: Some(asset),
         filename: Some(name),
         length,
-        metadata: &Metadata::default().print(),
+        metadata: &Metadata::of(said).print(),
         key: caller.key_id(),
         makes_asset: caller.check_at(Right::Write, asset).is_err(),
         ..Wanted::default()
     };
     let spent = tokens::spend(ingest, &caller, &wanted).await?;
-    let put = ingest.put(Wanted { id: spent.as_deref(), ..wanted }, body.into_data_stream()).await;
-    let row = tokens::settle(ingest, &caller, spent.as_deref(), put).await?;
-    Ok((StatusCode::CREATED, Json(UploadView::of(row, &control.players(headers)))).into_response())
+    let brought = ingest.put(Wanted { id: spent.as_deref(), ..wanted }, body.into_data_stream()).await;
+    let row = tokens::settle(ingest, &caller, spent.as_deref(), brought).await?;
+    let (etag, status) = match outcome(&row) {
+        Some((etag, Outcome::Created)) => (Some(etag), StatusCode::CREATED),
+        Some((etag, Outcome::Replaced)) => (Some(etag), StatusCode::OK),
+        None => (None, StatusCode::ACCEPTED),
+    };
+    let mut response = (status, Json(UploadView::of(row, &control.players(headers)))).into_response();
+    if let Some(etag) = etag {
+        put(&mut response, "etag", &format!("\"{etag}\""));
+    }
+    Ok(response)
+}
+
+/// What a client expects of the file that it replaces, as metadata of its upload. A header that is there several times
+/// is one list (RFC 9110 §5.3).
+fn conditions(headers: &HeaderMap) -> Vec<(&'static str, String)> {
+    let list = |name: &str| {
+        let values: Vec<&str> = headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
+        (!values.is_empty()).then(|| values.join(", "))
+    };
+    [("if_match", list("if-match")), ("if_none_match", list("if-none-match"))]
+        .into_iter()
+        .filter_map(|(key, list)| Some((key, list?)))
+        .collect()
 }
 
 /// A title as far as it may be one; `None` where nothing remains.
@@ -360,10 +390,7 @@ fn tidy(title: &str) -> Option<String> {
 /// Says what an upload that was refused was refused for.
 fn refused(row: &Upload) -> Result<(), Problem> {
     match row.state {
-        UploadState::Refused => {
-            let reason = row.reason.clone().unwrap_or_else(|| "it cannot be played".into());
-            Err(crate::ingest::Error::Unplayable(reason).into())
-        }
+        UploadState::Refused => Err(refusal(row).into()),
         UploadState::Receiving | UploadState::Received | UploadState::Published | UploadState::Cancelled => Ok(()),
     }
 }

@@ -176,6 +176,8 @@ pub(super) struct RenditionView {
     bytes: u64,
     /// The RFC 6381 strings of its tracks.
     codecs: Vec<String>,
+    /// Its entity tag, for If-Match where it is replaced.
+    etag: String,
 }
 
 impl AssetWhole {
@@ -184,6 +186,7 @@ impl AssetWhole {
             file: file.name.clone(),
             bytes: file.object.size(),
             codecs: file.movie.tracks.iter().map(|track| track.codec.string.clone()).collect(),
+            etag: format!("\"{}\"", file.movie.content),
         });
         Self { renditions: renditions.collect(), asset: AssetView::of(row, players) }
     }

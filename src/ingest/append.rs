@@ -96,16 +96,21 @@ impl Ingest {
         let mut row = self.library.take_upload(id, now()).await?.ok_or(Error::Gone)?;
         Self::check(&row, &brought)?;
         if let Some(length) = brought.length.filter(|_| row.length.is_none()) {
-            self.allow(Some(length)).await?;
+            self.check_length(Some(length))?;
             // A row that told of a whole upload before its job is there would be believed by a client that asks.
             let fits = length == row.offset
-                || length > row.offset && self.library.set_upload_length(id, row.epoch, length, now()).await?;
+                || length > row.offset
+                    && self.library.reserve_upload_length(&row, length, self.settings.quota, now()).await?;
             if !fits {
                 return Err(Error::Request(format!("Upload-Length is {length}, and {} bytes are there", row.offset)));
             }
             row.length = Some(length);
         }
-        let room = row.length.unwrap_or(self.settings.largest).saturating_sub(row.offset);
+        let room = match row.length {
+            Some(length) => length,
+            None => self.settings.largest.min(self.library.upload_room(id, self.settings.quota).await?),
+        };
+        let room = room.saturating_sub(row.offset);
         if let Some(bytes) = brought.count.filter(|count| *count > room) {
             return Err(Error::Large { what: "what is left of the upload", bytes, limit: room });
         }
@@ -232,9 +237,19 @@ impl Session {
 
     /// Acknowledges what is durable.
     async fn advance(&mut self, saved: String) -> Result<(), Error> {
-        let Upload { id, epoch, .. } = &self.row;
         let (offset, expires) = (self.draft.durable(), later(self.ingest.settings.expires));
-        if !self.ingest.library.advance_upload(id, *epoch, offset, &saved, expires, now()).await? {
+        let Ingest { library, settings, .. } = &self.ingest;
+        let advanced = match self.row.length {
+            Some(_) => {
+                let Upload { id, epoch, .. } = &self.row;
+                library.advance_upload(id, *epoch, offset, &saved, expires, now()).await?
+            }
+            None => {
+                let next = Upload { offset, saved: saved.clone(), expires, ..self.row.clone() };
+                library.advance_upload_within(&next, settings.quota, now()).await?
+            }
+        };
+        if !advanced {
             return Err(Error::Taken);
         }
         (self.row.offset, self.row.saved, self.row.expires) = (offset, saved, expires);
@@ -258,7 +273,7 @@ pub(super) fn path(row: &Upload) -> String {
 }
 
 /// The job that publishes `row`.
-fn finishing(row: &Upload) -> NewJob {
+pub(super) fn finishing(row: &Upload) -> NewJob {
     NewJob {
         id: token::<16>(),
         kind: FINISH.into(),

@@ -1,10 +1,12 @@
 //! A new upload: what it will be, whether it may be, and its row.
 
 use super::error::Error;
-use super::name::Target;
+use super::metadata::Metadata;
+use super::name::{Target, is_marked};
 use super::random::token;
 use super::service::{Ingest, later, now};
 use crate::catalog::Claim;
+use crate::config::OnConflict;
 use crate::library::{NewUpload, Upload};
 use crate::media::AssetId;
 use std::time::Duration;
@@ -46,22 +48,24 @@ impl Ingest {
     pub async fn create(&self, wanted: Wanted<'_>) -> Result<Upload, Error> {
         let id = wanted.id.map_or_else(token::<16>, Into::into);
         let target = Target::new(&id, wanted.asset, (wanted.filename, wanted.media_type))?;
-        self.allow(wanted.length).await?;
+        self.check_length(wanted.length)?;
+        let said = policy(wanted.metadata)?;
         match (&target.asset, target.unmarked(), target.marked()) {
             (Some(asset), _, _) => {
+                self.check_condition(asset, &target.stem, wanted.metadata).await?;
                 self.check_claim(asset).await?;
                 if wanted.makes_asset && !self.is_free(asset).await? {
                     let detail = format!("{asset} is there already: the scope `write` changes assets");
                     return Err(Error::Conflict(detail));
                 }
+                let target = self.beside(asset, &target, said.unwrap_or(OnConflict::Replace)).await?;
                 self.insert(&id, asset, (&target, wanted)).await
             }
             (None, Some(asset), Some(marked)) => {
                 self.hold(&asset, &id).await?;
-                let free = self.is_free(&asset).await;
-                let named = match free {
-                    Ok(true) => self.insert(&id, &asset, (&target, wanted)).await,
-                    Ok(false) => self.insert(&id, &marked, (&target, wanted)).await,
+                let named = self.name_for(asset.clone(), marked, said.unwrap_or(self.settings.on_conflict)).await;
+                let named = match named {
+                    Ok(name) => self.insert(&id, &name, (&target, wanted)).await,
                     Err(error) => Err(error),
                 };
                 self.library.unlock_asset(asset.as_str(), &id).await?;
@@ -71,22 +75,39 @@ impl Ingest {
         }
     }
 
-    /// Whether so many bytes may be brought.
-    pub(super) async fn allow(&self, length: Option<u64>) -> Result<(), Error> {
+    /// What a file becomes whose name another file of `asset` may have.
+    async fn beside(&self, asset: &AssetId, target: &Target, policy: OnConflict) -> Result<Target, Error> {
+        let taken = || self.has_file(asset, &target.stem);
+        match policy {
+            OnConflict::Keep if taken().await? => Ok(target.apart()),
+            OnConflict::Refuse if taken().await? => {
+                Err(Error::Conflict(format!("{asset} has a file called {} already", target.stem)))
+            }
+            OnConflict::Keep | OnConflict::Refuse | OnConflict::Replace => Ok(target.clone()),
+        }
+    }
+
+    /// What an asset becomes that would be called `asset`, and `marked` where that is taken.
+    async fn name_for(&self, asset: AssetId, marked: AssetId, policy: OnConflict) -> Result<AssetId, Error> {
+        if self.is_free(&asset).await? {
+            return Ok(asset);
+        }
+        match policy {
+            OnConflict::Refuse => Err(Error::Conflict(format!("{asset} is there already"))),
+            OnConflict::Replace => self.check_claim(&asset).await.map(|()| asset),
+            OnConflict::Keep if self.is_free(&marked).await? => Ok(marked),
+            OnConflict::Keep => Err(Error::Conflict(format!("{asset} and {marked} are there already: name the asset"))),
+        }
+    }
+
+    /// Whether one upload may have so many bytes. The quota is looked at where its room is taken: in the library.
+    pub(super) fn check_length(&self, length: Option<u64>) -> Result<(), Error> {
         let limit = self.settings.largest;
         match length {
-            Some(0) => return Err(Error::Request("an upload of no bytes is no video".into())),
-            Some(bytes) if bytes > limit => return Err(Error::Large { what: "one upload", bytes, limit }),
-            Some(_) | None => {}
+            Some(0) => Err(Error::Request("an upload of no bytes is no video".into())),
+            Some(bytes) if bytes > limit => Err(Error::Large { what: "one upload", bytes, limit }),
+            Some(_) | None => Ok(()),
         }
-        let limit = self.settings.quota;
-        if limit == 0 {
-            return Ok(());
-        }
-        let held = self.library.open_upload_bytes().await?.saturating_add(self.library.asset_bytes().await?);
-        // One whose length is not known must have room for a byte.
-        let bytes = held.saturating_add(length.unwrap_or(1));
-        if bytes > limit { Err(Error::Large { what: "all assets and uploads together", bytes, limit }) } else { Ok(()) }
     }
 
     async fn insert(
@@ -107,7 +128,7 @@ impl Ingest {
             expires: later(self.settings.expires),
             key: wanted.key.into(),
         };
-        self.library.insert_upload(&row, now()).await?;
+        self.library.begin_upload(&row, self.settings.quota, now()).await?;
         tracing::info!(upload = id, %asset, length = wanted.length, "an upload begins");
         self.upload(id).await
     }
@@ -117,12 +138,26 @@ impl Ingest {
         if self.library.asset(asset.as_str()).await?.is_some_and(|row| row.deleted.is_some()) {
             return Err(Error::Conflict(format!("{asset} is deleted: restore it, or wait until it is purged")));
         }
-        match self.catalog.claim(asset).await? {
+        match self.claimed(asset).await? {
             Claim::None | Claim::Described(_) => Ok(()),
-            Claim::Loose => Err(Error::Conflict(format!(
-                "{asset} is made of files that lie in the store without an asset.json: write one, or take another name"
-            ))),
+            Claim::Loose(files) => Err(occupied(asset, &files)),
         }
+    }
+
+    /// What claims the name `asset`, files of uploads to it apart that are in their place and not published yet.
+    pub(super) async fn claimed(&self, asset: &AssetId) -> Result<Claim, Error> {
+        let claim = self.catalog.claim(asset).await?;
+        let Claim::Loose(files) = &claim else { return Ok(claim) };
+        for file in files {
+            let ours = match file.strip_prefix(asset.as_str()).and_then(|rest| rest.strip_prefix('/')) {
+                Some(name) if is_marked(name) => self.library.is_uploading(asset.as_str(), name).await?,
+                Some(_) | None => false,
+            };
+            if !ours {
+                return Ok(claim);
+            }
+        }
+        Ok(if files.is_empty() { claim } else { Claim::None })
     }
 
     /// Whether nothing is called `asset`, nor will be by an upload under way.
@@ -133,7 +168,7 @@ impl Ingest {
         }
         match self.catalog.claim(asset).await {
             Ok(Claim::None) => Ok(true),
-            Ok(Claim::Described(_) | Claim::Loose) | Err(crate::catalog::Error::Unplayable { .. }) => Ok(false),
+            Ok(Claim::Described(_) | Claim::Loose(_)) | Err(crate::catalog::Error::Unplayable { .. }) => Ok(false),
             Err(error) => Err(error.into()),
         }
     }
@@ -149,4 +184,24 @@ impl Ingest {
         }
         Err(Error::Held(asset.as_str().into()))
     }
+}
+
+/// The answer where `files` are in the way of what is to be called `asset`.
+pub(super) fn occupied(asset: &AssetId, files: &[String]) -> Error {
+    let lies = match files {
+        [] => "files".into(),
+        [file] => file.clone(),
+        [file, others @ ..] => format!("{file} and {} more", others.len()),
+    };
+    Error::Conflict(format!(
+        "{asset}: {lies} lie in the store without an asset.json, and would not be found any more: write one, or take \
+         another name"
+    ))
+}
+
+/// What the metadata of an upload say of a name that is taken.
+fn policy(metadata: &str) -> Result<Option<OnConflict>, Error> {
+    let metadata = Metadata::parse(metadata).unwrap_or_default();
+    let wrong = |why| Error::Request(format!("on_conflict: {why}"));
+    metadata.get("on_conflict").map(|word| word.parse().map_err(wrong)).transpose()
 }

@@ -8,6 +8,7 @@ use super::random::token;
 use super::service::{Ingest, now};
 use super::worker::{DISCOVER, Task};
 use crate::library::{NewJob, UploadState};
+use crate::store::Draft;
 use serde_json::{Map, Value, json};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -57,6 +58,15 @@ pub(super) fn program(configured: &Path) -> Option<PathBuf> {
     Some(configured.into())
 }
 
+/// A file that is refused.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Refused<'a> {
+    /// It is not in its place.
+    Staged(&'a Draft),
+    /// It is at this path.
+    Placed(&'a str),
+}
+
 impl Ingest {
     /// Has an upload that is published looked at, if there is somebody who can.
     pub(super) async fn look_later(&self, upload: &str) -> Result<(), Error> {
@@ -96,10 +106,17 @@ impl Ingest {
         Ok(())
     }
 
-    /// `error`, which refuses the file at `path`, and what that is instead.
-    pub(super) async fn explained(&self, error: Error, path: &str) -> Error {
+    /// `error`, which refuses a file, and what that is instead.
+    pub(super) async fn explained(&self, error: Error, file: Refused<'_>) -> Error {
         let Error::Unplayable(why) = error else { return error };
-        let found = self.found(path, BRIEF).await.ok().flatten();
+        let url = match file {
+            Refused::Staged(draft) => self.catalog.store().staged_url(draft),
+            Refused::Placed(path) => self.catalog.store().readable(path, BRIEF * 2).await.ok().flatten(),
+        };
+        let found = match url {
+            Some(url) => self.asked_about(&url, BRIEF).await.ok().flatten(),
+            None => None,
+        };
         Error::Unplayable(match found.and_then(|found| words(&found)) {
             Some(words) => format!("{why} (GStreamer finds {words})"),
             None => why,
@@ -108,9 +125,17 @@ impl Ingest {
 
     /// What GStreamer finds in the file at `path`; `None` where there is no GStreamer, or no way to the file for it.
     async fn found(&self, path: &str, patience: Duration) -> Result<Option<Map<String, Value>>, Error> {
-        let Some(program) = &self.settings.transcoder else { return Ok(None) };
+        if self.settings.transcoder.is_none() {
+            return Ok(None);
+        }
         let Some(url) = self.catalog.store().readable(path, patience * 2).await? else { return Ok(None) };
-        let asked = timeout(patience, ask(program, &url)).await;
+        self.asked_about(&url, patience).await
+    }
+
+    /// What GStreamer finds in the file at `url`.
+    async fn asked_about(&self, url: &str, patience: Duration) -> Result<Option<Map<String, Value>>, Error> {
+        let Some(program) = &self.settings.transcoder else { return Ok(None) };
+        let asked = timeout(patience, ask(program, url)).await;
         let (status, answer) = asked.map_err(|_| Error::Interrupted("GStreamer takes too long".into()))??;
         match serde_json::from_slice(&answer) {
             Ok(Value::Object(found)) if status.success() => Ok(Some(found)),

@@ -29,6 +29,9 @@ pub enum Error {
     /// Not a file of a kind that is understood.
     #[error("`{0}`: files of type mp4, m4v, m4a, mov, m4b, qt, f4v, 3gp, 3g2, ismv and isma are understood")]
     Type(String),
+    /// The file there is not the one that the client expects.
+    #[error("the file is not as If-Match or If-None-Match says: look at it again")]
+    Precondition,
     /// What is there already is in the way.
     #[error("{0}")]
     Conflict(String),
@@ -101,6 +104,7 @@ impl Error {
             | Self::Field(_)
             | Self::Name(_)
             | Self::Type(_)
+            | Self::Precondition
             | Self::Conflict(_)
             | Self::Offset { .. }
             | Self::Large { .. }
@@ -127,6 +131,10 @@ impl From<library::Error> for Error {
         match error {
             library::Error::Taken => Self::Conflict("something of that name is there already".into()),
             library::Error::Place => Self::Request(error.to_string()),
+            library::Error::Full { .. } => Self::Full,
+            library::Error::Quota { bytes, limit } => {
+                Self::Large { what: "all assets and uploads together", bytes, limit }
+            }
             library::Error::Address { .. }
             | library::Error::Away { .. }
             | library::Error::Refused { .. }
@@ -143,6 +151,8 @@ impl From<store::Error> for Error {
             store::Error::Busy { .. } => Self::Taken,
             store::Error::ReadOnly { .. } => Self::Unable(error.to_string()),
             store::Error::NotFound { .. } => Self::NotFound("object"),
+            store::Error::Exists { path } => Self::Conflict(format!("{path}: another file has been put there")),
+            store::Error::Lost { path } => Self::Unplayable(format!("{path}: bytes of it were lost: upload it again")),
             other => Self::Storage(other.to_string()),
         }
     }

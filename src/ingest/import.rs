@@ -65,7 +65,7 @@ impl Ingest {
         }
         let put = put?;
         match put.state {
-            UploadState::Refused => Err(Error::Unplayable(put.reason.unwrap_or_default())),
+            UploadState::Refused => Err(refusal(&put)),
             _ => Ok(put),
         }
     }
@@ -75,7 +75,7 @@ impl Ingest {
         if row.length.is_some_and(|length| length != row.offset) {
             return Err(Error::Stalled);
         }
-        self.allow(Some(row.offset)).await?;
+        self.check_length(Some(row.offset))?;
         self.receive(&row).await
     }
 
@@ -98,8 +98,9 @@ impl Ingest {
         let url = self.catalog.store().signed_put(&path(row), SIGNED).await?;
         let url = url.ok_or_else(|| Error::Unable(unable.into()))?;
         let id = AssetId::new(&row.asset).ok_or_else(|| Error::Name(row.asset.clone()))?;
+        self.check_claim(&id).await?;
         // So that what the client puts is not seen before it is published.
-        self.described(row, &id).await?;
+        self.catalog.store().hide(&path(row)).await?;
         Ok(url)
     }
 
@@ -223,6 +224,13 @@ impl Ingest {
             _ => Ok(()),
         }
     }
+}
+
+/// Why an upload was refused, as an error.
+#[must_use]
+pub fn refusal(row: &Upload) -> Error {
+    let reason = row.reason.clone().unwrap_or_else(|| "it cannot be played".into());
+    if reason == Error::Precondition.to_string() { Error::Precondition } else { Error::Unplayable(reason) }
 }
 
 fn text(headers: &HeaderMap, name: reqwest::header::HeaderName) -> Option<String> {

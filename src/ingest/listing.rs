@@ -54,7 +54,7 @@ impl Ingest {
     }
 
     /// The names of all assets that are told of, and whether they are deleted.
-    async fn known(&self) -> Result<BTreeMap<String, bool>, Error> {
+    pub(super) async fn known(&self) -> Result<BTreeMap<String, bool>, Error> {
         let mut known = BTreeMap::new();
         for deleted in [false, true] {
             let mut query = AssetQuery { limit: PAGE, deleted, ..AssetQuery::default() };

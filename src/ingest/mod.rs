@@ -11,11 +11,13 @@
 //! transaction. `removal` takes assets away and gives them back, `discover` has GStreamer look at files too.
 
 mod append;
+mod condition;
 mod creation;
 mod digest;
 mod discover;
 mod error;
 mod finish;
+mod gate;
 mod import;
 mod listing;
 mod metadata;
@@ -25,16 +27,21 @@ mod removal;
 mod report;
 mod revision;
 mod service;
+mod stranded;
 mod tidy;
 pub mod tus;
+mod version;
 mod worker;
 mod writers;
 
 pub use creation::Wanted;
 pub use digest::ALGORITHMS;
 pub use error::Error;
+pub use gate::Trial;
+pub use import::refusal;
 pub use metadata::Metadata;
 pub use name::extension;
 pub use random::token;
+pub use report::{Outcome, outcome};
 pub use revision::{FieldChange, Revision};
 pub use service::{Ingest, Settings, now};

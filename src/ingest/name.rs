@@ -44,6 +44,13 @@ impl Target {
         AssetId::new(self.file.rsplit_once('.').map_or(&self.file, |(stem, _)| stem))
     }
 
+    /// The same, called otherwise in URLs: by its name with its mark.
+    pub(super) fn apart(&self) -> Self {
+        let (stem, extension) = self.file.rsplit_once('.').unwrap_or((&self.file, "mp4"));
+        let mark = stem.rsplit_once('-').map_or("", |(_, mark)| mark);
+        Self { file: format!("{stem}-{mark}.{extension}"), stem: stem.into(), asset: self.asset.clone() }
+    }
+
     /// The same without the mark.
     pub(super) fn unmarked(&self) -> Option<AssetId> {
         AssetId::new(&self.stem)
@@ -122,6 +129,13 @@ mod tests {
         for other in ["a.mkv", "a.exe", "a.mp4.html"] {
             assert_eq!(target(other), None, "{other}");
         }
+    }
+
+    #[test]
+    fn a_file_that_is_kept_beside_another_of_its_name_is_called_otherwise() {
+        let target = Target::new("0123456789", Some("films/night"), (Some("a.mp4"), None)).unwrap().apart();
+        assert_eq!((target.stem.as_str(), target.file.as_str()), ("a-01234567", "a-01234567-01234567.mp4"));
+        assert!(is_marked(&target.file));
     }
 
     #[test]

@@ -1,12 +1,15 @@
 //! What an upload was found to hold: for whoever asks later, and for the log.
 
+use super::finish::url_name;
 use crate::catalog::Asset;
+use crate::library::Upload;
 use crate::lint;
-use crate::media::Kind;
+use crate::media::{Descriptor, Kind};
 use serde_json::{Value, json};
 
-/// Tracks, duration and what lint says.
-pub(super) fn report(asset: &Asset) -> Value {
+/// Tracks, duration and what lint says; the entity tag of the file that `row` became, and whether it replaced one of what
+/// `before` tells of.
+pub(super) fn report(asset: &Asset, row: &Upload, before: &Descriptor) -> Value {
     let tracks: Vec<Value> = asset
         .files
         .iter()
@@ -30,7 +33,28 @@ pub(super) fn report(asset: &Asset) -> Value {
     let findings = lint::findings(&asset.plan).into_iter().map(|finding| (finding.code, finding.message));
     let lint: Vec<Value> =
         notes.chain(findings).map(|(code, message)| json!({"code": code, "message": message})).collect();
-    json!({"milliseconds": asset.plan.end().micros() / 1_000, "tracks": tracks, "lint": lint})
+    let etag = asset.file(&row.file).map(|file| file.movie.content.to_string());
+    let replaced = before.renditions.iter().any(|file| file.file != row.file && file.name() == url_name(&row.file));
+    let millis = asset.plan.end().micros() / 1_000;
+    json!({"milliseconds": millis, "tracks": tracks, "lint": lint, "etag": etag, "replaced": replaced})
+}
+
+/// The entity tag of the file that `row` became, and whether it replaced another; `None` where it is not published.
+#[must_use]
+pub fn outcome(row: &Upload) -> Option<(String, Outcome)> {
+    let report: Value = serde_json::from_str(row.report.as_deref()?).ok()?;
+    let replaced = report.get("replaced").and_then(Value::as_bool).unwrap_or(false);
+    let outcome = if replaced { Outcome::Replaced } else { Outcome::Created };
+    Some((report.get("etag")?.as_str()?.to_owned(), outcome))
+}
+
+/// What the file of an upload did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// There was no file of its name.
+    Created,
+    /// It took the place of another.
+    Replaced,
 }
 
 /// The same in a few words.

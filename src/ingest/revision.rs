@@ -89,7 +89,7 @@ impl Ingest {
                 let asset = self.catalog.renewed(id).await?;
                 row_of(&asset, known, now())
             }
-            Claim::None | Claim::Loose => {
+            Claim::None | Claim::Loose(_) => {
                 let row = row_of(&asset, known, now());
                 let (title, details) = revision.apply(row.title.clone(), row.details.clone())?;
                 AssetRow { title: Some(title.unwrap_or_else(|| id.last_part().into())), details, ..row }

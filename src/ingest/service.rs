@@ -2,11 +2,12 @@
 
 use super::discover;
 use super::error::Error;
+use super::gate::Trial;
 use super::random::token;
 use super::worker::{DISCOVER, KINDS};
 use super::writers::Writers;
 use crate::catalog::Catalog;
-use crate::config::{Config, Host};
+use crate::config::{Config, Host, OnConflict};
 use crate::library::{Library, Upload};
 use crate::media::usize_from_u64;
 use crate::metrics::Metrics;
@@ -27,12 +28,16 @@ pub struct Settings {
     pub expires: Duration,
     /// How long a deleted asset can be had back.
     pub grace: Duration,
+    /// What becomes of an upload whose name is taken, where it does not say.
+    pub on_conflict: OnConflict,
     /// Hosts that files are imported from.
     pub import_hosts: Vec<Host>,
     /// Jobs that are done here at a time.
     pub workers: usize,
     /// How long a worker may be silent.
     pub lease: Duration,
+    /// The process that reads uploads first; `None`: they are read here alone.
+    pub trial: Option<Trial>,
     /// The program that links GStreamer, if there is one.
     pub transcoder: Option<PathBuf>,
 }
@@ -46,9 +51,13 @@ impl Settings {
             quota: config.ingest.quota.bytes(),
             expires: config.ingest.expires,
             grace: config.ingest.grace,
+            on_conflict: config.ingest.on_conflict,
             import_hosts: config.ingest.import_hosts.clone(),
             workers: config.jobs.workers,
             lease: config.jobs.lease,
+            trial: std::env::current_exe()
+                .ok()
+                .map(|program| Trial { program, memory: config.jobs.trial_memory.bytes() }),
             transcoder: discover::program(&config.jobs.transcoder),
         }
     }

@@ -54,11 +54,14 @@ impl Ingest {
 
     async fn round(&self, round: u32) -> Result<(), Error> {
         self.expire(MOST).await?;
+        self.settle_stranded().await?;
+        self.library.keep_reserve().await;
         let told = now().saturating_sub(millis(TOLD));
         self.library.forget_jobs(told).await?;
         self.library.forget_uploads(told).await?;
         self.library.forget_upload_tokens(told).await?;
         if round.is_multiple_of(SYNC) {
+            self.settle_deletions().await?;
             self.sync().await?;
         }
         if round.is_multiple_of(SWEEP) {
@@ -67,12 +70,19 @@ impl Ingest {
         Ok(())
     }
 
-    /// Whether a row tells of what is left, or it is not ours. What cannot be asked about stays.
+    /// Whether a row tells of what is left, or it is not ours: only names that uploads give are. What cannot be asked
+    /// about stays.
     async fn knows(&self, left: Left) -> bool {
         match left {
-            Left::Draft(id) => self.library.upload(&id).await.map_or(true, |row| row.is_some_and(|row| is_open(&row))),
+            Left::Draft(id) if is_token(&id) => {
+                self.library.upload(&id).await.map_or(true, |row| row.is_some_and(|row| is_open(&row)))
+            }
+            Left::Draft(_) => true,
+            // A name with a mark may be somebody else's: `film-20240131.mp4` has one too.
             Left::Parts(path) => match path.rsplit_once('/').filter(|(_, file)| is_marked(file)) {
-                Some((asset, file)) => self.library.is_uploading(asset, file).await.unwrap_or(true),
+                Some((asset, file)) => {
+                    self.library.upload_of(asset, file).await.map_or(true, |row| row.is_none_or(|row| is_open(&row)))
+                }
                 None => true,
             },
         }
@@ -87,6 +97,11 @@ impl Ingest {
         }
         Ok(swept)
     }
+}
+
+/// Whether `name` is one that uploads are given.
+fn is_token(name: &str) -> bool {
+    name.len() == 32 && name.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// Whether bytes of an upload are still staged.

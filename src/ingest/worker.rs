@@ -3,7 +3,7 @@
 use super::error::Error;
 use super::random::token;
 use super::service::{Ingest, backoff, later, now};
-use crate::library::{Job, Renewal};
+use crate::library::{Job, JobState, Renewal};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
@@ -127,6 +127,11 @@ impl Ingest {
             }
             Ended::Lost => Ok(true),
         };
+        if !matches!(ended, Ended::Done(Ok(())) | Ended::Lost)
+            && let Err(error) = self.settle_subject(&task).await
+        {
+            tracing::debug!(job = id, "its upload is settled later: {error}");
+        }
         if let Err(error) = told {
             // Its lease runs out, and it is done again: nothing of it is harmed by that.
             tracing::warn!(job = id, "what became of a job could not be written down: {error}");
@@ -160,6 +165,22 @@ impl Ingest {
                 Err(_) if heard.elapsed() < self.settings.lease => {}
                 Ok(Renewal::Lost) | Err(_) => return Ended::Lost,
             }
+        }
+    }
+
+    /// Settles the upload of a job that will not be done: one that a client may ask for has an answer, and is not for ever
+    /// about to be published.
+    async fn settle_subject(&self, task: &Task) -> Result<(), Error> {
+        match task.kind.as_str() {
+            FINISH => self.settle_stranded().await,
+            IMPORT => {
+                let job = self.library.job(&task.id).await?.filter(|job| job.state == JobState::Dead);
+                match job {
+                    Some(job) => self.give_up(&task.subject, job.reason.as_deref()).await,
+                    None => Ok(()),
+                }
+            }
+            _ => Ok(()),
         }
     }
 

@@ -1,7 +1,7 @@
 //! What the catalogue lists: a row for each asset, beside the `asset.json` that is served. Where the two differ, `asset.json`
 //! is right, and the row is put again.
 
-use super::engine::Purpose;
+use super::engine::{Purpose, Talk};
 use super::paging::rows;
 use super::value::{Row, narrow, number};
 use super::{Error, Library};
@@ -75,33 +75,10 @@ pub(super) fn searched(text: &str) -> String {
 impl Library {
     /// Adds an asset, or changes all of it: `updated` becomes `now`, and `created` counts for a new one alone.
     pub async fn put_asset(&self, row: &AssetRow, now: i64) -> Result<(), Error> {
-        const SQL: &str = "INSERT INTO assets (id, title, searched, created, updated, bytes, millis, files, deleted, \
-             purge_at, asset_json, details) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT (id) DO UPDATE SET \
-             title = excluded.title, searched = excluded.searched, updated = excluded.updated, bytes = excluded.bytes, \
-             millis = excluded.millis, files = excluded.files, deleted = excluded.deleted, \
-             purge_at = excluded.purge_at, asset_json = excluded.asset_json, details = excluded.details";
-        let texts = [row.id.as_str(), row.title.as_deref().unwrap_or_default()];
-        let text = texts.into_iter().chain(row.details.texts()).collect::<Vec<_>>().join("\n");
-        let details = if row.details.is_empty() {
-            String::new()
-        } else {
-            serde_json::to_string(&row.details).map_err(|error| Error::Row { why: error.to_string() })?
-        };
-        let values = vec![
-            (&row.id).into(),
-            (&row.title).into(),
-            (&searched(&text)).into(),
-            row.created.into(),
-            now.into(),
-            number(row.bytes)?.into(),
-            number(row.millis)?.into(),
-            i64::from(row.files).into(),
-            row.deleted.into(),
-            row.purge_at.into(),
-            (&row.before).into(),
-            (&details).into(),
-        ];
-        self.engine().ask(Purpose::Write, SQL, values).await.map(|_| ())
+        let mut talk = self.engine().talk(Purpose::Write).await?;
+        put(&mut talk, row, now).await?;
+        talk.done();
+        Ok(())
     }
 
     /// The asset of that name, deleted or not.
@@ -126,4 +103,35 @@ impl Library {
         let rows = self.engine().ask(Purpose::Read, SQL, vec![now.into(), rows(limit)]).await?;
         rows.iter().map(AssetRow::read).collect()
     }
+}
+
+/// Puts the row of an asset.
+pub(super) async fn put(talk: &mut Talk, row: &AssetRow, now: i64) -> Result<(), Error> {
+    const SQL: &str = "INSERT INTO assets (id, title, searched, created, updated, bytes, millis, files, deleted, \
+         purge_at, asset_json, details) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT (id) DO UPDATE \
+         SET title = excluded.title, searched = excluded.searched, updated = excluded.updated, bytes = excluded.bytes, \
+         millis = excluded.millis, files = excluded.files, deleted = excluded.deleted, \
+         purge_at = excluded.purge_at, asset_json = excluded.asset_json, details = excluded.details";
+    let texts = [row.id.as_str(), row.title.as_deref().unwrap_or_default()];
+    let text = texts.into_iter().chain(row.details.texts()).collect::<Vec<_>>().join("\n");
+    let details = if row.details.is_empty() {
+        String::new()
+    } else {
+        serde_json::to_string(&row.details).map_err(|error| Error::Row { why: error.to_string() })?
+    };
+    let values = vec![
+        (&row.id).into(),
+        (&row.title).into(),
+        (&searched(&text)).into(),
+        row.created.into(),
+        now.into(),
+        number(row.bytes)?.into(),
+        number(row.millis)?.into(),
+        i64::from(row.files).into(),
+        row.deleted.into(),
+        row.purge_at.into(),
+        (&row.before).into(),
+        (&details).into(),
+    ];
+    talk.rows(SQL, values).await.map(drop)
 }

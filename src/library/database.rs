@@ -11,9 +11,9 @@ use super::engine::{Engine, Purpose};
 #[cfg(feature = "postgres")]
 use super::postgres;
 use super::wake::Wake;
-use super::{Error, sqlite};
+use super::{Error, reserve, sqlite};
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,6 +30,8 @@ pub struct Library {
 pub(super) struct Inner {
     pub(super) engine: Engine,
     pub(super) wake: Wake,
+    /// The file that keeps room for the last writes.
+    pub(super) reserve: Option<PathBuf>,
 }
 
 impl fmt::Debug for Library {
@@ -42,15 +44,20 @@ impl fmt::Debug for Library {
 impl Library {
     /// Opens `sqlite:PATH` or `postgres://…` and brings its schema up to date.
     pub async fn open(url: &str) -> Result<Self, Error> {
+        let mut reserve = None;
         let engine = if let Some(path) = url.strip_prefix("sqlite:") {
             // sqlite:///path is the same as sqlite:/path.
-            sqlite::open(Path::new(path.strip_prefix("//").unwrap_or(path)), OPENING).await?
+            let path = Path::new(path.strip_prefix("//").unwrap_or(path));
+            reserve = Some(reserve::beside(path));
+            opened(path).await?
         } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
             server(url).await?
         } else {
             return Err(Error::Address { why: "it begins with neither sqlite: nor postgres://".into() });
         };
-        Ok(Self { inner: Arc::new(Inner { engine, wake: Wake::default() }) })
+        let library = Self { inner: Arc::new(Inner { engine, wake: Wake::default(), reserve }) };
+        library.keep_reserve().await;
+        Ok(library)
     }
 
     /// Whether it answers.
@@ -72,6 +79,18 @@ impl Library {
 
     pub(super) fn engine(&self) -> &Engine {
         &self.inner.engine
+    }
+}
+
+/// Opens an SQLite file; where its disk is full, without the reserve.
+async fn opened(path: &Path) -> Result<Engine, Error> {
+    match sqlite::open(path, OPENING).await {
+        Err(Error::Full { .. }) => {
+            let reserve = reserve::beside(path);
+            let _done = tokio::task::spawn_blocking(move || reserve::release(&reserve)).await;
+            sqlite::open(path, OPENING).await
+        }
+        opened => opened,
     }
 }
 

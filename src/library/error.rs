@@ -18,6 +18,12 @@ pub enum Error {
         /// What was the matter.
         why: String,
     },
+    /// Its disk is full. Nothing was changed.
+    #[error("the database's disk is full: {why}")]
+    Full {
+        /// What it says.
+        why: String,
+    },
     /// It answers and will not do it: wrong password, no such database, a value that the schema does not allow.
     #[error("the database refuses: {why}")]
     Refused {
@@ -27,6 +33,14 @@ pub enum Error {
     /// A row of that name is there already.
     #[error("it is in the database already")]
     Taken,
+    /// All assets and uploads together would have more bytes than they may.
+    #[error("all assets and uploads together would have {bytes} bytes, and {limit} are allowed")]
+    Quota {
+        /// What they would have.
+        bytes: u64,
+        /// What they may have.
+        limit: u64,
+    },
     /// A newer version of this program has changed the schema.
     #[error("the database belongs to a newer version of this program: migration {migration} is not known here")]
     Newer {
@@ -48,7 +62,7 @@ impl Error {
     /// Whether asking again later may help.
     #[must_use]
     pub const fn is_away(&self) -> bool {
-        matches!(self, Self::Away { .. })
+        matches!(self, Self::Away { .. } | Self::Full { .. })
     }
 }
 
@@ -100,6 +114,9 @@ fn told(error: &dyn DatabaseError) -> Error {
         Some(code) => code.parse().is_ok_and(is_passing_result),
         None => false,
     };
+    if code.as_deref().is_some_and(is_full) {
+        return Error::Full { why };
+    }
     if passing { Error::Away { why } } else { Error::Refused { why } }
 }
 
@@ -108,6 +125,12 @@ fn told(error: &dyn DatabaseError) -> Error {
 /// intervention (shutting down, starting, cancelled), 58 system error.
 fn is_passing_state(code: &str) -> bool {
     ["08", "40", "53", "57", "58"].iter().any(|class| code.starts_with(class)) || code == "55P03"
+}
+
+/// Whether a disk is full: PostgreSQL's 53100, SQLite's FULL, and its IOERR_SHMSIZE (10 | 19 << 8), where the index of
+/// its log found no room.
+fn is_full(code: &str) -> bool {
+    matches!(code, "53100" | "13" | "4874")
 }
 
 /// Whether SQLite may do it at another time: 5 BUSY, 6 LOCKED, 7 NOMEM, 10 IOERR, 13 FULL, 14 CANTOPEN, 15 PROTOCOL.
@@ -128,6 +151,12 @@ mod tests {
         let passing: Vec<u32> =
             [5, 517, 1_034, 13, 1, 26, 275].into_iter().filter(|code| is_passing_result(*code)).collect();
         assert_eq!(passing, [5, 517, 1_034, 13]);
+    }
+
+    #[test]
+    fn a_full_disk_is_told_from_other_trouble() {
+        let codes = ["53100", "53300", "13", "4874", "10", "5", "778"];
+        assert_eq!(codes.into_iter().filter(|code| is_full(code)).collect::<Vec<_>>(), ["53100", "13", "4874"]);
     }
 
     #[test]

@@ -247,7 +247,7 @@ impl Library {
     /// Queues a job again that is Dead or Cancelled, as if it had never been tried. `false`: it is neither, or one like
     /// it is waiting or running.
     pub async fn retry_job(&self, id: &str, now: i64) -> Result<bool, Error> {
-        const SQL: &str = "UPDATE jobs SET state = 'queued', attempt = 0, cancel = 0, progress = 0, run_at = $2, \
+        const SQL: &str = "UPDATE jobs SET state = 'queued', attempt = 0, deaths = 0, cancel = 0, progress = 0, run_at = $2, \
              lease_owner = NULL, lease_until = 0, finished = NULL, updated = $2 \
              WHERE id = $1 AND state IN ('dead', 'cancelled') RETURNING id";
         let retried = match self.changed(SQL, vec![id.into(), now.into()]).await {

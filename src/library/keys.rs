@@ -119,6 +119,10 @@ impl Library {
         }
         let sql = "UPDATE keys SET used = $3 WHERE id = $1 AND (used IS NULL OR used <= $2) RETURNING id";
         let values = values().into_iter().chain([now.into()]).collect();
-        self.changed(sql, values).await.map(|_| ())
+        match self.changed(sql, values).await {
+            // A full disk keeps nobody from what frees it.
+            Ok(_) | Err(Error::Full { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 }

@@ -3,7 +3,8 @@
 //! ```text
 //!   claim(now) ── lease_until = now + lease ──► renew … renew ──► complete │ fail │ release
 //!        │                                        └ Held │ Cancelled: stop, then fail or release │ Lost: stop
-//!        └ first, leases that ran out: Queued again, or Dead (no attempt left), or Cancelled (it was asked for)
+//!        └ first, leases that ran out: Queued again, or Dead (no attempt left, or the second worker that died of it),
+//!          or Cancelled (it was asked for)
 //! ```
 //! All that a worker says is fenced by the job's id, its attempt and the lease's owner: once somebody else has claimed the
 //! job, nothing that the former worker says counts. An owner's name is therefore used for one claim only, not for a process.
@@ -17,6 +18,9 @@ use std::time::Duration;
 /// How often to look again where others have taken what was found: PostgreSQL shows what was there when the statement
 /// began, and a job that came later only to the next one.
 const CLAIMS: u32 = 4;
+
+/// Workers that may die while they have a job; a worker that stops in good order gives its job back and does not count.
+const DEATHS: u32 = 2;
 
 /// What a worker learns when it renews its lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -80,14 +84,18 @@ impl Library {
         found("due")
     }
 
-    /// Takes jobs from workers whose lease ran out.
+    /// Takes jobs from workers whose lease ran out. One that [`DEATHS`] workers died of is Dead: it may be what kills them.
     async fn take_back(&self, now: i64) -> Result<(), Error> {
         let sql = format!(
-            "UPDATE jobs SET updated = $1, lease_owner = NULL, lease_until = 0, \
-             reason = CASE WHEN cancel = 0 AND attempt >= max_attempts \
-                 THEN 'its worker died at attempt ' || attempt || ' of ' || max_attempts ELSE reason END, \
-             finished = CASE WHEN cancel = 1 OR attempt >= max_attempts THEN $1 ELSE NULL END, \
-             state = CASE WHEN cancel = 1 THEN 'cancelled' WHEN attempt >= max_attempts THEN 'dead' ELSE 'queued' END \
+            "UPDATE jobs SET updated = $1, lease_owner = NULL, lease_until = 0, deaths = deaths + 1, \
+             reason = CASE WHEN cancel = 1 THEN reason \
+                 WHEN deaths + 1 >= {DEATHS} THEN 'its worker died ' || (deaths + 1) || ' times: it is not tried again' \
+                 WHEN attempt >= max_attempts THEN 'its worker died at attempt ' || attempt || ' of ' || max_attempts \
+                 ELSE reason END, \
+             finished = CASE WHEN cancel = 1 OR attempt >= max_attempts OR deaths + 1 >= {DEATHS} THEN $1 \
+                 ELSE NULL END, \
+             state = CASE WHEN cancel = 1 THEN 'cancelled' \
+                 WHEN attempt >= max_attempts OR deaths + 1 >= {DEATHS} THEN 'dead' ELSE 'queued' END \
              WHERE id IN (SELECT id FROM jobs WHERE state = 'running' AND lease_until <= $1 {}) RETURNING id",
             self.engine().unlocked()
         );

@@ -9,10 +9,11 @@ use sqlx::{SqlSafeStr, SqlitePool};
 use std::time::Duration;
 
 /// Number, name and text of each step.
-const STEPS: [(i64, &str, &str); 3] = [
+const STEPS: [(i64, &str, &str); 4] = [
     (1, "begin", include_str!("migrations/1_begin.sql")),
     (2, "upload tokens", include_str!("migrations/2_upload_tokens.sql")),
     (3, "asset details", include_str!("migrations/3_asset_details.sql")),
+    (4, "job deaths", include_str!("migrations/4_job_deaths.sql")),
 ];
 
 /// How long to migrate, or to wait for another one who does.

@@ -8,11 +8,12 @@
 //!                                                                                                      └─► Cancelled
 //! ```
 
+use super::assets::put;
 use super::engine::{Purpose, Talk, ours};
 use super::jobs::enqueue;
 use super::paging::{List, Page, place, rows};
 use super::value::{Row, Value, number};
-use super::{Error, Library, NewJob};
+use super::{AssetRow, Error, JobState, Library, NewJob};
 
 /// The columns of an upload.
 macro_rules! columns {
@@ -118,6 +119,17 @@ pub struct NewUpload {
     pub key: String,
 }
 
+/// An upload that is Received, and of which nobody goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stranded {
+    /// Its id.
+    pub upload: String,
+    /// The state of its job; `None` where there is none any more.
+    pub job: Option<JobState>,
+    /// Why the job failed.
+    pub reason: Option<String>,
+}
+
 impl Upload {
     /// The place behind it in a list, for the next page.
     #[must_use]
@@ -152,27 +164,25 @@ impl Upload {
 impl Library {
     /// Begins an upload. [`Error::Taken`] if its id is in use.
     pub async fn insert_upload(&self, new: &NewUpload, now: i64) -> Result<(), Error> {
-        const SQL: &str = "INSERT INTO uploads (id, asset, file, title, length, state, metadata, expires, key_id, \
-             created, updated) VALUES ($1, $2, $3, $4, $5, 'receiving', $6, $7, $8, $9, $9)";
-        let length = new.length.map(number).transpose()?;
-        let values = vec![
-            (&new.id).into(),
-            (&new.asset).into(),
-            (&new.file).into(),
-            (&new.title).into(),
-            length.into(),
-            (&new.metadata).into(),
-            new.expires.into(),
-            (&new.key).into(),
-            now.into(),
-        ];
-        self.engine().ask(Purpose::Write, SQL, values).await.map(|_| ())
+        let mut talk = self.engine().talk(Purpose::Write).await?;
+        let inserted = insert(&mut talk, new, now).await;
+        if matches!(inserted, Ok(()) | Err(Error::Refused { .. } | Error::Taken)) {
+            talk.done();
+        }
+        inserted
     }
 
     /// The upload of that id.
     pub async fn upload(&self, id: &str) -> Result<Option<Upload>, Error> {
         const SQL: &str = concat!("SELECT ", columns!(), " FROM uploads WHERE id = $1");
         let rows = self.engine().ask(Purpose::Read, SQL, vec![id.into()]).await?;
+        rows.first().map(Upload::read).transpose()
+    }
+
+    /// The upload that becomes, or became, the file `file` of `asset`.
+    pub async fn upload_of(&self, asset: &str, file: &str) -> Result<Option<Upload>, Error> {
+        const SQL: &str = concat!("SELECT ", columns!(), " FROM uploads WHERE asset = $1 AND file = $2 LIMIT 1");
+        let rows = self.engine().ask(Purpose::Read, SQL, vec![asset.into(), file.into()]).await?;
         rows.first().map(Upload::read).transpose()
     }
 
@@ -292,6 +302,54 @@ impl Library {
         self.changed(ours(sql), values).await
     }
 
+    /// Publishes an upload: in one transaction the asset's row is put, and the upload is Published with `report`, so that
+    /// its bytes count once. `false`: it is not Received, and nothing is changed.
+    pub async fn publish_upload(&self, id: &str, asset: &AssetRow, report: &str, now: i64) -> Result<bool, Error> {
+        const SQL: &str = "UPDATE uploads SET state = 'published', reason = NULL, report = $2, updated = $3 WHERE id = $1 \
+             AND state = 'received' RETURNING id";
+        let mut talk = self.engine().begin().await?;
+        put(&mut talk, asset, now).await?;
+        if !talk.any(SQL, vec![id.into(), report.into(), now.into()]).await? {
+            talk.roll_back().await?;
+            return Ok(false);
+        }
+        talk.commit().await?;
+        Ok(true)
+    }
+
+    /// Uploads that are Received and whose job is over or gone: nobody will settle them by themselves. With each, the
+    /// state of its job and why that failed.
+    pub async fn stranded_uploads(&self, limit: u32) -> Result<Vec<Stranded>, Error> {
+        const SQL: &str = "SELECT uploads.id AS id, jobs.state AS job, jobs.reason AS reason FROM uploads LEFT JOIN jobs \
+             ON jobs.id = uploads.job WHERE uploads.state = 'received' AND (jobs.state IS NULL OR jobs.state NOT IN \
+             ('queued', 'running')) ORDER BY uploads.created, uploads.id LIMIT $1";
+        let read = |row: &Row| {
+            let job = row.maybe_text("job")?.as_deref().and_then(JobState::of);
+            Ok(Stranded { upload: row.text("id")?, job, reason: row.maybe_text("reason")? })
+        };
+        self.engine().ask(Purpose::Read, SQL, vec![rows(limit)]).await?.iter().map(read).collect()
+    }
+
+    /// Queues `job` for an upload that is Received. `false`: it is not.
+    pub async fn requeue_upload(&self, id: &str, job: &NewJob, now: i64) -> Result<bool, Error> {
+        const SQL: &str = "UPDATE uploads SET job = $2, updated = $3 WHERE id = $1 AND state = 'received' RETURNING id";
+        let mut talk = self.engine().begin().await?;
+        let job = enqueue(&mut talk, job, now).await?;
+        if !talk.any(SQL, vec![id.into(), (&job).into(), now.into()]).await? {
+            talk.roll_back().await?;
+            return Ok(false);
+        }
+        talk.commit().await?;
+        self.inner.wake.wake();
+        Ok(true)
+    }
+
+    /// The job that is to publish an upload, if there is one.
+    pub async fn job_of_upload(&self, id: &str) -> Result<Option<String>, Error> {
+        let rows = self.engine().ask(Purpose::Read, "SELECT job FROM uploads WHERE id = $1", vec![id.into()]).await?;
+        rows.first().map_or(Ok(None), |row| row.maybe_text("job"))
+    }
+
     /// Uploads that are still being received and are given up at `now`, the earliest first.
     pub async fn expired_uploads(&self, now: i64, limit: u32) -> Result<Vec<Upload>, Error> {
         const SQL: &str = concat!(
@@ -318,19 +376,29 @@ impl Library {
         self.forget(&sql, before).await
     }
 
-    /// Bytes that uploads may come to which are neither published nor given up: their length, or what is durable where
-    /// that is not known.
-    pub async fn open_upload_bytes(&self) -> Result<u64, Error> {
-        const SQL: &str = "SELECT CAST(COALESCE(SUM(COALESCE(length, durable)), 0) AS BIGINT) AS bytes FROM uploads \
-             WHERE state IN ('receiving', 'received')";
-        let rows = self.engine().ask(Purpose::Read, SQL, vec![]).await?;
-        rows.first().map_or(Ok(0), |row| row.count("bytes"))
-    }
-
     /// Whether a change that answers rows changed any.
     pub(super) async fn changed(&self, sql: impl sqlx::SqlSafeStr, values: Vec<Value>) -> Result<bool, Error> {
         Ok(!self.engine().ask(Purpose::Write, sql, values).await?.is_empty())
     }
+}
+
+/// Adds the row of an upload.
+pub(super) async fn insert(talk: &mut Talk, new: &NewUpload, now: i64) -> Result<(), Error> {
+    const SQL: &str = "INSERT INTO uploads (id, asset, file, title, length, state, metadata, expires, key_id, \
+         created, updated) VALUES ($1, $2, $3, $4, $5, 'receiving', $6, $7, $8, $9, $9)";
+    let length = new.length.map(number).transpose()?;
+    let values = vec![
+        (&new.id).into(),
+        (&new.asset).into(),
+        (&new.file).into(),
+        (&new.title).into(),
+        length.into(),
+        (&new.metadata).into(),
+        new.expires.into(),
+        (&new.key).into(),
+        now.into(),
+    ];
+    talk.rows(SQL, values).await.map(drop)
 }
 
 /// Whether the upload was being received, by this epoch, and now is Received.

@@ -1,16 +1,9 @@
-//! What is in use: bytes that are published, uploads that are under way. For quotas and names.
+//! Names in use: uploads that are under way.
 
 use super::engine::Purpose;
 use super::{Error, Library};
 
 impl Library {
-    /// Bytes of all assets that are not purged.
-    pub async fn asset_bytes(&self) -> Result<u64, Error> {
-        const SQL: &str = "SELECT CAST(COALESCE(SUM(bytes), 0) AS BIGINT) AS bytes FROM assets";
-        let rows = self.engine().ask(Purpose::Read, SQL, vec![]).await?;
-        rows.first().map_or(Ok(0), |row| row.count("bytes"))
-    }
-
     /// Uploads of `asset` that are neither published nor given up.
     pub async fn uploads_under_way(&self, asset: &str) -> Result<u64, Error> {
         const SQL: &str = "SELECT CAST(COUNT(*) AS BIGINT) AS uploads FROM uploads WHERE asset = $1 AND \

@@ -24,7 +24,7 @@ impl AssetId {
     }
 
     /// Whether `part` may stand between the slashes of a name: 1 to 255 bytes, no control characters, no slashes of
-    /// either kind, not beginning with `~` or `.`, and none of `files`, `ts.m3u8`, `index.*`, `single.*`.
+    /// either kind, not beginning with `~` or `.`, and none of `files`, `ts.m3u8`, `asset.json`, `index.*`, `single.*`.
     #[must_use]
     pub fn is_part(part: &str) -> bool {
         let shaped = (1..=PART_LIMIT).contains(&part.len())
@@ -33,10 +33,10 @@ impl AssetId {
         shaped && !Self::is_reserved(part)
     }
 
-    /// Whether URLs use `part` for something else below an asset.
+    /// Whether `part` is something else below an asset: in URLs, or in its folder.
     #[must_use]
     pub fn is_reserved(part: &str) -> bool {
-        matches!(part, "files" | "ts.m3u8") || part.starts_with("index.") || part.starts_with("single.")
+        matches!(part, "files" | "ts.m3u8" | DESCRIPTOR) || part.starts_with("index.") || part.starts_with("single.")
     }
 
     /// The name.

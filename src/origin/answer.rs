@@ -216,12 +216,12 @@ impl Origin {
     /// A stored file, as the last look found it; where it was written to since, as one more look does.
     async fn of_file(&self, id: &AssetId, name: &str, stages: &mut Stages) -> Result<Reply, Error> {
         let asset = stages.opening(self.catalog.open(id)).await?;
-        let file = asset.file(name).ok_or(Error::NotFound)?;
+        let file = asset.served(name).ok_or(Error::NotFound)?;
         if file.object.verify().await.is_ok() {
             return Ok(stored(file));
         }
         let asset = stages.opening(self.catalog.refresh(id)).await?;
-        let file = asset.file(name).ok_or(Error::NotFound)?;
+        let file = asset.served(name).ok_or(Error::NotFound)?;
         file.object.verify().await?;
         Ok(stored(file))
     }

@@ -7,6 +7,8 @@
 
 use super::error::Error;
 use super::name::STAGING;
+use super::stamp::Stamp;
+use super::writing::Removal;
 use crate::media::{u64_from_usize, usize_from_u64};
 use bytes::Bytes;
 use std::fs::{self, File, OpenOptions};
@@ -82,6 +84,22 @@ pub(super) fn remove(root: &Path, path: &str) -> Result<(), Error> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::from_io(path, error)),
         _ => Ok(()),
     }
+}
+
+/// Removes the file at `path` if it is the version that `mark` names. The two steps are one system call apart: no file
+/// system removes a name only while it stands for a given file.
+pub(super) fn remove_version(root: &Path, path: &str, mark: &str) -> Result<Removal, Error> {
+    let found = match fs::metadata(root.join(path)) {
+        Ok(metadata) => metadata,
+        Err(error) => match Error::from_io(path, error) {
+            Error::NotFound { .. } => return Ok(Removal::Absent),
+            error => return Err(error),
+        },
+    };
+    if !found.is_file() || !Stamp::of_file(&found).is(mark) {
+        return Ok(Removal::Other);
+    }
+    remove(root, path).map(|()| Removal::Removed)
 }
 
 /// A new file at `staged`, a place in the staging folder of `root`, which is made where it is not there.

@@ -50,3 +50,4 @@ pub use stamp::Stamp;
 pub use tree::Store;
 pub use walk::{Walk, Walked, Wanted};
 pub use web::fetcher;
+pub use writing::Removal;

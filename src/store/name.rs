@@ -8,6 +8,21 @@ pub(super) const DEPTH_LIMIT: usize = 16;
 /// The folder of what is not finished yet, at the root of each store; hidden, so that no path of an asset leads into it.
 pub(super) const STAGING: &str = ".staging";
 
+/// What the names of objects begin with that hide another one beside them: an object store shows what is uploaded to it
+/// before anyone could look at it.
+const VEIL: &str = "~draft-";
+
+/// The object that hides the one at `path`.
+pub(super) fn veil(path: &str) -> String {
+    let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+    if folder.is_empty() { format!("{VEIL}{name}") } else { format!("{folder}/{VEIL}{name}") }
+}
+
+/// The name that an object called `name` hides beside it, if it hides one.
+pub(super) fn veiled(name: &str) -> Option<&str> {
+    name.strip_prefix(VEIL)
+}
+
 /// The extensions of media files, compared without regard to case: ISO base media and QuickTime under all their names.
 const MEDIA: [&str; 11] = ["mp4", "m4v", "m4a", "mov", "m4b", "qt", "f4v", "3gp", "3g2", "ismv", "isma"];
 
@@ -66,7 +81,17 @@ pub(super) const fn is_hidden(name: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{is_draft_id, is_media, is_plain, is_writable, spellings};
+    use super::{is_draft_id, is_media, is_plain, is_writable, spellings, veil, veiled};
+
+    #[test]
+    fn a_veil_hides_the_object_that_it_is_called_after() {
+        for (path, name) in [("a/b.mp4", "b.mp4"), ("b.mp4", "b.mp4")] {
+            let veil = veil(path);
+            assert_eq!(veiled(veil.rsplit('/').next().unwrap()), Some(name));
+            assert!(!is_plain(&veil));
+        }
+        assert_eq!(veiled("b.mp4"), None);
+    }
 
     #[test]
     fn media_is_known_by_its_extension() {

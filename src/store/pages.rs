@@ -4,7 +4,7 @@ use super::error::Error;
 use super::fault::Fault;
 use super::folder::below;
 use super::listing::{Listing, NAMES_LIMIT};
-use super::name::{is_media, is_plain_name, usual_names};
+use super::name::{is_media, is_plain_name, usual_names, veiled};
 use super::remote::Remote;
 use crate::media::DESCRIPTOR;
 use object_store::ListResult;
@@ -110,9 +110,11 @@ impl Remote {
         let plain = |path: &Path| path.filename().filter(|name| is_plain_name(name)).map(str::to_owned);
         let mut listing =
             Listing { folders: found.common_prefixes.iter().filter_map(plain).collect(), ..Listing::default() };
+        let drafts = found.objects.iter().filter_map(|meta| Some(veiled(meta.location.filename()?)?.to_owned()));
+        let drafts: Vec<String> = drafts.collect();
         for mut meta in found.objects {
             let Some(name) = plain(&meta.location) else { continue };
-            if !is_media(&name) && name != DESCRIPTOR {
+            if !is_media(&name) && name != DESCRIPTOR || drafts.contains(&name) {
                 continue;
             }
             meta.e_tag = meta.e_tag.map(quoted);

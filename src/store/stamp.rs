@@ -8,6 +8,12 @@ use std::time::{Duration, SystemTime};
 /// More than the ticks in which kernels tell the times of files: 10 ms at most.
 pub(super) const TICK: Duration = Duration::from_millis(20);
 
+/// What the marks of files begin with.
+const FILE: &str = "file ";
+
+/// What the marks of objects begin with.
+const OBJECT: &str = "object ";
+
 /// Tells two versions of an object apart. It only detects change: it names nothing that leaves this machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Stamp {
@@ -97,6 +103,32 @@ impl Stamp {
         name
     }
 
+    /// Text that names this version for as long as it is stored: for deferred work that must find the same version or
+    /// none. The change time of a file is no part of it, because a rename or a change of its rights alters nothing
+    /// that is stored.
+    #[must_use]
+    pub fn mark(&self) -> String {
+        let (seconds, nanos) = self.modified;
+        match self.mark {
+            Mark::File { place: (device, inode), .. } => {
+                format!("{FILE}{}-{seconds}.{nanos:09}-{inode}-{device}", self.size)
+            }
+            Mark::Tag { tag, .. } => format!("{OBJECT}{:032x}", u128::from_be_bytes(tag)),
+        }
+    }
+
+    /// Whether `mark` names this version. On another device than before the inode says nothing: the disk may have been
+    /// copied, or mounted again.
+    #[must_use]
+    pub fn is(&self, mark: &str) -> bool {
+        let own = self.mark();
+        let (Some((version, device)), Some((own_version, own_device))) = (parts(mark), parts(&own)) else {
+            return own == mark;
+        };
+        let written = |version: &str| version.rsplit_once('-').map(|(written, _)| written.to_owned());
+        if device == own_device { version == own_version } else { written(version) == written(own_version) }
+    }
+
     /// Which store of this program it is of, and what names the version there; `None` for a file.
     pub(super) const fn tag(&self) -> Option<(u32, [u8; 16])> {
         match self.mark {
@@ -136,9 +168,14 @@ impl Stamp {
     }
 }
 
+/// A file's mark without its device, and the device.
+fn parts(mark: &str) -> Option<(&str, &str)> {
+    mark.strip_prefix(FILE)?.rsplit_once('-')
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Stamp, TICK};
+    use super::{Mark, Stamp, TICK};
     use object_store::ObjectMeta;
     use std::fs;
 
@@ -154,6 +191,24 @@ mod tests {
         let tags = [meta(None, 1, 1), meta(None, 2, 1), meta(None, 1, 2), meta(Some("x"), 1, 1), meta(Some("y"), 1, 1)]
             .map(|meta| Stamp::of_object(0, &meta).tag().unwrap());
         assert_eq!(tags.iter().collect::<std::collections::HashSet<_>>().len(), 5);
+    }
+
+    #[test]
+    fn a_mark_names_a_file_across_renames_and_remounts_and_no_other() {
+        let stamp = |size, changed, place| Stamp { size, modified: (7, 5), mark: Mark::File { changed, place } };
+        let mark = stamp(9, (8, 0), (1, 2)).mark();
+        assert_eq!(mark, "file 9-7.000000005-2-1");
+        // Renamed; then on a disk that was mounted as another device, and one that was copied.
+        for same in [stamp(9, (9, 0), (1, 2)), stamp(9, (9, 0), (3, 2)), stamp(9, (9, 0), (3, 4))] {
+            assert!(same.is(&mark), "{same:?}");
+        }
+        let later = Stamp { modified: (7, 6), ..stamp(9, (8, 0), (1, 2)) };
+        for other in [stamp(8, (8, 0), (1, 2)), stamp(9, (8, 0), (1, 3)), later] {
+            assert!(!other.is(&mark), "{other:?}");
+        }
+        let object = |tag| Stamp { size: 9, modified: (7, 5), mark: Mark::Tag { of: 0, tag: [tag; 16] } };
+        assert!(object(1).is(&object(1).mark()) && !object(1).is(&object(2).mark()) && !object(1).is(&mark));
+        assert!(!stamp(9, (8, 0), (1, 2)).is("") && !object(1).is("night.mp4"));
     }
 
     #[test]

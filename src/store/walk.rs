@@ -3,7 +3,7 @@
 
 use super::error::Error;
 use super::folder::below;
-use super::name::{DEPTH_LIMIT, is_hidden, is_media, is_plain, is_plain_name};
+use super::name::{DEPTH_LIMIT, is_hidden, is_media, is_plain, is_plain_name, veiled};
 use super::remote::Remote;
 use crate::media::DESCRIPTOR;
 use futures_util::StreamExt;
@@ -376,12 +376,17 @@ impl Remote {
 #[derive(Default)]
 struct Gathered {
     folders: BTreeMap<String, Walked>,
+    /// Paths of objects that nobody may see yet.
+    drafts: HashSet<String>,
     bytes: usize,
 }
 
 impl Gathered {
     fn add(&mut self, path: &str) {
         let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+        if let Some(draft) = veiled(name) {
+            self.drafts.insert(below(folder, draft));
+        }
         if is_hidden(name.as_bytes()) || !is_plain(path) {
             return;
         }
@@ -402,7 +407,10 @@ impl Gathered {
 
     fn part(self) -> Part {
         let mut part = Part { is_whole: !self.is_full(), ..Part::default() };
-        for (folder, walked) in self.folders {
+        for (folder, mut walked) in self.folders {
+            if !self.drafts.is_empty() {
+                walked.media.retain(|name| !self.drafts.contains(&below(&folder, name)));
+            }
             if !part.add(folder, Arc::new(walked.sorted())) {
                 break;
             }

@@ -43,7 +43,8 @@ pub(super) fn store(url: &Location, options: &Options) -> Result<Arc<dyn ObjectS
 
 /// Whoever fetches files from hosts that are `listed`, `plain` without TLS: bound as an HTTP store is.
 pub fn fetcher(listed: &[Host], plain: bool) -> Result<reqwest::Client, Error> {
-    let rules = Rules { own: "".into(), listed: listed.into(), plain, key: "ingest.import_hosts" };
+    let rules =
+        Rules { own: "".into(), listed: listed.into(), plain, key: "ingest.import_hosts", names: Names::Public };
     let fail = |error: reqwest::Error| Error::Refused { path: String::new(), why: told(&error).into() };
     client(rules).read_timeout(SILENCE).build().map_err(fail)
 }
@@ -79,6 +80,16 @@ struct Rules {
     plain: bool,
     /// What lists them.
     key: &'static str,
+    names: Names,
+}
+
+/// Which addresses the name of a listed host may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Names {
+    /// Any: whoever runs this server listed the store by its name.
+    Any,
+    /// Public ones, and those that are listed: a stranger says what is fetched.
+    Public,
 }
 
 impl Rules {
@@ -86,12 +97,20 @@ impl Rules {
         let plain = options.allow_http || url.as_str().starts_with("http://");
         let own = url.as_str().parse::<reqwest::Url>().ok();
         let own = own.as_ref().and_then(reqwest::Url::host_str).unwrap_or_default().into();
-        Self { own, listed: options.hosts.clone().into(), plain, key: "store.options.hosts" }
+        Self { own, listed: options.hosts.clone().into(), plain, key: "store.options.hosts", names: Names::Any }
     }
 
     /// What is told of an address that may not be connected to.
     fn private(&self, address: IpAddr) -> String {
         format!("{NOT_ALLOWED}: {address} is not a public address; {} lists those that may be used", self.key)
+    }
+
+    /// Whether a host called `name` may be connected to at `address`.
+    fn may_connect(&self, name: &str, address: IpAddr) -> bool {
+        match self.names {
+            Names::Any => hosts::is_allowed(&self.listed, name, address),
+            Names::Public => hosts::is_open(&self.listed, address),
+        }
     }
 
     fn follow(&self, attempt: Attempt<'_>) -> Action {
@@ -122,7 +141,7 @@ impl Resolve for Rules {
         Box::pin(async move {
             let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
             let (allowed, others): (Vec<_>, Vec<_>) =
-                found.into_iter().partition(|found| hosts::is_allowed(&rules.listed, name.as_str(), found.ip()));
+                found.into_iter().partition(|found| rules.may_connect(name.as_str(), found.ip()));
             if let Some(other) = others.first().filter(|_| allowed.is_empty()) {
                 return Err(rules.private(other.ip()).into());
             }
@@ -134,8 +153,23 @@ impl Resolve for Rules {
 
 #[cfg(test)]
 mod tests {
-    use super::Rules;
-    use crate::config::Options;
+    use super::{Names, Rules};
+    use crate::config::{Host, Options};
+
+    #[test]
+    fn the_name_of_a_listed_host_opens_no_private_address_to_imports() {
+        let listed: Vec<Host> = ["localhost", "nas.local", "10.0.0.0/8"].map(|host| host.parse().unwrap()).to_vec();
+        let imports = Rules { own: "".into(), listed: listed.into(), plain: true, key: "hosts", names: Names::Public };
+        let store = Rules { names: Names::Any, ..imports.clone() };
+        for address in ["127.0.0.1", "::1", "169.254.169.254", "::ffff:127.0.0.1", "fd00::1", "100.64.0.1", "224.0.0.1"]
+        {
+            let address = address.parse().unwrap();
+            assert!(!imports.may_connect("localhost", address) && store.may_connect("localhost", address), "{address}");
+        }
+        for address in ["10.1.2.3", "1.1.1.1"] {
+            assert!(imports.may_connect("nas.local", address.parse().unwrap()), "{address}");
+        }
+    }
 
     #[test]
     fn a_redirect_leads_to_listed_hosts_only_and_never_out_of_tls() {

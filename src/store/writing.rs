@@ -3,14 +3,26 @@
 
 use super::disk;
 use super::error::Error;
-use super::name::is_writable;
+use super::name::{is_writable, veil};
 use super::remote::Remote;
+use super::stamp::Stamp;
 use super::tree::{Backend, Store};
 use bytes::Bytes;
 use object_store::signer::Method;
 use rustix::fs::{Access, access};
 use std::path::Path;
 use std::time::Duration;
+
+/// What became of an object that one version of it was to be removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Removal {
+    /// That version was there, and is removed.
+    Removed,
+    /// There is no object of that name.
+    Absent,
+    /// The object is another version, and stays.
+    Other,
+}
 
 impl Store {
     /// Puts `bytes` at `path`: whoever reads sees what was there or this, whole. Outlasts a crash when it returns.
@@ -38,6 +50,59 @@ impl Store {
         match self.first(path)? {
             (Backend::Folder(folder), inner) => folder.on_disk(inner, disk::remove).await,
             (Backend::Remote(remote), inner) => remote.remove(inner).await,
+        }
+    }
+
+    /// Which version of `path` the store that is written to has now; `None` where there is no such object.
+    pub async fn written(&self, path: &str) -> Result<Option<Stamp>, Error> {
+        match self.first(path)? {
+            (Backend::Folder(folder), inner) => match folder.stat(inner).await {
+                Err(Error::NotFound { .. } | Error::NotAFile { .. }) => Ok(None),
+                found => found.map(Some),
+            },
+            (Backend::Remote(remote), inner) => remote.seek(inner).await,
+        }
+    }
+
+    /// Removes `path` if it is the version that `mark` names, which [`Stamp::mark`] gave; any other stays. An object
+    /// store is asked first and told to delete then: S3 deletes conditionally only in some of its implementations, and
+    /// `object_store` never does.
+    pub async fn remove_version(&self, path: &str, mark: &str) -> Result<Removal, Error> {
+        match self.first(path)? {
+            (Backend::Folder(folder), inner) => {
+                let mark = mark.to_owned();
+                folder.on_disk(inner, move |root, path| disk::remove_version(root, path, &mark)).await
+            }
+            (Backend::Remote(remote), inner) => match remote.seek(inner).await? {
+                None => Ok(Removal::Absent),
+                Some(stamp) if !stamp.is(mark) => Ok(Removal::Other),
+                Some(_) => remote.remove(inner).await.map(|()| Removal::Removed),
+            },
+        }
+    }
+
+    /// Hides the object that will be put at `path` from listings, until it is [revealed](Self::reveal). A folder needs no
+    /// such thing: a draft is read where it is staged.
+    pub async fn hide(&self, path: &str) -> Result<(), Error> {
+        match self.first(path)? {
+            (Backend::Folder(_), _) => Ok(()),
+            (Backend::Remote(remote), inner) => remote.put(&veil(inner), Bytes::new()).await,
+        }
+    }
+
+    /// Whether what is at `path` is [hidden](Self::hide).
+    pub async fn is_hidden(&self, path: &str) -> Result<bool, Error> {
+        match self.first(path)? {
+            (Backend::Folder(_), _) => Ok(false),
+            (Backend::Remote(remote), inner) => Ok(remote.whole(&veil(inner), 0).await?.is_some()),
+        }
+    }
+
+    /// Hides what is at `path` no more.
+    pub async fn reveal(&self, path: &str) -> Result<(), Error> {
+        match self.first(path)? {
+            (Backend::Folder(_), _) => Ok(()),
+            (Backend::Remote(remote), inner) => remote.remove(&veil(inner)).await,
         }
     }
 
@@ -90,7 +155,7 @@ fn read_only(remote: &Remote) -> String {
 }
 
 /// The URL of a file; `None` where its path has none.
-fn file_url(path: &Path) -> Option<String> {
+pub(super) fn file_url(path: &Path) -> Option<String> {
     reqwest::Url::from_file_path(std::path::absolute(path).ok()?).ok().map(String::from)
 }
 

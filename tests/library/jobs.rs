@@ -328,3 +328,31 @@ fn texts_are_kept_as_they_are_except_with_a_nul() {
         assert_eq!(library.ping().await, Ok(()));
     });
 }
+
+#[test]
+fn a_job_that_two_workers_died_of_is_given_up_and_one_that_failed_twice_is_not() {
+    on_each_engine(async |url| {
+        let library = open(url).await;
+        for id in ["a poison", "b unlucky"] {
+            library.enqueue(&NewJob { max_attempts: 30, ..job(id) }, 0).await.unwrap();
+        }
+        let lease = Duration::from_millis(10);
+        let mut now = 0;
+        for number in 0..4 {
+            let owner = format!("w{number}");
+            let claimed = library.claim_job(&owner, &["transcode"], lease, now).await.unwrap().unwrap();
+            assert_eq!(claimed.id, if number < 2 { "a poison" } else { "b unlucky" });
+            if number >= 2 {
+                assert!(library.fail_job(&claimed.id, claimed.attempt, &owner, "busy", Some(now), now).await.unwrap());
+            }
+            now += 20;
+        }
+        let poison = library.job("a poison").await.unwrap().unwrap();
+        let why = "its worker died 2 times: it is not tried again";
+        assert_eq!((poison.state, poison.attempt, poison.reason.as_deref()), (JobState::Dead, 2, Some(why)));
+        assert_eq!(library.job("b unlucky").await.unwrap().unwrap().state, JobState::Queued);
+        // Whoever knows better has it tried again, twice.
+        assert!(library.retry_job("a poison", now).await.unwrap());
+        assert_eq!(library.job("a poison").await.unwrap().unwrap().state, JobState::Queued);
+    });
+}

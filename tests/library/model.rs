@@ -4,6 +4,7 @@ use crate::scene::{job, on_each_engine, open};
 use afflux::library::{Job, JobState, Library, NewJob, Renewal};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// How long leases last: a few steps.
@@ -27,7 +28,7 @@ enum Step {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let enqueue = (-1..2_i16, prop::option::of(0..2_u8), 1..3_i32, 0..4_i64);
+    let enqueue = (-1..2_i16, prop::option::of(0..2_u8), 1..4_i32, 0..4_i64);
     prop_oneof![
         3 => enqueue.prop_map(|(priority, like, attempts, later)| Step::Enqueue { priority, like, attempts, later }),
         4 => (0..KINDS.len()).prop_map(|kinds| Step::Claim { kinds }),
@@ -49,6 +50,8 @@ const KINDS: [&[&str]; 3] = [&["even"], &["odd"], &["even", "odd"]];
 struct Model {
     jobs: Vec<Job>,
     enqueued: usize,
+    /// Workers that died, by job.
+    deaths: BTreeMap<String, u32>,
     /// Job, attempt and owner of each claim.
     claims: Vec<(String, i32, String)>,
     now: i64,
@@ -108,8 +111,13 @@ impl Model {
         let late = |job: &&mut Job| job.state == JobState::Running && job.lease_until <= now;
         for job in self.jobs.iter_mut().filter(late) {
             (job.updated, job.lease_owner, job.lease_until) = (now, None, 0);
+            let deaths = self.deaths.entry(job.id.clone()).or_default();
+            *deaths += 1;
             if job.cancel {
                 end(job, JobState::Cancelled, now);
+            } else if *deaths >= 2 {
+                job.reason = Some(format!("its worker died {deaths} times: it is not tried again"));
+                end(job, JobState::Dead, now);
             } else if job.attempt >= job.max_attempts {
                 job.reason = Some(format!("its worker died at attempt {} of {}", job.attempt, job.max_attempts));
                 end(job, JobState::Dead, now);
@@ -157,6 +165,7 @@ impl Model {
         (job.state, job.attempt, job.cancel, job.progress) = (JobState::Queued, 0, false, 0);
         (job.run_at, job.lease_owner, job.lease_until) = (now, None, 0);
         (job.finished, job.updated) = (None, now);
+        self.deaths.remove(id);
         true
     }
 }

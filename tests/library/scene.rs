@@ -1,7 +1,8 @@
 //! Empty databases to test on, and what is put into them.
 
 use crate::postgres::Postgres;
-use afflux::library::{Library, NewJob, NewUpload};
+use afflux::library::{AssetRow, Library, NewJob, NewUpload};
+use afflux::media::Details;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
@@ -62,6 +63,23 @@ pub(crate) fn job(id: &str) -> NewJob {
         dedupe: None,
         max_attempts: 3,
         run_at: 0,
+    }
+}
+
+/// An asset of no bytes.
+pub(crate) fn asset(id: &str) -> AssetRow {
+    AssetRow {
+        id: id.into(),
+        title: None,
+        details: Details::default(),
+        created: 0,
+        updated: 0,
+        bytes: 0,
+        millis: 0,
+        files: 1,
+        deleted: None,
+        purge_at: None,
+        before: None,
     }
 }
 

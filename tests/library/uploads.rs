@@ -1,7 +1,7 @@
 //! Uploads: one writes at a time, and nothing that was acknowledged goes back.
 
-use crate::scene::{job, on_each_engine, open, upload};
-use afflux::library::{Error, JobState, NewJob, NewUpload, Upload, UploadState};
+use crate::scene::{LEASE, asset, job, on_each_engine, open, upload};
+use afflux::library::{AssetRow, Error, JobState, NewJob, NewUpload, Stranded, Upload, UploadState};
 use std::time::Duration;
 use tokio::task::JoinSet;
 
@@ -156,14 +156,15 @@ fn it_is_settled_once_from_where_it_is() {
 fn what_is_open_counts_and_what_expires_is_found() {
     on_each_engine(async |url| {
         let library = open(url).await;
-        assert_eq!(library.open_upload_bytes().await, Ok(0));
+        let taken = async || 1_000 - library.upload_room("", 1_000).await.unwrap();
+        assert_eq!(taken().await, 0);
         for (id, length, expires) in [("a", Some(100), 30), ("b", None, 20), ("c", Some(7), 10), ("d", Some(1), 99)] {
             library.insert_upload(&NewUpload { length, expires, ..upload(id) }, 0).await.unwrap();
         }
         assert!(library.advance_upload("b", 0, 50, "", 20, 1).await.unwrap());
-        assert_eq!(library.open_upload_bytes().await, Ok(158));
+        assert_eq!(taken().await, 158);
         library.receive_upload("c", 0, 7, "", &job("j"), 1).await.unwrap();
-        assert_eq!(library.open_upload_bytes().await, Ok(158));
+        assert_eq!(taken().await, 158);
         let expired = library.expired_uploads(30, 10).await.unwrap();
         assert_eq!(expired.iter().map(|upload| upload.id.as_str()).collect::<Vec<_>>(), ["b", "a"]);
         assert_eq!(library.expired_uploads(30, 1).await.unwrap().len(), 1);
@@ -171,7 +172,7 @@ fn what_is_open_counts_and_what_expires_is_found() {
         library.settle_upload("a", &cancel, UploadState::Cancelled, None, None, 2).await.unwrap();
         assert!(library.delete_upload("b").await.unwrap());
         assert!(!library.delete_upload("b").await.unwrap());
-        assert_eq!(library.open_upload_bytes().await, Ok(8));
+        assert_eq!(taken().await, 8);
         assert_eq!(library.forget_uploads(2).await, Ok(0));
         assert_eq!(library.forget_uploads(3).await, Ok(1));
         assert_eq!(library.upload("a").await, Ok(None));
@@ -226,5 +227,100 @@ fn who_hangs_up_in_the_middle_leaves_nothing_half_done() {
             let job = library.job(&format!("j{}", upload.id)).await.unwrap();
             assert_eq!(job.is_some(), upload.state == UploadState::Received, "{}", upload.id);
         }
+    });
+}
+
+#[test]
+fn a_quota_is_taken_once_however_many_begin_at_a_time() {
+    on_each_engine(async |url| {
+        let handles = [open(url).await, open(url).await];
+        let row = AssetRow { bytes: 37, ..asset("film") };
+        handles[0].put_asset(&row, 0).await.unwrap();
+        let mut beginning = JoinSet::new();
+        for number in 0..12 {
+            let library = handles[number % 2].clone();
+            beginning.spawn(async move { library.begin_upload(&upload(&format!("u{number}")), 637, 1).await });
+        }
+        let begun = beginning.join_all().await;
+        let over = Err(Error::Quota { bytes: 737, limit: 637 });
+        assert_eq!(begun.iter().filter(|begun| **begun == Ok(())).count(), 6);
+        assert_eq!(begun.iter().filter(|begun| **begun == over).count(), 6);
+        assert_eq!(handles[0].upload_room("", 637).await, Ok(0));
+    });
+}
+
+#[test]
+fn what_comes_without_a_length_takes_of_the_quota_as_it_comes_and_counts_once() {
+    on_each_engine(async |url| {
+        let library = open(url).await;
+        library.begin_upload(&upload("known"), 300, 0).await.unwrap();
+        library.begin_upload(&NewUpload { length: None, ..upload("late") }, 300, 0).await.unwrap();
+        let at = async |offset| Upload { offset, ..library.upload("late").await.unwrap().unwrap() };
+        assert_eq!(library.advance_upload_within(&at(150).await, 300, 1).await, Ok(true));
+        let over = Err(Error::Quota { bytes: 301, limit: 300 });
+        assert_eq!(library.advance_upload_within(&at(201).await, 300, 1).await, over);
+        assert_eq!(library.upload("late").await.unwrap().unwrap().offset, 150);
+        // 150 of its bytes are there: they are no reason to refuse the 200 that fit.
+        let row = library.upload("late").await.unwrap().unwrap();
+        assert_eq!(library.reserve_upload_length(&row, 201, 300, 2).await.unwrap_err(), over.unwrap_err());
+        assert_eq!(library.reserve_upload_length(&row, 200, 300, 2).await, Ok(true));
+        assert_eq!(library.upload("late").await.unwrap().unwrap().length, Some(200));
+        assert_eq!(library.upload_room("late", 300).await, Ok(200));
+        assert_eq!(library.begin_upload(&NewUpload { length: None, ..upload("more") }, 300, 3).await, over_by_one());
+        // Without a bound everything fits.
+        library.begin_upload(&upload("more"), 0, 3).await.unwrap();
+    });
+}
+
+fn over_by_one() -> Result<(), Error> {
+    Err(Error::Quota { bytes: 301, limit: 300 })
+}
+
+#[test]
+fn what_is_published_counts_once() {
+    on_each_engine(async |url| {
+        let library = open(url).await;
+        library.insert_upload(&upload("u"), 0).await.unwrap();
+        let row = AssetRow { bytes: 100, ..asset("film") };
+        assert_eq!(library.publish_upload("u", &row, "{}", 1).await, Ok(false));
+        assert_eq!(library.asset("film").await, Ok(None));
+        library.receive_upload("u", 0, 100, "", &job("j"), 1).await.unwrap();
+        assert_eq!(library.publish_upload("u", &row, "{}", 2).await, Ok(true));
+        assert_eq!(library.upload_room("", 300).await, Ok(200));
+        assert_eq!(library.upload("u").await.unwrap().unwrap().state, UploadState::Published);
+    });
+}
+
+#[test]
+fn an_upload_whose_job_is_over_is_found_and_no_other() {
+    on_each_engine(async |url| {
+        let library = open(url).await;
+        for id in ["cancelled", "dead", "gone", "queued"] {
+            library.insert_upload(&upload(id), 0).await.unwrap();
+            library.receive_upload(id, 0, 100, "", &job(&format!("job {id}")), 1).await.unwrap();
+        }
+        assert_eq!(library.stranded_uploads(9).await, Ok(vec![]));
+        for gone in ["job cancelled", "job gone"] {
+            assert!(library.cancel_job(gone, 2).await.unwrap());
+        }
+        let claimed = library.claim_job("w", &["transcode"], LEASE, 2).await.unwrap().unwrap();
+        assert_eq!(claimed.id, "job dead");
+        assert!(library.fail_job("job dead", 1, "w", "no video", None, 3).await.unwrap());
+        let found = library.stranded_uploads(9).await.unwrap();
+        let stranded = |upload: &str, job, reason: Option<&str>| Stranded {
+            upload: upload.into(),
+            job: Some(job),
+            reason: reason.map(Into::into),
+        };
+        let mut expected = [
+            stranded("cancelled", JobState::Cancelled, None),
+            stranded("dead", JobState::Dead, Some("no video")),
+            stranded("gone", JobState::Cancelled, None),
+        ];
+        assert_eq!(found, expected);
+        library.forget_jobs(3).await.unwrap();
+        let found = library.stranded_uploads(9).await.unwrap();
+        (expected[0].job, expected[2].job) = (None, None);
+        assert_eq!(found, expected);
     });
 }

@@ -143,6 +143,16 @@ impl Desk {
         Some((Self::at(Place { root, bucket: None, library }, ""), disk))
     }
 
+    /// The same, with the library on that disk too.
+    pub(crate) fn all_on_disk_of(size: &str) -> Option<(Self, Disk)> {
+        let root = tempfile::tempdir().unwrap();
+        let media = root.path().join("media");
+        std::fs::create_dir(&media).unwrap();
+        let disk = Disk::mount(&media, size)?;
+        let library = format!("sqlite:{}", media.join("library.db").display());
+        Some((Self::at(Place { root, bucket: None, library }, ""), disk))
+    }
+
     /// Over a bucket, with the library at `library`.
     pub(crate) fn far(library: &str, settings: &str) -> Self {
         let root = tempfile::tempdir().unwrap();
@@ -285,9 +295,15 @@ impl Desk {
 
     /// The answer to a creation.
     pub(crate) fn create(&self, length: u64, name: &str, asset: Option<&str>) -> Told {
+        let said: Vec<(&str, &str)> = asset.into_iter().map(|asset| ("asset", asset)).collect();
+        self.create_with(length, name, &said)
+    }
+
+    /// The same, with more metadata.
+    pub(crate) fn create_with(&self, length: u64, name: &str, said: &[(&str, &str)]) -> Told {
         let base64 = |text: &str| self.piped(&["base64", "-w0"], text.as_bytes());
         let mut metadata = format!("Upload-Metadata: filename {}", base64(name));
-        metadata.extend(asset.map(|asset| format!(",asset {}", base64(asset))));
+        metadata.extend(said.iter().map(|(key, value)| format!(",{key} {}", base64(value))));
         let length = format!("Upload-Length: {length}");
         self.curl(&["-X", "POST", "-H", "Tus-Resumable: 1.0.0", "-H", &length, "-H", &metadata], "/api/uploads")
     }

@@ -13,6 +13,8 @@ use crate::store::disk;
 use crate::store::error::Error;
 use crate::store::folder::Folder;
 use crate::store::name::STAGING;
+use crate::store::object::Object;
+use crate::store::shared::Shared;
 use bytes::{Bytes, BytesMut};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
@@ -137,6 +139,16 @@ impl FileDraft {
         place.check(size)?;
         let path = place.path.clone();
         self.folder.on_disk(&path, move |root, _| place.finish(root, &file, size)).await
+    }
+
+    /// What is written, to be read.
+    pub(super) async fn staged(&self, shared: &Arc<Shared>) -> Result<Object, Error> {
+        self.folder.open(&part(&self.place.id), &self.place.path, shared).await
+    }
+
+    /// Where that is.
+    pub(super) fn staged_path(&self) -> PathBuf {
+        self.place.staged(self.folder.root())
     }
 
     fn saved(&self) -> String {

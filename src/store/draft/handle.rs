@@ -6,7 +6,9 @@ use super::saved::Saved;
 use crate::store::Store;
 use crate::store::error::Error;
 use crate::store::name::{is_draft_id, is_plain};
+use crate::store::object::Object;
 use crate::store::tree::Backend;
+use crate::store::writing::file_url;
 use bytes::Bytes;
 
 /// An object that is written piece by piece over any time, by one writer after another, and appears whole or not at all.
@@ -56,6 +58,24 @@ impl Store {
             },
         };
         Ok(Draft(inner))
+    }
+
+    /// The bytes of a draft that are written already, before they are in their place, under the path that they will have.
+    /// `None` where they cannot be read there: an object store shows an object when it is whole.
+    pub async fn staged(&self, draft: &Draft) -> Result<Option<Object>, Error> {
+        match &draft.0 {
+            Inner::File(file) => file.staged(&self.shared).await.map(Some),
+            Inner::Parts(_) | Inner::Done { .. } => Ok(None),
+        }
+    }
+
+    /// The URL of the same bytes, for another program of this machine.
+    #[must_use]
+    pub fn staged_url(&self, draft: &Draft) -> Option<String> {
+        match &draft.0 {
+            Inner::File(file) => file_url(&file.staged_path()),
+            Inner::Parts(_) | Inner::Done { .. } => None,
+        }
     }
 
     /// Removes all that is stored of the draft `id`: one that is not there is no error. What is at `path` stays.
