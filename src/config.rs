@@ -6,12 +6,14 @@
 
 mod build;
 pub mod hosts;
+mod limits;
 mod service;
 mod site;
 mod store;
 mod units;
 
 pub use hosts::Host;
+pub use limits::Limits;
 pub use service::{Database, Ingest, Jobs, Library, OnConflict};
 pub use site::{Gallery, Site};
 pub use store::{Location, Mount, Options, Place, Prefix, Store};
@@ -37,6 +39,8 @@ pub struct Config {
     pub cache: Cache,
     /// What is shown beside the media.
     pub site: Site,
+    /// How much may be made of one asset.
+    pub limits: Limits,
     /// How clients are treated.
     pub http: Http,
     /// The database of uploads, jobs and keys.
@@ -119,6 +123,9 @@ pub struct Http {
     /// How long a client may take nothing of what is sent to it; 100ms to 1h.
     #[serde(deserialize_with = "timeout")]
     pub write_stall: Duration,
+    /// How long a client may send nothing of a body that it announced; 100ms to 1h.
+    #[serde(deserialize_with = "timeout")]
+    pub read_stall: Duration,
     /// How long requests under way may take after SIGTERM; 0s to 1h.
     #[serde(deserialize_with = "drain")]
     pub drain: Duration,
@@ -132,8 +139,8 @@ pub struct Http {
     /// 1024GiB.
     #[serde(deserialize_with = "memory")]
     pub frames: Size,
-    /// Bytes a second that a client must take of what is sent to it, once it has kept it waiting for 20 s; 0B to 1GiB,
-    /// 0B asks none.
+    /// Bytes a second that a client must take of an answer, or send of a body, once it has kept the server waiting for
+    /// 20 s; 0B to 1GiB, 0B asks none.
     #[serde(deserialize_with = "rate")]
     pub minimum_rate: Size,
     /// Whether answers say in `Server-Timing` what they waited for, in milliseconds.
@@ -153,6 +160,10 @@ pub struct Log {
     pub level: Level,
     /// How lines are written.
     pub format: LogFormat,
+    /// How each answer is logged.
+    pub access: AccessFormat,
+    /// The file that lines of answers are appended to; standard output where empty.
+    pub access_file: PathBuf,
 }
 
 /// How log lines are written.
@@ -163,6 +174,19 @@ pub enum LogFormat {
     #[default]
     Text,
     /// For programs: one JSON object on each line.
+    Json,
+}
+
+/// How each answer is logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AccessFormat {
+    /// Not at all.
+    #[default]
+    Off,
+    /// Combined log format, as other web servers write it.
+    Combined,
+    /// An object for each line.
     Json,
 }
 
@@ -278,6 +302,7 @@ impl Default for Http {
             connections: 10_000,
             header_timeout: Duration::from_secs(10),
             write_stall: Duration::from_secs(20),
+            read_stall: Duration::from_secs(20),
             drain: Duration::from_secs(10),
             manifest_max_age: Duration::from_secs(2),
             unsent: Size(512 << 10),

@@ -24,6 +24,7 @@ pub(super) struct Builder {
     pub(super) store: Store,
     pub(super) movies: Arc<Movies>,
     pub(super) settings: plan::Settings,
+    pub(super) limits: plan::Limits,
     pub(super) metrics: Arc<Metrics>,
 }
 
@@ -79,7 +80,8 @@ impl Builder {
 
     async fn plan(&self, found: &Found, files: &[AssetFile]) -> Result<Arc<Plan>, Error> {
         let sources: Vec<Source> = files.iter().map(|file| source(found, file)).collect();
-        let wanted = Wanted { reference: reference(found, &sources), sources, settings: self.settings };
+        let wanted =
+            Wanted { reference: reference(found, &sources), sources, settings: self.settings, limits: self.limits };
         let objects: Vec<&Object> = files.iter().map(|file| &file.object).collect();
         let start = Instant::now();
         let planned = self.movies.plan(&objects, wanted).await;

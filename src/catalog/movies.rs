@@ -2,15 +2,15 @@
 
 use super::error::{Error, Reason};
 use super::places::Places;
-use crate::cache::{Cache, Limits, Lost};
+use crate::cache::{Cache, Governor, Limits, Lost};
 use crate::demux::{self, Probe, Step};
-use crate::media::{ByteRange, Missing, Movie, u64_from_usize};
+use crate::media::{ByteRange, Damage, Missing, Movie, u64_from_usize};
 use crate::metrics::{Kept, Metrics, Stage};
 use crate::plan::{self, Plan, Refusal, Source};
 use crate::store::{Object, Stamp, Store};
 use bytes::Bytes;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
@@ -33,6 +33,9 @@ const TRIES: u32 = 4;
 /// What a movie takes beside its indexes.
 const MOVIE_BYTES: u64 = 2_048;
 
+/// How long an asset waits for room to be planned in.
+const PLANNING_WAIT: Duration = Duration::from_secs(10);
+
 /// A movie, or why the file is none: both are true as long as the file does not change.
 type Read = Result<Arc<Movie>, Reason>;
 
@@ -45,11 +48,13 @@ pub(super) struct Movies {
     /// What is being kept there.
     keeping: TaskTracker,
     turns: Arc<Semaphore>,
+    /// Room for plans that are being made.
+    planning: Governor,
     metrics: Arc<Metrics>,
 }
 
 impl Movies {
-    /// Keeps `capacity` bytes of them.
+    /// Keeps `capacity` bytes of them; plans that are being made take a quarter as much beside them.
     pub(super) fn new(store: Store, capacity: u64, metrics: Arc<Metrics>) -> Self {
         let limits = Limits { capacity, largest: capacity };
         let kept = Cache::new(limits, weigh_read, Arc::clone(&metrics));
@@ -59,6 +64,7 @@ impl Movies {
             places: Places::default(),
             keeping: TaskTracker::new(),
             turns: Arc::new(Semaphore::new(AT_ONCE)),
+            planning: Governor::new(capacity / 4, PLANNING_WAIT),
             metrics,
         }
     }
@@ -144,9 +150,18 @@ impl Movies {
 
     /// Plans `sources`, which are what `objects` hold: as it was kept, else by looking at all samples.
     pub(super) async fn plan(&self, objects: &[&Object], wanted: Wanted) -> Result<Result<Arc<Plan>, Refusal>, Error> {
+        let bytes = match wanted.limits.estimate(&wanted.sources, wanted.settings) {
+            Ok(bytes) => bytes,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let room = self.planning.enter(bytes).await;
+        let _room = room.map_err(|shed| Error::Interrupted(format!("no room to plan it in: {shed}")))?;
         let key = Places::plan_key(objects.iter().copied(), wanted.settings);
         let asked = wanted.clone();
-        let thaw = move |bytes: &Bytes| Plan::thaw(&asked.sources, asked.reference, asked.settings, bytes);
+        let thaw = move |bytes: &Bytes| {
+            let plan = Plan::thaw(&asked.sources, asked.reference, asked.settings, bytes)?;
+            if asked.limits.admits(&plan) { Ok(plan) } else { Err(Damage::Value("number of segments")) }
+        };
         if let Some(plan) = self.places.plan(key, thaw).await {
             return Ok(Ok(Arc::new(plan)));
         }
@@ -169,11 +184,12 @@ pub(super) struct Wanted {
     pub(super) sources: Vec<Source>,
     pub(super) reference: usize,
     pub(super) settings: plan::Settings,
+    pub(super) limits: plan::Limits,
 }
 
 impl Wanted {
     fn plan(&self) -> Result<Plan, Refusal> {
-        Plan::new(&self.sources, self.reference, self.settings)
+        Plan::within(&self.sources, self.reference, self.settings, self.limits)
     }
 }
 

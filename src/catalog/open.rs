@@ -63,6 +63,8 @@ pub struct Settings {
     pub open_files: u64,
     /// What cuts depend on.
     pub plan: plan::Settings,
+    /// How much may be made of one asset; of `bytes`, the half of `index_bytes` at most.
+    pub limits: plan::Limits,
 }
 
 impl Settings {
@@ -72,7 +74,15 @@ impl Settings {
     pub const fn new(plan: plan::Settings) -> Self {
         let moment = Duration::from_secs(2);
         let refresh_remote = Duration::from_secs(30);
-        Self { refresh: moment, refresh_remote, settle: moment, index_bytes: 256 << 20, open_files: 512, plan }
+        Self {
+            refresh: moment,
+            refresh_remote,
+            settle: moment,
+            index_bytes: 256 << 20,
+            open_files: 512,
+            plan,
+            limits: plan::Limits::DEFAULT,
+        }
     }
 }
 
@@ -143,7 +153,13 @@ impl Catalog {
         let movies = Arc::new(movies.with(places));
         let inner = Inner {
             folders: Folders::new(store.clone(), Arc::clone(&movies), settings.settle),
-            builder: Builder { store: store.clone(), movies, settings: settings.plan, metrics },
+            builder: Builder {
+                store: store.clone(),
+                movies,
+                settings: settings.plan,
+                limits: limits(settings),
+                metrics,
+            },
             kept: kept(settings),
             makers: Makers::default(),
             history: History::default(),
@@ -449,6 +465,11 @@ impl Kept {
     }
 }
 
+fn limits(settings: Settings) -> plan::Limits {
+    let plan::Limits { segments, tracks, bytes } = settings.limits;
+    plan::Limits { segments, tracks, bytes: bytes.min(settings.index_bytes / 2) }
+}
+
 /// Bounded by bytes and by open files: a file weighs at least its share of the bytes.
 fn kept(settings: Settings) -> moka::future::Cache<AssetId, Kept> {
     let capacity = (settings.index_bytes / 2).max(1);
@@ -457,7 +478,9 @@ fn kept(settings: Settings) -> moka::future::Cache<AssetId, Kept> {
         .max_capacity(capacity)
         .weigher(move |_: &AssetId, kept: &Kept| {
             let weight = kept.result.as_ref().map_or(share.min(1_024), |asset| {
-                asset.files.iter().fold(0_u64, |sum, file| sum.saturating_add(movies::weigh(&file.movie).max(share)))
+                asset.files.iter().fold(asset.plan.heap_bytes(), |sum, file| {
+                    sum.saturating_add(movies::weigh(&file.movie).max(share))
+                })
             });
             u32::try_from(weight.min(capacity)).unwrap_or(u32::MAX)
         })

@@ -3,6 +3,7 @@
 use super::content::Wish;
 use super::error::Error;
 use super::gallery::AT_ONCE;
+use super::printing::{Bounds, Printing};
 use super::reply::{PLAYLIST, Reply, entry, stored};
 use super::stages::Stages;
 use super::standing::{Standing, keeping};
@@ -10,7 +11,7 @@ use crate::cache::{Bodies, Cache, Governor, Limits};
 use crate::catalog::{self, Asset, Catalog, Lasting};
 use crate::config::Config;
 use crate::manifest::{Text, TsManifests};
-use crate::media::{AssetId, TrackName, Version, u64_from_usize};
+use crate::media::{AssetId, TrackName, Version, u64_from_usize, usize_from_u32};
 use crate::metrics::{Kept, Metrics};
 use crate::mux::Transport;
 use crate::plan;
@@ -37,6 +38,8 @@ pub struct Settings {
     pub sendfile: bool,
     /// Whether stored files are given out as they are.
     pub files: bool,
+    /// How large manifests may be.
+    pub bounds: Bounds,
 }
 
 /// Segments of which ranges were asked for lately: how many are remembered, and how long.
@@ -61,6 +64,7 @@ pub struct Origin {
     pub(super) ts_manifests: Cache<(AssetId, Version), Arc<TsManifests>, Error>,
     /// By the program's version.
     pub(super) transports: Cache<Version, Arc<Transport>, Error>,
+    pub(super) printing: Printing,
     /// Segments that are sent as they stand in their files; `None` where none is.
     pub(super) standing: Option<moka::sync::Cache<SegmentKey, Arc<Standing>>>,
     /// Whether stored files are given out as they are.
@@ -122,6 +126,11 @@ pub fn catalog(config: &Config, metrics: Arc<Metrics>) -> Result<Catalog, store:
         refresh_remote: config.store.refresh_remote,
         settle: config.store.settle,
         index_bytes: config.cache.indexes.bytes(),
+        limits: plan::Limits {
+            segments: config.limits.segments,
+            tracks: config.limits.tracks,
+            ..plan::Limits::default()
+        },
         ..catalog::Settings::new(plan::Settings { target_millis })
     };
     let folder = &config.cache.index_folder;
@@ -155,6 +164,10 @@ impl Origin {
             making_wait: config.cache.making_wait,
             sendfile: config.store.sendfile,
             files: config.site.files,
+            bounds: Bounds {
+                variants: usize_from_u32(config.limits.variants),
+                bytes: config.limits.manifest_bytes.bytes(),
+            },
         };
         Ok(Arc::new(Self::new(catalog, settings, metrics)))
     }
@@ -173,15 +186,30 @@ impl Origin {
         // One budget: half for what most players ask, the rest for MPEG-TS, its playlists and its layouts.
         let (half, quarter) = (settings.manifest_bytes / 2, settings.manifest_bytes / 4);
         let weigh = |text: &Text| u64_from_usize(text.text.len());
-        let manifests = Cache::new(Limits::of_bodies(half), weigh, Arc::clone(&metrics));
-        let of_ts = Limits::of_bodies(quarter);
+        let whole = |capacity| Limits { capacity, largest: capacity };
+        let manifests = Cache::new(whole(half), weigh, Arc::clone(&metrics));
+        let of_ts = whole(quarter);
         let ts_manifests = Cache::new(of_ts, |texts: &Arc<TsManifests>| texts.bytes(), Arc::clone(&metrics));
         let weigh = |transport: &Arc<Transport>| u64_from_usize(transport.heap_bytes());
         let transports = Cache::new(of_ts, weigh, Arc::clone(&metrics));
         let walked = moka::sync::Cache::builder().max_capacity(WALKS).time_to_live(WALK_AGE).build();
         let standing = settings.sendfile.then(|| keeping(settings.segment_bytes));
         let (files, cards) = (settings.files, Semaphore::new(AT_ONCE));
-        Self { catalog, segments, ranged, walked, manifests, ts_manifests, transports, standing, files, cards, metrics }
+        let printing = Printing::new(settings.bounds, quarter);
+        Self {
+            catalog,
+            segments,
+            ranged,
+            walked,
+            manifests,
+            ts_manifests,
+            transports,
+            printing,
+            standing,
+            files,
+            cards,
+            metrics,
+        }
     }
 
     /// Answers `route` for who has this `wish`, and says in `stages` what it passed on the way.

@@ -9,10 +9,11 @@ use super::segment::{Of, Segment};
 use super::stages::Stages;
 use crate::catalog::Asset;
 use crate::manifest::Text;
-use crate::media::{MediaKind, TrackName, Version};
+use crate::media::{MediaKind, TrackName, Version, u64_from_usize};
 use crate::metrics::{Kept, Outcome};
 use crate::mux;
-use crate::route::Part;
+use crate::plan::{Plan, Planned};
+use crate::route::{Part, Segments};
 use std::sync::Arc;
 
 impl Origin {
@@ -61,19 +62,58 @@ impl Origin {
             }
         }
         let (id, plan) = (asset.id.clone(), Arc::clone(&asset.plan));
+        let printing = self.printing.clone();
         let make = async move {
-            match which {
-                Manifest::Hls => Ok(Text::multivariant_playlist(&id, &plan, &versions)),
-                Manifest::Dash => Ok(Text::dash_manifest(&id, &plan)),
-                Manifest::Playlist(at) => {
-                    let track = plan.tracks().get(at).ok_or(Error::NotFound)?;
-                    Ok(Text::media_playlist(&id, &plan, track))
-                }
-            }
+            let about = about(&plan, which);
+            let bounds = printing.clone();
+            let print = move || {
+                let text = match which {
+                    Manifest::Hls => Text::multivariant_playlist(&id, &plan, &versions),
+                    Manifest::Dash => Text::dash_manifest(&id, &plan),
+                    Manifest::Playlist(at) => {
+                        let track = plan.tracks().get(at).ok_or(Error::NotFound)?;
+                        Text::media_playlist(&id, &plan, track)
+                    }
+                };
+                bounds.check(&text)?;
+                Ok(text)
+            };
+            printing.print(about, about, print).await
         };
         // In a box: whoever finds it made has no room for the making.
         let looked = Box::pin(self.manifests.get_or_make(key, Kept::Manifest, make)).await?;
         self.tell_manifests();
         Ok(looked)
     }
+}
+
+/// Bytes of what is said of a track beside its segments.
+const TRACK: usize = 512;
+
+/// Bytes of a line of a playlist that names a segment, and of an entry of a DASH timeline.
+const LINE: usize = "#EXTINF:6.006,\n\n".len();
+const ENTRY: usize = "<S d=\"540540\" r=\"1\"/>".len();
+
+/// Bytes of a manifest of `plan`, estimated before it is printed.
+fn about(plan: &Plan, which: Manifest) -> u64 {
+    let tracks = plan.tracks();
+    let bytes = match which {
+        // Each video with each group of audio, where every track of audio is its own.
+        Manifest::Hls => {
+            let videos = plan.of_kind(MediaKind::Video).count();
+            TRACK * (tracks.len() + videos * (tracks.len() - videos))
+        }
+        Manifest::Dash => tracks.iter().map(|track| TRACK + ENTRY * runs(track)).sum(),
+        Manifest::Playlist(at) => tracks.get(at).map_or(0, |track| {
+            let names = Segments::of_track(track.version, &track.name);
+            TRACK + (LINE + names.about()) * track.segments.len()
+        }),
+    };
+    u64_from_usize(bytes)
+}
+
+/// Segments of `track` that last as long as the one before, counted once.
+fn runs(track: &Planned) -> usize {
+    let pairs = track.segments.iter().zip(track.segments.iter().skip(1));
+    1 + pairs.filter(|(before, segment)| before.span != segment.span).count()
 }

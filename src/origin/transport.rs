@@ -8,7 +8,7 @@ use super::segment::{Of, Segment};
 use super::stages::Stages;
 use crate::catalog::Asset;
 use crate::manifest::{Lineup, TsManifests};
-use crate::media::{TrackName, Version};
+use crate::media::{TrackName, Version, u64_from_usize};
 use crate::metrics::{Kept, Outcome};
 use crate::mux::Transport;
 use crate::plan::{Plan, Planned, Streams};
@@ -38,6 +38,9 @@ pub(super) fn streams_at(plan: &Plan, (first, second): (usize, Option<usize>)) -
         Some(second) => Streams::muxed(first, plan.tracks().get(second)?),
     }
 }
+
+/// Bytes of the lines of a playlist that are about one segment.
+const LINE: usize = 80;
 
 impl Origin {
     /// `None` when `asset` has no such program in that version.
@@ -85,7 +88,18 @@ impl Origin {
             transports.push(self.transport(asset, places).await?);
         }
         let (id, plan) = (asset.id.clone(), Arc::clone(&asset.plan));
-        let make = async move { Ok(Arc::new(TsManifests::new(&id, &Lineup::new(&plan)?, &transports))) };
+        let printing = self.printing.clone();
+        let make = async move {
+            let sizes = || transports.iter().map(|transport| LINE * (1 + transport.program().slices().len()));
+            let (largest, all) = (sizes().max().unwrap_or(0), sizes().sum());
+            let bounds = printing.clone();
+            let print = move || {
+                let manifests = TsManifests::new(&id, &Lineup::new(&plan)?, &transports);
+                bounds.check(&manifests.entry)?;
+                Ok(Arc::new(manifests))
+            };
+            printing.print(u64_from_usize(largest), u64_from_usize(all), print).await
+        };
         let looked = Box::pin(self.ts_manifests.get_or_make(key, Kept::Manifest, make)).await?;
         self.tell_manifests();
         Ok(looked)

@@ -5,7 +5,7 @@
 //! a rung by its own keyframe within half a frame of each cut, audio by its first frame not before it.
 
 use super::timeline::Timeline;
-use crate::media::{Moment, Ticks, near_partition_point};
+use crate::media::{Moment, Ticks, near_partition_point, u32_from_usize};
 use std::cmp::Ordering;
 use std::ops::Range;
 
@@ -14,9 +14,16 @@ use std::ops::Range;
 pub(super) struct Grid {
     /// The segment target, in milliseconds.
     pub(super) target_millis: u32,
+    /// How many segments a track may have: cutting stops at the first one too many.
+    pub(super) segments: u32,
 }
 
 impl Grid {
+    /// Whether `cuts` make more segments than a track may have.
+    pub(super) fn is_exceeded(self, cuts: &[u32]) -> bool {
+        u32_from_usize(cuts.len()) > self.segments
+    }
+
     /// Line `k`: `k` × target.
     fn line(self, k: u32) -> Moment {
         Moment::from_millis(i64::from(k) * i64::from(self.target_millis))
@@ -60,6 +67,9 @@ pub(super) fn at_keyframes(video: &Timeline, grid: Grid) -> Cuts {
         };
         if cuts.last().is_some_and(|cut| *cut < nearest) {
             cuts.push(nearest);
+        }
+        if grid.is_exceeded(&cuts) {
+            break;
         }
         // The lines that this keyframe is the nearest to need no look: go on behind the last of them.
         let Some((_, next)) = later.filter(|_| nearest < last) else { break };
@@ -107,6 +117,9 @@ pub(super) fn follow(audio: &Timeline, moments: &[Moment], video_end: Moment, gr
     let mut k = grid.first_line_from(video_end).max(1);
     while let Some(number) = audio.first_sync_at(grid.line(k)) {
         push_behind(&mut cuts, Some(number));
+        if grid.is_exceeded(&cuts) {
+            break;
+        }
         // A frame longer than the target covers several lines: go on behind it.
         let next = audio.presented(number).at(audio.timescale());
         let Some(further) = k.checked_add(1) else { break };

@@ -2,6 +2,7 @@
 
 use super::cuts::{self, Cuts, Grid};
 use super::error::Refusal;
+use super::limits::Limits;
 use super::segments::{self, Opening, Segment};
 use super::start;
 use super::timeline::Timeline;
@@ -83,7 +84,13 @@ impl Plan {
     /// Plans `sources`, the start and the cuts set by the one at `reference`: by its first video track; by its first
     /// track where it has no video.
     pub fn new(sources: &[Source], reference: usize, settings: Settings) -> Result<Self, Refusal> {
-        let grid = Grid { target_millis: settings.target_millis };
+        Self::within(sources, reference, settings, Limits::default())
+    }
+
+    /// The same within other bounds than the default ones.
+    pub fn within(sources: &[Source], reference: usize, settings: Settings, limits: Limits) -> Result<Self, Refusal> {
+        limits.estimate(sources, settings)?;
+        let grid = Grid { target_millis: settings.target_millis, segments: limits.segments };
         let leader = sources.get(reference).ok_or(Refusal::Nothing)?;
         let first = |track: &Track, shift: Moment| Some(start::first_served(track, shift));
         let shift = start::asset_shift(&leader.movie, first).unwrap_or(Moment::ZERO);
@@ -95,7 +102,9 @@ impl Plan {
                 timelines.push(Timeline::new(source, at, (shift, start::first_served(track, shift)))?);
             }
             let end = timelines.iter().map(end_of).fold(guide.end, Moment::max);
-            tracks.extend(timelines.into_iter().map(|timeline| Planned::new(source, timeline, (&guide, end))));
+            for timeline in timelines {
+                tracks.push(Planned::new(source, timeline, (&guide, end))?);
+            }
         }
         Self::of(tracks, settings, &[])
     }
@@ -192,7 +201,7 @@ impl Guide {
 
 impl Planned {
     /// A track of `source`, cut as the guide says; its file's and the guide's last track end at `end`.
-    fn new(source: &Source, timeline: Timeline, (guide, end): (&Guide, Moment)) -> Self {
+    fn new(source: &Source, timeline: Timeline, (guide, end): (&Guide, Moment)) -> Result<Self, Refusal> {
         let track = timeline.track();
         let (cuts, alignment) = match track.kind {
             Kind::Video(_) => {
@@ -205,9 +214,12 @@ impl Planned {
                 (cuts::follow(&timeline, &guide.moments, guide.video_end, guide.grid), Alignment::Aligned)
             }
         };
+        if guide.grid.is_exceeded(&cuts) {
+            return Err(Refusal::Segments { file: source.file.clone(), track: track.id, limit: guide.grid.segments });
+        }
         let timeline = timeline.held(end);
         let segments = segments::weighed(&timeline, segments::between(&timeline, &cuts));
-        Self::of(source, timeline, guide.content, Division { cuts, segments, alignment, kept: false })
+        Ok(Self::of(source, timeline, guide.content, Division { cuts, segments, alignment, kept: false }))
     }
 
     /// A track of `source` that was divided; `content` is the reference's.

@@ -87,7 +87,7 @@ impl<'a> Streams<'a> {
     pub fn program(&self, target_millis: u32) -> Program {
         let end = self.tracks().map(Planned::end).max().unwrap_or(Moment::ZERO);
         let slices = match (self.video(), self.audio()) {
-            (Some(video), Some(audio)) => muxed(video, audio, Grid { target_millis }),
+            (Some(video), Some(audio)) => muxed(video, audio, Grid { target_millis, segments: u32::MAX }),
             (Some(video), None) => of_segments(video, |samples| (samples, 0..0)),
             (None, _) => of_segments(self.first, |samples| (0..0, samples)),
         };

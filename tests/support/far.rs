@@ -112,6 +112,7 @@ impl Site {
             making_wait: Duration::from_secs(5),
             sendfile: false,
             files: true,
+            bounds: origin::Bounds::default(),
         };
         let origin = Arc::new(Origin::new(catalog, settings, Arc::clone(&metrics)));
         let mut config = Config::default();
@@ -120,7 +121,7 @@ impl Site {
         let server = Server::bind(&config).unwrap();
         let (public, private) = server.addresses().unwrap();
         let stop = CancellationToken::new();
-        runtime().spawn(server.run(Desks { origin, metrics, api: None, uploads: None }, stop.clone()));
+        runtime().spawn(server.run(Desks { origin, metrics, api: None, uploads: None, access: None }, stop.clone()));
         Self { public, private, stop }
     }
 

@@ -1,0 +1,114 @@
+//! Manifests are printed within bounds. A text that would be too large is refused by name. A large one is printed on a
+//! thread that may take long, once there is room for it, so that neither other answers nor memory suffer.
+
+use super::error::Error;
+use crate::cache::Governor;
+use crate::manifest::Text;
+use crate::media::u64_from_usize;
+use std::time::Duration;
+
+/// Bytes of a text that takes less than a millisecond to print.
+const INLINE: u64 = 32 << 10;
+
+/// How long a large text waits for room to be printed in.
+const WAIT: Duration = Duration::from_secs(10);
+
+/// What begins the lines that count as variants (RFC 8216 §4.3.4.2).
+const VARIANT: &[u8] = b"#EXT-X-STREAM-INF:";
+
+/// How large manifests may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// Variants of a multivariant playlist.
+    pub variants: usize,
+    /// Bytes of one text.
+    pub bytes: u64,
+}
+
+impl Default for Bounds {
+    /// 1,000 variants, 8 MiB.
+    fn default() -> Self {
+        Self { variants: 1_000, bytes: 8 << 20 }
+    }
+}
+
+/// Prints manifests. Clones share their room.
+#[derive(Debug, Clone)]
+pub(super) struct Printing {
+    bounds: Bounds,
+    room: Governor,
+}
+
+impl Printing {
+    /// Within `bounds`; texts that are being printed take `room` bytes together.
+    pub(super) fn new(bounds: Bounds, room: u64) -> Self {
+        Self { bounds, room: Governor::new(room, WAIT) }
+    }
+
+    /// What `print` makes: texts of `largest` bytes at most and `all` together, as estimated.
+    pub(super) async fn print<T: Send + 'static>(
+        &self,
+        largest: u64,
+        all: u64,
+        print: impl FnOnce() -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        if largest > self.bounds.bytes {
+            return Err(self.too_large(largest));
+        }
+        if all <= INLINE {
+            return print();
+        }
+        let room = self.room.enter(all).await;
+        let room = room.map_err(|shed| Error::Interrupted(format!("no room to print a manifest in: {shed}")))?;
+        let printed = tokio::task::spawn_blocking(move || {
+            let _room = room;
+            print()
+        });
+        printed.await.unwrap_or_else(|_| Err(Error::Interrupted("printing a manifest was given up".into())))
+    }
+
+    /// Whether `text` keeps the bounds; why it is refused where not.
+    pub(super) fn check(&self, text: &Text) -> Result<(), Error> {
+        let bytes = u64_from_usize(text.text.len());
+        if bytes > self.bounds.bytes {
+            return Err(self.too_large(bytes));
+        }
+        let variants = text.text.split(|byte| *byte == b'\n').filter(|line| line.starts_with(VARIANT)).count();
+        if variants > self.bounds.variants {
+            let limit = self.bounds.variants;
+            return Err(Error::Unplayable(format!(
+                "its playlist would have {variants} variants; {limit} are allowed (`limits.variants`)"
+            )));
+        }
+        Ok(())
+    }
+
+    fn too_large(&self, bytes: u64) -> Error {
+        let limit = self.bounds.bytes;
+        Error::Unplayable(format!(
+            "its manifest would have about {bytes} bytes; {limit} are allowed (`limits.manifest_bytes`)"
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Bounds, INLINE, Printing};
+    use std::thread;
+
+    #[tokio::test]
+    async fn only_a_large_text_is_printed_on_a_thread_of_its_own() {
+        let printing = Printing::new(Bounds { variants: 1, bytes: 1 << 20 }, 1 << 20);
+        let here = thread::current().id();
+        let printed_here = async |bytes| {
+            let place = printing.print(bytes, bytes, || Ok(thread::current().id())).await;
+            place.map(|place| place == here).map_err(|error| error.to_string())
+        };
+        assert_eq!(printed_here(INLINE).await, Ok(true));
+        assert_eq!(printed_here(INLINE + 1).await, Ok(false));
+        assert_eq!(
+            printed_here((1 << 20) + 1).await,
+            Err("its manifest would have about 1048577 bytes; 1048576 are allowed (`limits.manifest_bytes`)".into())
+        );
+    }
+}
