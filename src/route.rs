@@ -16,12 +16,29 @@
 //! names nothing else, so a rendition that joins an asset changes no other track's URL. Law: `parse(print(r)) = r`.
 
 use crate::media::{AssetId, MediaKind, TrackName, Version};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, percent_encode, utf8_percent_encode};
 use std::borrow::Cow;
 use std::fmt;
 
-/// All but RFC 3986's unreserved characters is encoded: `$`, which DASH templates use, too.
-const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+/// What is encoded: what a path may not have as it is (RFC 3986 §3.3), and `$`, which DASH templates use. Browsers and
+/// proxies leave the rest as it is, so that what they send is what is printed here.
+const ENCODED: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'$')
+    .add(b'%')
+    .add(b'<')
+    .add(b'>')
+    .add(b'?')
+    .add(b'[')
+    .add(b'\\')
+    .add(b']')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
 
 /// What a path names.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -101,6 +118,15 @@ impl Route {
         }
     }
 
+    /// Whether it is what people ask for, under the name of its asset: no part of one version.
+    #[must_use]
+    pub const fn is_entry(&self) -> bool {
+        match self {
+            Self::Hls(_) | Self::Dash(_) | Self::Ts(_) | Self::File(..) => true,
+            Self::Track(..) | Self::Program(..) => false,
+        }
+    }
+
     /// The asset it is of.
     #[must_use]
     pub const fn asset(&self) -> &AssetId {
@@ -126,6 +152,28 @@ impl Route {
         let up = if matches!(self, Self::Program(_, _, ProgramName::Muxed(..), _)) { "../../../" } else { "../../" };
         format!("{up}{}", Below(self))
     }
+}
+
+/// Whether `path` is spelled as it is printed: a percent-encoding stands only for what has to be encoded, in upper-case
+/// digits. Brackets and the like may stand unencoded all the same: browsers and proxies send them so.
+#[must_use]
+pub fn is_canonical(path: &str) -> bool {
+    let (plain, encoded) = path.split_once('%').map_or((path, None), |(plain, rest)| (plain, Some(rest)));
+    plain.bytes().all(|byte| byte.is_ascii_graphic())
+        && encoded.is_none_or(|rest| {
+            rest.split('%').all(|part| {
+                part.split_at_checked(2).is_some_and(|(digits, plain)| {
+                    has_to_be_encoded(digits) && plain.bytes().all(|byte| byte.is_ascii_graphic())
+                })
+            })
+        })
+}
+
+/// Whether these two digits stand for a byte that is printed encoded.
+fn has_to_be_encoded(digits: &str) -> bool {
+    let upper = digits.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'A'..=b'F'));
+    let byte = u8::from_str_radix(digits, 16).ok().filter(|_| upper);
+    byte.is_some_and(|byte| percent_encode(&[byte], ENCODED).any(|text| text.starts_with('%')))
 }
 
 /// The references to segments from the media playlist that lists them: what [`Route::from_playlist`] prints of each,
@@ -298,9 +346,9 @@ fn is_file(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Part, ProgramName, ProgramPart, Route, Segments};
+    use super::{Part, ProgramName, ProgramPart, Route, Segments, is_canonical};
     use crate::media::{AssetId, MediaKind, TrackName, Version};
-    use proptest::prelude::{Just, Strategy, any, prop_assert_eq, prop_oneof, proptest};
+    use proptest::prelude::{Just, Strategy, any, prop_assert, prop_assert_eq, prop_oneof, proptest};
 
     fn routes() -> impl Strategy<Value = Route> {
         let asset = "[^~./\\\\\\p{C}][^/\\\\\\p{C}]{0,8}(/[^~./\\\\\\p{C}][^/\\\\\\p{C}]{0,8}){0,2}"
@@ -331,7 +379,9 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_printed_is_parsed(route in routes()) {
-            prop_assert_eq!(Route::parse(&route.to_string()), Some(route));
+            let path = route.to_string();
+            prop_assert!(is_canonical(&path));
+            prop_assert_eq!(Route::parse(&path), Some(route));
         }
 
         #[test]
@@ -391,6 +441,18 @@ mod tests {
             "/vod/.a/index.m3u8",
         ] {
             assert_eq!(Route::parse(path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_path_has_one_spelling() {
+        for path in ["/vod/film%20(2019)!/index.m3u8", "/vod/%C3%BC/a+b&c/index.mpd", "/vod/a[1]/index.mpd"] {
+            assert!(is_canonical(path), "{path}");
+        }
+        for path in
+            ["/vod/%61/index.m3u8", "/vod/a%28b%29/x", "/vod/%c3%bc/x", "/vod/%7Ea/x", "/vod/\u{fc}/x", "/%", "/%2"]
+        {
+            assert!(!is_canonical(path), "{path}");
         }
     }
 

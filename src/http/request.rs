@@ -60,7 +60,17 @@ pub(super) fn has_right_host(request: &Parts) -> bool {
 /// `host[:port]`; empty where the target has no authority (RFC 9110 §7.2). A comma would be two that someone joined.
 fn is_host(value: &HeaderValue) -> bool {
     let bytes = value.as_bytes();
-    bytes.is_empty() || (!bytes.iter().any(|byte| b"@,".contains(byte)) && Authority::try_from(bytes).is_ok())
+    if bytes.is_empty() {
+        return true;
+    }
+    let authority = Authority::try_from(bytes).ok().filter(|_| !bytes.iter().any(|byte| b"@,".contains(byte)));
+    authority.is_some_and(|authority| has_right_port(&authority))
+}
+
+/// RFC 3986 §3.2.3: digits, or none behind the colon; those of a port that TCP has.
+fn has_right_port(authority: &Authority) -> bool {
+    let behind = authority.as_str().strip_prefix(authority.host()).unwrap_or_default();
+    behind.strip_prefix(':').is_none_or(|port| port.is_empty() || port.parse::<u16>().is_ok())
 }
 
 impl From<Refusal> for Problem {
@@ -101,10 +111,10 @@ mod tests {
 
     #[test]
     fn one_host_that_is_one_is_needed() {
-        for host in ["", "h", "h:80", "127.0.0.1:8080", "[::1]:80", "xn--bcher-kva.example"] {
+        for host in ["", "h", "h:80", "h:65535", "h:", "127.0.0.1:8080", "[::1]:80", "xn--bcher-kva.example"] {
             assert_eq!(of("GET", &[("host", host)]), None, "{host}");
         }
-        for host in ["a b", "a,b", "user@h", "h/path", "h:port:x"] {
+        for host in ["a b", "a,b", "user@h", "h/path", "h:port:x", "h:999999", "h:65536", "[::1]:99999", "h:+1"] {
             assert_eq!(of("GET", &[("host", host)]), Some(Refusal::Host), "{host}");
         }
         assert_eq!(of("GET", &[]), Some(Refusal::Host));

@@ -109,3 +109,17 @@ fn a_query_of_8_kib_is_none_of_our_business() {
     let server = shared();
     assert_eq!(server.get(&format!("{}?CMCD={}", URLS.entry, "a".repeat(8_000)), "").status, 200);
 }
+
+#[test]
+fn a_path_that_is_spelled_otherwise_leads_to_its_one_spelling_or_nowhere() {
+    let server = shared();
+    let moved = |path: &str| {
+        let answer = server.get(path, "");
+        (answer.status, answer.header("location").map(String::from))
+    };
+    assert_eq!(moved("/vod/n%61tural/index.m3u8?a=b"), (301, Some("../../natural/index.m3u8?a=b".into())));
+    assert_eq!(moved("/vod/natural/index%2Em3u8"), (301, Some("../../natural/index.m3u8".into())));
+    assert_eq!(moved("/vod/natural/%66iles/360p.mp4"), (301, Some("../../../natural/files/360p.mp4".into())));
+    assert_problem(&server.get(&URLS.segment.replacen('n', "%6e", 1), ""), 404);
+    assert_problem(&server.get(&URLS.segment.replace(".m4s", ".%6D4s"), ""), 404);
+}
