@@ -13,6 +13,7 @@ pub mod remote;
 mod report;
 pub mod serve;
 mod service;
+mod signals;
 pub mod trial;
 pub mod worker;
 

@@ -6,25 +6,22 @@ use super::args::ServeArgs;
 use super::log;
 use super::plain::plain;
 use super::service::Service;
+use super::signals::StopSignals;
 use crate::config::Config;
-use crate::http::{Desks, Server};
+use crate::http::{AccessLog, Desks, Server};
 use crate::media::u64_from_usize;
 use crate::metrics::Metrics;
 use crate::origin::Origin;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::error::Error;
 use std::io::{Write, stdout};
-use std::process::{ExitCode, exit};
+use std::process::ExitCode;
 use std::sync::Arc;
 use tokio::runtime::Runtime;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 /// What a start that fails exits with.
 const REFUSED: u8 = 2;
-
-/// What a second signal exits with: nothing was finished.
-const KILLED: i32 = 1;
 
 /// Descriptors for files that are held open, listeners, and what else there is.
 const FILES: u64 = 1_024;
@@ -54,12 +51,12 @@ fn serve(args: &ServeArgs) -> Result<(), Box<dyn Error>> {
 
 async fn until_stopped(config: &Config) -> Result<(), Box<dyn Error>> {
     let server = Server::bind(config)?;
+    let access = AccessLog::open(&config.log).map_err(|why| access_error(config, &why))?;
     let metrics = Arc::new(Metrics::new());
     let origin = Origin::open(config, Arc::clone(&metrics))?;
     let stop = CancellationToken::new();
     let service = Service::begin(config, (&origin, &metrics), (server.addresses()?.0, stop.clone())).await?;
-    let signals = [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?];
-    tokio::spawn(stop_on(signals, stop.clone()));
+    tokio::spawn(StopSignals::new()?.cancel(stop.clone()));
     let (public, private) = server.addresses()?;
     tokio::spawn(said_unready(Arc::clone(&origin)));
     let mut said = format!("public http://{public}\nprivate http://{private}\n");
@@ -72,14 +69,21 @@ async fn until_stopped(config: &Config) -> Result<(), Box<dyn Error>> {
     let _ = write!(stdout(), "{said}").and_then(|()| stdout().flush());
     tracing::info!(%public, %private, media = config.store.name(), "serving");
     let (api, uploads) = (service.as_ref().map(Service::router), service.as_ref().map(Service::uploads));
-    server.run(Desks { origin: Arc::clone(&origin), metrics, api, uploads }, stop).await;
+    server.run(Desks { origin: Arc::clone(&origin), metrics, api, uploads, access: access.clone() }, stop).await;
     if let Some(service) = service {
         let _ = tokio::time::timeout(config.http.drain, service.drained()).await;
     }
     // What was still being made has nobody left to serve, but a read under way is not torn off in its middle.
     let _ = tokio::time::timeout(config.http.drain, origin.drained()).await;
+    if let Some(access) = access {
+        access.finish();
+    }
     tracing::info!("stopped");
     Ok(())
+}
+
+fn access_error(config: &Config, why: &std::io::Error) -> String {
+    format!("{}: {why} (the access log: `log.access_file`)", config.log.access_file.display())
 }
 
 /// One line when a store does not answer at the start. It may come back: that is no reason to stop.
@@ -87,21 +91,6 @@ async fn said_unready(origin: Arc<Origin>) {
     if let Err(error) = origin.ready().await {
         tracing::error!("not ready: {error}");
     }
-}
-
-/// The first signal stops gently, the second at once.
-pub(super) async fn stop_on([mut terminate, mut interrupt]: [Signal; 2], stop: CancellationToken) {
-    for step in 0..2 {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        if step == 0 {
-            stop.cancel();
-        }
-    }
-    tracing::warn!("stopped at once, by a second signal");
-    exit(KILLED);
 }
 
 /// Lets the process have as many descriptors as it may: a connection is one, and so is a file that is held open.

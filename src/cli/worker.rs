@@ -4,8 +4,8 @@
 use super::args::WorkerArgs;
 use super::log;
 use super::plain::plain;
-use super::serve::stop_on;
 use super::service::url;
+use super::signals::StopSignals;
 use crate::config::{Config, Overrides};
 use crate::ingest::{Ingest, Settings};
 use crate::library::Library;
@@ -16,7 +16,6 @@ use std::io::{Write as _, stdout};
 use std::process::ExitCode;
 use std::sync::Arc;
 use tokio::runtime::Runtime;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 /// Does jobs until a signal. 0: stopped; 2: never started, and one line says why.
@@ -44,7 +43,7 @@ fn work(args: &WorkerArgs) -> Result<(), Box<dyn Error>> {
 async fn until_stopped(config: &Config, jobs: Option<u8>) -> Result<(), Box<dyn Error>> {
     let url = url(config).ok_or("`library.url` names no database, and jobs are kept in one")?;
     let stop = CancellationToken::new();
-    tokio::spawn(stop_on([signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?], stop.clone()));
+    tokio::spawn(StopSignals::new()?.cancel(stop.clone()));
     let metrics = Arc::new(Metrics::new());
     let catalog = origin::catalog(config, Arc::clone(&metrics))?;
     let library = Library::open(&url).await?;

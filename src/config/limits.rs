@@ -1,8 +1,7 @@
 //! `[limits]`: how much may be made of one asset.
 
-use super::Size;
-use serde::{Deserialize, Deserializer, de};
-use std::ops::RangeInclusive;
+use super::units::{Range, Size, count_within, size_within};
+use serde::{Deserialize, Deserializer};
 
 /// `[limits]`: how much may be made of one asset. What exceeds it is refused by name.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -10,13 +9,13 @@ use std::ops::RangeInclusive;
 pub struct Limits {
     /// Segments of one track; 1 to 1000000.
     #[serde(deserialize_with = "segments")]
-    pub segments: u32,
+    pub segments: usize,
     /// Tracks of all files of an asset; 1 to 1024.
     #[serde(deserialize_with = "tracks")]
-    pub tracks: u32,
+    pub tracks: usize,
     /// Variants of an HLS multivariant playlist; 1 to 10000.
     #[serde(deserialize_with = "variants")]
-    pub variants: u32,
+    pub variants: usize,
     /// Bytes of one manifest or playlist; 64KiB to 256MiB.
     #[serde(deserialize_with = "manifest_bytes")]
     pub manifest_bytes: Size,
@@ -28,28 +27,19 @@ impl Default for Limits {
     }
 }
 
-fn segments<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
-    number_within(deserializer, 1..=1_000_000)
+fn segments<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
+    count_within(deserializer, Range { least: 1, most: 1_000_000, allowed: "1 to 1000000" })
 }
 
-fn tracks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
-    number_within(deserializer, 1..=1_024)
+fn tracks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
+    count_within(deserializer, Range { least: 1, most: 1_024, allowed: "1 to 1024" })
 }
 
-fn variants<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
-    number_within(deserializer, 1..=10_000)
-}
-
-fn number_within<'de, D: Deserializer<'de>>(deserializer: D, allowed: RangeInclusive<u32>) -> Result<u32, D::Error> {
-    let number = u32::deserialize(deserializer)?;
-    if allowed.contains(&number) {
-        return Ok(number);
-    }
-    Err(de::Error::custom(format_args!("{} to {} is allowed", allowed.start(), allowed.end())))
+fn variants<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
+    count_within(deserializer, Range { least: 1, most: 10_000, allowed: "1 to 10000" })
 }
 
 fn manifest_bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Size, D::Error> {
-    let size = Size::deserialize(deserializer)?;
-    let inside = (Size(64 << 10)..=Size(256 << 20)).contains(&size);
-    if inside { Ok(size) } else { Err(de::Error::custom("64KiB to 256MiB is allowed")) }
+    let range = Range { least: Size(64 << 10), most: Size(256 << 20), allowed: "64KiB to 256MiB" };
+    size_within(deserializer, range)
 }

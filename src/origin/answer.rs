@@ -11,7 +11,7 @@ use crate::cache::{Bodies, Cache, Governor, Limits};
 use crate::catalog::{self, Asset, Catalog, Lasting};
 use crate::config::Config;
 use crate::manifest::{Text, TsManifests};
-use crate::media::{AssetId, TrackName, Version, u64_from_usize, usize_from_u32};
+use crate::media::{AssetId, TrackName, Version, u32_from_usize, u64_from_usize};
 use crate::metrics::{Kept, Metrics};
 use crate::mux::Transport;
 use crate::plan;
@@ -127,8 +127,8 @@ pub fn catalog(config: &Config, metrics: Arc<Metrics>) -> Result<Catalog, store:
         settle: config.store.settle,
         index_bytes: config.cache.indexes.bytes(),
         limits: plan::Limits {
-            segments: config.limits.segments,
-            tracks: config.limits.tracks,
+            segments: u32_from_usize(config.limits.segments),
+            tracks: u32_from_usize(config.limits.tracks),
             ..plan::Limits::default()
         },
         ..catalog::Settings::new(plan::Settings { target_millis })
@@ -165,7 +165,7 @@ impl Origin {
             sendfile: config.store.sendfile,
             files: config.site.files,
             bounds: Bounds {
-                variants: usize_from_u32(config.limits.variants),
+                variants: config.limits.variants,
                 bytes: config.limits.manifest_bytes.bytes(),
             },
         };
