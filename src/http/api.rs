@@ -1,6 +1,7 @@
 //! What another room answers on our listeners: by a router, whose answers are small and told with their length.
 
 use super::body::Body;
+use super::incoming::{Patience, Timed};
 use super::kind::ProblemKind;
 use super::problem::Problem;
 use super::request::has_right_host;
@@ -19,14 +20,14 @@ pub(super) fn is_at(path: &str) -> bool {
     ROOTS.iter().any(|root| path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
 }
 
-/// What `router` answers.
-pub(super) async fn answer(router: Router, request: Request<Incoming>) -> Response<Body> {
+/// What `router` answers to `request`, whose body is waited for with `patience`.
+pub(super) async fn answer(router: Router, request: Request<Incoming>, patience: Patience) -> Response<Body> {
     let (head, body) = request.into_parts();
     if !has_right_host(&head) {
         return Problem::new(ProblemKind::BadRequest, "a request has exactly one Host header").response();
     }
     let is_head = head.method == Method::HEAD;
-    let request = Request::from_parts(head, axum::body::Body::new(body));
+    let request = Request::from_parts(head, axum::body::Body::new(Timed::new(body, patience)));
     let Ok(answer) = router.oneshot(request).await;
     let (mut head, body) = answer.into_parts();
     let Ok(bytes) = body.collect().await.map(http_body_util::Collected::to_bytes) else {

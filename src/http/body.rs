@@ -7,6 +7,7 @@
 //! What is sent from where it stands in a file is in no frame's memory: there it is stood for, and waits in the outlet's line.
 //! A body that is dropped, because the client hung up, asks for nothing further.
 
+use super::access::Entry;
 use super::frames::{Frames, Grant};
 use super::outlet::Outlet;
 use super::rope::Rope;
@@ -44,6 +45,8 @@ pub(super) struct Body {
     frames: Option<Arc<Frames>>,
     /// Where it is sent.
     outlet: Option<Arc<Outlet>>,
+    /// The line of the access log that counts its bytes; written when the body is dropped.
+    entry: Option<Box<Entry>>,
     /// Whether a frame of it was made.
     begun: bool,
     /// Whether the client was waited for since.
@@ -74,6 +77,8 @@ struct Source {
     /// What was asked for; for the log.
     path: String,
     reading: Option<(Reading, Room)>,
+    /// Ends when the client hangs up; there once a reading had to be waited for.
+    hang_up: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 
 /// What one frame may hold.
@@ -97,7 +102,16 @@ type Reading = Pin<Box<dyn Future<Output = Result<Vec<Bytes>, Error>> + Send>>;
 impl Body {
     /// No bytes.
     pub(super) const fn empty() -> Self {
-        Self { pieces: VecDeque::new(), left: 0, source: None, frames: None, outlet: None, begun: false, waited: false }
+        Self {
+            pieces: VecDeque::new(),
+            left: 0,
+            source: None,
+            frames: None,
+            outlet: None,
+            entry: None,
+            begun: false,
+            waited: false,
+        }
     }
 
     /// `text`, all of it.
@@ -123,7 +137,7 @@ impl Body {
             }
         }
         if body.pieces.iter().any(|piece| matches!(piece, Piece::There(_))) {
-            body.source = Some(Source { content, path: path.into(), reading: None });
+            body.source = Some(Source { content, path: path.into(), reading: None, hang_up: None });
         }
         body
     }
@@ -136,6 +150,19 @@ impl Body {
     /// The same, made as `outlet` takes it.
     pub(super) fn sent_through(&mut self, outlet: Arc<Outlet>) {
         self.outlet = Some(outlet);
+    }
+
+    /// The same, counted in the access log.
+    pub(super) fn logged(&mut self, entry: Box<Entry>) {
+        self.entry = Some(entry);
+    }
+
+    /// Puts `text` in the place of its last byte, where it is a text.
+    pub(super) fn replace_last_byte(&mut self, text: &str) {
+        if let Some(Piece::Here(last)) = self.pieces.pop_back_if(|piece| matches!(piece, Piece::Here(_))) {
+            self.left -= u64_from_usize(last.len());
+            self.push(Bytes::from([last.split_last().map_or(&[][..], |(_, before)| before), text.as_bytes()].concat()));
+        }
     }
 
     fn push(&mut self, bytes: Bytes) {
@@ -221,7 +248,16 @@ impl Body {
             let (content, wanted) = (source.content.clone(), range.start..range.end.min(range.start + room.most));
             (Box::pin(async move { content.read(wanted).await }), room)
         });
-        let read = ready!(reading.as_mut().poll(cx));
+        let Poll::Ready(read) = reading.as_mut().poll(cx) else {
+            let Some(outlet) = &self.outlet else { return Poll::Pending };
+            let hang_up = || -> Pin<Box<dyn Future<Output = ()> + Send>> {
+                let outlet = Arc::clone(outlet);
+                Box::pin(async move { outlet.hung_up().await })
+            };
+            ready!(source.hang_up.get_or_insert_with(hang_up).as_mut().poll(cx));
+            return Poll::Ready(Err(Error::Interrupted("the client hung up".into())));
+        };
+        source.hang_up = None;
         let room = source.reading.take().map(|(_, room)| room).unwrap_or_default();
         let rope = read.map(|chunks| rope_of(chunks, room)).and_then(|rope| {
             // A source that gives nothing, or more than was asked for, would break the promised length.
@@ -271,6 +307,9 @@ impl hyper::body::Body for Body {
             };
         }
         self.left -= rope.bytes();
+        if let Some(entry) = &mut self.entry {
+            entry.sent += rope.bytes();
+        }
         (self.begun, self.waited) = (true, false);
         Poll::Ready(Some(Ok(Frame::data(rope))))
     }

@@ -8,6 +8,11 @@ use flate2::write::GzEncoder;
 use hyper::HeaderMap;
 use hyper::header::{ACCEPT_ENCODING, HeaderValue};
 use std::io::Write;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::thread::available_parallelism;
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
 
 /// How a representation is coded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,6 +87,39 @@ const BROTLI_QUALITY: i32 = 5;
 /// How hard gzip tries, of 9.
 const GZIP_LEVEL: u32 = 6;
 
+/// Bytes of a text that takes less than a millisecond to compress.
+const INLINE: usize = 16 << 10;
+
+/// Compresses texts: large ones on threads that may take long, as many at once as there are processors.
+#[derive(Debug)]
+pub(super) struct Packer {
+    turns: Arc<Semaphore>,
+}
+
+impl Packer {
+    pub(super) fn new() -> Self {
+        let turns = available_parallelism().map_or(1, NonZeroUsize::get);
+        Self { turns: Arc::new(Semaphore::new(turns)) }
+    }
+
+    /// `text` compressed.
+    pub(super) async fn pack(&self, packing: Packing, text: Bytes) -> Bytes {
+        if text.len() <= INLINE {
+            return pack(packing, &text);
+        }
+        let turn = Arc::clone(&self.turns).acquire_owned().await;
+        let packed = spawn_blocking({
+            let text = text.clone();
+            move || {
+                // Given back when it is done, whoever hung up meanwhile.
+                let _turn = turn;
+                pack(packing, &text)
+            }
+        });
+        packed.await.unwrap_or_else(|_| pack(packing, &text))
+    }
+}
+
 /// `text` compressed. Equal text gives equal bytes: no time and no name is written.
 pub(super) fn pack(packing: Packing, mut text: &[u8]) -> Bytes {
     match packing {
@@ -101,11 +139,14 @@ pub(super) fn pack(packing: Packing, mut text: &[u8]) -> Bytes {
 
 #[cfg(test)]
 mod tests {
-    use super::{Coding, Preference, pack};
+    use super::{Coding, INLINE, Packer, Preference, pack};
     use crate::metrics::Packing;
+    use bytes::Bytes;
+    use futures_util::FutureExt;
     use hyper::HeaderMap;
     use hyper::header::{ACCEPT_ENCODING, HeaderValue};
     use std::io::Read;
+    use std::pin::pin;
 
     const IDENTITY: Coding = Coding::Identity;
     const GZIP: Coding = Coding::Packed(Packing::Gzip);
@@ -169,6 +210,16 @@ mod tests {
     #[test]
     fn without_the_header_nothing_is_compressed() {
         assert_eq!(Preference::of(&HeaderMap::new()).best, IDENTITY);
+    }
+
+    #[tokio::test]
+    async fn only_a_large_text_is_compressed_on_a_thread_of_its_own() {
+        let threads = Packer::new();
+        let text = |bytes| Bytes::from(vec![b'a'; bytes]);
+        assert!(threads.pack(Packing::Brotli, text(INLINE)).now_or_never().is_some());
+        let mut packed = pin!(threads.pack(Packing::Brotli, text(INLINE + 1)));
+        assert!(packed.as_mut().now_or_never().is_none());
+        assert_eq!(packed.await, pack(Packing::Brotli, &text(INLINE + 1)));
     }
 
     #[test]

@@ -9,7 +9,9 @@
 //! follows them is sent only if their files are what they were.
 
 use super::line::{Line, Sent};
+use super::pace::Pace;
 use super::pipes::Pipes;
+use super::seat::{Evictable, Seat};
 use super::token;
 use crate::media::u64_from_usize;
 use crate::metrics::Metrics;
@@ -29,8 +31,8 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedWriteHalf;
 use tokio::time::{Instant, Sleep, sleep};
 
-/// Waiting that a client's rate is measured over.
-const MEASURED: Duration = Duration::from_secs(20);
+/// How long an answer is waited for on behalf of a client that has closed its sending side: most of them are gone.
+const HALF_CLOSED: Duration = Duration::from_secs(20);
 
 /// Asks and does not wait.
 const AT_ONCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
@@ -46,6 +48,14 @@ pub(super) struct Limits {
     pub(super) unsent: u64,
 }
 
+/// What the connections of one listener share.
+#[derive(Debug, Default)]
+pub(super) struct Shared {
+    pub(super) pipes: Arc<Pipes>,
+    /// Those that may be closed to make room.
+    pub(super) evictable: Arc<Evictable>,
+}
+
 /// The sending side of a connection: its bytes are counted, and its client is not waited for for ever.
 #[derive(Debug)]
 pub(super) struct Outlet {
@@ -55,6 +65,7 @@ pub(super) struct Outlet {
     wait: Mutex<Wait>,
     /// What is written stands for these, in this order.
     line: Mutex<Line>,
+    evictable: Arc<Evictable>,
     metrics: Option<Arc<Metrics>>,
 }
 
@@ -70,26 +81,6 @@ struct Wait {
     pace: Pace,
 }
 
-/// How fast a client takes what it is waited for with. Time in which nothing waits does not count.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-struct Pace {
-    waited: Duration,
-    taken: u64,
-}
-
-impl Pace {
-    /// A write of `taken` bytes waited for `waited`: whether the client is slower than `rate`.
-    fn is_below(&mut self, rate: u64, waited: Duration, taken: u64) -> bool {
-        self.waited += waited;
-        self.taken += taken;
-        if self.waited < MEASURED {
-            return false;
-        }
-        let least = rate.saturating_mul(self.waited.as_secs());
-        std::mem::take(self).taken < least
-    }
-}
-
 impl Wait {
     /// The client is waited for no more; how long it was since the last write.
     fn end(&mut self) -> Duration {
@@ -102,11 +93,27 @@ impl Outlet {
     pub(super) fn new(
         half: OwnedWriteHalf,
         limits: Limits,
-        pipes: &Arc<Pipes>,
+        shared: &Shared,
         metrics: Option<Arc<Metrics>>,
     ) -> Arc<Self> {
-        let line = Mutex::new(Line::new(Arc::clone(pipes)));
-        Arc::new(Self { half: Some(half), limits, wait: Mutex::default(), line, metrics })
+        let line = Mutex::new(Line::new(Arc::clone(&shared.pipes)));
+        let evictable = Arc::clone(&shared.evictable);
+        Arc::new(Self { half: Some(half), limits, wait: Mutex::default(), line, evictable, metrics })
+    }
+
+    /// Returns when nobody is left to be answered: the connection has failed, or its client has closed its sending side
+    /// and a new client needs the place, or has to wait for [`HALF_CLOSED`]. A client that has only closed its sending
+    /// side cannot be told from one that is gone until it is sent something.
+    pub(super) async fn hung_up(&self) {
+        let stream = self.stream();
+        sending_closed(stream).await;
+        let seat = Seat::take(&self.evictable);
+        tokio::select! {
+            // Whatever it says, the connection is of no use.
+            _ = stream.ready(Interest::ERROR) => {}
+            () = seat.evicted() => {}
+            () = sleep(HALF_CLOSED) => {}
+        }
     }
 
     /// `span` is what is written next stands for, after those that wait already.
@@ -273,11 +280,27 @@ fn is_open(stream: &TcpStream) -> Result<()> {
     if told.revents().is_empty() { Err(ErrorKind::WouldBlock.into()) } else { Ok(()) }
 }
 
+/// Waits until the client has closed its sending side; what it has sent before that is left where it is.
+#[cfg(target_os = "linux")]
+async fn sending_closed(stream: &TcpStream) {
+    // Of this interest the kernel tells nothing but that; an error shows in what is done next.
+    let _ = stream.ready(Interest::PRIORITY).await;
+}
+
+/// The same, unless the client has sent the next request already: then until the connection fails.
+#[cfg(not(target_os = "linux"))]
+async fn sending_closed(stream: &TcpStream) {
+    if stream.peek(&mut [0]).await.is_ok_and(|sent| sent > 0) {
+        let _ = stream.ready(Interest::ERROR).await;
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Limits, Outlet, Pace};
+    use super::{Limits, Outlet, Shared};
     use crate::http::body::{Body, Part};
     use crate::http::frames::Frames;
+    use crate::http::pace::Pace;
     use crate::media::ByteRange;
     use crate::origin::{Content, Media};
     use bytes::{Buf, Bytes};
@@ -301,7 +324,7 @@ mod tests {
         let (stream, _) = listener.accept().await.unwrap();
         crate::http::socket::prepare(&stream, u32::try_from(UNSENT).unwrap());
         let (_, half) = stream.into_split();
-        (Outlet::new(half, Limits { stall, rate: 0, unsent: UNSENT }, &Arc::default(), None), client)
+        (Outlet::new(half, Limits { stall, rate: 0, unsent: UNSENT }, &Shared::default(), None), client)
     }
 
     async fn send(outlet: &Outlet, bytes: &[u8]) -> usize {
@@ -399,19 +422,5 @@ mod tests {
         let error = timeout(Duration::from_secs(20), sending).await.unwrap();
         assert_eq!(error.kind(), ErrorKind::TimedOut);
         drop(client);
-    }
-
-    #[test]
-    fn a_client_is_measured_by_what_it_takes_while_it_is_waited_for() {
-        let (second, mut pace) = (Duration::from_secs(1), Pace::default());
-        for _ in 0..19 {
-            assert!(!pace.is_below(100, second, 10));
-        }
-        // 2,010 bytes in 20 s are enough; then measuring begins anew.
-        assert!(!pace.is_below(100, second, 1_820));
-        assert_eq!(pace, Pace::default());
-        assert!(!pace.is_below(100, 19 * second, 1_000));
-        assert!(pace.is_below(100, second, 999));
-        assert!(!pace.is_below(0, 30 * second, 0));
     }
 }

@@ -3,10 +3,12 @@
 use super::api;
 use super::body::Body;
 use super::gallery;
+use super::incoming::Patience;
 use super::kind::ProblemKind;
 use super::problem::Problem;
 use super::public::Public;
 use super::request::refusal;
+use super::seat::Seat;
 use crate::media::u64_from_usize;
 use crate::metrics::{MEDIA_TYPE, Metrics};
 use crate::origin::Origin;
@@ -17,8 +19,17 @@ use hyper::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
+
+/// Requests of the API that are answered at once; probes are not counted.
+const API_REQUESTS: usize = 256;
+
+/// How long a request of the API waits for its turn.
+const API_WAIT: Duration = Duration::from_secs(5);
 
 /// What answers on the private listener.
 #[derive(Debug)]
@@ -28,16 +39,44 @@ pub(super) struct Private {
     /// Cancelled when the server is about to stop.
     pub stop: CancellationToken,
     /// What else is answered here.
-    pub api: Option<Router>,
+    pub api: Option<Api>,
     /// The gallery with what it plays, where it is shown here.
     pub site: Option<Public>,
 }
 
+/// The API, and how many of its requests are answered at once.
+#[derive(Debug)]
+pub(super) struct Api {
+    router: Router,
+    turns: Semaphore,
+    patience: Patience,
+}
+
+impl Api {
+    /// What `router` answers.
+    pub(super) fn new(router: Router, patience: Patience) -> Self {
+        Self { router, turns: Semaphore::new(API_REQUESTS), patience }
+    }
+
+    /// The answer to `request`, once it is its turn. From then on its connection, which has this `seat`, is not closed
+    /// to make room for others.
+    async fn answer(&self, request: Request<Incoming>, seat: &Seat) -> Response<Body> {
+        let Ok(Ok(_turn)) = timeout(API_WAIT, self.turns.acquire()).await else {
+            let detail = format!("{API_REQUESTS} requests of the API are being answered already");
+            return Problem::new(ProblemKind::Busy, detail).response();
+        };
+        seat.leave();
+        let response = api::answer(self.router.clone(), request, self.patience).await;
+        seat.enter();
+        response
+    }
+}
+
 impl Private {
-    /// The answer to `request`.
-    pub(super) async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+    /// The answer to `request`, whose connection has this `seat`.
+    pub(super) async fn answer(&self, request: Request<Incoming>, seat: &Seat) -> Response<Body> {
         if let Some(api) = self.api.as_ref().filter(|_| api::is_at(request.uri().path())) {
-            return api::answer(api.clone(), request).await;
+            return api.answer(request, seat).await;
         }
         if let Some(site) = self.site.as_ref().filter(|_| is_of_site(request.uri().path())) {
             return site.answer(request).await;

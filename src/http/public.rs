@@ -3,23 +3,24 @@
 use super::body::Body;
 use super::cmcd;
 use super::cors;
-use super::encoding::pack;
+use super::encoding::Packer;
 use super::frames::Frames;
 use super::gallery;
 use super::kind::ProblemKind;
 use super::misses::{Misses, Peer};
 use super::problem::{Problem, status};
 use super::request::refusal;
+use super::request_id::{X_REQUEST_ID, request_id};
 use super::respond::{Chosen, Entity, etag_of, span};
 use super::timing::{Passed, SERVER_TIMING};
 use crate::config::Http;
 use crate::media::AssetId;
 use crate::metrics::{Asked, Metrics, Packing};
 use crate::origin::{Caching, Content, Error, Origin, Query, Reply, Wish};
-use crate::route::{Part, ProgramPart, Route};
+use crate::route::{Part, ProgramPart, Route, is_canonical};
 use bytes::Bytes;
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_SECURITY_POLICY, HeaderValue, RETRY_AFTER};
+use hyper::header::{CONTENT_LENGTH, CONTENT_SECURITY_POLICY, HeaderValue, LOCATION, RETRY_AFTER};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response};
 use moka::future::Cache;
@@ -59,6 +60,7 @@ pub(super) struct Public {
     entry: HeaderValue,
     /// Texts compressed, by entity tag and coding: a crowd asks for the same few.
     packed: Cache<(String, Packing), Bytes>,
+    packer: Packer,
     /// Whether answers say what they waited for.
     server_timing: bool,
     /// What all answers hold to be sent next.
@@ -87,6 +89,7 @@ impl Public {
             metrics,
             entry,
             packed,
+            packer: Packer::new(),
             server_timing: settings.server_timing,
             frames,
             gallery: false,
@@ -133,6 +136,9 @@ impl Public {
             return (Asked::Preflight, Ok(cors::preflight(&request.headers)));
         }
         if let Some(route) = Route::parse(path) {
+            if !is_canonical(path) {
+                return (asked(&route), respelled(&route, request));
+            }
             if request.method == Method::GET
                 && let Some(next) = cmcd::next(request)
             {
@@ -143,15 +149,15 @@ impl Public {
                 Err(problem) => return (asked(&route), Err(problem)),
             };
             let wish = |length| span(request, length);
-            let reply = self
-                .origin
-                .reply(&route, Wish::new(&wish), &mut passed.stages)
-                .await
-                .inspect_err(|error| log(path, error));
+            let reply = self.origin.reply(&route, Wish::new(&wish), &mut passed.stages).await;
             self.settle(miss, &reply);
             let answer = match reply {
                 Ok(reply) => self.answer_with(self.entity(reply), request, passed).await,
-                Err(error) => Err(error.into()),
+                Err(error) => {
+                    let id = request_id(request.headers.get(X_REQUEST_ID));
+                    log(path, id.to_str().ok(), &error);
+                    Err(Problem::from(error).with(X_REQUEST_ID, id))
+                }
             };
             return (asked(&route), answer);
         }
@@ -218,7 +224,7 @@ impl Public {
     async fn packed(&self, etag: &str, packing: Packing, text: &Bytes) -> Bytes {
         let make = async {
             self.metrics.packed(packing);
-            pack(packing, text)
+            self.packer.pack(packing, text.clone()).await
         };
         self.packed.get_with((etag.to_owned(), packing), make).await
     }
@@ -241,7 +247,7 @@ impl Public {
         let miss = self.paid(&id, request).await?;
         let json = self.origin.gallery_asset(&id).await;
         self.settle(miss, &json);
-        Ok(listed(json.inspect_err(|error| log("/~gallery/asset.json", error))?))
+        Ok(listed(json.inspect_err(|error| log("/~gallery/asset.json", None, error))?))
     }
 
     /// `?q=…&after=…&limit=…`: a page of names.
@@ -264,7 +270,7 @@ impl Public {
             return Err(Problem::new(ProblemKind::BadQuery, why));
         }
         let json = self.origin.gallery(Query { words, after, limit }).await;
-        Ok(listed(json.inspect_err(|error| log("/~gallery/assets.json", error))?))
+        Ok(listed(json.inspect_err(|error| log("/~gallery/assets.json", None, error))?))
     }
 }
 
@@ -278,6 +284,25 @@ fn listed(json: Bytes) -> Entity {
     }
 }
 
+/// What is spelled in another way than it is printed: a cache would keep it twice. A redirect where people ask; players
+/// ask as they are told.
+fn respelled(route: &Route, request: &Parts) -> Result<Response<Body>, Problem> {
+    if !route.is_entry() {
+        return Err(Problem::new(ProblemKind::PathNotFound, "there is nothing at this path in this spelling"));
+    }
+    // Relative, as a proxy may have taken a prefix away.
+    let printed = route.to_string();
+    let below = printed.strip_prefix("/vod/").unwrap_or(&printed);
+    let query = request.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+    let location = format!("{}{below}{query}", "../".repeat(below.matches('/').count()));
+    let location = HeaderValue::try_from(location)
+        .map_err(|_| Problem::new(ProblemKind::BadQuery, "the query has bytes that no URL has"))?;
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::MOVED_PERMANENTLY;
+    response.headers_mut().extend([(LOCATION, location), (CONTENT_LENGTH, HeaderValue::from(0))]);
+    Ok(response)
+}
+
 fn guarded(mut response: Response<Body>) -> Response<Body> {
     response.headers_mut().insert(CONTENT_SECURITY_POLICY, gallery::POLICY);
     response
@@ -285,11 +310,11 @@ fn guarded(mut response: Response<Body>) -> Response<Body> {
 
 /// Errors are logged here, where they are answered, once. What clients ask wrongly is no news, and neither is a file
 /// that is being written, or that there is no room: all its viewers are told so, over and over, and are counted.
-fn log(path: &str, error: &Error) {
+fn log(path: &str, request_id: Option<&str>, error: &Error) {
     if status(error).is_server_error() && !matches!(error, Error::Busy(_) | Error::Interrupted(_)) {
-        tracing::warn!(path, %error, "a request failed");
+        tracing::warn!(path, request_id, %error, "a request failed");
     } else {
-        tracing::debug!(path, %error, "a request was refused");
+        tracing::debug!(path, request_id, %error, "a request was refused");
     }
 }
 

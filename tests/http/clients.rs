@@ -1,7 +1,9 @@
 //! Slow and impatient clients.
 
 use crate::site::{FILE, URLS, segment, shared};
+use crate::slow::Reader;
 use crate::support::{Client, Server, fixtures};
+use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 #[test]
@@ -90,4 +92,33 @@ fn connections_past_the_bound_wait_for_their_turn() {
     std::thread::sleep(Duration::from_millis(300));
     drop(held);
     assert_eq!(third.answer("GET").status, 200);
+}
+
+fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < Duration::from_secs(20), "{what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_client_that_hangs_up_frees_its_slot_before_its_answer_is_made() {
+    // A store that takes requests and never answers.
+    let store = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", store.local_addr().unwrap());
+    let server = Server::start_over(&url, "[store]\ntimeout = \"1min\"\n[http]\nconnections = 2\n", &[]);
+    let open = || server.metric("afflux_connections");
+    // One reset, with a request that waits behind the first: the server learns that nobody is there.
+    let reader = Reader::ask(server.public, "/vod/a/index.m3u8", "\r\nGET / HTTP/1.1\r\n");
+    wait_until("the first is served", || open() == 1);
+    reader.reset();
+    wait_until("the reset connection is still served", || open() == 0);
+    // Others are closed: they may still be read from, as long as nobody else needs their places.
+    for name in ["b", "c"] {
+        drop(Reader::ask(server.public, &format!("/vod/{name}/index.m3u8"), ""));
+    }
+    wait_until("both are served", || open() == 2);
+    assert_eq!(server.get("/~gallery/app.js", "Connection: close").status, 200);
+    assert_eq!(server.get("/~gallery/app.js", "Connection: close").status, 200);
 }

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "what panics here fails a test")]
 
+mod access;
+mod claims;
 mod clients;
 mod codings;
 mod conditions;
@@ -15,6 +17,8 @@ mod served;
 mod shapes;
 mod site;
 mod sites;
+#[path = "../support/slow.rs"]
+mod slow;
 #[path = "../support/mod.rs"]
 mod support;
 mod timing;

@@ -1,0 +1,46 @@
+//! How fast a client takes or sends bytes while the server waits for it. Pure.
+
+use std::time::Duration;
+
+/// Waiting that a client's rate is measured over.
+const MEASURED: Duration = Duration::from_secs(20);
+
+/// Bytes that a client moved while the server waited for it. Time in which the server did not wait does not count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Pace {
+    pub(super) waited: Duration,
+    moved: u64,
+}
+
+impl Pace {
+    /// `moved` bytes took a wait of `waited`: whether the client is slower than `rate` bytes a second.
+    pub(super) fn is_below(&mut self, rate: u64, waited: Duration, moved: u64) -> bool {
+        self.waited += waited;
+        self.moved += moved;
+        if self.waited < MEASURED {
+            return false;
+        }
+        let least = rate.saturating_mul(self.waited.as_secs());
+        std::mem::take(self).moved < least
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Pace;
+    use std::time::Duration;
+
+    #[test]
+    fn a_client_is_measured_by_what_it_takes_while_it_is_waited_for() {
+        let (second, mut pace) = (Duration::from_secs(1), Pace::default());
+        for _ in 0..19 {
+            assert!(!pace.is_below(100, second, 10));
+        }
+        // 2,010 bytes in 20 s are enough; then measuring begins anew.
+        assert!(!pace.is_below(100, second, 1_820));
+        assert_eq!(pace, Pace::default());
+        assert!(!pace.is_below(100, 19 * second, 1_000));
+        assert!(pace.is_below(100, second, 999));
+        assert!(!pace.is_below(0, 30 * second, 0));
+    }
+}
