@@ -1,6 +1,7 @@
 //! `afflux serve`: settings → log → listeners → answers, until a signal says stop.
 //!
-//! Standard output says one line for each listener once it accepts; all else goes to standard error.
+//! Standard output says one line for each listener once it accepts, then what the access log says where it has no file; all
+//! else goes to standard error.
 
 use super::args::ServeArgs;
 use super::log;

@@ -164,10 +164,7 @@ impl Origin {
             making_wait: config.cache.making_wait,
             sendfile: config.store.sendfile,
             files: config.site.files,
-            bounds: Bounds {
-                variants: config.limits.variants,
-                bytes: config.limits.manifest_bytes.bytes(),
-            },
+            bounds: Bounds { variants: config.limits.variants, bytes: config.limits.manifest_bytes.bytes() },
         };
         Ok(Arc::new(Self::new(catalog, settings, metrics)))
     }
