@@ -242,6 +242,7 @@ fn problem() -> utoipa::openapi::schema::Object {
         .property("title", text("The type in a sentence; the same each time"))
         .property("status", status.minimum(Some(400)).maximum(Some(599)))
         .property("detail", text("What is wrong with this request, and what would be right"))
+        .property("request_id", text("The id of this request: the one that it was sent with, or a new one"))
         .required("type")
         .required("title")
         .required("status")

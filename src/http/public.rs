@@ -22,7 +22,7 @@ use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_LENGTH, CONTENT_SECURITY_POLICY, HeaderValue, LOCATION, RETRY_AFTER};
 use hyper::http::request::Parts;
-use hyper::{Method, Request, Response};
+use hyper::{Method, Request, Response, StatusCode};
 use moka::future::Cache;
 use moka::policy::EvictionPolicy;
 use percent_encoding::percent_decode_str;
