@@ -13,8 +13,6 @@ mod support;
 use desk::{Desk, film, fixture};
 use serde_json::json;
 use std::collections::BTreeSet;
-use std::io::Write;
-use std::net::TcpStream;
 use std::process::Stdio;
 use std::time::Duration;
 use support::{Server, is_on_s3, on_disk_only};
@@ -490,47 +488,4 @@ fn tuspy_goes_on_after_interruptions() {
     let desk = Desk::new();
     desk.python("tus.py", &film(), "by-py");
     assert_eq!(desk.packets("/vod/by-py/index.m3u8"), desk.packets_of(&film()));
-}
-
-/// So many connections that have sent `head` and nothing else.
-fn half_sent(desk: &Desk, head: &str, count: usize) -> Vec<TcpStream> {
-    let send = |_| {
-        let mut stream = TcpStream::connect(desk.server.private).unwrap();
-        stream.write_all(head.as_bytes()).unwrap();
-        stream
-    };
-    (0..count).map(send).collect()
-}
-
-/// A request to make a key, with the first byte of its body.
-fn half_a_key(desk: &Desk) -> String {
-    format!(
-        "POST /api/keys HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\nContent-Length: 40\r\n\r\n{{",
-        desk.key
-    )
-}
-
-#[test]
-fn probes_are_answered_while_hundreds_of_requests_are_half_sent() {
-    let desk = Desk::with("[http]\nheader_timeout = \"1h\"\nread_stall = \"1h\"\n");
-    let _bodies = half_sent(&desk, &half_a_key(&desk), 300);
-    let _heads = half_sent(&desk, "GET /healthz HTTP/1.1\r\nHost: h\r\n", 300);
-    let _silent = half_sent(&desk, "", 300);
-    for path in ["/healthz", "/readyz", "/metrics"] {
-        assert_eq!(desk.server.private(path).status, 200, "{path}");
-    }
-    // More than the listener takes at once: the oldest that has sent no request makes way.
-    let _more = half_sent(&desk, "G", 300);
-    for path in ["/healthz", "/readyz", "/metrics"] {
-        assert_eq!(desk.server.private(path).status, 200, "{path}");
-    }
-}
-
-#[test]
-fn a_body_that_stalls_is_waited_for_no_longer_than_the_settings_say() {
-    let desk = Desk::with("[http]\nread_stall = \"200ms\"\n");
-    let _bodies = half_sent(&desk, &half_a_key(&desk), 300);
-    assert_eq!(desk.get("/api/keys").status, 200);
-    // What was sent to the end of a body is taken.
-    assert_eq!(desk.post("/api/keys", &json!({"name": "next", "scope": "read"})).status, 201);
 }

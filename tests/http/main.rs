@@ -7,8 +7,11 @@ mod claims;
 mod clients;
 mod codings;
 mod conditions;
+#[path = "../support/desk.rs"]
+mod desk;
 mod errors;
 mod gallery;
+mod half_sent;
 mod private;
 mod proxies;
 mod ranges;
