@@ -27,10 +27,34 @@ pub(crate) enum Expect {
     Ordered,
 }
 
-use Expect::{Dash, Hls, Lint, NoTransport, Ordered, Packets, Refused, Seconds, Transport};
+use Expect::{Dash, Hls, HlsLacks, Lint, NoTransport, Ordered, Packets, Refused, Seconds, Transport};
 
 /// One row a file.
 pub(crate) const ROWS: &[(&str, &[Expect])] = &[
+    (
+        "c01_cover_first.mp4",
+        &[Packets { video: 250, audio: 470 }, Transport(250), HlsLacks("mp4v"), Lint("track-skipped")],
+    ),
+    (
+        "c02_cover_audio.m4a",
+        &[Packets { video: 0, audio: 470 }, Transport(0), HlsLacks("RESOLUTION"), Lint("track-skipped")],
+    ),
+    (
+        "c04_two_angles.mp4",
+        &[Packets { video: 250, audio: 470 }, Transport(250), HlsLacks("/v2/"), Lint("track-skipped")],
+    ),
+    (
+        "c07_heaac_explicit_bc.m4a",
+        &[Packets { video: 0, audio: 236 }, Hls("mp4a.40.5"), Dash("audioSamplingRate=\"48000\"")],
+    ),
+    ("c08_two_equal_stsd.mp4", &[Packets { video: 250, audio: 470 }, Transport(250)]),
+    ("c09_hev1_bare_hvcC.mp4", &[Packets { video: 150, audio: 283 }, NoTransport]),
+    ("c10_avc3_empty_avcC.mp4", &[Packets { video: 150, audio: 283 }, Transport(150)]),
+    ("c15_aac51side_pce.mp4", &[Packets { video: 127, audio: 236 }, Hls("CHANNELS=\"6\"")]),
+    ("c18_pcm_1s.mov", &[Packets { video: 3, audio: 0 }, Transport(3), Lint("track-skipped")]),
+    ("c19_qt_boxes.mov", &[Packets { video: 152, audio: 283 }, Transport(152)]),
+    ("c23_frag_cut_in_last.mp4", &[Packets { video: 225, audio: 420 }, Transport(225), Lint("recording-cut")]),
+    ("c29_pal_wide_interlaced.mp4", &[Packets { video: 50, audio: 189 }, Transport(50), Dash("sar=\"64:45\"")]),
     ("c05_cut_middle.mp4", &[Seconds(7.0), Packets { video: 175, audio: 329 }, Transport(175), Lint("edit-cut")]),
     ("c06_trim_both_ends.mp4", &[Seconds(3.0), Packets { video: 75, audio: 144 }, Transport(75), Lint("edit-end")]),
     ("c11_one_frame_long_audio.mp4", &[Seconds(30.0), Packets { video: 1, audio: 1408 }, Lint("held-frame")]),
