@@ -102,8 +102,15 @@ fn a_key_does_what_its_scopes_say_where_they_say_it() {
     assert_eq!(own["asset"], "films/new");
     assert_eq!(ask(&uploader, "GET", &format!("/api/uploads/{}", own["id"].as_str().unwrap())).status, 200);
 
+    // Nor where it names none, whatever it wants done with what is in the way.
+    desk.put("night", "night.mp4");
+    let header = format!("Authorization: Bearer {}", key(&desk, "upload"));
+    let metadata = "Upload-Metadata: filename bmlnaHQubXA0,on_conflict cmVwbGFjZQ==";
+    let args = ["-X", "POST", "-H", &header, "-H", "Tus-Resumable: 1.0.0", "-H", "Upload-Length: 9", "-H", metadata];
+    assert_eq!(desk.curl_as_nobody(&args, "/api/uploads").status, 409);
+
     let writer = key(&desk, "write:films/,read:other/");
-    assert_eq!(put(&desk, &writer, "films/night"), 201);
+    assert_eq!(put(&desk, &writer, "films/night"), 200);
     assert_eq!(ask(&writer, "DELETE", "/api/assets/films/new").status, 200);
     assert_eq!(ask(&writer, "DELETE", "/api/assets/other/day").status, 403);
     assert_eq!(ask(&writer, "GET", "/api/assets/other/day").status, 200);

@@ -51,19 +51,25 @@ impl Ingest {
         self.check_length(wanted.length)?;
         let said = policy(wanted.metadata)?;
         match (&target.asset, target.unmarked(), target.marked()) {
+            (Some(asset), _, _) if wanted.makes_asset => {
+                self.hold(asset, &id).await?;
+                let made = self.insert_first(&id, asset, (&target, wanted)).await;
+                self.library.unlock_asset(asset.as_str(), &id).await?;
+                made
+            }
             (Some(asset), _, _) => {
                 self.check_condition(asset, &target.stem, wanted.metadata).await?;
                 self.check_claim(asset).await?;
-                if wanted.makes_asset && !self.is_free(asset).await? {
-                    let detail = format!("{asset} is there already: the scope `write` changes assets");
-                    return Err(Error::Conflict(detail));
-                }
                 let target = self.beside(asset, &target, said.unwrap_or(OnConflict::Replace)).await?;
                 self.insert(&id, asset, (&target, wanted)).await
             }
             (None, Some(asset), Some(marked)) => {
                 self.hold(&asset, &id).await?;
-                let named = self.name_for(asset.clone(), marked, said.unwrap_or(self.settings.on_conflict)).await;
+                let policy = match said.unwrap_or(self.settings.on_conflict) {
+                    OnConflict::Replace if wanted.makes_asset => OnConflict::Refuse,
+                    policy @ (OnConflict::Keep | OnConflict::Refuse | OnConflict::Replace) => policy,
+                };
+                let named = self.name_for(asset.clone(), marked, policy).await;
                 let named = match named {
                     Ok(name) => self.insert(&id, &name, (&target, wanted)).await,
                     Err(error) => Err(error),
@@ -73,6 +79,21 @@ impl Ingest {
             }
             (None, _, _) => Err(Error::Name(target.stem.clone())),
         }
+    }
+
+    /// Begins the first upload of `asset`, whose name the caller holds.
+    async fn insert_first(
+        &self,
+        id: &str,
+        asset: &AssetId,
+        (target, wanted): (&Target, Wanted<'_>),
+    ) -> Result<Upload, Error> {
+        self.check_condition(asset, &target.stem, wanted.metadata).await?;
+        self.check_claim(asset).await?;
+        if !self.is_free(asset).await? {
+            return Err(Error::Conflict(format!("{asset} is there already: the scope `write` changes assets")));
+        }
+        self.insert(id, asset, (target, wanted)).await
     }
 
     /// What a file becomes whose name another file of `asset` may have.
