@@ -15,6 +15,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::convert::Infallible;
 use std::error::Error;
+use std::io;
+use std::iter::successors;
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -57,11 +59,19 @@ impl Unread {
         read.map(Collected::to_bytes).map_err(|error| {
             if error.is::<LengthLimitError>() {
                 too_large()
+            } else if is_too_slow(&*error) {
+                Problem::new(ProblemKind::BodyTooSlow, error.to_string())
             } else {
                 Problem::new(ProblemKind::BadJson, "the body ended early")
             }
         })
     }
+}
+
+/// Whether the connection gave up waiting for the body.
+fn is_too_slow(error: &(dyn Error + 'static)) -> bool {
+    let mut chain = successors(Some(error), |error| error.source());
+    chain.any(|error| error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::TimedOut))
 }
 
 fn too_large() -> Problem {

@@ -1,12 +1,15 @@
 //! Requests that are sent in part, hundreds of them, on the private listener.
 
 use crate::desk::Desk;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::json;
 use std::io::Write;
 use std::net::TcpStream;
 
 /// So many connections that have sent `head` and nothing else.
 fn half_sent(desk: &Desk, head: &str, count: usize) -> Vec<TcpStream> {
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).unwrap();
     let send = |_| {
         let mut stream = TcpStream::connect(desk.server.private).unwrap();
         stream.write_all(head.as_bytes()).unwrap();
