@@ -56,8 +56,12 @@ impl Catalog {
             Some(Shape::Misdescribed(error)) => return Err(error),
             Some(Shape::Ladder(_) | Shape::Loose(_)) | None => {}
         }
-        let mut loose = self.inside(id).await?;
-        loose.extend(self.beside(id).await?);
+        let mut loose = Vec::new();
+        // Nothing can be put where nothing is listed.
+        if !self.store().is_blind(id.as_str()) {
+            loose.extend(self.inside(id).await?);
+            loose.extend(self.beside(id).await?);
+        }
         match self.renewed(id).await {
             Err(Error::NotFound) if loose.is_empty() => Ok(Claim::None),
             Err(error @ Error::Storage(_)) => Err(error),

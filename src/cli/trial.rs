@@ -30,7 +30,7 @@ const MEMORY: Resource = Resource::As;
 
 /// What is to be tried.
 #[derive(Debug, Deserialize)]
-struct Begun {
+struct Order {
     /// Bytes of the file.
     size: u64,
     /// How long segments are to be.
@@ -55,7 +55,7 @@ fn tried() -> Result<(), Box<dyn Error>> {
     let mut input = stdin().lock();
     let mut line = String::new();
     (&mut input).take(LINE).read_line(&mut line)?;
-    let begun: Begun = serde_json::from_str(&line)?;
+    let begun: Order = serde_json::from_str(&line)?;
     setrlimit(MEMORY, Rlimit { current: Some(begun.memory), maximum: Some(begun.memory) })?;
     #[cfg(target_os = "linux")]
     rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;

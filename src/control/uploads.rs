@@ -10,7 +10,7 @@ use super::views::{Page, UploadView, UploadsListed};
 use super::words::TusVersion;
 use crate::http::ProblemKind;
 use crate::ingest::tus::{self, EXTENSIONS, VERSION};
-use crate::ingest::{ALGORITHMS, Metadata, Outcome, Wanted, outcome, refusal};
+use crate::ingest::{ALGORITHMS, Metadata, Placement, Wanted, placement, refusal};
 use crate::library::{Upload, UploadState};
 use crate::media::TITLE_LIMIT;
 use axum::body::Body;
@@ -356,9 +356,9 @@ pub(super) async fn whole(
     let spent = tokens::spend(ingest, &caller, &wanted).await?;
     let brought = ingest.put(Wanted { id: spent.as_deref(), ..wanted }, body.into_data_stream()).await;
     let row = tokens::settle(ingest, &caller, spent.as_deref(), brought).await?;
-    let (etag, status) = match outcome(&row) {
-        Some((etag, Outcome::Created)) => (Some(etag), StatusCode::CREATED),
-        Some((etag, Outcome::Replaced)) => (Some(etag), StatusCode::OK),
+    let (etag, status) = match placement(&row) {
+        Some((etag, Placement::Created)) => (Some(etag), StatusCode::CREATED),
+        Some((etag, Placement::Replaced)) => (Some(etag), StatusCode::OK),
         None => (None, StatusCode::ACCEPTED),
     };
     let mut response = (status, Json(UploadView::of(row, &control.players(headers)))).into_response();

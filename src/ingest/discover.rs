@@ -60,7 +60,7 @@ pub(super) fn program(configured: &Path) -> Option<PathBuf> {
 
 /// A file that is refused.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Refused<'a> {
+pub(super) enum RefusedFile<'a> {
     /// It is not in its place.
     Staged(&'a Draft),
     /// It is at this path.
@@ -107,11 +107,11 @@ impl Ingest {
     }
 
     /// `error`, which refuses a file, and what that is instead.
-    pub(super) async fn explained(&self, error: Error, file: Refused<'_>) -> Error {
+    pub(super) async fn explained(&self, error: Error, file: RefusedFile<'_>) -> Error {
         let Error::Unplayable(why) = error else { return error };
         let url = match file {
-            Refused::Staged(draft) => self.catalog.store().staged_url(draft),
-            Refused::Placed(path) => self.catalog.store().readable(path, BRIEF * 2).await.ok().flatten(),
+            RefusedFile::Staged(draft) => self.catalog.store().staged_url(draft),
+            RefusedFile::Placed(path) => self.catalog.store().readable(path, BRIEF * 2).await.ok().flatten(),
         };
         let found = match url {
             Some(url) => self.asked_about(&url, BRIEF).await.ok().flatten(),

@@ -14,13 +14,13 @@
 use super::append::path;
 use super::condition;
 use super::creation::occupied;
-use super::discover::Refused;
+use super::discover::RefusedFile;
 use super::error::Error;
 use super::metadata::Metadata;
 use super::removal::row_of;
 use super::report::{report, said};
 use super::service::{Ingest, later, now};
-use super::version::Version;
+use super::version::StoredVersion;
 use super::worker::{DISCARD, Task};
 use crate::catalog::{Asset, Claim};
 use crate::library::{NewJob, Upload, UploadState};
@@ -115,7 +115,7 @@ impl Ingest {
         if let Some(staged) = store.staged(&draft).await? {
             self.check_cost(&staged).await?;
             let asset = match self.catalog.trial(id, after.clone(), Some(&staged)).await.map_err(Error::from) {
-                Err(error) if !error.passes() => return Err(self.explained(error, Refused::Staged(&draft)).await),
+                Err(error) if !error.passes() => return Err(self.explained(error, RefusedFile::Staged(&draft)).await),
                 tried => tried?,
             };
             draft.finish().await?;
@@ -136,7 +136,7 @@ impl Ingest {
         };
         match tried {
             Err(error) if !error.passes() => {
-                let error = self.explained(error, Refused::Placed(&path)).await;
+                let error = self.explained(error, RefusedFile::Placed(&path)).await;
                 if let Some(stamp) = stamp {
                     self.catalog.store().remove_version(&path, &stamp.mark()).await?;
                 }
@@ -222,7 +222,7 @@ impl Ingest {
     }
 
     /// The job that removes a version of a file that another replaced, once nobody is in its middle any more.
-    fn discarding(&self, version: Version) -> NewJob {
+    fn discarding(&self, version: StoredVersion) -> NewJob {
         NewJob {
             id: super::random::token::<16>(),
             kind: DISCARD.into(),

@@ -56,7 +56,7 @@ impl Ingest {
             }
         };
         let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else { return Ok(()) };
-        let mut talk = Talk { input, output: BufReader::new(output) };
+        let mut talk = Dialogue { input, output: BufReader::new(output) };
         let talked = timeout(PATIENCE, talk.through(object, &begun.to_string())).await;
         match talked {
             Ok(Ok(true)) => Ok(()),
@@ -84,12 +84,12 @@ fn begin(trial: &Trial) -> std::io::Result<Child> {
 }
 
 /// Both ends of what is said.
-struct Talk {
+struct Dialogue {
     input: ChildStdin,
     output: BufReader<ChildStdout>,
 }
 
-impl Talk {
+impl Dialogue {
     /// Answers until the process is done; `false` where it ended before.
     async fn through(&mut self, object: &Object, begun: &str) -> Result<bool, Error> {
         if self.input.write_all(format!("{begun}\n").as_bytes()).await.is_err() {

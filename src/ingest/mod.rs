@@ -42,6 +42,6 @@ pub use import::refusal;
 pub use metadata::Metadata;
 pub use name::extension;
 pub use random::token;
-pub use report::{Outcome, outcome};
+pub use report::{Placement, placement};
 pub use revision::{FieldChange, Revision};
 pub use service::{Ingest, Settings, now};

@@ -11,7 +11,7 @@ use super::append::path;
 use super::error::Error;
 use super::random::token;
 use super::service::{Ingest, millis, now};
-use super::version::{Found, Version};
+use super::version::{InPlace, StoredVersion};
 use super::worker::{PURGE, Task};
 use crate::catalog::{Asset, Claim};
 use crate::library::{AssetRow, JobState, NewJob, Upload, UploadState};
@@ -33,14 +33,14 @@ struct Before {
 #[serde(untagged)]
 enum Doomed {
     /// The version that was deleted.
-    Version(Version),
+    Version(StoredVersion),
     /// Its path alone, as earlier releases wrote it: too little to remove a file by.
     Name(String),
 }
 
 impl Before {
     /// The versions that are to be removed.
-    fn versions(&self) -> impl Iterator<Item = &Version> {
+    fn versions(&self) -> impl Iterator<Item = &StoredVersion> {
         self.files.iter().filter_map(|file| match file {
             Doomed::Version(version) => Some(version),
             Doomed::Name(_) => None,
@@ -224,7 +224,7 @@ impl Ingest {
         let mut files = Vec::new();
         for file in &asset.files {
             let version = self.version(file.object.path()).await?;
-            let same = |version: &Version| version.content == Some(file.movie.content.to_string());
+            let same = |version: &StoredVersion| version.content == Some(file.movie.content.to_string());
             let changed = || Error::Interrupted(format!("{}: changed while it was deleted", file.object.path()));
             files.push(Doomed::Version(version.filter(same).ok_or_else(changed)?));
         }
@@ -257,9 +257,9 @@ impl Ingest {
         let before = parsed(&row)?;
         for version in before.versions() {
             match self.look_for(version).await? {
-                Found::Same => {}
-                Found::Other => return Err(lost(&format!("{} has been replaced", version.path))),
-                Found::Nothing => return Err(lost(&format!("{} has been removed", version.path))),
+                InPlace::Same => {}
+                InPlace::Other => return Err(lost(&format!("{} has been replaced", version.path))),
+                InPlace::Nothing => return Err(lost(&format!("{} has been removed", version.path))),
             }
         }
         let path = format!("{id}/{DESCRIPTOR}");
@@ -348,9 +348,9 @@ impl Ingest {
         let mut replaced = !self.named_again(id).await?.is_empty();
         for version in before.versions() {
             match self.look_for(version).await? {
-                Found::Same => return Ok(false),
-                Found::Other => replaced = true,
-                Found::Nothing => {}
+                InPlace::Same => return Ok(false),
+                InPlace::Other => replaced = true,
+                InPlace::Nothing => {}
             }
         }
         Ok(replaced)
@@ -391,7 +391,7 @@ impl Ingest {
     pub(super) async fn discard(&self, task: &Task) -> Result<(), Error> {
         let (folder, file) = task.subject.rsplit_once('/').ok_or_else(|| Error::Name(task.subject.clone()))?;
         let id = AssetId::new(folder).ok_or_else(|| Error::Name(folder.into()))?;
-        let Ok(version) = serde_json::from_str::<Version>(&task.payload) else {
+        let Ok(version) = serde_json::from_str::<StoredVersion>(&task.payload) else {
             tracing::warn!(
                 path = task.subject,
                 "kept: the job does not say which version of the file it was meant for"

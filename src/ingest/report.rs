@@ -41,16 +41,16 @@ pub(super) fn report(asset: &Asset, row: &Upload, before: &Descriptor) -> Value 
 
 /// The entity tag of the file that `row` became, and whether it replaced another; `None` where it is not published.
 #[must_use]
-pub fn outcome(row: &Upload) -> Option<(String, Outcome)> {
+pub fn placement(row: &Upload) -> Option<(String, Placement)> {
     let report: Value = serde_json::from_str(row.report.as_deref()?).ok()?;
     let replaced = report.get("replaced").and_then(Value::as_bool).unwrap_or(false);
-    let outcome = if replaced { Outcome::Replaced } else { Outcome::Created };
-    Some((report.get("etag")?.as_str()?.to_owned(), outcome))
+    let placement = if replaced { Placement::Replaced } else { Placement::Created };
+    Some((report.get("etag")?.as_str()?.to_owned(), placement))
 }
 
 /// What the file of an upload did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
+pub enum Placement {
     /// There was no file of its name.
     Created,
     /// It took the place of another.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 /// One version of one stored file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Version {
+pub(super) struct StoredVersion {
     /// Its path in the store.
     pub(super) path: String,
     /// The content id of what is in it; `None` where it holds no film.
@@ -19,7 +19,7 @@ pub(super) struct Version {
 
 /// What there is in the place of a version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Found {
+pub(super) enum InPlace {
     /// That version.
     Same,
     /// Another file.
@@ -30,9 +30,9 @@ pub(super) enum Found {
 
 impl Ingest {
     /// The version of `path` that is stored now, if any.
-    pub(super) async fn version(&self, path: &str) -> Result<Option<Version>, Error> {
+    pub(super) async fn version(&self, path: &str) -> Result<Option<StoredVersion>, Error> {
         let found = self.catalog.version(path).await?;
-        Ok(found.map(|(stamp, content)| Version {
+        Ok(found.map(|(stamp, content)| StoredVersion {
             path: path.into(),
             content: content.map(|content| content.to_string()),
             mark: stamp.mark(),
@@ -41,23 +41,23 @@ impl Ingest {
 
     /// What there is in the place of `version`. The store's mark and the content decide together: a mark alone may be
     /// given twice, and the same film that was put there again is another file.
-    pub(super) async fn look_for(&self, version: &Version) -> Result<Found, Error> {
+    pub(super) async fn look_for(&self, version: &StoredVersion) -> Result<InPlace, Error> {
         Ok(match self.catalog.version(&version.path).await? {
-            None => Found::Nothing,
+            None => InPlace::Nothing,
             Some((stamp, content)) => {
                 let content = content.map(|content| content.to_string());
-                if stamp.is(&version.mark) && content == version.content { Found::Same } else { Found::Other }
+                if stamp.is(&version.mark) && content == version.content { InPlace::Same } else { InPlace::Other }
             }
         })
     }
 
     /// Removes `version`, and no other file of its name.
-    pub(super) async fn remove_version(&self, version: &Version) -> Result<(), Error> {
+    pub(super) async fn remove_version(&self, version: &StoredVersion) -> Result<(), Error> {
         let path = version.path.as_str();
         let removal = match self.look_for(version).await? {
-            Found::Same => self.catalog.store().remove_version(path, &version.mark).await?,
-            Found::Other => Removal::Other,
-            Found::Nothing => Removal::Absent,
+            InPlace::Same => self.catalog.store().remove_version(path, &version.mark).await?,
+            InPlace::Other => Removal::Other,
+            InPlace::Nothing => Removal::Absent,
         };
         match removal {
             Removal::Removed => tracing::info!(path, "a file is removed"),

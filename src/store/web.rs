@@ -44,7 +44,7 @@ pub(super) fn store(url: &Location, options: &Options) -> Result<Arc<dyn ObjectS
 /// Whoever fetches files from hosts that are `listed`, `plain` without TLS: bound as an HTTP store is.
 pub fn fetcher(listed: &[Host], plain: bool) -> Result<reqwest::Client, Error> {
     let rules =
-        Rules { own: "".into(), listed: listed.into(), plain, key: "ingest.import_hosts", names: Names::Public };
+        Rules { own: "".into(), listed: listed.into(), plain, key: "ingest.import_hosts", names: NameRule::Public };
     let fail = |error: reqwest::Error| Error::Refused { path: String::new(), why: told(&error).into() };
     client(rules).read_timeout(SILENCE).build().map_err(fail)
 }
@@ -80,12 +80,12 @@ struct Rules {
     plain: bool,
     /// What lists them.
     key: &'static str,
-    names: Names,
+    names: NameRule,
 }
 
 /// Which addresses the name of a listed host may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Names {
+enum NameRule {
     /// Any: whoever runs this server listed the store by its name.
     Any,
     /// Public ones, and those that are listed: a stranger says what is fetched.
@@ -97,7 +97,7 @@ impl Rules {
         let plain = options.allow_http || url.as_str().starts_with("http://");
         let own = url.as_str().parse::<reqwest::Url>().ok();
         let own = own.as_ref().and_then(reqwest::Url::host_str).unwrap_or_default().into();
-        Self { own, listed: options.hosts.clone().into(), plain, key: "store.options.hosts", names: Names::Any }
+        Self { own, listed: options.hosts.clone().into(), plain, key: "store.options.hosts", names: NameRule::Any }
     }
 
     /// What is told of an address that may not be connected to.
@@ -108,8 +108,8 @@ impl Rules {
     /// Whether a host called `name` may be connected to at `address`.
     fn may_connect(&self, name: &str, address: IpAddr) -> bool {
         match self.names {
-            Names::Any => hosts::is_allowed(&self.listed, name, address),
-            Names::Public => hosts::is_open(&self.listed, address),
+            NameRule::Any => hosts::is_allowed(&self.listed, name, address),
+            NameRule::Public => hosts::is_open(&self.listed, address),
         }
     }
 
@@ -153,14 +153,15 @@ impl Resolve for Rules {
 
 #[cfg(test)]
 mod tests {
-    use super::{Names, Rules};
+    use super::{NameRule, Rules};
     use crate::config::{Host, Options};
 
     #[test]
     fn the_name_of_a_listed_host_opens_no_private_address_to_imports() {
         let listed: Vec<Host> = ["localhost", "nas.local", "10.0.0.0/8"].map(|host| host.parse().unwrap()).to_vec();
-        let imports = Rules { own: "".into(), listed: listed.into(), plain: true, key: "hosts", names: Names::Public };
-        let store = Rules { names: Names::Any, ..imports.clone() };
+        let imports =
+            Rules { own: "".into(), listed: listed.into(), plain: true, key: "hosts", names: NameRule::Public };
+        let store = Rules { names: NameRule::Any, ..imports.clone() };
         for address in ["127.0.0.1", "::1", "169.254.169.254", "::ffff:127.0.0.1", "fd00::1", "100.64.0.1", "224.0.0.1"]
         {
             let address = address.parse().unwrap();
