@@ -2,7 +2,7 @@
 
 use crate::media::{Span, Ticks, Timescale};
 use crate::mux::{self, Transport};
-use crate::plan::Planned;
+use crate::plan::{Cadence, Planned};
 
 /// The bit rates of a track, in bits per second, `styp`, `moof` and `mdat` headers included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,6 +14,9 @@ pub struct Rates {
 }
 
 impl Rates {
+    /// The rates of nothing.
+    pub(super) const NONE: Self = Self { peak: 0, average: 0 };
+
     /// The rates of `track` in an asset with that target duration in seconds.
     #[must_use]
     pub fn of(track: &Planned, target_duration: u32) -> Self {
@@ -72,17 +75,13 @@ pub struct FrameRate {
 }
 
 impl FrameRate {
-    /// The rate of a video track: of its frames but the first and last, whose durations are often odd, where there
-    /// are more than two; else of all.
+    /// The rate of a video track, which RFC 8216 §4.3.4.2 wants to be its maximum; 0 of audio.
     #[must_use]
     pub fn of(track: &Planned) -> Self {
-        let index = &track.track().index;
-        let (first, last) = (track.timeline.skipped(), index.len());
-        let inner = if last - first > 2 { first + 1..last - 1 } else { first..last };
-        let span = index.decode_time(inner.end).since(index.decode_time(inner.start)).unwrap_or_default();
-        let frames = u64::from(inner.end - inner.start) * u64::from(track.timeline.timescale().get());
-        let divisor = gcd(frames, span.0.max(1));
-        Self { frames: frames / divisor, seconds: span.0.max(1) / divisor }
+        let Some(Cadence { frames, ticks }) = track.cadence else { return Self { frames: 0, seconds: 1 } };
+        let frames = frames.saturating_mul(track.timeline.timescale().get().into());
+        let divisor = gcd(frames, ticks);
+        Self { frames: frames / divisor, seconds: ticks / divisor }
     }
 
     /// Thousandths of a frame per second, rounded half up.

@@ -1,5 +1,6 @@
 //! An asset's tracks, cut and named: what manifests list and what muxing works from.
 
+use super::cadence::Cadence;
 use super::cuts::{self, Cuts, Grid};
 use super::error::Refusal;
 use super::limits::Limits;
@@ -57,6 +58,8 @@ pub struct Planned {
     pub segments: Vec<Segment>,
     /// Whether it is cut where the reference is.
     pub alignment: Alignment,
+    /// Its nominal frame rate; `None` of audio.
+    pub cadence: Option<Cadence>,
     /// Its language: what `asset.json` says, else the file.
     pub language: Language,
     /// What players shall call it, where `asset.json` says so.
@@ -165,6 +168,7 @@ pub(super) struct Division {
     pub(super) cuts: Cuts,
     pub(super) segments: Vec<Segment>,
     pub(super) alignment: Alignment,
+    pub(super) cadence: Option<Cadence>,
     /// Whether that was kept, and not found by looking at samples.
     pub(super) kept: bool,
 }
@@ -219,13 +223,14 @@ impl Planned {
         }
         let timeline = timeline.held(end);
         let segments = segments::weighed(&timeline, segments::between(&timeline, &cuts));
-        Ok(Self::of(source, timeline, guide.content, Division { cuts, segments, alignment, kept: false }))
+        let cadence = Cadence::of(&timeline);
+        Ok(Self::of(source, timeline, guide.content, Division { cuts, segments, alignment, cadence, kept: false }))
     }
 
     /// A track of `source` that was divided; `content` is the reference's.
     pub(super) fn of(source: &Source, timeline: Timeline, content: ContentId, division: Division) -> Self {
         let track = timeline.track();
-        let Division { cuts, segments, alignment, kept } = division;
+        let Division { cuts, segments, alignment, cadence, kept } = division;
         let name = TrackName { kind: track.kind.media(), id: track.id, file: source.name.clone() };
         let said = said_of(track, &source.said);
         let language = said.and_then(|said| said.language.as_deref()).and_then(Language::new);
@@ -235,6 +240,7 @@ impl Planned {
             version: version::of_track(&timeline, content, &cuts),
             segments,
             alignment,
+            cadence,
             language: language.unwrap_or_else(|| track.language.clone()),
             label: said.and_then(|said| said.label.clone()),
             role: said.and_then(|said| said.role),

@@ -1,5 +1,6 @@
 //! What will be served of an asset: its tracks on one timeline, their segments, and how they go together.
 
+mod cadence;
 #[cfg(test)]
 mod corners;
 mod cuts;
@@ -14,6 +15,7 @@ mod start;
 mod timeline;
 mod version;
 
+pub use cadence::Cadence;
 pub use error::Refusal;
 pub use frozen::PLAN_REVISION;
 pub use ladder::{Alignment, Plan, Planned, Settings, Source};
