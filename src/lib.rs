@@ -3,7 +3,7 @@
 //! ```text
 //!            core: says which bytes                          shell: gets them
 //!   media ── route                                    store ── catalog ─┐
-//!     └──── demux ── plan ── mux ── manifest          cache ────────────┴── origin ── http
+//!     └──── demux ── plan ── mux ── verdict ── manifest cache ────────────┴── origin ── http
 //!                                                     library ── ingest ── control: what is handed in
 //! ```
 //! The rooms stand below in the order in which data flows; `tests/architecture.rs` says which may look at which.
@@ -30,3 +30,4 @@ pub mod origin;
 pub mod plan;
 pub mod route;
 pub mod store;
+pub mod verdict;

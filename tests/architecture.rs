@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 const MEDIA: &str = "media";
-const CORE: [&str; 7] = [MEDIA, "route", "demux", "plan", "mux", "manifest", "lint"];
+const CORE: [&str; 8] = [MEDIA, "route", "demux", "plan", "mux", "verdict", "manifest", "lint"];
 
 /// Lines of a file without its tests, at most.
 const LINES: usize = 500;
@@ -20,7 +20,7 @@ const SHELL_WORDS: [&str; 8] = ["async ", ".await", "tokio", "tracing", "std::fs
 fn table() -> Vec<(&'static str, Vec<&'static str>)> {
     let origin = [&CORE[..], &["store", "cache", "catalog", "config", "metrics"]].concat();
     // Publishing asks the catalog what an asset would be: that is what it will be for players.
-    let ingest = vec![MEDIA, "demux", "plan", "lint", "store", "catalog", "library", "config", "metrics"];
+    let ingest = vec![MEDIA, "demux", "plan", "lint", "verdict", "store", "catalog", "library", "config", "metrics"];
     let control = [&origin[..], &["origin", "http", "library", "ingest"]].concat();
     let cli = [&control[..], &["control"]].concat();
     vec![
@@ -28,14 +28,17 @@ fn table() -> Vec<(&'static str, Vec<&'static str>)> {
         ("route", vec![MEDIA]),
         ("demux", vec![MEDIA]),
         ("plan", vec![MEDIA]),
-        ("lint", vec![MEDIA, "plan"]),
+        // Findings and manifests ask the verdict who plays a track: no two of them disagree.
+        ("verdict", vec![MEDIA, "plan", "mux"]),
+        ("lint", vec![MEDIA, "plan", "verdict"]),
         ("mux", vec![MEDIA, "plan"]),
-        ("manifest", vec![MEDIA, "plan", "route", "mux"]),
+        ("manifest", vec![MEDIA, "plan", "route", "mux", "verdict"]),
         ("config", vec![MEDIA, "plan"]),
         ("metrics", vec![]),
         ("store", vec![MEDIA, "cache", "config", "metrics"]),
         ("cache", vec![MEDIA, "metrics"]),
-        ("catalog", vec![MEDIA, "demux", "plan", "store", "cache", "config", "metrics"]),
+        // An asset has findings about how it lies in the store beside those about its tracks.
+        ("catalog", vec![MEDIA, "demux", "plan", "lint", "store", "cache", "config", "metrics"]),
         ("origin", origin),
         ("http", vec![MEDIA, "route", "origin", "config", "metrics"]),
         ("library", vec![MEDIA, "config"]),

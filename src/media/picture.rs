@@ -89,6 +89,32 @@ impl Colour {
     }
 }
 
+impl Extent {
+    /// Whether the two have one shape: their display aspect ratios differ by 2 % at most.
+    #[must_use]
+    pub fn is_shaped_like(self, other: Self) -> bool {
+        let (one, two) = (product(self.width, other.height), product(other.width, self.height));
+        one.abs_diff(two).saturating_mul(50) <= one.max(two)
+    }
+}
+
+fn product(one: u32, other: u32) -> u64 {
+    u64::from(one) * u64::from(other)
+}
+
+impl Turn {
+    /// Degrees, clockwise.
+    #[must_use]
+    pub const fn degrees(self) -> u16 {
+        match self {
+            Self::None => 0,
+            Self::Quarter => 90,
+            Self::Half => 180,
+            Self::ThreeQuarters => 270,
+        }
+    }
+}
+
 impl VideoRange {
     /// The word of `VIDEO-RANGE`.
     #[must_use]
@@ -182,6 +208,18 @@ mod tests {
         assert_eq!(thin.shown(), Extent { width: 1, height: 576 });
         let broad = Picture { pixel_aspect: (u32::MAX, 1), ..Picture::plain(720, 576) };
         assert_eq!(broad.shown(), Extent { width: u32::MAX, height: 576 });
+    }
+
+    #[test]
+    fn rungs_that_were_rounded_to_whole_macroblocks_have_one_shape_and_a_portrait_has_another() {
+        let extent = |width, height| Extent { width, height };
+        let film = extent(1_920, 1_080);
+        for rung in [extent(854, 480), extent(426, 240), extent(1_920, 1_088), extent(256, 144)] {
+            assert!(film.is_shaped_like(rung) && rung.is_shaped_like(film), "{rung:?}");
+        }
+        for other in [extent(1_080, 1_920), extent(1_440, 1_080), extent(2_048, 1_080), extent(1, u32::MAX)] {
+            assert!(!film.is_shaped_like(other) && !other.is_shaped_like(film), "{other:?}");
+        }
     }
 
     #[test]

@@ -9,4 +9,4 @@ mod ts;
 pub use fmp4::{segment, segment_length};
 pub use init::init;
 pub use recipe::{Length, Piece, Recipe};
-pub use ts::{CHUNK, Chunks, Outline, Reads, Transport, TsRecipe, Unfit, Window, fit};
+pub use ts::{CHUNK, Chunks, Outline, Reads, Transport, TsRecipe, Unfit, Window, carries, fit};

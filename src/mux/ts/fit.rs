@@ -1,8 +1,8 @@
 //! Which tracks MPEG-TS carries.
 
 use super::adts::Adts;
-use crate::media::{Family, u64_from_usize};
-use crate::plan::Planned;
+use crate::media::{Family, Kind, MediaKind, Turn, u64_from_usize};
+use crate::plan::{Plan, Planned};
 
 /// Parameter sets that are repeated before each sync sample, in bytes at most; real ones are below 300.
 pub(super) const PARAMETER_SETS_LIMIT: u64 = 4_096;
@@ -23,6 +23,19 @@ pub enum Unfit {
         track: u32,
         /// Its RFC 6381 string.
         codec: String,
+    },
+    /// Its pictures are stored turned.
+    #[error(
+        "{file}: track {track} is to be turned by {degrees} degrees, which MPEG-TS cannot say: televisions would show it \
+         sideways; MPEG-TS carries upright H.264, and AAC"
+    )]
+    Turned {
+        /// Its file.
+        file: String,
+        /// Its track_ID.
+        track: u32,
+        /// By how much, clockwise.
+        degrees: u16,
     },
     /// Its AudioSpecificConfig says what an ADTS header cannot.
     #[error(
@@ -75,6 +88,11 @@ pub enum Unfit {
 pub fn fit(track: &Planned) -> Result<(), Unfit> {
     let (file, id) = (track.file.clone(), track.name.id);
     let codec = &track.track().codec;
+    if let Kind::Video(picture) = track.track().kind
+        && picture.turn() != Turn::None
+    {
+        return Err(Unfit::Turned { file, track: id, degrees: picture.turn().degrees() });
+    }
     match &codec.family {
         Family::H264 { parameter_sets, .. } if matches!(&codec.fourcc, b"avc1" | b"avc3") => {
             let bytes = u64_from_usize(parameter_sets.len());
@@ -88,4 +106,17 @@ pub fn fit(track: &Planned) -> Result<(), Unfit> {
             Err(Unfit::Codec { file, track: id, codec: codec.string.clone() })
         }
     }
+}
+
+/// Whether MPEG-TS carries video and audio of `plan`, each where the plan has it; else why its first track of the kind
+/// that would be missing is not carried.
+pub fn carries(plan: &Plan) -> Result<(), Unfit> {
+    for kind in [MediaKind::Video, MediaKind::Audio] {
+        let mut fits = plan.of_kind(kind).map(fit);
+        let Some(first) = fits.next() else { continue };
+        if first.is_err() && !fits.any(|fit| fit.is_ok()) {
+            return first;
+        }
+    }
+    Ok(())
 }

@@ -24,7 +24,7 @@ mod units;
 mod write;
 
 pub use chunks::Chunks;
-pub use fit::{Unfit, fit};
+pub use fit::{Unfit, carries, fit};
 pub use packets::CHUNK;
 pub use segment::{Outline, Reads, TsRecipe, Window};
 pub use transport::Transport;
