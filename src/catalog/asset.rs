@@ -1,5 +1,6 @@
 //! An asset, whole: every file pinned to one version.
 
+use crate::lint::{self, Finding};
 use crate::media::{AssetId, Details, Movie};
 use crate::plan::Plan;
 use crate::store::Object;
@@ -18,8 +19,8 @@ pub struct Asset {
     pub files: Vec<AssetFile>,
     /// What will be served of them.
     pub plan: Arc<Plan>,
-    /// What lint says of how it lies in the store.
-    pub notes: Vec<Note>,
+    /// Findings about how it lies in the store.
+    pub notes: Vec<Finding>,
 }
 
 /// One stored file of an asset.
@@ -35,15 +36,6 @@ pub struct AssetFile {
     pub movie: Arc<Movie>,
 }
 
-/// One thing that lint has to say.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Note {
-    /// A stable name: `loose-folder`, `name-beside-folder`.
-    pub code: &'static str,
-    /// What was found, in words.
-    pub message: String,
-}
-
 impl Asset {
     /// The file of that name.
     #[must_use]
@@ -55,5 +47,13 @@ impl Asset {
     #[must_use]
     pub fn served(&self, name: &str) -> Option<&AssetFile> {
         self.file(name).or_else(|| self.files.iter().find(|file| file.served == name))
+    }
+
+    /// All findings: about how it lies in the store, then about its tracks.
+    #[must_use]
+    pub fn findings(&self) -> Vec<Finding> {
+        let mut findings = self.notes.clone();
+        findings.extend(lint::findings(&self.plan));
+        findings
     }
 }

@@ -27,7 +27,7 @@ mod shape;
 #[cfg(test)]
 mod tests;
 
-pub use asset::{Asset, AssetFile, Note};
+pub use asset::{Asset, AssetFile};
 pub use error::{Error, Reason};
 pub use gone::Gone;
 pub use ignored::{Ignored, format_of};

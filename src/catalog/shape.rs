@@ -1,9 +1,9 @@
 //! What a name means, given what its folder and the folder of that name were found to be. Knows no files.
 
-use super::asset::Note;
 use super::error::{Error, Reason};
 use super::ladder::{Loose, stem};
 use super::settle::{Held, Media, held_as, is_held};
+use crate::lint::{Code, Finding};
 use crate::media::{AssetId, Descriptor, Rendition};
 use std::sync::Arc;
 
@@ -67,7 +67,7 @@ pub(super) struct Found {
     /// Whether it is one file or a folder.
     pub(super) form: Form,
     /// What lint says.
-    pub(super) notes: Vec<Note>,
+    pub(super) notes: Vec<Finding>,
 }
 
 /// What kind of thing an asset is in the store.
@@ -151,14 +151,14 @@ fn believed(own: Place<'_>, name: &str) -> Option<Media> {
     own.media.iter().find(|(each, _)| each == name).cloned()
 }
 
-fn notes(parent: Place<'_>, own: Option<Place<'_>>, file: &str) -> Vec<Note> {
+fn notes(parent: Place<'_>, own: Option<Place<'_>>, file: &str) -> Vec<Finding> {
     let loose = match parent.shape {
-        Shape::Loose(Some(why)) => Some(Note { code: "loose-folder", message: why.to_string() }),
+        Shape::Loose(Some(why)) => Some(Finding::new(Code::LooseFolder, why.to_string())),
         Shape::Loose(None) | Shape::Ladder(_) | Shape::Described(_) | Shape::Misdescribed(_) => None,
     };
-    let beside = own.map(|own| Note {
-        code: "name-beside-folder",
-        message: format!("{file} stands beside the folder {}/, whose files are assets below the same name", own.path),
+    let beside = own.map(|own| {
+        let text = format!("{file} stands beside the folder {}/, whose files are assets below the same name", own.path);
+        Finding::new(Code::NameBesideFolder, text)
     });
     loose.into_iter().chain(beside).collect()
 }
@@ -215,7 +215,7 @@ mod tests {
             Form::Described(_) => "described",
         };
         let files = found.files.into_iter().map(|(name, _)| name).collect();
-        Ok((form.into(), files, found.notes.iter().map(|note| note.code).collect()))
+        Ok((form.into(), files, found.notes.iter().map(|note| note.code.as_str()).collect()))
     }
 
     fn files(names: &[&str]) -> Vec<String> {

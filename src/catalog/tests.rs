@@ -219,7 +219,7 @@ async fn files_that_do_not_go_together_are_assets_that_say_why() {
     house.write("clips/a.mp4", &film(640, 360, 10));
     house.write("clips/b.mp4", &film(1280, 720, 20));
     house.write("clips/b/c.mp4", &film(1280, 720, 20));
-    let codes = |asset: &Asset| asset.notes.iter().map(|note| note.code).collect::<Vec<_>>();
+    let codes = |asset: &Asset| asset.notes.iter().map(|note| note.code.as_str()).collect::<Vec<_>>();
     assert_eq!(codes(&house.open("clips/a").await.unwrap()), ["loose-folder"]);
     assert_eq!(codes(&house.open("clips/b").await.unwrap()), ["loose-folder", "name-beside-folder"]);
     assert_eq!(house.pages(2).await, ["clips/a a.mp4", "clips/b b.mp4", "clips/b/c c.mp4"]);

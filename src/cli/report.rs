@@ -1,9 +1,10 @@
 //! What `afflux inspect` reports: one structure, printed as lines or as JSON.
 
-use crate::lint;
+use crate::lint::{self, Finding};
 use crate::manifest::{FrameRate, Rates};
-use crate::media::{Kind, Layout, MediaKind, Moment};
+use crate::media::{Extent, Kind, Layout, MediaKind, Moment};
 use crate::plan::{Alignment, Plan, Planned};
+use crate::verdict::{self, Playable};
 use serde::Serialize;
 use std::fmt;
 
@@ -20,7 +21,9 @@ pub(super) struct Report {
     /// The segment target, in seconds.
     segment_target: f64,
     tracks: Vec<TrackReport>,
-    lint: Vec<LintReport>,
+    /// Who plays it.
+    playable: Playable,
+    lint: Vec<Finding>,
 }
 
 #[derive(Debug, Serialize)]
@@ -62,12 +65,6 @@ struct EditReport {
     length: Option<f64>,
 }
 
-#[derive(Debug, Serialize)]
-struct LintReport {
-    code: &'static str,
-    message: String,
-}
-
 impl Report {
     /// What `plan`, of one file, would serve.
     pub(super) fn new(plan: &Plan) -> Self {
@@ -86,10 +83,8 @@ impl Report {
             duration: seconds(plan.end()),
             segment_target: seconds(Moment::from_millis(plan.settings().target_millis.into())),
             tracks: plan.tracks().iter().map(|track| TrackReport::new(plan, track)).collect(),
-            lint: lint::findings(plan)
-                .into_iter()
-                .map(|found| LintReport { code: found.code, message: found.message })
-                .collect(),
+            playable: verdict::playable(plan),
+            lint: lint::findings(plan),
         }
     }
 
@@ -106,7 +101,8 @@ impl TrackReport {
         let (kind, format) = match stored.kind {
             Kind::Video(picture) => {
                 let rate = FrameRate::of(track).as_fraction();
-                ("video", format!("{}x{} at {rate}", picture.width, picture.height))
+                let Extent { width, height } = picture.shown();
+                ("video", format!("{width}x{height} at {rate}"))
             }
             Kind::Audio(sound) => ("audio", format!("{} channels at {}", sound.channels, sound.sample_rate)),
         };
@@ -144,10 +140,17 @@ impl fmt::Display for Report {
         for track in &self.tracks {
             write!(f, "\n{track}")?;
         }
+        let Playable { browsers, apple, ts, why } = &self.playable;
+        let words = [browsers, apple, ts].map(|plays| plays.as_str());
+        let [browsers, apple, ts] = words;
+        writeln!(f, "\nplays in browsers: {browsers}, on Apple: {apple}, by MPEG-TS: {ts}")?;
+        why.iter().try_for_each(|why| writeln!(f, "  {why}"))?;
         if !self.lint.is_empty() {
             writeln!(f)?;
         }
-        self.lint.iter().try_for_each(|found| writeln!(f, "lint {}: {}", found.code, found.message))
+        self.lint
+            .iter()
+            .try_for_each(|found| writeln!(f, "{} {}: {}", found.level.as_str(), found.code.as_str(), found.message))
     }
 }
 

@@ -8,6 +8,7 @@ use super::random::token;
 use super::service::{Ingest, now};
 use super::worker::{DISCOVER, Task};
 use crate::library::{NewJob, UploadState};
+use crate::lint::{Code, Finding};
 use crate::store::Draft;
 use serde_json::{Map, Value, json};
 use std::io::ErrorKind;
@@ -98,7 +99,7 @@ impl Ingest {
         let Some(found) = self.found(&path(&row), PATIENCE).await? else { return Ok(()) };
         if let (Some(error), Some(lint)) = (found.get("error"), report.get_mut("lint").and_then(Value::as_array_mut)) {
             let message = format!("GStreamer reads it with trouble: {}", error.as_str().unwrap_or_default());
-            lint.push(json!({"code": "discoverer", "message": message}));
+            lint.push(json!(Finding::new(Code::Discoverer, message)));
         }
         report.insert("gstreamer".into(), found.into());
         let (report, at) = (Value::Object(report).to_string(), UploadState::Published);

@@ -3,8 +3,8 @@
 use super::finish::url_name;
 use crate::catalog::Asset;
 use crate::library::Upload;
-use crate::lint;
-use crate::media::{Descriptor, Kind};
+use crate::media::{Descriptor, Extent, Kind};
+use crate::verdict;
 use serde_json::{Value, json};
 
 /// Tracks, duration and what lint says; the entity tag of the file that `row` became, and whether it replaced one of what
@@ -17,7 +17,10 @@ pub(super) fn report(asset: &Asset, row: &Upload, before: &Descriptor) -> Value 
             file.movie.tracks.iter().map(|track| {
                 let mut told = json!({"file": file.name, "track": track.id, "codec": track.codec.string});
                 let more = match track.kind {
-                    Kind::Video(picture) => json!({"kind": "video", "width": picture.width, "height": picture.height}),
+                    Kind::Video(picture) => {
+                        let Extent { width, height } = picture.shown();
+                        json!({"kind": "video", "width": width, "height": height})
+                    }
                     Kind::Audio(sound) => {
                         json!({"kind": "audio", "channels": sound.channels, "sample_rate": sound.sample_rate})
                     }
@@ -29,14 +32,16 @@ pub(super) fn report(asset: &Asset, row: &Upload, before: &Descriptor) -> Value 
             })
         })
         .collect();
-    let notes = asset.notes.iter().map(|note| (note.code, note.message.clone()));
-    let findings = lint::findings(&asset.plan).into_iter().map(|finding| (finding.code, finding.message));
-    let lint: Vec<Value> =
-        notes.chain(findings).map(|(code, message)| json!({"code": code, "message": message})).collect();
     let etag = asset.file(&row.file).map(|file| file.movie.content.to_string());
     let replaced = before.renditions.iter().any(|file| file.file != row.file && file.name() == url_name(&row.file));
-    let millis = asset.plan.end().micros() / 1_000;
-    json!({"milliseconds": millis, "tracks": tracks, "lint": lint, "etag": etag, "replaced": replaced})
+    json!({
+        "milliseconds": asset.plan.end().micros() / 1_000,
+        "tracks": tracks,
+        "playable": verdict::playable(&asset.plan),
+        "lint": asset.findings(),
+        "etag": etag,
+        "replaced": replaced,
+    })
 }
 
 /// The entity tag of the file that `row` became, and whether it replaced another; `None` where it is not published.

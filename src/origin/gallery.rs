@@ -3,11 +3,12 @@
 use super::answer::Origin;
 use super::error::Error;
 use crate::catalog::{self, Asset, ListedName, Query};
-use crate::lint;
-use crate::manifest::{FrameRate, Lineup, Rates};
+use crate::lint::Finding;
+use crate::manifest::{FrameRate, Rates};
 use crate::media::{AssetId, Kind, MediaKind, Moment};
 use crate::plan::Planned;
 use crate::route::Route;
+use crate::verdict::{self, Playable, Plays};
 use bytes::Bytes;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
@@ -73,10 +74,12 @@ struct Card {
     /// HLS of MPEG-TS, where its codecs allow it.
     ts: Option<String>,
     refused: Option<Refused>,
+    /// Who plays it; `null` where it is refused.
+    playable: Option<Playable>,
     video: Vec<Video>,
     audio: Vec<Audio>,
     files: Vec<String>,
-    lint: Vec<Lint>,
+    lint: Vec<Finding>,
 }
 
 #[derive(Debug, Serialize)]
@@ -89,8 +92,9 @@ struct Refused {
 struct Video {
     name: String,
     codec: String,
-    width: u16,
-    height: u16,
+    /// The size at which it is shown, in square pixels.
+    width: u32,
+    height: u32,
     frame_rate: f64,
     /// Bits per second.
     bandwidth: u64,
@@ -106,12 +110,6 @@ struct Audio {
     label: Option<String>,
     /// Bits per second.
     bandwidth: u64,
-}
-
-#[derive(Debug, Serialize)]
-struct Lint {
-    code: &'static str,
-    message: String,
 }
 
 impl Origin {
@@ -168,9 +166,8 @@ fn refused(id: String, error: &catalog::Error) -> Card {
 
 fn card(asset: &Asset) -> Card {
     let (id, plan) = (&asset.id, &asset.plan);
-    let notes = asset.notes.iter().map(|note| Lint { code: note.code, message: note.message.clone() });
-    let findings = lint::findings(plan).into_iter().map(|found| Lint { code: found.code, message: found.message });
     let target = plan.target_duration();
+    let playable = verdict::playable(plan);
     Card {
         id: id.to_string(),
         title: asset.title.clone(),
@@ -178,12 +175,13 @@ fn card(asset: &Asset) -> Card {
         duration: Some(seconds(plan.end())),
         hls: Some(address(&Route::Hls(id.clone()))),
         dash: Some(address(&Route::Dash(id.clone()))),
-        ts: Lineup::new(plan).is_ok().then(|| address(&Route::Ts(id.clone()))),
+        ts: (playable.ts == Plays::Yes).then(|| address(&Route::Ts(id.clone()))),
         refused: None,
+        playable: Some(playable),
         video: plan.of_kind(MediaKind::Video).filter_map(|track| video(track, target)).collect(),
         audio: plan.of_kind(MediaKind::Audio).filter_map(|track| audio(track, target)).collect(),
         files: asset.files.iter().map(|file| address(&Route::File(id.clone(), file.name.clone()))).collect(),
-        lint: notes.chain(findings).collect(),
+        lint: asset.findings(),
     }
 }
 
@@ -194,11 +192,12 @@ fn address(route: &Route) -> String {
 
 fn video(track: &Planned, target_duration: u32) -> Option<Video> {
     let Kind::Video(picture) = track.track().kind else { return None };
+    let shown = picture.shown();
     Some(Video {
         name: name(track),
         codec: track.track().codec.string.clone(),
-        width: picture.width,
-        height: picture.height,
+        width: shown.width,
+        height: shown.height,
         frame_rate: decimal(FrameRate::of(track).millis(), 3),
         bandwidth: Rates::of(track, target_duration).peak,
     })

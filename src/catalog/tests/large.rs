@@ -14,7 +14,7 @@ fn fill(house: &House, folder: &str) {
 }
 
 fn codes(asset: &Asset) -> Vec<&str> {
-    asset.notes.iter().map(|note| note.code).collect()
+    asset.notes.iter().map(|note| note.code.as_str()).collect()
 }
 
 #[tokio::test]

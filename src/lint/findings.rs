@@ -1,16 +1,9 @@
-//! Plan → findings: what about an asset will trouble players, with a stable code, in words, and what to do about it.
+//! Looks through a plan for everything that [`Code`] names.
 
-use crate::media::{Family, Kind, Layout, LeftOut, MediaKind, Moment, Span, Ticks, i64_from_u64};
+use super::finding::{Code, Finding, Level};
+use crate::media::{Family, Kind, Layout, LeftOut, MediaKind, Moment, Skipped, Span, Ticks, i64_from_u64};
 use crate::plan::{Alignment, LATE, Opening, Plan, Planned};
-
-/// Something about an asset that its owner may want to mend.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
-    /// A stable code, in lower case with hyphens.
-    pub code: &'static str,
-    /// The file, the track, what was seen and what it means.
-    pub message: String,
-}
+use crate::verdict::{self, AudioKind, Plays};
 
 /// All findings about `plan`, in the order of its tracks.
 #[must_use]
@@ -24,64 +17,80 @@ pub fn findings(plan: &Plan) -> Vec<Finding> {
         }
         findings.extend(of_track(plan, track));
     }
+    findings.extend(players(plan));
     findings
+}
+
+/// Who does not play it at all.
+fn players(plan: &Plan) -> Option<Finding> {
+    let verdict = verdict::playable(plan);
+    let why = verdict.why.join(" ");
+    if !verdict.anywhere() {
+        return Some(Finding::new(Code::PlaysNowhere, format!("plays nowhere from here: {why}")));
+    }
+    let level = match verdict.browsers {
+        Plays::Yes => return None,
+        Plays::Some => Level::Warning,
+        Plays::No => Level::Error,
+    };
+    Some(Finding { code: Code::NotInBrowsers, level, message: why })
 }
 
 fn of_file(track: &Planned) -> Vec<Finding> {
     let (file, movie) = (&track.file, track.timeline.movie());
     let mut findings = Vec::new();
     if movie.layout == Layout::MoovLast {
-        findings.push(Finding {
-            code: "moov-at-end",
-            message: format!(
-                "{file}: the index (moov) stands behind the media; streaming is not affected, but a plain download \
-                 cannot play before its end: remux with fast start"
-            ),
-        });
+        let text = format!(
+            "{file}: the index (moov) stands behind the media; streaming is not affected, but a plain download cannot \
+             play before its end: remux with fast start"
+        );
+        findings.push(Finding::new(Code::MoovAtEnd, text));
     }
     if let Some(at) = movie.cut_at {
-        findings.push(Finding {
-            code: "recording-cut",
-            message: format!(
-                "{file}: the file ends inside the fragment at byte {at}: all before it is served; if the recording was \
-                 longer, copy it again"
-            ),
-        });
+        let text = format!(
+            "{file}: the file ends inside the fragment at byte {at}: all before it is served; if the recording was \
+             longer, copy it again"
+        );
+        findings.push(Finding::new(Code::RecordingCut, text));
     }
-    for skipped in &movie.skipped {
-        findings.push(Finding {
-            code: "track-skipped",
-            message: format!(
-                "{file}: track {} ({}) is not served: {}",
-                skipped.track,
-                skipped.handler.escape_ascii(),
-                skipped.reason
-            ),
-        });
-    }
+    findings.extend(movie.skipped.iter().map(|track| skipped(file, track)));
     findings
+}
+
+/// Viewers miss video or sound; timecode, hint and text tracks they never see.
+fn skipped(file: &str, track: &Skipped) -> Finding {
+    let level = if matches!(&track.handler, b"vide" | b"soun") { Level::Warning } else { Level::Info };
+    let handler = track.handler.escape_ascii();
+    let message = format!("{file}: track {} ({handler}) is not served: {}", track.track, track.reason);
+    Finding { code: Code::TrackSkipped, level, message }
 }
 
 fn of_track(plan: &Plan, track: &Planned) -> Vec<Finding> {
     let place = format!("{}: track {}", track.file, track.name.id);
-    let found = |code, text: String| Finding { code, message: format!("{place} {text}") };
+    let found = |code, text: String| Finding::new(code, format!("{place} {text}"));
     let mut findings = Vec::new();
-    findings.extend(edit_inside_gop(track).map(|text| found("edit-inside-gop", text)));
+    findings.extend(edit_inside_gop(track).map(|text| found(Code::EditInsideGop, text)));
     findings.extend(left_out(track).into_iter().map(|(code, text)| found(code, text)));
     findings.extend(late(track).map(|(code, text)| found(code, text)));
-    findings.extend(totals(track).map(|text| found("totals-differ", text)));
+    findings.extend(totals(track).map(|text| found(Code::TotalsDiffer, text)));
+    findings.extend(turned(track).map(|text| found(Code::RotationLostInTs, text)));
+    if verdict::audio_kind(&track.track().codec) == AudioKind::AacConfigElement {
+        let text = "is AAC that gives its channels in a program config element: browsers refuse it and stop the video \
+                    too; encode with a layout that AAC has a number for, such as 5.1";
+        findings.push(found(Code::AacProgramConfig, text.into()));
+    }
     if track.name.kind == MediaKind::Video {
         findings.extend(video(plan, track).into_iter().map(|(code, text)| found(code, text)));
     }
     findings
 }
 
-fn video(plan: &Plan, track: &Planned) -> Vec<(&'static str, String)> {
+fn video(plan: &Plan, track: &Planned) -> Vec<(Code, String)> {
     let mut findings = Vec::new();
     if track.alignment == Alignment::Own {
         let text = "lacks keyframes where the reference is cut, and is cut at its own: players cannot switch to or from \
                     it without a seam; encode all renditions with the same keyframe interval";
-        findings.push(("unaligned-keyframes", text.into()));
+        findings.push((Code::UnalignedKeyframes, text.into()));
     }
     let target = i64::from(plan.settings().target_millis);
     let held = track.timeline.hold();
@@ -97,30 +106,38 @@ fn video(plan: &Plan, track: &Planned) -> Vec<(&'static str, String)> {
              a keyframe every 2 s",
             target / 1_000
         );
-        findings.push(("long-gop", text));
+        findings.push((Code::LongGop, text));
     }
     if track.segments.iter().any(|segment| segment.opening == Opening::Open) {
         let text = "has open GOPs: segments begin with frames that need the segment before. Chromium stops with an error \
                     when a viewer seeks there, other players may show damaged frames; encode with closed GOPs";
-        findings.push(("open-gop", text.into()));
+        findings.push((Code::OpenGop, text.into()));
     }
     if held.0 > 0 {
         let millis = held.at(track.timeline.timescale()).micros() / 1_000;
         let text = format!("ends {millis} ms before the sound: its last frame is shown up to the end");
-        findings.push(("held-frame", text));
+        findings.push((Code::HeldFrame, text));
     }
     if track.segments.iter().any(|segment| segment.opening == Opening::None) {
         let text = "does not begin with a keyframe: players show nothing before the first one";
-        findings.push(("no-keyframe", text.into()));
+        findings.push((Code::NoKeyframe, text.into()));
     }
     let index = &track.track().index;
     let intra = matches!(track.track().codec.family, Family::H264 { .. } | Family::H265 { .. }) && index.len() > 1;
     if intra && index.sync_count() == index.len() {
         let text = "says that every frame is a keyframe (no stss): true of intra-only video; otherwise seeks will show \
                     damaged frames, and the file should be remuxed";
-        findings.push(("no-sync-table", text.into()));
+        findings.push((Code::NoSyncTable, text.into()));
     }
     findings
+}
+
+fn turned(track: &Planned) -> Option<String> {
+    let Kind::Video(picture) = track.track().kind else { return None };
+    let degrees = Some(picture.turn().degrees()).filter(|degrees| *degrees > 0)?;
+    Some(format!(
+        "is stored turned by {degrees} degrees: MPEG-TS cannot say so and is not offered; HLS and DASH show it upright"
+    ))
 }
 
 /// The presentation starts at a keyframe before the edit: by how much.
@@ -136,7 +153,7 @@ fn edit_inside_gop(track: &Planned) -> Option<String> {
 }
 
 /// Samples that the edit list does not present.
-fn left_out(track: &Planned) -> Vec<(&'static str, String)> {
+fn left_out(track: &Planned) -> Vec<(Code, String)> {
     let LeftOut { leading, between, behind, undecodable, empty } = track.track().left_out;
     let mut findings = Vec::new();
     if behind > 0 {
@@ -148,42 +165,42 @@ fn left_out(track: &Planned) -> Vec<(&'static str, String)> {
                  before them is held"
             ),
         };
-        findings.push(("edit-end", text + &early));
+        findings.push((Code::EditEnd, text + &early));
     }
     if between > 0 {
         let text = format!("is cut by its edit list: {between} samples between edits are not served");
-        findings.push(("edit-cut", text));
+        findings.push((Code::EditCut, text));
     }
     if leading > 0 {
         let text = format!(
             "begins with an open GOP: {leading} frames that are shown before its first keyframe need frames that are \
              not served, and are left out"
         );
-        findings.push(("leading-frames", text));
+        findings.push((Code::LeadingFrames, text));
     }
     if empty > 0 {
         let text =
             format!("has {empty} samples without bytes: each is a frame that was dropped, and the one before is held");
-        findings.push(("empty-samples", text));
+        findings.push((Code::EmptySamples, text));
     }
     findings
 }
 
-fn late(track: &Planned) -> Option<(&'static str, String)> {
+fn late(track: &Planned) -> Option<(Code, String)> {
     let (timeline, scale) = (&track.timeline, track.timeline.timescale());
     let millis = |ticks: Ticks| ticks.at(scale).micros() / 1_000;
     if timeline.reach().0 > 0 {
         let late = millis(Ticks(i64_from_u64(timeline.reach().0)));
-        return Some(("late-track", format!("starts {late} ms late: its first frame is shown from the start")));
+        return Some((Code::LateTrack, format!("starts {late} ms late: its first frame is shown from the start")));
     }
     if let frames @ 1.. = timeline.silent_frames() {
         let late = millis(timeline.presented(frames));
-        return Some(("late-track", format!("starts {late} ms late: {frames} silent frames fill the start")));
+        return Some((Code::LateTrack, format!("starts {late} ms late: {frames} silent frames fill the start")));
     }
     let start = track.segments.first()?.start;
     (start.at(scale) > LATE).then(|| {
         let text = format!("starts {} ms late and is not filled: players may lose sync", millis(start));
-        ("late-track-unfilled", text)
+        (Code::LateTrackUnfilled, text)
     })
 }
 
