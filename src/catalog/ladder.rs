@@ -1,10 +1,10 @@
 //! Whether the files of a folder are one asset: a ladder. Knows facts about files, not files.
 //!
-//! They are when there are at least two, all last equally long (±0.5 s), and no two are the same thing twice: share
-//! codec, resolution and language. Files with video are told apart by their video alone (each rung may carry the same
+//! They are when there are at least two, all last equally long (±0.5 s), all videos have one shape (display aspect ratios
+//! within 2 %), and no two are the same thing twice: share codec, resolution and language. Files with video are told apart by their video alone (each rung may carry the same
 //! sound), files without by their sound.
 
-use crate::media::{Kind, Language, Movie, Track};
+use crate::media::{Extent, Kind, Language, Movie, Track};
 use std::fmt;
 
 /// Files of an automatic ladder at most: a folder with more is a collection.
@@ -38,8 +38,8 @@ pub(super) struct Trait {
 /// What is seen or heard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Shown {
-    /// Width and height.
-    Picture(u16, u16),
+    /// Stored width and height, and the size at which it is shown.
+    Picture(u16, u16, Extent),
     /// Channels and samples per second.
     Sound(u16, u32),
 }
@@ -53,6 +53,13 @@ pub enum Loose {
         one: (String, i64),
         /// Another and its microseconds.
         other: (String, i64),
+    },
+    /// The videos of two files have different shapes.
+    Shapes {
+        /// A file and the size at which it is shown.
+        one: (String, Extent),
+        /// Another and its size.
+        other: (String, Extent),
     },
     /// Two files hold the same thing.
     Alike {
@@ -85,6 +92,11 @@ impl fmt::Display for Loose {
                 other.0,
                 Seconds(other.1)
             ),
+            Self::Shapes { one: (one, shape), other: (other, shape_of_other) } => write!(
+                f,
+                "the files of this folder are assets of their own: {one} is shown as {}x{}, {other} as {}x{}; renditions of one asset have one shape",
+                shape.width, shape.height, shape_of_other.width, shape_of_other.height
+            ),
             Self::Alike { one, other, what } => write!(
                 f,
                 "the files of this folder are assets of their own: {one} and {other} both hold {what}; renditions of one asset differ in codec, resolution or language"
@@ -114,7 +126,7 @@ impl fmt::Display for Seconds {
 impl fmt::Display for Trait {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.shape {
-            Shown::Picture(width, height) => write!(f, "{} {width}x{height}", self.codec)?,
+            Shown::Picture(width, height, _) => write!(f, "{} {width}x{height}", self.codec)?,
             Shown::Sound(channels, rate) => write!(f, "{} {channels} ch {rate} Hz", self.codec)?,
         }
         write!(f, " ({})", self.language.as_str())
@@ -158,7 +170,7 @@ impl Facts {
 impl Trait {
     fn new(track: &Track) -> Self {
         let shape = match track.kind {
-            Kind::Video(picture) => Shown::Picture(picture.width, picture.height),
+            Kind::Video(picture) => Shown::Picture(picture.width, picture.height, picture.shown()),
             Kind::Audio(sound) => Shown::Sound(sound.channels, sound.sample_rate),
         };
         Self { codec: track.codec.string.clone(), shape, language: track.language.clone() }
@@ -170,6 +182,13 @@ impl Trait {
 
     fn is_sound(&self) -> bool {
         !self.is_picture()
+    }
+
+    const fn extent(&self) -> Option<Extent> {
+        match self.shape {
+            Shown::Picture(_, _, extent) => Some(extent),
+            Shown::Sound(..) => None,
+        }
     }
 }
 
@@ -185,6 +204,12 @@ fn clash(one: &Facts, other: &Facts) -> Option<Loose> {
     }
     if one.micros.abs_diff(other.micros) > AGREEMENT_MICROS {
         return Some(Loose::Durations { one: (name, one.micros), other: (other_name, other.micros) });
+    }
+    let extent = |file: &Facts| file.tracks.iter().find_map(Trait::extent);
+    if let (Some(shape), Some(shape_of_other)) = (extent(one), extent(other))
+        && !shape.is_shaped_like(shape_of_other)
+    {
+        return Some(Loose::Shapes { one: (name, shape), other: (other_name, shape_of_other) });
     }
     let seen = [one, other].map(|file| file.tracks.iter().any(Trait::is_picture));
     let kind = match seen {
@@ -208,10 +233,11 @@ fn end_micros(track: &Track) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::{Facts, Ladder, Loose, Shown, Trait};
-    use crate::media::Language;
+    use crate::media::{Extent, Language};
 
     fn video(codec: &str, width: u16, height: u16) -> Trait {
-        Trait { codec: codec.into(), shape: Shown::Picture(width, height), language: Language::undetermined() }
+        let extent = Extent { width: width.into(), height: height.into() };
+        Trait { codec: codec.into(), shape: Shown::Picture(width, height, extent), language: Language::undetermined() }
     }
 
     fn audio(language: &str) -> Trait {
@@ -265,6 +291,20 @@ mod tests {
         assert_eq!(judged(&twice), Err(Loose::Alike { one: "a.mp4".into(), other: "b.mp4".into(), what }));
         let sounds = [facts("a.m4a", 10, &[audio("en")]), facts("b.m4a", 10, &[audio("en")])];
         assert!(matches!(judged(&sounds), Err(Loose::Alike { .. })));
+    }
+
+    #[test]
+    fn a_portrait_and_a_landscape_cut_of_one_length_are_no_ladder() {
+        let files = [
+            facts("wide.mp4", 60_000_000, &[video("avc1.640028", 1920, 1080), audio("en")]),
+            facts("tall.mp4", 60_000_000, &[video("avc1.64001f", 608, 1080), audio("en")]),
+        ];
+        let loose = judged(&files).unwrap_err();
+        assert_eq!(
+            loose.to_string(),
+            "the files of this folder are assets of their own: wide.mp4 is shown as 1920x1080, tall.mp4 as 608x1080; \
+             renditions of one asset have one shape"
+        );
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Which tracks of a file are the film: covers and disabled pictures are left out, with the reason.
 
-use crate::media::{Kind, MediaKind, Skipped, Track};
+use crate::media::{Extent, Kind, MediaKind, Skipped, Track};
 
 /// Sample entries of still pictures. MJPEG and PNG in `mp4v` are told by their strings.
 const STILLS: [[u8; 4]; 6] = [*b"jpeg", *b"mjpa", *b"png ", *b"gif ", *b"tiff", *b"mjp2"];
@@ -23,8 +23,25 @@ pub(super) fn choose(tracks: &mut Vec<Track>, skipped: &mut Vec<Skipped>) {
         let reason = format!("is disabled in the file: track {shown} is shown");
         leave_out(tracks, skipped, |track| is_video(track) && !track.enabled, &reason);
     }
+    leave_out_other_shapes(tracks, skipped);
     for kind in [MediaKind::Video, MediaKind::Audio] {
         enable_one(tracks, kind);
+    }
+}
+
+/// Players switch between the videos of a file as between renditions of one film: one of another shape is another film.
+fn leave_out_other_shapes(tracks: &mut Vec<Track>, skipped: &mut Vec<Skipped>) {
+    let Some((film, shape)) = tracks.iter().find_map(|track| Some((track.id, shown(track)?))) else { return };
+    let Extent { width, height } = shape;
+    let reason = format!("has another shape than track {film}, which is shown as {width}x{height}");
+    let differs = |track: &Track| shown(track).is_some_and(|other| !other.is_shaped_like(shape));
+    leave_out(tracks, skipped, differs, &reason);
+}
+
+fn shown(track: &Track) -> Option<Extent> {
+    match track.kind {
+        Kind::Video(picture) => Some(picture.shown()),
+        Kind::Audio(_) => None,
     }
 }
 
