@@ -54,6 +54,10 @@ disk)
     head -c 100000 fixtures/media/natural/352p.mp4 >"$scratch/media/broken.mp4"
     ffmpeg -v error -f lavfi -i testsrc=size=320x180:rate=25:duration=2 -c:v libx265 -x265-params log-level=none \
         -pix_fmt yuv420p -tag:v hvc1 "$scratch/media/hevc.mp4"
+    # Languages in different codecs.
+    two=(-v error -i fixtures/media/two-languages.mp4 -map 0:v -map 0:a:0 -map 0:a:1)
+    ffmpeg "${two[@]}" -c copy -c:a:1 libopus -b:a:1 48k "$scratch/media/aac-opus.mp4"
+    ffmpeg "${two[@]}" -map 0:a:0 -c copy -c:a:2 ac3 -b:a:2 96k "$scratch/media/aac-ac3.mp4"
     find "$scratch/media" -type f -exec touch -d '1 day ago' {} +
     begin afflux 'public ' "$binary" serve "${ports[@]}" --media "$scratch/media"
     plays=(--media "$scratch/media")

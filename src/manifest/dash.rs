@@ -1,12 +1,16 @@
 //! The DASH manifest (ISO/IEC 23009-1), printed by `dash-mpd-core`: one Period, SegmentTemplate with SegmentTimeline
 //! per Representation, the same segments as HLS.
 
-use super::names::{self, Rendition};
+use super::groups::{self, Rendition};
 use super::rates::FrameRate;
 use super::texts::Printer;
-use crate::media::{Kind, MediaKind, Moment, Role, Ticks, Timescale, i64_from_u64};
+use crate::media::{
+    Arrangement, Colour, Family, Kind, MediaKind, Moment, Picture, Role, Sound, Supplemental, Ticks, Timescale,
+    Upright, i64_from_u64,
+};
 use crate::plan::{Alignment, Opening, Planned, SHIFT_SECONDS, Segment};
 use crate::route::{Part, Route, segment_template};
+use crate::verdict::{AudioKind, audio_kind};
 use dash_mpd_core as mpd;
 use mpd::{AdaptationSet, MPD, Period, Representation, S, SegmentTemplate, SegmentTimeline};
 use std::time::Duration;
@@ -15,6 +19,9 @@ const PROFILES: &str = "urn:mpeg:dash:profile:isoff-live:2011,urn:mpeg:dash:prof
 const ROLES: &str = "urn:mpeg:dash:role:2011";
 const CHANNELS: &str = "urn:mpeg:dash:23003:3:audio_channel_configuration:2011";
 
+/// The code point of BT.709 in each table of ISO/IEC 23091-2.
+const BT709: u8 = 1;
+
 /// The manifest of a plan.
 pub(super) fn manifest(printer: &Printer<'_>) -> String {
     let plan = printer.plan;
@@ -22,8 +29,10 @@ pub(super) fn manifest(printer: &Printer<'_>) -> String {
     let adaptations = video_sets(printer).into_iter().chain(audio_sets(printer));
     let numbered =
         (1..).zip(adaptations).map(|(id, set): (u32, AdaptationSet)| AdaptationSet { id: Some(id.to_string()), ..set });
+    let supplemental = plan.tracks().iter().any(|track| track.track().codec.supplemental.is_some());
     let mpd = MPD {
         xmlns: Some("urn:mpeg:dash:schema:mpd:2011".into()),
+        scte214: supplemental.then(|| "urn:scte:dash:scte214-extensions".into()),
         profiles: Some(PROFILES.into()),
         mpdtype: Some("static".into()),
         mediaPresentationDuration: Some(duration(plan.end())),
@@ -65,36 +74,47 @@ fn video_sets(printer: &Printer<'_>) -> Vec<AdaptationSet> {
 
 fn switchable(a: &Planned, b: &Planned) -> bool {
     let both = |alignment| a.alignment == alignment && b.alignment == alignment;
-    both(Alignment::Aligned) && a.track().codec.fourcc == b.track().codec.fourcc && a.role == b.role
+    let range = |track: &Planned| match track.track().kind {
+        Kind::Video(picture) => Some(picture.range),
+        Kind::Audio(_) => None,
+    };
+    let alike = a.track().codec.fourcc == b.track().codec.fourcc && range(a) == range(b);
+    both(Alignment::Aligned) && alike && a.role == b.role
 }
 
 /// One set per audio track that a listener would choose: language, codec, channels, role and label.
 fn audio_sets(printer: &Printer<'_>) -> Vec<AdaptationSet> {
-    let groups = names::audio_groups(printer.plan);
-    let renditions = groups.iter().flat_map(|group| &group.renditions);
+    let renditions = groups::once_each(printer.plan);
+    let several = renditions.len() > 1;
     let set = |rendition: &Rendition<'_>| AdaptationSet {
         contentType: Some("audio".into()),
         mimeType: Some("audio/mp4".into()),
         lang: Some(rendition.track.language.as_str().into()),
         segmentAlignment: Some(true),
         startWithSAP: start_with_sap(&[rendition.track]),
+        // The default of the schema is 1.
+        selectionPriority: (several && rendition.default).then_some(2),
         Label: vec![mpd::Label { content: rendition.name.clone(), ..mpd::Label::default() }],
         Role: vec![role(rendition.role)],
         representations: vec![audio(printer, rendition.track)],
         ..AdaptationSet::default()
     };
-    renditions.map(set).collect()
+    renditions.iter().map(set).collect()
 }
 
 fn video(printer: &Printer<'_>, track: &Planned) -> Representation {
     let common = representation(printer, track);
     let Kind::Video(picture) = track.track().kind else { return common };
-    let (horizontal, vertical) = picture.pixel_aspect;
+    let supplemental = track.track().codec.supplemental.as_ref();
+    let Upright { width, height, pixel_aspect: (horizontal, vertical) } = picture.upright();
     Representation {
-        width: Some(picture.width.into()),
-        height: Some(picture.height.into()),
+        width: Some(width.into()),
+        height: Some(height.into()),
         sar: Some(format!("{horizontal}:{vertical}")),
         frameRate: Some(FrameRate::of(track).as_fraction()),
+        scte214_supplemental_codecs: supplemental.map(|Supplemental { codec, .. }| codec.clone()),
+        scte214_supplemental_profiles: supplemental.map(|Supplemental { brand, .. }| brand.escape_ascii().to_string()),
+        supplemental_property: colours(&picture),
         ..common
     }
 }
@@ -104,22 +124,65 @@ fn audio(printer: &Printer<'_>, track: &Planned) -> Representation {
     let Kind::Audio(sound) = track.track().kind else { return common };
     Representation {
         audioSamplingRate: Some(sound.sample_rate.to_string()),
-        AudioChannelConfiguration: vec![mpd::AudioChannelConfiguration {
-            schemeIdUri: CHANNELS.into(),
-            value: Some(channel_configuration(sound.channels).to_string()),
-            ..mpd::AudioChannelConfiguration::default()
-        }],
+        AudioChannelConfiguration: layout(track).into_iter().map(configuration).collect(),
+        supplemental_property: objects(sound),
         ..common
     }
 }
 
-/// The ChannelConfiguration of ISO/IEC 23091-3 for a usual number of channels: up to 5.1 it is that number.
-const fn channel_configuration(channels: u16) -> u16 {
-    match channels {
-        7 => 11,
-        8 => 12,
-        fewer_or_more => fewer_or_more,
+fn configuration(layout: u16) -> mpd::AudioChannelConfiguration {
+    mpd::AudioChannelConfiguration {
+        schemeIdUri: CHANNELS.into(),
+        value: Some(layout.to_string()),
+        ..mpd::AudioChannelConfiguration::default()
     }
+}
+
+/// The ChannelConfiguration of ISO/IEC 23091-3, where the file says which speakers its channels are for: AAC names it, other
+/// codecs mean usual layouts by their number of channels.
+fn layout(track: &Planned) -> Option<u16> {
+    let Kind::Audio(sound) = track.track().kind else { return None };
+    if let Family::Aac(aac) = &track.track().codec.family {
+        return (aac.channel_configuration > 0).then(|| aac.channel_configuration.into());
+    }
+    match sound.arrangement {
+        Arrangement::Speakers | Arrangement::Objects(_) => {}
+        Arrangement::Ambisonics | Arrangement::Unstated => return None,
+    }
+    let kind = audio_kind(&track.track().codec);
+    match (kind, sound.channels) {
+        // Mono and stereo; left, right and centre; 5.0. Four channels are two in front and two behind: no configuration.
+        (_, channels @ 1..=2) | (AudioKind::Opus | AudioKind::Flac, channels @ (3 | 5)) => Some(channels),
+        (AudioKind::Opus | AudioKind::Flac, 7) => Some(11),
+        (AudioKind::Opus | AudioKind::Flac, 8) => Some(12),
+        // 5.1: Dolby Digital has no other layout of six channels.
+        (AudioKind::Opus | AudioKind::Flac | AudioKind::Ac3 | AudioKind::Eac3, 6) => Some(6),
+        _ => None,
+    }
+}
+
+/// Dolby Atmos in Dolby Digital Plus (ETSI TS 103 420).
+fn objects(sound: Sound) -> Vec<mpd::SupplementalProperty> {
+    let Arrangement::Objects(complexity) = sound.arrangement else { return Vec::new() };
+    vec![
+        property("tag:dolby.com,2018:dash:EC3_ExtensionType:2018", "JOC".into()),
+        property("tag:dolby.com,2018:dash:EC3_ExtensionComplexityIndex:2018", complexity.to_string()),
+    ]
+}
+
+/// Colours that are not those of BT.709, which players take for granted. Supplemental: dash.js drops what names such
+/// colours as essential.
+fn colours(picture: &Picture) -> Vec<mpd::SupplementalProperty> {
+    let Some(Colour { primaries, transfer, matrix, .. }) = picture.colour else { return Vec::new() };
+    [("ColourPrimaries", primaries), ("TransferCharacteristics", transfer), ("MatrixCoefficients", matrix)]
+        .into_iter()
+        .filter(|(_, code)| ![BT709, Colour::UNSPECIFIED].contains(code))
+        .map(|(name, code)| property(&format!("urn:mpeg:mpegB:cicp:{name}"), code.to_string()))
+        .collect()
+}
+
+fn property(scheme: &str, value: String) -> mpd::SupplementalProperty {
+    mpd::SupplementalProperty { schemeIdUri: scheme.into(), value: Some(value), ..mpd::SupplementalProperty::default() }
 }
 
 fn representation(printer: &Printer<'_>, track: &Planned) -> Representation {

@@ -1,14 +1,14 @@
 //! HLS playlists (RFC 8216), printed by `m3u8-rs`.
 
-use super::names::{self, Group};
-use super::rates::FrameRate;
+use super::groups::{self, Group, Mix, Rendition};
+use super::rates::{FrameRate, Rates};
 use super::texts::Printer;
-use crate::media::{AssetId, Kind, MediaKind, Moment, Ticks};
+use crate::media::{Arrangement, AssetId, Extent, Kind, MediaKind, Moment, Supplemental, Ticks, VideoRange};
 use crate::plan::{Plan, Planned};
 use crate::route::{self, Part, Route};
 use m3u8_rs::{
     AlternativeMedia, AlternativeMediaType, Map, MasterPlaylist, MediaPlaylist, MediaPlaylistType, MediaSegment,
-    Resolution, VariantStream,
+    QuotedOrUnquoted, Resolution, VariantStream,
 };
 use std::collections::{BTreeMap, HashMap};
 
@@ -18,11 +18,12 @@ const VERSION: usize = 7;
 /// The multivariant playlist of a plan: every video with every group of audio, the lowest rate first.
 pub(super) fn multivariant(printer: &Printer<'_>) -> Vec<u8> {
     let plan = printer.plan;
-    let groups = names::audio_groups(plan);
+    let mut groups = groups::hls_groups(plan);
     let mut variants: Vec<VariantStream> =
         plan.of_kind(MediaKind::Video).flat_map(|video| printer.variants_of(video, &groups)).collect();
     let video = !variants.is_empty();
     if !video {
+        groups = groups::audio_groups(plan);
         variants = groups.iter().filter_map(|group| printer.audio_variant(group)).collect();
     }
     variants.sort_by_key(|variant| variant.bandwidth);
@@ -128,48 +129,65 @@ impl Lines {
 }
 
 impl Printer<'_> {
-    fn variants_of(&self, video: &Planned, groups: &[Group<'_>]) -> Vec<VariantStream> {
+    fn variants_of<'p>(&self, video: &'p Planned, groups: &[Group<'p>]) -> Vec<VariantStream> {
         if groups.is_empty() {
-            return vec![self.variant(video, None)];
+            return vec![self.variant(video, None, groups)];
         }
-        groups.iter().map(|group| self.variant(video, Some(group))).collect()
+        groups.iter().map(|group| self.variant(video, Some(group), groups)).collect()
     }
 
-    /// `video` with `group`: the rates of both, of the group's dearest rendition.
-    fn variant(&self, video: &Planned, group: Option<&Group<'_>>) -> VariantStream {
+    /// `video` with `group`, one of `groups`: the rates of both, of the group's dearest rendition.
+    fn variant<'p>(&self, video: &'p Planned, group: Option<&Group<'p>>, groups: &[Group<'p>]) -> VariantStream {
         let own = self.rates(video);
-        let renditions = group.map_or(&[][..], |group| &group.renditions);
-        let audio = renditions.iter().map(|rendition| self.rates(rendition.track));
-        let (peak, average) = audio.fold((0, 0), |most, rates| (most.0.max(rates.peak), most.1.max(rates.average)));
+        let sound = group.map_or(Rates::NONE, |group| self.dearest([group]));
+        let mix = group.map_or(Mix::Alone, |group| group.mix);
+        let mut bandwidth = own.peak + sound.peak;
+        let mut average = Some(own.average + sound.average);
+        if mix != Mix::Alone {
+            // Of these groups, Shaka takes the dearer at equal video, and must not take the mix; hls.js takes the lower
+            // average, and must take it. So the bounds are equal, and the base claims no average.
+            bandwidth = own.peak + self.dearest(groups.iter().filter(|group| group.mix != Mix::Alone)).peak;
+            average = average.filter(|_| mix == Mix::Mixed).map(|average| average.min(bandwidth.saturating_sub(1)));
+        }
+        let tracks = [video].into_iter().chain(group.into_iter().flat_map(Group::tracks));
         VariantStream {
             uri: self.uri(video),
-            bandwidth: own.peak + peak,
-            average_bandwidth: Some(own.average + average),
-            codecs: Some(codecs([video].into_iter().chain(renditions.iter().map(|rendition| rendition.track)))),
+            bandwidth,
+            average_bandwidth: average,
+            codecs: Some(codecs(tracks)),
             resolution: resolution(video),
             frame_rate: Some(thousandths(FrameRate::of(video).millis())),
             audio: group.map(|group| group.id.clone()),
+            other_attributes: colours(self.plan, video),
             ..VariantStream::default()
         }
     }
 
-    /// Audio alone: the default rendition's playlist, in its group where there are others.
+    /// The greatest rates of any rendition of `groups`.
+    fn dearest<'g, 'p: 'g>(&self, groups: impl IntoIterator<Item = &'g Group<'p>>) -> Rates {
+        let rates = groups.into_iter().flat_map(Group::tracks).map(|track| self.rates(track));
+        rates.fold(Rates::NONE, |most, rates| Rates {
+            peak: most.peak.max(rates.peak),
+            average: most.average.max(rates.average),
+        })
+    }
+
+    /// Audio alone: the playlist of the default rendition, else of the first, in its group where there are others.
     fn audio_variant(&self, group: &Group<'_>) -> Option<VariantStream> {
-        let default = group.renditions.iter().find(|rendition| rendition.default)?;
-        let rates = group.renditions.iter().map(|rendition| self.rates(rendition.track));
-        let (peak, average) = rates.fold((0, 0), |most, rates| (most.0.max(rates.peak), most.1.max(rates.average)));
+        let default = group.renditions.iter().find(|rendition| rendition.default).or(group.renditions.first())?;
+        let rates = self.dearest([group]);
         Some(VariantStream {
             uri: self.uri(default.track),
-            bandwidth: peak,
-            average_bandwidth: Some(average),
-            codecs: Some(codecs(group.renditions.iter().map(|rendition| rendition.track))),
+            bandwidth: rates.peak,
+            average_bandwidth: Some(rates.average),
+            codecs: Some(codecs(group.tracks())),
             audio: (group.renditions.len() > 1).then(|| group.id.clone()),
             ..VariantStream::default()
         })
     }
 
     fn alternatives(&self, group: &Group<'_>) -> Vec<AlternativeMedia> {
-        let alternative = |rendition: &names::Rendition<'_>| AlternativeMedia {
+        let alternative = |rendition: &Rendition<'_>| AlternativeMedia {
             media_type: AlternativeMediaType::Audio,
             uri: Some(self.uri(rendition.track)),
             group_id: group.id.clone(),
@@ -177,7 +195,7 @@ impl Printer<'_> {
             name: rendition.name.clone(),
             default: rendition.default,
             autoselect: true,
-            channels: Some(names::channels(rendition.track).to_string()),
+            channels: told_channels(rendition.track),
             ..AlternativeMedia::default()
         };
         group.renditions.iter().map(alternative).collect()
@@ -200,9 +218,49 @@ pub(super) fn codecs<'a>(tracks: impl Iterator<Item = &'a Planned>) -> String {
     strings.join(",")
 }
 
+/// `VIDEO-RANGE`, which every variant has unless all are SDR (Apple's HLS Authoring Specification 9.16), and
+/// `SUPPLEMENTAL-CODECS` (RFC 8216bis).
+fn colours(plan: &Plan, video: &Planned) -> Option<HashMap<String, QuotedOrUnquoted>> {
+    let all_sdr = plan.of_kind(MediaKind::Video).all(|video| range(video) == VideoRange::Sdr);
+    let range = (!all_sdr).then(|| ("VIDEO-RANGE", range(video).as_str().to_owned()));
+    let supplemental =
+        video.track().codec.supplemental.as_ref().map(|Supplemental { codec, brand }| {
+            ("SUPPLEMENTAL-CODECS", format!("\"{codec}/{}\"", brand.escape_ascii()))
+        });
+    // Of several entries of its map, m3u8-rs prints any first: the others stand in the value of one.
+    let (name, first) = range.clone().or_else(|| supplemental.clone())?;
+    let value = match supplemental.filter(|_| range.is_some()) {
+        Some((name, value)) => format!("{first},{name}={value}"),
+        None => first,
+    };
+    Some(HashMap::from([(name.to_owned(), QuotedOrUnquoted::Unquoted(value))]))
+}
+
+fn range(video: &Planned) -> VideoRange {
+    match video.track().kind {
+        Kind::Video(picture) => picture.range,
+        Kind::Audio(_) => VideoRange::Sdr,
+    }
+}
+
+/// `CHANNELS`: how many, and of Dolby Atmos how complex its objects are (Apple's HLS Authoring Specification 2.4);
+/// `None` where the file does not say.
+pub(super) fn told_channels(track: &Planned) -> Option<String> {
+    let Kind::Audio(sound) = track.track().kind else { return None };
+    match sound.arrangement {
+        Arrangement::Speakers | Arrangement::Ambisonics => Some(sound.channels.to_string()),
+        Arrangement::Objects(complexity) => Some(format!("{complexity}/JOC")),
+        Arrangement::Unstated => None,
+    }
+}
+
+/// The size at which it is shown: turned upright, in square pixels (RFC 8216 §4.3.4.2).
 pub(super) fn resolution(video: &Planned) -> Option<Resolution> {
     match video.track().kind {
-        Kind::Video(picture) => Some(Resolution { width: picture.width.into(), height: picture.height.into() }),
+        Kind::Video(picture) => {
+            let Extent { width, height } = picture.shown();
+            Some(Resolution { width: width.into(), height: height.into() })
+        }
         Kind::Audio(_) => None,
     }
 }

@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod corners;
 mod dash;
+mod groups;
 mod hls;
 mod names;
 mod rates;

@@ -1,7 +1,8 @@
 //! HLS playlists of MPEG-TS (RFC 8216 §3.2): each H.264 video muxed with the default AAC, other AAC alone.
 
-use super::hls::{codecs, head, resolution, thousandths, vod};
-use super::names::{self, Group, Rendition};
+use super::groups::{Group, Rendition};
+use super::hls::{codecs, head, resolution, thousandths, told_channels, vod};
+use super::names;
 use super::rates::{FrameRate, Rates};
 use super::texts::Text;
 use crate::media::{AssetId, MediaKind, Moment, Version, u64_from_usize};
@@ -38,12 +39,7 @@ impl<'a> Lineup<'a> {
     pub fn new(plan: &'a Plan) -> Result<Self, Unfit> {
         let videos: Vec<&Planned> = plan.of_kind(MediaKind::Video).filter(|video| mux::fit(video).is_ok()).collect();
         let group = names::transport_group(plan);
-        for (kind, lacking) in [(MediaKind::Video, videos.is_empty()), (MediaKind::Audio, group.renditions.is_empty())]
-        {
-            if lacking {
-                plan.of_kind(kind).try_for_each(mux::fit)?;
-            }
-        }
+        mux::carries(plan)?;
         let sound = group.renditions.iter().find(|rendition| rendition.default).map(|rendition| rendition.track);
         let muxed = |video| sound.and_then(|sound| Streams::muxed(video, sound)).unwrap_or(Streams::alone(video));
         let alone = sound.filter(|_| videos.is_empty()).map(Streams::alone);
@@ -210,7 +206,7 @@ fn media_of(
         name: rendition.name.clone(),
         default: rendition.default,
         autoselect: true,
-        channels: Some(names::channels(rendition.track).to_string()),
+        channels: told_channels(rendition.track),
         ..AlternativeMedia::default()
     };
     lineup.group.renditions.iter().map(alternative).collect()

@@ -90,6 +90,9 @@ const FILE_CORNERS = ['moov-at-end', 'co64', 'no-stss', 'video-only', 'audio-onl
  */
 const BEYOND_SHAKA_HLS = ['vfr'];
 
+/** Films whose languages are in different codecs; AC-3 is a second English. tests/players.sh makes them. */
+const MIXED = { 'aac-opus': [...ALL, 'native'], 'aac-ac3': ['hls.js', 'shaka-hls', 'native'] };
+
 /** A film of its own for each play that replaces it, loaded little by little; and the film that takes its place. */
 const REPLACED = {
   ...CORNER, duration: 24, silent: true, ahead: 3, file: 'barcode/360p.mp4', width: 640, height: 360, by: 'barcode/180p.mp4',
@@ -119,6 +122,9 @@ function plays(media) {
     for (const visit of ['replaced', 'overwritten']) {
       add(player, `${visit}-in-${player.replace('.', '')}`, visit, REPLACED);
     }
+  }
+  for (const [id, players] of Object.entries(media ? MIXED : {})) {
+    for (const player of players) add(player, id, 'languages', { duration: 12, languages: ['eng', 'fra'] });
   }
   list.push({ name: 'gallery' });
   return list;

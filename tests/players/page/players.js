@@ -141,7 +141,7 @@ function native({ video, url }) {
 const bySize = (a, b) => a.width * a.height - b.width * b.height;
 
 /** `fra` and `fr` are one language; players are free to shorten. */
-const sameLanguage = (a, b) => a === b || a === b.slice(0, 2);
+export const sameLanguage = (a, b) => a === b || a === b.slice(0, 2);
 
 /**
  * Shaka, which takes a language up that is not in the variant's segments only when it loads: told to change while such

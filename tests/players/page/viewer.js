@@ -2,7 +2,7 @@
 // list of {name, ok, detail}, one for each thing that must hold.
 
 import { Ear } from './ear.js';
-import { AHEAD, PLAYERS } from './players.js';
+import { AHEAD, PLAYERS, sameLanguage } from './players.js';
 import { allHeld, forget, hear, listen } from './sound.js';
 import { Watch } from './watch.js';
 
@@ -276,6 +276,17 @@ class Viewer {
     return `${this.watch.frames.length} pictures`;
   }
 
+  /** A language is offered, can be chosen, is decoded and goes on. */
+  async speaks(language) {
+    const offered = this.player.languages();
+    this.expect(offered.some((other) => sameLanguage(other, language)), `languages ${offered}`);
+    await this.player.speak(language);
+    if (this.video.paused) await this.video.play();
+    const { currentTime: time, webkitAudioDecodedByteCount: bytes } = this.video;
+    await until('its sound', () => this.video.currentTime > time + 1.2 && this.video.webkitAudioDecodedByteCount > bytes);
+    return `${this.video.webkitAudioDecodedByteCount - bytes} bytes of ${offered.join()}`;
+  }
+
   async language(language, base) {
     this.expect(this.player.languages().length === 2, `languages ${this.player.languages()}`);
     forget();
@@ -335,6 +346,14 @@ const VISITS = {
     await viewer.step('ended, or a player error', () => viewer.endOrError());
     await viewer.step('one film was seen', () => viewer.unmixed());
     viewer.complaints.length = 0;
+  },
+  /** Each language, one after the other, and the first once more; without a library the browser chooses. */
+  async languages(viewer) {
+    const { languages } = viewer.task.asset;
+    for (const language of viewer.player.speak ? [...languages, languages[0]] : []) {
+      await viewer.step(`speaks ${language}`, () => viewer.speaks(language));
+    }
+    if (!viewer.player.speak) await viewer.step('seek to the middle', () => viewer.seek(viewer.task.asset.duration / 2));
   },
   /** A film, watched fast. */
   async film(viewer) {
