@@ -7,6 +7,7 @@ use crate::ingest::now;
 use crate::library::{AssetRow, Job, Key, Upload, UploadState};
 use crate::media::AssetId;
 use crate::route::Route;
+use crate::verdict::{self, Playable, Plays};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -60,11 +61,15 @@ pub(super) struct UploadView {
 impl UploadView {
     pub(super) fn of(row: Upload, players: &str) -> Self {
         let published = row.state == UploadState::Published;
+        let report: Option<Value> = row.report.as_deref().and_then(|report| serde_json::from_str(report).ok());
+        let ts = report.as_ref().and_then(|report| report.pointer("/playable/ts")).and_then(Value::as_str);
+        let by_ts = ts == Some(Plays::Yes.as_str());
+        let urls = |id| if by_ts { Urls::of(&id, players).with_ts(&id, players) } else { Urls::of(&id, players) };
         Self {
-            urls: published.then(|| AssetId::new(&row.asset).map(|id| Urls::of(&id, players))).flatten(),
+            urls: published.then(|| AssetId::new(&row.asset).map(urls)).flatten(),
             expires: (row.state == UploadState::Receiving).then_some(row.expires),
             state: row.state.word(),
-            report: row.report.and_then(|report| serde_json::from_str(&report).ok()),
+            report,
             id: row.id,
             asset: row.asset,
             file: row.file,
@@ -82,8 +87,9 @@ impl UploadView {
 pub(super) struct Urls {
     /// HLS (CMAF).
     hls: String,
-    /// HLS (MPEG-TS), where its codecs allow it.
-    ts: String,
+    /// HLS (MPEG-TS); absent where it does not answer, and in lists of assets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ts: Option<String>,
     /// DASH.
     dash: String,
 }
@@ -92,7 +98,12 @@ impl Urls {
     pub(super) fn of(id: &AssetId, players: &str) -> Self {
         let at = |route: Route| format!("{players}{route}");
         let asset = || id.clone();
-        Self { hls: at(Route::Hls(asset())), ts: at(Route::Ts(asset())), dash: at(Route::Dash(asset())) }
+        Self { hls: at(Route::Hls(asset())), ts: None, dash: at(Route::Dash(asset())) }
+    }
+
+    /// With MPEG-TS, which answers.
+    fn with_ts(self, id: &AssetId, players: &str) -> Self {
+        Self { ts: Some(format!("{players}{}", Route::Ts(id.clone()))), ..self }
     }
 }
 
@@ -165,6 +176,29 @@ pub(super) struct AssetWhole {
     asset: AssetView,
     /// Its files, in the order in which players list them.
     renditions: Vec<RenditionView>,
+    /// Who plays it; absent where it cannot be opened.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    playable: Option<PlayableView>,
+}
+
+/// Who plays an asset: `yes` is all, `some` depends on the browser, the device or the version, `no` is none.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct PlayableView {
+    /// Browsers: yes, some or no.
+    browsers: &'static str,
+    /// Apple's players: yes, some or no.
+    apple: &'static str,
+    /// MPEG-TS: yes or no.
+    ts: &'static str,
+    /// Why not everywhere, in sentences.
+    why: Vec<String>,
+}
+
+impl From<Playable> for PlayableView {
+    fn from(playable: Playable) -> Self {
+        let Playable { browsers, apple, ts, why } = playable;
+        Self { browsers: browsers.as_str(), apple: apple.as_str(), ts: ts.as_str(), why }
+    }
 }
 
 /// A file of an asset.
@@ -188,7 +222,12 @@ impl AssetWhole {
             codecs: file.movie.tracks.iter().map(|track| track.codec.string.clone()).collect(),
             etag: format!("\"{}\"", file.movie.content),
         });
-        Self { renditions: renditions.collect(), asset: AssetView::of(row, players) }
+        let playable = asset.map(|asset| verdict::playable(&asset.plan));
+        let mut view = AssetView::of(row, players);
+        if let Some(asset) = asset.filter(|_| playable.as_ref().is_some_and(|playable| playable.ts == Plays::Yes)) {
+            view.urls = view.urls.map(|urls| urls.with_ts(&asset.id, players));
+        }
+        Self { renditions: renditions.collect(), playable: playable.map(PlayableView::from), asset: view }
     }
 }
 

@@ -31,7 +31,7 @@ struct Asset {
 #[derive(Debug, Deserialize)]
 struct Urls {
     hls: String,
-    ts: String,
+    ts: Option<String>,
     dash: String,
 }
 
@@ -132,7 +132,11 @@ impl Lists<'_> {
             lines.extend(asset.deleted.map(|at| ("deleted", format!("{} UTC", date(at)))));
             lines.extend(asset.purge_at.map(|at| ("kept until", format!("{} UTC", date(at)))));
             lines.extend(
-                asset.urls.into_iter().flat_map(|urls| [("hls", urls.hls), ("ts", urls.ts), ("dash", urls.dash)]),
+                asset
+                    .urls
+                    .into_iter()
+                    .flat_map(|urls| [("hls", Some(urls.hls)), ("ts", urls.ts), ("dash", Some(urls.dash))])
+                    .filter_map(|(packaging, url)| Some((packaging, url?))),
             );
             let file =
                 |file: Rendition| ("file", format!("{}  {}  {}", file.file, size(file.bytes), file.codecs.join(",")));
