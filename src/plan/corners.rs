@@ -13,7 +13,7 @@
 )]
 mod movie;
 
-use super::{Alignment, Opening, Plan, Planned, Settings, Source};
+use super::{Alignment, Opening, Plan, Planned, Settings, Source, Streams};
 use crate::media::{MediaKind, Moment, Ticks};
 use movie::{Frame, Reel, audio, source, video};
 use proptest::prelude::{any, prop, prop_assert, prop_assert_eq, proptest};
@@ -137,6 +137,64 @@ fn late_video_is_reached_back_by_its_first_frame() {
     assert_eq!(timeline.written(0), Ticks(100_000));
     assert_eq!(timeline.constant_duration(0..10), None);
     assert_eq!(timeline.constant_duration(1..10), Some(1_000));
+}
+
+#[test]
+fn a_track_is_as_late_as_its_least_presented_time_and_nothing_moves() {
+    // The second picture in decode order is shown 40 ms before the first, 80 ms behind the start.
+    let mut reel = video(25, 50, |at| at == 0).edited(120, 3_000);
+    for (frame, offset) in reel.frames.iter_mut().zip([3_000, 1_000, 5_000, 2_000, 0, 1_000, 5_000, 2_000, 0]) {
+        frame.offset = offset;
+    }
+    let plan = plan(&[source(&[reel.clone(), audio(100)])]);
+    let timeline = &plan.tracks()[0].timeline;
+    assert_eq!((timeline.presented(0), timeline.presented(1), timeline.reach().0), (Ticks(3_000), Ticks(2_000), 0));
+    // Later than 100 ms, a first picture that is not shown first stays where it is too.
+    let plan = Plan::new(&[source(&[reel.edited(1_120, 3_000), audio(100)])], 0, SIX).unwrap();
+    let timeline = &plan.tracks()[0].timeline;
+    assert_eq!((timeline.presented(0), timeline.presented(1), timeline.reach().0), (Ticks(28_000), Ticks(27_000), 0));
+}
+
+#[test]
+fn the_last_picture_is_held_where_sound_goes_on() {
+    let spans = |frames, sounds| {
+        let plan = plan(&[source(&[video(10, frames, |_| true), audio(sounds)])]);
+        let [video, audio] = plan.tracks() else { panic!("two tracks") };
+        let slices = Streams::muxed(video, audio).unwrap().program(6_000).slices().len();
+        let last = video.segments.last().unwrap();
+        (video.timeline.hold().0, last.start.after(last.span).unwrap().0, starts_of(audio).len(), slices)
+    };
+    // One picture of 100 ms under 30.037 s: sound, and MPEG-TS, are cut as if it were not held.
+    assert_eq!(spans(1, 1_408), (299_373, 300_373, 5, 5));
+    assert_eq!(spans(60, 1_408).1, 300_373);
+    // Up to a second is what encoders leave.
+    assert_eq!(spans(60, 328), (0, 60_000, 1, 1));
+}
+
+#[test]
+fn a_last_picture_that_is_decoded_before_others_is_not_held() {
+    let mut reel = video(10, 60, |at| at == 0);
+    reel.frames.iter_mut().for_each(|frame| frame.offset = 2_000);
+    (reel.frames[58].offset, reel.frames[59].offset) = (3_000, 1_000);
+    assert_eq!(plan(&[source(&[reel, audio(1_408)])]).tracks()[0].timeline.hold().0, 0);
+}
+
+#[test]
+fn sound_of_few_sync_samples_is_cut_and_begun_at_these_alone() {
+    let mut reel = audio(1_407);
+    for (at, frame) in (0..).zip(&mut reel.frames) {
+        frame.sync = at % 50 == 0;
+    }
+    let firsts = |reel: &Reel| {
+        let plan = plan(&[source(&[video(10, 300, |at| at % 60 == 0), reel.clone()])]);
+        let track = plan.of_kind(MediaKind::Audio).next().unwrap();
+        assert!(track.is_independent());
+        (track.timeline.skipped(), track.segments.iter().map(|segment| segment.samples.start).collect::<Vec<_>>())
+    };
+    // 6 s is 281.25 frames.
+    assert_eq!(firsts(&reel), (0, vec![0, 300, 600, 850, 1_150]));
+    // 10 s before the edit are dropped, up to the sync sample before its frame.
+    assert_eq!(firsts(&reel.edited(0, 480_000)).0, 450);
 }
 
 #[test]
