@@ -102,9 +102,8 @@ fn a_language_in_another_codec_joins_those_of_the_first_in_a_group_of_its_own() 
     let told = |name| variants.iter().map(|line| value(line, name)).collect::<Vec<_>>();
     assert_eq!(told("CODECS"), [Some("avc1.42c00d,mp4a.40.2"), Some("avc1.42c00d,opus,mp4a.40.2")]);
     // Shaka begins with the first of equal bounds, hls.js with the lowest average.
-    let bounds = told(":BANDWIDTH").len();
     let (peaks, averages) = (told("BANDWIDTH"), told("AVERAGE-BANDWIDTH"));
-    assert_eq!((bounds, peaks[0] == peaks[1], averages[0]), (2, true, None));
+    assert_eq!((peaks[0] == peaks[1], averages[0]), (true, None));
     let number = |text: Option<&str>| text.unwrap().parse::<u64>().unwrap();
     assert!(number(averages[1]) < number(peaks[0]), "{variants:?}");
 }
@@ -140,8 +139,8 @@ fn aac_with_a_program_config_element_stands_beside_other_aac_and_is_never_its_de
     }
     let plan = planned(film);
     assert_eq!(listed(&hls_groups(&plan)), ["aac-2: en*, en 2"]);
-    let channels: Vec<String> = lines(&plan, "#EXT-X-MEDIA:");
-    let channels: Vec<_> = channels.iter().map(|line| value(line, "CHANNELS")).collect();
+    let media = lines(&plan, "#EXT-X-MEDIA:");
+    let channels: Vec<_> = media.iter().map(|line| value(line, "CHANNELS")).collect();
     assert_eq!(channels, [Some("2"), Some("6")]);
 }
 
