@@ -16,7 +16,6 @@ use serde_json::Value;
 use std::convert::Infallible;
 use std::error::Error;
 use std::io;
-use std::iter::successors;
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -70,8 +69,8 @@ impl Unread {
 
 /// Whether the connection gave up waiting for the body.
 fn is_too_slow(error: &(dyn Error + 'static)) -> bool {
-    let mut chain = successors(Some(error), |error| error.source());
-    chain.any(|error| error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::TimedOut))
+    let is_timeout = |error: &(dyn Error + 'static)| matches!(error.downcast_ref::<io::Error>(), Some(error) if error.kind() == io::ErrorKind::TimedOut);
+    is_timeout(error) || error.source().is_some_and(is_too_slow)
 }
 
 fn too_large() -> Problem {
