@@ -49,9 +49,8 @@ fn every_case_does_what_its_manifest_says() {
     let manifest = fs::read_to_string(cases.join("MANIFEST.tsv")).unwrap();
     let files: BTreeSet<&str> = manifest.lines().skip(1).filter_map(|line| line.split('\t').next()).collect();
     let rows: BTreeSet<&str> = ROWS.iter().map(|(file, _)| *file).collect();
-    files.difference(&rows).for_each(|file| println!("{file}: no row"));
-    let mut wrong: Vec<String> =
-        rows.difference(&files).map(|file| format!("{file} is expected, and not there")).collect();
+    let mut wrong: Vec<String> = files.difference(&rows).map(|file| format!("{file} has no row")).collect();
+    wrong.extend(rows.difference(&files).map(|file| format!("{file} is expected, and not there")));
     for (file, expected) in ROWS.iter().filter(|(file, _)| files.contains(file)) {
         let case = Case { root: media::root(&base, &media::name(Path::new(file))), path: folder.path().join(file) };
         wrong.extend(expected.iter().filter_map(|expect| Some(format!("{file}: {}", case.check(*expect).err()?))));

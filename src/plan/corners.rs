@@ -174,7 +174,9 @@ fn the_last_picture_is_held_where_sound_goes_on() {
 #[test]
 fn a_last_picture_that_is_decoded_before_others_is_not_held() {
     let mut reel = video(10, 60, |at| at == 0);
-    reel.frames.iter_mut().for_each(|frame| frame.offset = 2_000);
+    for frame in &mut reel.frames {
+        frame.offset = 2_000;
+    }
     (reel.frames[58].offset, reel.frames[59].offset) = (3_000, 1_000);
     assert_eq!(plan(&[source(&[reel, audio(1_408)])]).tracks()[0].timeline.hold().0, 0);
 }
