@@ -571,12 +571,15 @@ async fn no_state_of_an_upload_is_for_ever() {
             assert_eq!(claim().await.unwrap().subject, dead.id);
         }
         assert_eq!(claim().await, None);
+        // What it had put in its place goes, what was described stays.
+        first.store.put(&path(&dead), film()).await.unwrap();
         first.killed();
         let second = world.process(1).await;
         second.until(&forgotten, UploadState::Published).await;
         second.until(&dead, UploadState::Refused).await;
         let reason = second.ingest.upload(&dead.id).await.unwrap().reason.unwrap();
         assert_eq!(reason, "its worker died 2 times: it is not tried again");
+        assert!(second.stored(&path(&dead)).await.is_none() && second.stored(&path(&forgotten)).await.is_some());
         // Published, refused: told of until they are deleted.
         for row in [&forgotten, &dead] {
             second.ingest.terminate(&row.id).await.unwrap();

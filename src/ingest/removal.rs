@@ -115,7 +115,7 @@ impl Ingest {
     }
 
     /// Removes what is stored of an upload, then its row.
-    pub(super) async fn clear(&self, row: &Upload) -> Result<(), Error> {
+    async fn clear(&self, row: &Upload) -> Result<(), Error> {
         self.catalog.store().discard_draft(&row.id, &path(row), &row.saved).await?;
         self.take_back(row).await?;
         self.library.delete_upload(&row.id).await?;

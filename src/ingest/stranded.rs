@@ -1,7 +1,8 @@
 //! Uploads of which nobody goes on by himself: each gets an end, so that no state is for ever.
 //!
 //! ```text
-//! received ─ its job is dead       ─► refused, for the reason that the job has
+//! received ─ asset.json names it   ─► published
+//!          ├ its job is dead       ─► refused, for the reason that the job has
 //!          ├ its job is cancelled  ─► cancelled; what is stored of it goes
 //!          └ there is no job       ─► enqueued again
 //! ```
@@ -9,18 +10,27 @@
 use super::append::{finishing, path};
 use super::error::Error;
 use super::service::{Ingest, now};
-use crate::library::{JobState, Stranded, UploadState};
+use crate::catalog::{self, Claim};
+use crate::library::{JobState, Stranded, Upload, UploadState};
+use crate::media::AssetId;
 use crate::metrics::Fate;
 
 /// Uploads that are settled at a time.
 const MOST: u32 = 100;
 
+/// The state in which an upload ends, and why.
+type Ending<'a> = (UploadState, Option<&'a str>);
+
 impl Ingest {
     /// Settles the uploads whose jobs are over.
     pub(super) async fn settle_stranded(&self) -> Result<(), Error> {
         for Stranded { upload, job, reason } in self.library.stranded_uploads(MOST).await? {
+            if job.is_some() && self.is_described(&upload).await? {
+                self.note_published(&upload).await?;
+                continue;
+            }
             match job {
-                Some(JobState::Dead) => self.give_up(&upload, reason.as_deref()).await?,
+                Some(JobState::Dead) => self.give_up(&upload, UploadState::Received, reason.as_deref()).await?,
                 Some(JobState::Cancelled) => self.call_off(&upload).await?,
                 Some(JobState::Done | JobState::Queued | JobState::Running) | None => {
                     let row = self.upload(&upload).await?;
@@ -31,28 +41,77 @@ impl Ingest {
         Ok(())
     }
 
-    /// Refuses an upload whose job failed for good.
-    pub(super) async fn give_up(&self, upload: &str, reason: Option<&str>) -> Result<(), Error> {
-        let row = self.upload(upload).await?;
-        let from = [UploadState::Receiving, UploadState::Received];
+    /// Refuses an upload that is in the state `from` and whose job failed for good.
+    pub(super) async fn give_up(&self, upload: &str, from: UploadState, reason: Option<&str>) -> Result<(), Error> {
         let reason = reason.unwrap_or("its job failed");
-        if self.library.settle_upload(upload, &from, UploadState::Refused, Some(reason), None, now()).await? {
+        if let Some(row) = self.settle_held(upload, from, (UploadState::Refused, Some(reason))).await? {
             tracing::warn!(upload, asset = %row.asset, "an upload is refused: {reason}");
             self.metrics.upload_ended(Fate::Refused);
-            self.catalog.store().discard_draft(&row.id, &path(&row), &row.saved).await?;
-            self.take_back(&row).await?;
         }
+        Ok(())
+    }
+
+    /// Moves an upload to its end and removes what is stored of it, while nobody publishes by the name of its asset;
+    /// `None` where it is not in the state `from`.
+    async fn settle_held(
+        &self,
+        upload: &str,
+        from: UploadState,
+        (to, reason): Ending<'_>,
+    ) -> Result<Option<Upload>, Error> {
+        let row = self.upload(upload).await?;
+        let asset = AssetId::new(&row.asset).ok_or_else(|| Error::Name(row.asset.clone()))?;
+        self.hold(&asset, upload).await?;
+        let settled = match self.library.settle_upload(upload, &[from], to, reason, None, now()).await {
+            Ok(true) => self.take_away(&row).await.map(|()| Some(row)),
+            Ok(false) => Ok(None),
+            Err(error) => Err(error.into()),
+        };
+        self.library.unlock_asset(asset.as_str(), upload).await?;
+        settled
+    }
+
+    /// Notes down that an upload is published: its job was cut short behind the step that counts.
+    async fn note_published(&self, upload: &str) -> Result<(), Error> {
+        let from = [UploadState::Received];
+        self.library.settle_upload(upload, &from, UploadState::Published, None, None, now()).await?;
         Ok(())
     }
 
     /// Cancels an upload all of whose bytes are there.
     pub(super) async fn call_off(&self, upload: &str) -> Result<(), Error> {
-        let row = self.upload(upload).await?;
-        let from = [UploadState::Received];
-        if self.library.settle_upload(upload, &from, UploadState::Cancelled, None, None, now()).await? {
+        if self.is_described(upload).await? {
+            self.note_published(upload).await?;
+            return Err(Error::Conflict("the upload is published: delete its asset".into()));
+        }
+        let to = (UploadState::Cancelled, None);
+        if let Some(row) = self.settle_held(upload, UploadState::Received, to).await? {
             self.metrics.upload_ended(Fate::Cancelled);
-            self.clear(&row).await?;
+            self.library.delete_upload(upload).await?;
             tracing::info!(upload, asset = %row.asset, "an upload is given up");
+        }
+        Ok(())
+    }
+
+    /// Whether the `asset.json` of an upload's asset names its file.
+    async fn is_described(&self, upload: &str) -> Result<bool, Error> {
+        let row = self.upload(upload).await?;
+        let Some(asset) = AssetId::new(&row.asset) else { return Ok(false) };
+        match self.catalog.claim(&asset).await {
+            Ok(Claim::Described(descriptor)) => Ok(descriptor.renditions.iter().any(|file| file.file == row.file)),
+            Ok(Claim::None | Claim::Loose(_)) | Err(catalog::Error::Unplayable { .. }) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Removes what is stored of an upload: its draft, what its client put, and the file that a job which was cut short
+    /// had put in its place.
+    async fn take_away(&self, row: &Upload) -> Result<(), Error> {
+        let (store, path) = (self.catalog.store(), path(row));
+        store.discard_draft(&row.id, &path, &row.saved).await?;
+        self.take_back(row).await?;
+        if let Some(stamp) = store.written(&path).await?.filter(|stamp| row.length == Some(stamp.size())) {
+            store.remove_version(&path, &stamp.mark()).await?;
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use super::error::Error;
 use super::random::token;
 use super::service::{Ingest, backoff, later, now};
-use crate::library::{Job, JobState, Renewal};
+use crate::library::{Job, JobState, Renewal, UploadState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
@@ -176,7 +176,7 @@ impl Ingest {
             IMPORT => {
                 let job = self.library.job(&task.id).await?.filter(|job| job.state == JobState::Dead);
                 match job {
-                    Some(job) => self.give_up(&task.subject, job.reason.as_deref()).await,
+                    Some(job) => self.give_up(&task.subject, UploadState::Receiving, job.reason.as_deref()).await,
                     None => Ok(()),
                 }
             }
