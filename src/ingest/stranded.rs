@@ -18,9 +18,6 @@ use crate::metrics::Fate;
 /// Uploads that are settled at a time.
 const MOST: u32 = 100;
 
-/// The state in which an upload ends, and why.
-type Ending<'a> = (UploadState, Option<&'a str>);
-
 impl Ingest {
     /// Settles the uploads whose jobs are over.
     pub(super) async fn settle_stranded(&self) -> Result<(), Error> {
@@ -44,7 +41,7 @@ impl Ingest {
     /// Refuses an upload that is in the state `from` and whose job failed for good.
     pub(super) async fn give_up(&self, upload: &str, from: UploadState, reason: Option<&str>) -> Result<(), Error> {
         let reason = reason.unwrap_or("its job failed");
-        if let Some(row) = self.settle_held(upload, from, (UploadState::Refused, Some(reason))).await? {
+        if let Some(row) = self.settle_held(upload, from, UploadState::Refused, Some(reason)).await? {
             tracing::warn!(upload, asset = %row.asset, "an upload is refused: {reason}");
             self.metrics.upload_ended(Fate::Refused);
         }
@@ -57,7 +54,8 @@ impl Ingest {
         &self,
         upload: &str,
         from: UploadState,
-        (to, reason): Ending<'_>,
+        to: UploadState,
+        reason: Option<&str>,
     ) -> Result<Option<Upload>, Error> {
         let row = self.upload(upload).await?;
         let asset = AssetId::new(&row.asset).ok_or_else(|| Error::Name(row.asset.clone()))?;
@@ -84,8 +82,8 @@ impl Ingest {
             self.note_published(upload).await?;
             return Err(Error::Conflict("the upload is published: delete its asset".into()));
         }
-        let to = (UploadState::Cancelled, None);
-        if let Some(row) = self.settle_held(upload, UploadState::Received, to).await? {
+        let (from, to) = (UploadState::Received, UploadState::Cancelled);
+        if let Some(row) = self.settle_held(upload, from, to, None).await? {
             self.metrics.upload_ended(Fate::Cancelled);
             self.library.delete_upload(upload).await?;
             tracing::info!(upload, asset = %row.asset, "an upload is given up");
