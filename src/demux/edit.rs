@@ -2,6 +2,7 @@
 
 use super::boxes::Atom;
 use super::error::Error;
+use super::error::FourCc;
 use crate::media::Edit;
 use crate::media::OffsetRuns;
 use crate::media::Span;
@@ -64,6 +65,9 @@ impl Scales {
     }
 }
 
+/// Parts of a track at most.
+const PART_LIMIT: usize = 1_024;
+
 /// media_time of an empty edit.
 const GAP: i64 = -1;
 
@@ -124,6 +128,11 @@ impl Edits {
                     return Err(self.broken(number, entry.media_time, expected));
                 }
                 off if parts.is_empty() || gap || off > scales.tick() => {
+                    if parts.len() >= PART_LIMIT {
+                        let (kind, claims, fits) =
+                            (FourCc(*b"elst"), u64_from_usize(PART_LIMIT) + 1, u64_from_usize(PART_LIMIT));
+                        return Err(Error::Count { kind, at: self.at, claims, fits });
+                    }
                     let from = entry.media_time;
                     let shift = scales.after(begin, elapsed).saturating_sub(from);
                     parts.push(Part { entry: u64_from_usize(number) + 1, from, to: None, shift });
@@ -297,6 +306,13 @@ mod tests {
         assert_eq!(fold(&[(1_000, 90_000, RATE), (1_000, 0, RATE)]), refused(0, 180_000));
         // A part of no length, and one that is elsewhere.
         assert_eq!(fold(&[(0, 0, RATE), (1_000, 90_000, RATE)]), refused(90_000, 0));
+    }
+
+    #[test]
+    fn a_track_of_too_many_parts_is_refused() {
+        let cuts = |count| (0..count).map(|at| (1, at * 1_000, RATE)).collect::<Vec<_>>();
+        assert_eq!(parts(&cuts(1_024)).unwrap().len(), 1_024);
+        assert!(matches!(parts(&cuts(1_025)), Err(Error::Count { at: 100, fits: 1_024, .. })));
     }
 
     #[test]

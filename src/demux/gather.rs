@@ -87,15 +87,19 @@ impl Gathered {
         let composed = sample.composition_time().0.checked_add(shift).ok_or(Flaw::Time)?;
         let decoded = match self.last {
             // Where parts meet, a sample may have to be decoded later than it would be, to be decoded behind the last.
-            Some(last) if stored <= last.decoded && stored != last.stored => last.decoded + 1,
+            Some(last) if stored <= last.decoded && stored != last.stored => last.decoded.saturating_add(1),
             Some(last) => stored.max(last.decoded),
             None => stored,
         };
         match self.last {
-            Some(last) => self.builder.push_duration(u32::try_from(decoded - last.decoded).map_err(|_| Flaw::Time)?),
+            Some(last) => {
+                self.builder.push_duration(u32::try_from(decoded.saturating_sub(last.decoded)).map_err(|_| Flaw::Time)?)
+            }
             None => self.builder.first_decode_time = u64::try_from(decoded).map_err(|_| Flaw::Time)?,
         }
-        self.builder.push_offset(i32::try_from(composed - decoded).map_err(|_| Flaw::Time)?);
+        self.builder.push_offset(
+            composed.checked_sub(decoded).and_then(|offset| i32::try_from(offset).ok()).ok_or(Flaw::Time)?,
+        );
         self.place(sample);
         self.end = self.end.max(composed.saturating_add(i64::from(sample.duration)));
         self.last = Some(Last { stored, decoded, composed, duration: sample.duration });

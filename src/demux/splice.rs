@@ -78,7 +78,8 @@ impl Cutter<'_> {
         let (Some(first), Some(last)) = (parts.first(), parts.last()) else { return Ok(None) };
         let key = self.first_key();
         let leading = self.leading(key, self.start());
-        let empty = if self.is_video() && self.index().has_empty() { Empty::LeftOut } else { Empty::Kept };
+        let pictures = self.is_video() && self.index().bytes() > 0;
+        let empty = if pictures && self.index().has_empty() { Empty::LeftOut } else { Empty::Kept };
         let same = parts.len() == 1 && leading == 0 && matches!(empty, Empty::Kept);
         if same && !self.ends_early(first) {
             return Ok(None);
@@ -90,6 +91,10 @@ impl Cutter<'_> {
         for (at, part) in parts.iter().enumerate().skip(1) {
             let Some(start) = self.joined(&kept, part)? else { continue };
             let before = kept.last().map_or(0, |kept| kept.samples.end);
+            if start.first < before {
+                let (track, at, media_time) = (self.track.id, self.at, part.from);
+                return Err(Error::EditCut { track, at, entry: part.entry, media_time });
+            }
             let leading = self.leading(start.first, i64::MAX);
             left_out.between = left_out.between.saturating_add(start.first.saturating_sub(before));
             left_out.leading = left_out.leading.saturating_add(leading);
@@ -148,8 +153,9 @@ impl Cutter<'_> {
 
     /// Ends what was kept last where `part` ends, before the `next` one in any case.
     fn close(&self, kept: &mut [Kept], part: &Part, next: Option<&Part>) -> Result<(), Error> {
+        let is_last = next.is_none();
         let next = next.filter(|_| self.is_video()).map(|next| self.keyframe(next)).transpose()?;
-        let open = next.is_none() && !self.ends_early(part);
+        let open = is_last && !self.ends_early(part);
         if let (Some(last), Some(to), false) = (kept.last_mut(), part.to, open) {
             let end = self.end_of(last.samples.start, to).min(next.unwrap_or(u32::MAX));
             last.samples.end = end.max(last.samples.start);
@@ -187,8 +193,9 @@ impl Cutter<'_> {
     fn frame(&self, part: &Part, end: i64, frame: i64) -> Result<Option<Start>, Error> {
         let index = self.index();
         let from = end.saturating_sub(part.shift);
+        let off = frame.saturating_add(self.tick).unsigned_abs();
         let refused = Error::EditGap { track: self.track.id, at: self.at, entry: part.entry };
-        if (from - part.from).abs() > frame.saturating_add(self.tick) {
+        if from.saturating_sub(part.from).unsigned_abs() > off {
             return Err(refused);
         }
         let behind = index.first_decoded_at(Ticks(from));
@@ -201,7 +208,7 @@ impl Cutter<'_> {
         }
         let first = index.sync_sample(index.sync_before(first)).ok_or_else(|| refused.clone())?;
         let shift = end - index.composition_time(first).0;
-        if (shift - part.shift).abs() > frame.saturating_add(self.tick) {
+        if shift.saturating_sub(part.shift).unsigned_abs() > off {
             return Err(refused);
         }
         Ok(Some(Start { first, shift }))
