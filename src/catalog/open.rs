@@ -412,25 +412,21 @@ impl Inner {
                 let found = before.as_ref().and_then(|before| before.found.clone());
                 Kept { found, result: Ok(Arc::clone(old)), looked: Instant::now() }
             }
-            (Some(_), Err(Error::NotFound)) => now,
+            (None, _) | (Some(_), Err(Error::NotFound)) => now,
             (Some(old), result) => {
                 if !result.as_ref().is_ok_and(|new| old.plan.fingerprint() == new.plan.fingerprint()) {
                     self.history.push(Arc::clone(old), Instant::now());
                 }
                 now
             }
-            (None, _) => now,
         };
-        match &now.result {
+        if matches!(now.result, Err(Error::NotFound)) {
             // Remembered apart, so that names which are not there push nothing out.
-            Err(Error::NotFound) => {
-                self.absent.insert(id.clone(), now.looked);
-                self.kept.invalidate(id).await;
-            }
-            Ok(_) | Err(_) => {
-                self.absent.invalidate(id);
-                self.kept.insert(id.clone(), now.clone()).await;
-            }
+            self.absent.insert(id.clone(), now.looked);
+            self.kept.invalidate(id).await;
+        } else {
+            self.absent.invalidate(id);
+            self.kept.insert(id.clone(), now.clone()).await;
         }
         self.kept.run_pending_tasks().await;
         now
