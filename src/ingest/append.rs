@@ -239,15 +239,13 @@ impl Session {
     async fn advance(&mut self, saved: String) -> Result<(), Error> {
         let (offset, expires) = (self.draft.durable(), later(self.ingest.settings.expires));
         let Ingest { library, settings, .. } = &self.ingest;
-        let advanced = match self.row.length {
-            Some(_) => {
-                let Upload { id, epoch, .. } = &self.row;
-                library.advance_upload(id, *epoch, offset, &saved, expires, now()).await?
-            }
-            None => {
-                let next = Upload { offset, saved: saved.clone(), expires, ..self.row.clone() };
-                library.advance_upload_within(&next, settings.quota, now()).await?
-            }
+        let advanced = if self.row.length.is_some() {
+            let Upload { id, epoch, .. } = &self.row;
+            library.advance_upload(id, *epoch, offset, &saved, expires, now()).await?
+        } else {
+            // What it comes to was not reserved.
+            let next = Upload { offset, saved: saved.clone(), expires, ..self.row.clone() };
+            library.advance_upload_within(&next, settings.quota, now()).await?
         };
         if !advanced {
             return Err(Error::Taken);

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 const BYTES: usize = 1 << 20;
 
 /// Bytes that are written at a time.
-const PART: [u8; 64 << 10] = [0; 64 << 10];
+static PART: [u8; 64 << 10] = [0; 64 << 10];
 
 impl Library {
     /// Gives the reserve up, so that there is room for a few writes.
@@ -70,6 +70,7 @@ fn make(file: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::{BYTES, beside, keep, release};
+    use crate::media::u64_from_usize;
 
     #[test]
     fn a_reserve_is_as_large_as_it_should_be_or_not_there() {
@@ -78,7 +79,7 @@ mod tests {
         let size = || std::fs::metadata(&file).ok().map(|found| found.len());
         std::fs::write(&file, b"cut short").unwrap();
         keep(&file);
-        assert_eq!(size(), Some(BYTES as u64));
+        assert_eq!(size(), Some(u64_from_usize(BYTES)));
         release(&file);
         release(&file);
         assert_eq!(size(), None);
