@@ -148,13 +148,19 @@ fn a_job_whose_workers_die_is_dead_in_the_end() {
     on_each_engine(async |url| {
         let library = open(url).await;
         library.enqueue(&job("j"), 0).await.unwrap();
-        for attempt in 1..=3 {
+        library.enqueue(&NewJob { max_attempts: 1, run_at: 9 * SHORT, ..job("once") }, 0).await.unwrap();
+        for attempt in 1..=2 {
             assert_eq!(claim(&library, "w", i64::from(attempt) * SHORT).await.unwrap().attempt, attempt);
         }
-        assert_eq!(claim(&library, "w", 4 * SHORT).await, None);
+        assert_eq!(claim(&library, "w", 3 * SHORT).await, None);
         let dead = library.job("j").await.unwrap().unwrap();
-        assert_eq!((dead.state, dead.attempt, dead.finished), (JobState::Dead, 3, Some(4 * SHORT)));
-        assert_eq!(dead.reason.as_deref(), Some("its worker died at attempt 3 of 3"));
+        assert_eq!((dead.state, dead.attempt, dead.finished), (JobState::Dead, 2, Some(3 * SHORT)));
+        assert_eq!(dead.reason.as_deref(), Some("its worker died 2 times: it is not tried again"));
+        assert_eq!(claim(&library, "w", 9 * SHORT).await.unwrap().id, "once");
+        assert_eq!(claim(&library, "w", 10 * SHORT).await, None);
+        let once = library.job("once").await.unwrap().unwrap();
+        assert_eq!((once.state, once.attempt), (JobState::Dead, 1));
+        assert_eq!(once.reason.as_deref(), Some("its worker died at attempt 1 of 1"));
     });
 }
 
