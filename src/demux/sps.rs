@@ -332,7 +332,8 @@ mod tests {
 
     #[test]
     fn a_set_that_is_cut_or_spoiled_says_less_and_never_panics() {
-        let sets: [(&[u8], fn(&[u8]) -> Stream); 3] = [(&PAL, avc), (&HDR, hevc), (&PHONE, hevc)];
+        type Read = fn(&[u8]) -> Stream;
+        let sets: [(&[u8], Read); 3] = [(&PAL, avc), (&HDR, hevc), (&PHONE, hevc)];
         for (set, read) in sets {
             let whole = read(set);
             for len in 0..set.len() {
