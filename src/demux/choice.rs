@@ -79,7 +79,7 @@ fn enable_one(tracks: &mut [Track], kind: MediaKind) {
 mod tests {
     #![expect(clippy::trivially_copy_pass_by_ref, reason = "box types read better without a star")]
 
-    use crate::demux::fixture::{MEDIA, Trak, esds, media_first, movie, table, visual};
+    use crate::demux::fixture::{MEDIA, Trak, atom, avcc, esds, media_first, movie, table, visual};
 
     /// A track of one picture of 10 bytes.
     fn still(id: u32, kind: &[u8; 4], boxes: &[u8]) -> Trak {
@@ -91,7 +91,7 @@ mod tests {
     }
 
     fn one_picture(id: u32) -> Trak {
-        still(id, b"avc1", &crate::demux::fixture::avcc())
+        still(id, b"avc1", &avcc())
     }
 
     /// The tracks that are served, and those that are not with the reason.
@@ -133,6 +133,19 @@ mod tests {
         let disabled = Trak { disabled: true, ..one_picture(7) };
         assert_eq!(chosen(&[disabled.clone(), Trak::audio(MEDIA)]), (vec![2], vec![(7, reason())]));
         assert_eq!(chosen(&[disabled]), (vec![7], vec![]));
+    }
+
+    #[test]
+    fn a_video_of_another_shape_is_no_rendition_of_the_first() {
+        let pixels = |down| atom(b"pasp", &[0, 0, 0, 1, 0, 0, 0, down]);
+        let cut = |id, down| {
+            let boxes = [avcc(), pixels(down)].concat();
+            Trak { id, entries: vec![visual(b"avc1", &boxes)], ..Trak::video(MEDIA) }
+        };
+        assert_eq!(chosen(&[cut(1, 1), cut(9, 1)]), (vec![1, 9], vec![]));
+        let (served, skipped) = chosen(&[cut(1, 1), cut(9, 3)]);
+        let reason = skipped.first().map(|(track, reason)| (*track, reason.split(',').next().unwrap_or_default()));
+        assert_eq!((served, reason), (vec![1], Some((9, "has another shape than track 1"))));
     }
 
     #[test]
