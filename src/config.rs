@@ -463,7 +463,7 @@ mod tests {
             list.split('`').skip(1).step_by(2).map(String::from).collect()
         };
         let sections = expected("stranger = 1");
-        assert_eq!(sections.len(), 10);
+        assert_eq!(sections.len(), 11);
         for section in sections {
             let text = uncommented();
             let (_, body) = text.split_once(&format!("[{section}]\n")).unwrap();

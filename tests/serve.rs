@@ -31,7 +31,7 @@ fn a_mistake_in_the_settings_is_one_line_and_exit_code_2() {
     for (text, line) in [
         (
             "[http]\nconections = 5",
-            "2: http.conections: unknown field `conections`, expected one of `connections`, `header_timeout`, `write_stall`, `read_stall`, `drain`, `manifest_max_age`, `unsent`, `frames`, `minimum_rate`, `server_timing`",
+            "2: http.conections: unknown field `conections`, expected one of `connections`, `header_timeout`, `write_stall`, `read_stall`, `drain`, `manifest_max_age`, `unsent`, `frames`, `minimum_rate`, `server_timing`, `misses_per_client`, `misses`",
         ),
         (
             "\n[cache]\nsegments = \"512\"",
