@@ -187,6 +187,7 @@ async fn change(control: &Control, headers: &HeaderMap, id: &AssetId, body: Body
 pub(super) mod told {
     use super::{AssetView, AssetWhole, Change};
     use crate::control::views::UploadView;
+    use crate::control::words::FileBytes;
 
     /// One asset. Slashes of its name may stand as they are.
     #[utoipa::path(get, path = "/api/assets/{asset}", operation_id = "getAsset", tag = "assets", params(("asset" = String, Path, description = "The asset's name; its slashes may stand as they are")), security(("key" = ["read"])), responses((status = 200, description = "The asset", body = AssetWhole)))]
@@ -204,7 +205,7 @@ pub(super) mod told {
     fn change() {}
 
     /// Takes a file whole; one of the same name is replaced. Nothing of it stays where it does not arrive whole.
-    #[utoipa::path(put, path = "/api/assets/{asset}/files/{name}", operation_id = "putFile", tag = "uploads", params(("asset" = String, Path, description = "The asset's name; its slashes may stand as they are"), ("name" = String, Path, description = "The file's name; its extension tells its type")), request_body(content = Vec<u8>, content_type = "application/octet-stream"), security(("key" = ["upload"])), responses((status = 200, description = "The upload, published in the place of another file", body = UploadView), (status = 201, description = "The upload, published", body = UploadView), (status = 202, description = "The upload; it is being published", body = UploadView)))]
+    #[utoipa::path(put, path = "/api/assets/{asset}/files/{name}", operation_id = "putFile", tag = "uploads", params(("asset" = String, Path, description = "The asset's name; its slashes may stand as they are"), ("name" = String, Path, description = "The file's name; its extension tells its type")), request_body(content = FileBytes, content_type = "application/octet-stream"), security(("key" = ["upload"])), responses((status = 200, description = "The upload, published in the place of another file", body = UploadView), (status = 201, description = "The upload, published", body = UploadView), (status = 202, description = "The upload; it is being published", body = UploadView)))]
     #[expect(dead_code, reason = "tells what `below` does")]
     fn whole() {}
 }

@@ -7,7 +7,7 @@ use super::problem::Problem;
 use super::scope::Right;
 use super::tokens;
 use super::views::{Page, UploadView, UploadsListed};
-use super::words::TusVersion;
+use super::words::{FileBytes, TusVersion};
 use crate::http::ProblemKind;
 use crate::ingest::tus::{self, EXTENSIONS, VERSION};
 use crate::ingest::{ALGORITHMS, Metadata, Placement, Wanted, placement, refusal};
@@ -169,7 +169,7 @@ pub(super) async fn offset(
     params(("id" = String, Path, description = "The upload's id"), ("Tus-Resumable" = TusVersion, Header, description = "The version of the protocol"),
         ("Upload-Offset" = u64, Header, description = "Where the bytes belong: the number of durable bytes"),
         ("Upload-Checksum" = Option<String>, Header, description = "sha1, sha256 or sha512, a space, the Base64 digest of this body")),
-    request_body(content = Vec<u8>, content_type = "application/offset+octet-stream", description = "The bytes"),
+    request_body(content = FileBytes, content_type = "application/offset+octet-stream", description = "The bytes"),
     responses((status = 204, description = "The bytes are durable; `Upload-Offset` tells how many there are")))]
 pub(super) async fn append(
     State(control): State<Control>,

@@ -3,7 +3,7 @@
 use crate::ingest::tus::VERSION;
 use crate::library::{AssetSort, JobState, UploadState};
 use utoipa::openapi::RefOr;
-use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType, Type};
+use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, SchemaType, Type};
 use utoipa::{PartialSchema, ToSchema};
 
 /// Declares the schema of a set: its name, and its words.
@@ -36,6 +36,19 @@ words! {
     #[doc = "What assets are sorted by; with `-` before it, the other way round."]
     SortWord, AssetSort::ALL.into_iter().flat_map(|sort| [sort.word().to_owned(), format!("-{}", sort.word())]);
 }
+
+/// Bytes of a file, as they are.
+#[derive(Debug)]
+pub(super) struct FileBytes;
+
+impl PartialSchema for FileBytes {
+    fn schema() -> RefOr<Schema> {
+        let format = SchemaFormat::KnownFormat(KnownFormat::Binary);
+        ObjectBuilder::new().schema_type(Type::String).format(Some(format)).into()
+    }
+}
+
+impl ToSchema for FileBytes {}
 
 /// A tag: 1 to 64 characters.
 #[derive(Debug)]
