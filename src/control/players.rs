@@ -32,7 +32,9 @@ impl Players {
             Self::At(url) => url.into(),
             Self::Port(port) => {
                 let host = headers.get(HOST).and_then(|host| Authority::try_from(host.as_bytes()).ok());
-                let host = host.as_ref().map(Authority::host).filter(|host| is_host(host)).unwrap_or("127.0.0.1");
+                // A user name is no part of a host (RFC 9110 §7.2).
+                let host = host.as_ref().filter(|host| !host.as_str().contains('@')).map(Authority::host);
+                let host = host.filter(|host| is_host(host)).unwrap_or("127.0.0.1");
                 format!("http://{host}:{port}").into()
             }
         }
