@@ -102,7 +102,8 @@ fn a_database_of_a_newer_version_is_left_alone() {
         open(url).await.close().await;
         let mut raw = SqliteConnection::connect(url).await.unwrap();
         sqlx::query(
-            "INSERT INTO _sqlx_migrations SELECT 999, 'later', installed_on, 1, checksum, 0 FROM _sqlx_migrations",
+            "INSERT INTO _sqlx_migrations SELECT 999, 'later', installed_on, 1, checksum, 0 FROM _sqlx_migrations \
+             WHERE version = 1",
         )
         .execute(&mut raw)
         .await
