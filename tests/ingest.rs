@@ -332,7 +332,7 @@ fn a_file_that_takes_more_memory_than_there_is_is_refused_and_the_server_lives()
     desk.kill();
     desk.start();
     assert_eq!(desk.server.get("/vod/night/index.m3u8", "").status, 200);
-    assert_eq!(desk.get("/api/jobs?state=running").json["items"], json!([]));
+    assert_eq!(desk.get("/api/jobs?state=running&kind=finish").json["items"], json!([]));
 }
 
 /// What `afflux trial` ends with, given so many bytes of memory.
