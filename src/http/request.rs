@@ -70,7 +70,10 @@ fn is_host(value: &HeaderValue) -> bool {
 /// RFC 3986 §3.2.3: digits, or none behind the colon; those of a port that TCP has.
 fn has_right_port(authority: &Authority) -> bool {
     let behind = authority.as_str().strip_prefix(authority.host()).unwrap_or_default();
-    behind.strip_prefix(':').is_none_or(|port| port.is_empty() || port.parse::<u16>().is_ok())
+    behind.strip_prefix(':').is_none_or(|port| {
+        let digits = port.bytes().all(|byte| byte.is_ascii_digit());
+        digits && (port.is_empty() || port.parse::<u16>().is_ok())
+    })
 }
 
 impl From<Refusal> for Problem {
