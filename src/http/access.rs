@@ -8,6 +8,7 @@ use crate::media::u64_from_usize;
 use hyper::header::{HeaderName, HeaderValue, REFERER, USER_AGENT};
 use hyper::{HeaderMap, Request, StatusCode, Version};
 use serde::Serialize;
+use serde_json::Number;
 use std::fmt::Write as _;
 use std::fs::OpenOptions;
 use std::io::{self, BufWriter, Write, stdout};
@@ -103,7 +104,7 @@ impl AccessLog {
                 protocol: protocol(request.version()),
                 status: 0,
                 bytes: 0,
-                seconds: String::new(),
+                seconds: Number::from(0),
                 request_id: lossy(request_id(request.headers().get(X_REQUEST_ID)).as_bytes()),
                 referer: header(request.headers(), REFERER),
                 user_agent: header(request.headers(), USER_AGENT),
@@ -169,7 +170,7 @@ struct Fields {
     protocol: &'static str,
     status: u16,
     bytes: u64,
-    seconds: String,
+    seconds: Number,
     request_id: String,
     referer: String,
     user_agent: String,
@@ -187,7 +188,8 @@ impl Entry {
         (fields.status, fields.bytes) = (self.status, self.sent);
         if self.log.json {
             fields.time = now.rfc3339();
-            fields.seconds = format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000);
+            let seconds = format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000);
+            fields.seconds = seconds.parse().unwrap_or(fields.seconds);
             // Strings and numbers: it cannot fail.
             return serde_json::to_string(&fields).map(|line| line + "\n").unwrap_or_default();
         }
