@@ -162,11 +162,11 @@ impl Picture {
     }
 
     /// The size at which it is meant to be shown: turned upright, in square pixels (RFC 8216 §4.3.4.2: `RESOLUTION`).
-    /// The pixel aspect ratio is applied to the stored width, as players do.
+    /// The pixel aspect ratio is applied to the stored width, as players do, and rounded down, as track headers do.
     #[must_use]
     pub fn shown(&self) -> Extent {
         let (across, down) = (u64::from(self.pixel_aspect.0), u64::from(self.pixel_aspect.1.max(1)));
-        let stretched = u64::from(self.width).saturating_mul(across).saturating_add(down / 2) / down;
+        let stretched = u64::from(self.width).saturating_mul(across) / down;
         let width = u32::try_from(stretched.max(1)).unwrap_or(u32::MAX);
         let height = u32::from(self.height);
         match self.turn() {
