@@ -107,7 +107,8 @@ fn a_client_that_hangs_up_frees_its_slot_before_its_answer_is_made() {
     // A store that takes requests and never answers.
     let store = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", store.local_addr().unwrap());
-    let server = Server::start_over(&url, "[store]\ntimeout = \"1min\"\n[http]\nconnections = 2\n", &[]);
+    let settings = "[store]\ntimeout = \"1min\"\noptions = { hosts = [\"127.0.0.1\"] }\n[http]\nconnections = 2\n";
+    let server = Server::start_over(&url, settings, &[]);
     let open = || server.metric("afflux_connections");
     // One reset, with a request that waits behind the first: the server learns that nobody is there.
     let reader = Reader::ask(server.public, "/vod/a/index.m3u8", "\r\nGET / HTTP/1.1\r\n");
