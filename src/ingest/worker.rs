@@ -3,14 +3,14 @@
 use super::error::Error;
 use super::random::token;
 use super::service::{Ingest, backoff, later, now};
-use crate::library::{Job, JobState, Renewal, UploadState};
+use crate::library::{Job, JobState, PUBLISHING, Renewal, UploadState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 /// Publishes an upload.
-pub(super) const FINISH: &str = "finish";
+pub(super) const FINISH: &str = PUBLISHING;
 
 /// Fetches a file from elsewhere.
 pub(super) const IMPORT: &str = "import";

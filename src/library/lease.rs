@@ -3,7 +3,7 @@
 //! ```text
 //!   claim(now) ── lease_until = now + lease ──► renew … renew ──► complete │ fail │ release
 //!        │                                        └ Held │ Cancelled: stop, then fail or release │ Lost: stop
-//!        └ first, leases that ran out: Queued again, or Dead (no attempt left, or the second worker that died of it),
+//!        └ first, leases that ran out: Queued again, or Dead (no attempt left, or too many workers died of it),
 //!          or Cancelled (it was asked for)
 //! ```
 //! All that a worker says is fenced by the job's id, its attempt and the lease's owner: once somebody else has claimed the
@@ -21,6 +21,14 @@ const CLAIMS: u32 = 4;
 
 /// Workers that may die while they have a job; a worker that stops in good order gives its job back and does not count.
 const DEATHS: u32 = 2;
+
+/// The kind of job that publishes an upload. Its dangerous part, to read and to plan a stranger's file, runs in a process of
+/// its own: a worker that dies while it has such a job was most likely ended from outside.
+pub const PUBLISHING: &str = "finish";
+
+/// Workers that may die while they have a job that publishes: more, so that a server that is killed again and again
+/// refuses no upload for it.
+const PUBLISHING_DEATHS: u32 = 10;
 
 /// What a worker learns when it renews its lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -84,18 +92,20 @@ impl Library {
         found("due")
     }
 
-    /// Takes jobs from workers whose lease ran out. One that [`DEATHS`] workers died of is Dead: it may be what kills them.
+    /// Takes jobs from workers whose lease ran out. One that too many workers died of is
+    /// Dead: it may be what kills them.
     async fn take_back(&self, now: i64) -> Result<(), Error> {
+        let most = format!("CASE WHEN kind = '{PUBLISHING}' THEN {PUBLISHING_DEATHS} ELSE {DEATHS} END");
         let sql = format!(
             "UPDATE jobs SET updated = $1, lease_owner = NULL, lease_until = 0, deaths = deaths + 1, \
              reason = CASE WHEN cancel = 1 THEN reason \
-                 WHEN deaths + 1 >= {DEATHS} THEN 'its worker died ' || (deaths + 1) || ' times: it is not tried again' \
+                 WHEN deaths + 1 >= {most} THEN 'its worker died ' || (deaths + 1) || ' times: it is not tried again' \
                  WHEN attempt >= max_attempts THEN 'its worker died at attempt ' || attempt || ' of ' || max_attempts \
                  ELSE reason END, \
-             finished = CASE WHEN cancel = 1 OR attempt >= max_attempts OR deaths + 1 >= {DEATHS} THEN $1 \
+             finished = CASE WHEN cancel = 1 OR attempt >= max_attempts OR deaths + 1 >= {most} THEN $1 \
                  ELSE NULL END, \
              state = CASE WHEN cancel = 1 THEN 'cancelled' \
-                 WHEN attempt >= max_attempts OR deaths + 1 >= {DEATHS} THEN 'dead' ELSE 'queued' END \
+                 WHEN attempt >= max_attempts OR deaths + 1 >= {most} THEN 'dead' ELSE 'queued' END \
              WHERE id IN (SELECT id FROM jobs WHERE state = 'running' AND lease_until <= $1 {}) RETURNING id",
             self.engine().unlocked()
         );

@@ -40,7 +40,7 @@ pub use database::Library;
 pub use error::Error;
 pub use jobs::{Depth, Job, JobState, NewJob};
 pub use keys::Key;
-pub use lease::Renewal;
+pub use lease::{PUBLISHING, Renewal};
 pub use listing::{AssetQuery, AssetSort};
 pub use paging::LIMIT;
 pub use tokens::UploadToken;

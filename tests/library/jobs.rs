@@ -1,7 +1,7 @@
 //! Jobs: each is done once, whoever asks.
 
 use crate::scene::{LEASE, job, on_each_engine, on_sqlite, open};
-use afflux::library::{Depth, Error, Job, JobState, Library, NewJob, Renewal};
+use afflux::library::{Depth, Error, Job, JobState, Library, NewJob, PUBLISHING, Renewal};
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
@@ -332,6 +332,22 @@ fn texts_are_kept_as_they_are_except_with_a_nul() {
             Err(Error::Refused { .. })
         ));
         assert_eq!(library.ping().await, Ok(()));
+    });
+}
+
+#[test]
+fn a_job_that_publishes_outlives_a_server_that_is_killed_again_and_again() {
+    on_each_engine(async |url| {
+        let library = open(url).await;
+        let publishing = NewJob { kind: PUBLISHING.into(), max_attempts: 30, ..job("upload") };
+        library.enqueue(&publishing, 0).await.unwrap();
+        let lease = Duration::from_millis(10);
+        for death in 0..10 {
+            let claimed = library.claim_job("w", &[PUBLISHING], lease, death * 20).await.unwrap();
+            assert_eq!(claimed.map(|job| job.id).as_deref(), Some("upload"), "after {death} deaths");
+        }
+        assert_eq!(library.claim_job("w", &[PUBLISHING], lease, 200).await.unwrap(), None);
+        assert_eq!(library.job("upload").await.unwrap().unwrap().state, JobState::Dead);
     });
 }
 
