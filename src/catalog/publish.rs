@@ -84,8 +84,9 @@ impl Catalog {
     /// Files beside the folder `id` that are called so, however new, and files where a folder would have to be.
     async fn beside(&self, id: &AssetId) -> Result<Vec<String>, Error> {
         let mut found = Vec::new();
+        // An object store has no folders: an object that is called like one is in nobody's way.
         let folders = id.as_str().match_indices('/').map(|(end, _)| id.as_str().split_at(end).0);
-        for path in folders.chain([id.as_str()]) {
+        for path in folders.chain([id.as_str()]).filter(|path| !self.store().is_remote(path)) {
             found.extend(self.store().seek(path).await?.map(|_| path.to_owned()));
         }
         let folder = id.as_str().rsplit_once('/').map_or("", |(folder, _)| folder);
