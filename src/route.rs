@@ -87,10 +87,13 @@ pub enum Part {
 }
 
 impl Route {
-    /// `None` when `path` names nothing that can exist. Encoded slashes, dot segments and second spellings of one
+    /// `None` when `path` names nothing that can exist. Percent signs that encode nothing, encoded slashes, dot segments and second spellings of one
     /// thing (`01.m4s`) name nothing.
     #[must_use]
     pub fn parse(path: &str) -> Option<Self> {
+        if !is_well_encoded(path) {
+            return None;
+        }
         let decode = |part| percent_decode_str(part).decode_utf8().ok();
         let parts: Vec<Cow<'_, str>> = path.strip_prefix("/vod/")?.split('/').map(decode).collect::<Option<_>>()?;
         let at = parts.iter().position(|part| !AssetId::is_part(part))?;
@@ -167,6 +170,12 @@ pub fn is_canonical(path: &str) -> bool {
                 })
             })
         })
+}
+
+/// Whether two hexadecimal digits follow each percent sign.
+fn is_well_encoded(path: &str) -> bool {
+    let mut encoded = path.split('%').skip(1);
+    encoded.all(|rest| rest.bytes().take(2).filter(u8::is_ascii_hexdigit).count() == 2)
 }
 
 /// Whether these two digits stand for a byte that is printed encoded.
@@ -437,6 +446,9 @@ mod tests {
             "/vod/a/~000102030405060708090a0b/v1/a1/a2/1.ts",
             "/vod/a/~000102030405060708090a0b/v1/01.ts",
             "/vod/%ff/index.mpd",
+            "/vod/%u002e/index.mpd",
+            "/vod/a%/index.mpd",
+            "/vod/a%2/index.mpd",
             "/vod/~a/index.mpd",
             "/vod/.a/index.m3u8",
         ] {
