@@ -93,7 +93,8 @@ impl Gathered {
         };
         match self.last {
             Some(last) => {
-                self.builder.push_duration(u32::try_from(decoded.saturating_sub(last.decoded)).map_err(|_| Flaw::Time)?)
+                self.builder
+                    .push_duration(u32::try_from(decoded.saturating_sub(last.decoded)).map_err(|_| Flaw::Time)?);
             }
             None => self.builder.first_decode_time = u64::try_from(decoded).map_err(|_| Flaw::Time)?,
         }
