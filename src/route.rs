@@ -87,8 +87,8 @@ pub enum Part {
 }
 
 impl Route {
-    /// `None` when `path` names nothing that can exist. Percent signs that encode nothing, encoded slashes, dot segments and second spellings of one
-    /// thing (`01.m4s`) name nothing.
+    /// `None` when `path` names nothing that can exist. Percent signs that encode nothing, encoded slashes, dot segments
+    /// and second spellings of one number (`01.m4s`) name nothing.
     #[must_use]
     pub fn parse(path: &str) -> Option<Self> {
         if !is_well_encoded(path) {
