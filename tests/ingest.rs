@@ -311,8 +311,8 @@ fn poison(samples: u32) -> Vec<u8> {
         let hdlr = boxed(b"hdlr", &[&[0; 8], b"vide", &[0; 13]]);
         let mdia = boxed(b"mdia", &[&mdhd, &hdlr, &boxed(b"minf", &[&stbl])]);
         let tkhd = boxed(b"tkhd", &[&words(&[7, 0, 0, 1, 0, samples * 6]), &[0; 60]]);
-        let mvhd = boxed(b"mvhd", &[&[0; 12], &words(&[1, samples * 6, 0x1_0000]), &[0; 76]]);
-        boxed(b"moov", &[&mvhd, &boxed(b"trak", &[&tkhd, &mdia])])
+        let head = boxed(b"mvhd", &[&[0; 12], &words(&[1, samples * 6, 0x1_0000]), &[0; 76]]);
+        boxed(b"moov", &[&head, &boxed(b"trak", &[&tkhd, &mdia])])
     };
     let head = [boxed(b"ftyp", &[b"isom\0\0\0\0isomavc1"]), moov(0)].concat().len() as u32 + 8;
     let mdat = boxed(b"mdat", &[&vec![1; samples as usize]]);
