@@ -307,9 +307,9 @@ fn poison(samples: u32) -> Vec<u8> {
             table(b"stco", &[1, base]),
         ];
         let stbl = boxed(b"stbl", &[stsd, &tables.concat()]);
-        let mdhd = boxed(b"mdhd", &[&words(&[0, 0, 0, 1, samples * 6, 0x55c4_0000])]);
+        let clock = boxed(b"mdhd", &[&words(&[0, 0, 0, 1, samples * 6, 0x55c4_0000])]);
         let hdlr = boxed(b"hdlr", &[&[0; 8], b"vide", &[0; 13]]);
-        let mdia = boxed(b"mdia", &[&mdhd, &hdlr, &boxed(b"minf", &[&stbl])]);
+        let mdia = boxed(b"mdia", &[&clock, &hdlr, &boxed(b"minf", &[&stbl])]);
         let tkhd = boxed(b"tkhd", &[&words(&[7, 0, 0, 1, 0, samples * 6]), &[0; 60]]);
         let head = boxed(b"mvhd", &[&[0; 12], &words(&[1, samples * 6, 0x1_0000]), &[0; 76]]);
         boxed(b"moov", &[&head, &boxed(b"trak", &[&tkhd, &mdia])])
