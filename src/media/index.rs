@@ -11,7 +11,7 @@
 use super::num::{i64_from_u64, partition_point};
 use super::offsets::Offsets;
 use super::range::ByteRange;
-use super::section::{Sections, narrow};
+use super::section::{SECTION, Sections, narrow};
 use super::sync::Sync;
 use super::tables::Totals;
 use super::time::{Span, Ticks};
@@ -90,6 +90,13 @@ impl SampleIndex {
     #[must_use]
     pub const fn totals(&self) -> Totals {
         self.totals
+    }
+
+    /// The samples whose tables are at hand whenever those of sample `number` are.
+    #[must_use]
+    pub fn at_hand_with(&self, number: u32) -> Range<u32> {
+        let start = number - number % SECTION;
+        start..self.len.min(start.saturating_add(SECTION))
     }
 
     /// Whether the tables of all samples of `range` are at hand.

@@ -14,9 +14,6 @@ pub struct Cadence {
     pub ticks: u64,
 }
 
-/// Frames that are looked at, at most.
-const FRAMES_LIMIT: u32 = 1 << 16;
-
 /// One in so many frames must share a duration.
 const SHARE: u64 = 10;
 
@@ -24,14 +21,15 @@ const SHARE: u64 = 10;
 const JITTER: u32 = 10;
 
 impl Cadence {
-    /// Of a video track; `None` of audio. The first and last frames, whose durations are often odd, are left out where
+    /// Of a video track, as far as its samples are at hand with the first that is served, so that it is found again when a
+    /// kept plan is read; `None` of audio. The first and last samples, whose durations are often odd, are left out where
     /// there are others.
     pub(super) fn of(track: &Timeline) -> Option<Self> {
         let Kind::Video(_) = track.track().kind else { return None };
         let index = &track.track().index;
-        let (first, last) = (track.skipped(), index.len());
-        let inner = if last - first > 2 { first + 1..last - 1 } else { first..last };
-        let range = inner.start..inner.end.min(inner.start.saturating_add(FRAMES_LIMIT));
+        let all = index.at_hand_with(track.skipped());
+        let inner = all.start.max(1)..all.end.min(index.len().saturating_sub(1));
+        let range = if inner.is_empty() { all } else { inner };
         if let Some(ticks) = index.constant_duration(range.clone()).filter(|ticks| *ticks > 0) {
             return Self::new(1, ticks.into());
         }
@@ -43,7 +41,7 @@ impl Cadence {
     }
 
     /// `None` unless both are at least 1.
-    pub(super) fn new(frames: u64, ticks: u64) -> Option<Self> {
+    fn new(frames: u64, ticks: u64) -> Option<Self> {
         (frames > 0 && ticks > 0).then_some(Self { frames, ticks })
     }
 

@@ -3,8 +3,7 @@
 //!
 //! ```text
 //! plan      │ magic 8 │ revision u32 │ reference u32 │ count u32 │ tracks, in the order of their files │ checksum u64 │
-//! track     │ alignment u8 │ hold u64 │ frames u64 │ ticks u64, both 0 of audio │ gaps between cuts │ start of the first
-//!           │ segment i64 │
+//! track     │ alignment u8 │ hold u64 │ gaps between cuts │ start of the first segment i64 │
 //!           │ of all segments: samples │ spans │ openings │ bytes │ durations, 0 for none │ sync samples │   each packed
 //! ```
 //! Names, times and versions are not among them: they follow from the sources, as they do when these are planned. Any
@@ -12,7 +11,6 @@
 //! far as no samples are needed: the segments partition their track and ascend, and together they weigh what the index
 //! says. The rest is checked segment by segment, when one is made ([`Planned::is_true`]).
 
-use super::cadence::Cadence;
 use super::cuts::Cuts;
 use super::ladder::{Alignment, Division, Plan, Planned, Settings, Source};
 use super::segments::{Opening, Segment, Weight};
@@ -24,7 +22,7 @@ use std::num::NonZeroU32;
 use std::ops::Range;
 
 /// How plans are written today; others are refused.
-pub const PLAN_REVISION: u32 = 3;
+pub const PLAN_REVISION: u32 = 2;
 
 const FORM: Form = Form { magic: *b"afflux\0p", revision: PLAN_REVISION };
 
@@ -74,9 +72,6 @@ fn freeze_track(track: &Planned, out: &mut Vec<u8>) {
         Alignment::Own => 1,
     });
     out.extend(track.timeline.hold().0.to_le_bytes());
-    let (frames, ticks) = track.cadence.map_or((0, 0), |cadence| (cadence.frames, cadence.ticks));
-    out.extend(frames.to_le_bytes());
-    out.extend(ticks.to_le_bytes());
     let gaps = track.cuts.iter().zip(track.cuts.iter().skip(1)).map(|(from, to)| u64::from(to - from));
     freeze(gaps, out);
     let start = track.segments.first().map_or(0, |first| first.start.0);
@@ -112,10 +107,9 @@ fn thaw_track(from: &mut Reader<'_>, track: &mut Timeline) -> Result<Division, D
         _ => return Err(Damage::Value("alignment")),
     };
     track.hold_for(from.u64()?);
-    let cadence = Cadence::new(from.u64()?, from.u64()?);
     let cuts = thaw_cuts(&Packed::thaw(from, u64::from(u32::MAX))?, track.len())?;
     let segments = thaw_segments(from, track, &cuts)?;
-    Ok(Division { cuts, segments, alignment, cadence, kept: true })
+    Ok(Division { cuts, segments, alignment, kept: true })
 }
 
 /// The cuts between which there are so many samples.

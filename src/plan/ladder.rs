@@ -168,7 +168,6 @@ pub(super) struct Division {
     pub(super) cuts: Cuts,
     pub(super) segments: Vec<Segment>,
     pub(super) alignment: Alignment,
-    pub(super) cadence: Option<Cadence>,
     /// Whether that was kept, and not found by looking at samples.
     pub(super) kept: bool,
 }
@@ -223,14 +222,13 @@ impl Planned {
         }
         let timeline = timeline.held(end);
         let segments = segments::weighed(&timeline, segments::between(&timeline, &cuts));
-        let cadence = Cadence::of(&timeline);
-        Ok(Self::of(source, timeline, guide.content, Division { cuts, segments, alignment, cadence, kept: false }))
+        Ok(Self::of(source, timeline, guide.content, Division { cuts, segments, alignment, kept: false }))
     }
 
     /// A track of `source` that was divided; `content` is the reference's.
     pub(super) fn of(source: &Source, timeline: Timeline, content: ContentId, division: Division) -> Self {
         let track = timeline.track();
-        let Division { cuts, segments, alignment, cadence, kept } = division;
+        let Division { cuts, segments, alignment, kept } = division;
         let name = TrackName { kind: track.kind.media(), id: track.id, file: source.name.clone() };
         let said = said_of(track, &source.said);
         let language = said.and_then(|said| said.language.as_deref()).and_then(Language::new);
@@ -240,7 +238,7 @@ impl Planned {
             version: version::of_track(&timeline, content, &cuts),
             segments,
             alignment,
-            cadence,
+            cadence: Cadence::of(&timeline),
             language: language.unwrap_or_else(|| track.language.clone()),
             label: said.and_then(|said| said.label.clone()),
             role: said.and_then(|said| said.role),
