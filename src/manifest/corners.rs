@@ -82,10 +82,11 @@ fn value<'a>(line: &'a str, name: &str) -> Option<&'a str> {
 #[test]
 fn aac_and_mp3_are_two_groups_and_players_start_with_aac() {
     let plan = planned(film(&[("mp4a.40.2", "en"), ("mp4a.6B", "de")]));
-    assert_eq!(listed(&hls_groups(&plan)), ["aac-2: en*", "mp3-2: de"]);
+    assert_eq!(listed(&hls_groups(&plan)), ["aac-2: en*", "aac-mp3: en*, de"]);
     let variants = lines(&plan, "#EXT-X-STREAM-INF:");
     let codecs: Vec<_> = variants.iter().map(|line| value(line, "CODECS")).collect();
-    assert_eq!(codecs, [Some("avc1.42c00d,mp4a.40.2"), Some("avc1.42c00d,mp4a.6B")]);
+    assert_eq!(codecs, [Some("avc1.42c00d,mp4a.40.2"), Some("avc1.42c00d,mp4a.6B,mp4a.40.2")]);
+    assert!(variants.iter().all(|line| value(line, "AVERAGE-BANDWIDTH").is_some()), "{variants:?}");
 }
 
 #[test]

@@ -39,11 +39,11 @@ pub(super) struct Group<'a> {
 /// How a group stands among the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mix {
-    /// One codec, and no other group is a mix with it.
+    /// Its rates are its own: browsers do not choose between it and a mix.
     Alone,
     /// One codec that every browser plays; a mixed group repeats it.
     Base,
-    /// The renditions of the base, and those of another codec that browsers play.
+    /// The renditions of the base, and those of another codec that every browser plays.
     Mixed,
 }
 
@@ -115,25 +115,29 @@ pub(super) fn hls_groups(plan: &Plan) -> Vec<Group<'_>> {
     groups
 }
 
-/// Puts first what every browser plays, and behind it one mix of its first group with each other codec that they play.
+/// Puts first what every browser plays, and behind it one mix of its first group with each other codec that they play; with
+/// MP3, too: Chromium's own HLS takes a variant of MP3, and stops unless its default is AAC.
 fn mixed(groups: Vec<Group<'_>>) -> Vec<Group<'_>> {
     let in_browsers = |group: &&Group<'_>| group.kind.browsers() == Plays::Yes;
     let aac =
         groups.iter().find(|group| group.kind == AudioKind::Aac && group.renditions.iter().any(|each| each.default));
     let Some(base) = aac.or_else(|| groups.iter().find(in_browsers)).cloned() else { return groups };
     let (mut own, others): (Vec<_>, Vec<_>) = groups.into_iter().partition(|group| group.kind == base.kind);
-    let (playable, rest): (Vec<_>, Vec<_>) = others.into_iter().partition(|group| in_browsers(&group));
+    let joins =
+        |group: &Group<'_>| in_browsers(&group) || (base.kind == AudioKind::Aac && group.kind == AudioKind::Mp3);
+    let (joining, rest): (Vec<_>, Vec<_>) = others.into_iter().partition(joins);
     let mut mixes: Vec<Group<'_>> = Vec::new();
-    for group in playable {
+    for group in joining {
+        let mix = if in_browsers(&&group) { Mix::Mixed } else { Mix::Alone };
         let id = quotable(&format!("{}-{}", base.kind.name(), group.kind.name()));
         if mixes.iter().all(|mix| mix.id != id) {
-            mixes.push(Group { id: id.clone(), mix: Mix::Mixed, kind: group.kind.clone(), ..base.clone() });
+            mixes.push(Group { id: id.clone(), mix, kind: group.kind.clone(), ..base.clone() });
         }
         if let Some(mix) = mixes.iter_mut().find(|mix| mix.id == id) {
             group.renditions.iter().for_each(|rendition| add(mix, rendition));
         }
     }
-    let mix = if mixes.is_empty() { Mix::Alone } else { Mix::Base };
+    let mix = if mixes.iter().any(|mix| mix.mix == Mix::Mixed) { Mix::Base } else { Mix::Alone };
     for group in &mut own {
         group.mix = mix;
     }

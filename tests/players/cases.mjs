@@ -22,7 +22,7 @@ const CASES = {
   // The last fragment is cut off.
   c23_frag_cut_in_last: { duration: 9, players: ['hls.js'] },
   // AAC and MP3: a variant of each.
-  aac_and_mp3: { duration: 12, players: ['hls.js', 'shaka-hls'] },
+  aac_and_mp3: { duration: 12, players: ['hls.js', 'shaka-hls', 'native'] },
 };
 
 /** The plays of all cases, for run.mjs. */

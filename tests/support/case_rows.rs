@@ -70,7 +70,7 @@ pub(crate) const ROWS: &[(&str, &[Expect])] = &[
     ("hevc_cra_start.mp4", &[Packets { video: 251, audio: 0 }, Ordered, NoTransport]),
     ("edits_tail_trim.mp4", &[Seconds(7.0), Packets { video: 173, audio: 330 }, Transport(173), Lint("edit-end")]),
     ("h264_opengop.mp4", &[Packets { video: 300, audio: 564 }, Lint("open-gop"), Hls("RESOLUTION")]),
-    ("aac_and_mp3.mp4", &[Hls("GROUP-ID=\"aac-2\""), Hls("GROUP-ID=\"mp3-2\"")]),
+    ("aac_and_mp3.mp4", &[Hls("GROUP-ID=\"aac-2\""), Hls("GROUP-ID=\"aac-mp3\"")]),
     (
         "c15_aac51side_pce.mp4",
         &[Packets { video: 127, audio: 236 }, Hls("CHANNELS=\"6\""), Lint("aac-program-config"), NoTransport],
