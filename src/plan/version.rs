@@ -8,7 +8,8 @@ use crate::media::{ContentId, Version};
 /// ever mixes two releases' bytes under one URL. A golden test fails when bytes change and this does not.
 pub const PACKAGER_REVISION: u32 = 2;
 
-/// Hashes what the bytes of `track` depend on: its own object and the `reference`, its place on the timeline, its cuts.
+/// Hashes what the bytes of `track` depend on: its own object and the `reference`, its place on the timeline, its cuts, how long its last
+/// picture is held.
 pub(super) fn of_track(track: &Timeline, reference: ContentId, cuts: &[u32]) -> Version {
     let mut hash = blake3::Hasher::new();
     hash.update(b"afflux track");
@@ -20,6 +21,9 @@ pub(super) fn of_track(track: &Timeline, reference: ContentId, cuts: &[u32]) -> 
     hash.update(&track.written(0).0.to_be_bytes());
     let cuts: Vec<u8> = cuts.iter().flat_map(|cut| cut.to_be_bytes()).collect();
     hash.update(&cuts);
+    if track.hold().0 > 0 {
+        hash.update(&track.hold().0.to_be_bytes());
+    }
     truncated(&hash)
 }
 
