@@ -25,6 +25,7 @@ mod sieve;
 mod sound;
 mod splice;
 mod sps;
+mod still;
 mod stream;
 mod stsd;
 mod tables;

@@ -11,6 +11,7 @@ use super::fragment::Run;
 use super::moov::Moov;
 use super::moov::Stored;
 use super::splice::Edited;
+use super::still;
 use crate::media::ContentId;
 use crate::media::Edit;
 use crate::media::Flaw;
@@ -73,6 +74,7 @@ pub(super) fn movie(moov: Moov, object: Object) -> Result<Movie, Error> {
             edits.apply(track, size)?;
         }
     }
+    still::repeat(&mut tracks, size);
     Ok(Movie { content, size, layout, cut_at, tracks, skipped })
 }
 

@@ -1,7 +1,7 @@
 //! Looks through a plan for everything that [`Code`] names.
 
 use super::finding::{Code, Finding, Level};
-use crate::media::{Family, Kind, Layout, LeftOut, MediaKind, Moment, Skipped, Span, Ticks, i64_from_u64};
+use crate::media::{Family, Kind, Layout, LeftOut, MediaKind, Moment, SampleIndex, Skipped, Span, Ticks, i64_from_u64};
 use crate::plan::{Alignment, LATE, Opening, Plan, Planned};
 use crate::verdict::{self, AudioKind, Plays};
 
@@ -113,23 +113,35 @@ fn video(plan: &Plan, track: &Planned) -> Vec<(Code, String)> {
                     when a viewer seeks there, other players may show damaged frames; encode with closed GOPs";
         findings.push((Code::OpenGop, text.into()));
     }
-    if held.0 > 0 {
-        let millis = held.at(track.timeline.timescale()).micros() / 1_000;
-        let text = format!("ends {millis} ms before the sound: its last frame is shown up to the end");
-        findings.push((Code::HeldFrame, text));
-    }
+    findings.extend(held_frame(track).map(|text| (Code::HeldFrame, text)));
     if track.segments.iter().any(|segment| segment.opening == Opening::None) {
         let text = "does not begin with a keyframe: players show nothing before the first one";
         findings.push((Code::NoKeyframe, text.into()));
     }
     let index = &track.track().index;
     let intra = matches!(track.track().codec.family, Family::H264 { .. } | Family::H265 { .. }) && index.len() > 1;
-    if intra && index.sync_count() == index.len() {
+    if intra && index.sync_count() == index.len() && !is_repeated(index) {
         let text = "says that every frame is a keyframe (no stss): true of intra-only video; otherwise seeks will show \
                     damaged frames, and the file should be remuxed";
         findings.push((Code::NoSyncTable, text.into()));
     }
     findings
+}
+
+/// A picture that is shown on while the sound goes on.
+fn held_frame(track: &Planned) -> Option<String> {
+    if is_repeated(&track.track().index) {
+        return Some("is one picture: it is shown up to the end of the sound".into());
+    }
+    let held = Some(track.timeline.hold()).filter(|held| held.0 > 0)?;
+    let millis = held.at(track.timeline.timescale()).micros() / 1_000;
+    Some(format!("ends {millis} ms before the sound: its last frame is shown up to the end"))
+}
+
+/// Whether all samples are one, as where a picture is repeated under sound.
+fn is_repeated(index: &SampleIndex) -> bool {
+    let mut positions = index.samples(0..2).map(|sample| sample.position);
+    positions.next().is_some_and(|first| positions.next() == Some(first))
 }
 
 fn turned(track: &Planned) -> Option<String> {

@@ -8,8 +8,8 @@ use crate::media::{ContentId, Version};
 /// ever mixes two releases' bytes under one URL. A golden test fails when bytes change and this does not.
 pub const PACKAGER_REVISION: u32 = 2;
 
-/// Hashes what the bytes of `track` depend on: its own object and the `reference`, its place on the timeline, its cuts, how long its last
-/// picture is held.
+/// Hashes what the bytes of `track` depend on: its own object and the `reference`, its place on the timeline, its cuts, how
+/// long its last picture is held.
 pub(super) fn of_track(track: &Timeline, reference: ContentId, cuts: &[u32]) -> Version {
     let mut hash = blake3::Hasher::new();
     hash.update(b"afflux track");

@@ -55,7 +55,10 @@ pub(crate) const ROWS: &[(&str, &[Expect])] = &[
     ("c23_frag_cut_in_last.mp4", &[Packets { video: 225, audio: 420 }, Transport(225), Lint("recording-cut")]),
     ("c05_cut_middle.mp4", &[Seconds(7.0), Packets { video: 175, audio: 329 }, Transport(175), Lint("edit-cut")]),
     ("c06_trim_both_ends.mp4", &[Seconds(3.0), Packets { video: 75, audio: 144 }, Transport(75), Lint("edit-end")]),
-    ("c11_one_frame_long_audio.mp4", &[Seconds(30.0), Packets { video: 1, audio: 1408 }, Lint("held-frame")]),
+    (
+        "c11_one_frame_long_audio.mp4",
+        &[Seconds(30.0), Packets { video: 15, audio: 1408 }, Transport(15), Lint("held-frame")],
+    ),
     ("c13_vfr_screen.mp4", &[Seconds(30.0), Packets { video: 7, audio: 1408 }, Transport(7)]),
     ("c14_aac_96k.m4a", &[Packets { video: 0, audio: 564 }, Dash("audioSamplingRate=\"96000\"")]),
     ("c20_moov_middle.mp4", &[Packets { video: 250, audio: 470 }, Transport(250)]),
