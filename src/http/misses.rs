@@ -1,6 +1,8 @@
 //! Names that are not there cost requests to an object store: how many a client, and all together, may ask for.
 
 use crate::config::Http;
+use crate::media::AssetId;
+use std::collections::HashSet;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -25,6 +27,16 @@ pub(super) struct Misses {
     all: Bucket,
     of_client: Option<Duration>,
     of_all: Option<Duration>,
+    /// Names that are being looked up: all who ask meanwhile share one look, which is paid for once.
+    looking: Mutex<HashSet<AssetId>>,
+}
+
+/// A look for a name, paid for by its first client. The name may cost again once this is dropped.
+#[derive(Debug)]
+pub(super) struct Look<'a> {
+    misses: &'a Misses,
+    id: AssetId,
+    peer: Option<Peer>,
 }
 
 /// When what was asked for so far is paid for: at one name each interval.
@@ -40,12 +52,20 @@ impl Misses {
             all: Bucket::default(),
             of_client: interval(settings.misses_per_client),
             of_all: interval(settings.misses),
+            looking: Mutex::default(),
         }
     }
 
-    /// Takes what a name that is not known may cost; how long to wait where nothing is left.
-    pub(super) fn take(&self, peer: Option<Peer>) -> Result<(), Duration> {
-        self.take_at(peer, Instant::now())
+    /// Begins a look for `id`, of which nothing is known: `None` where one is under way already, which costs nothing more;
+    /// the error is how long to wait where nothing is left to pay with.
+    pub(super) fn begin(&self, id: &AssetId, peer: Option<Peer>) -> Result<Option<Look<'_>>, Duration> {
+        let mut looking = self.looking.lock().unwrap_or_else(PoisonError::into_inner);
+        if looking.contains(id) {
+            return Ok(None);
+        }
+        self.take_at(peer, Instant::now())?;
+        looking.insert(id.clone());
+        Ok(Some(Look { misses: self, id: id.clone(), peer }))
     }
 
     fn take_at(&self, peer: Option<Peer>, now: Instant) -> Result<(), Duration> {
@@ -61,8 +81,7 @@ impl Misses {
         })
     }
 
-    /// The name was there after all.
-    pub(super) fn give_back(&self, peer: Option<Peer>) {
+    fn give_back(&self, peer: Option<Peer>) {
         if let (Some(peer), Some(interval)) = (peer, self.of_client) {
             self.bucket(peer).give_back(interval);
         }
@@ -73,6 +92,19 @@ impl Misses {
 
     fn bucket(&self, Peer(address): Peer) -> Arc<Bucket> {
         self.clients.get_with(network(address), || Arc::new(Bucket::default()))
+    }
+}
+
+impl Look<'_> {
+    /// The name was there after all: the look costs nothing.
+    pub(super) fn found(self) {
+        self.misses.give_back(self.peer);
+    }
+}
+
+impl Drop for Look<'_> {
+    fn drop(&mut self) {
+        self.misses.looking.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
     }
 }
 
@@ -111,6 +143,7 @@ fn network(address: IpAddr) -> IpAddr {
 mod tests {
     use super::{Misses, Peer};
     use crate::config::Http;
+    use crate::media::AssetId;
     use std::time::{Duration, Instant};
 
     fn misses(of_client: u32, of_all: u32) -> Misses {
@@ -140,6 +173,23 @@ mod tests {
     #[test]
     fn none_is_no_bound() {
         let misses = misses(0, 0);
-        assert!((0..10_000).all(|_| misses.take(Some(peer("10.0.0.1"))).is_ok()));
+        let now = Instant::now();
+        assert!((0..10_000).all(|_| misses.take_at(Some(peer("10.0.0.1")), now).is_ok()));
+    }
+
+    #[test]
+    fn a_crowd_that_asks_for_one_name_pays_once() {
+        let misses = misses(1, 0);
+        let night = AssetId::new("night").unwrap();
+        let first = misses.begin(&night, Some(peer("10.0.0.1"))).unwrap();
+        assert!(first.is_some());
+        assert!((0..1_000).all(|_| matches!(misses.begin(&night, Some(peer("10.0.0.1"))), Ok(None))));
+        drop(first);
+        assert!(matches!(misses.begin(&night, Some(peer("10.0.0.1"))), Ok(Some(_))));
+        // Names that are there cost nothing, however many.
+        let there = |number: u32| AssetId::new(&format!("film-{number}")).unwrap();
+        for number in 0..1_000 {
+            misses.begin(&there(number), Some(peer("10.0.0.1"))).unwrap().unwrap().found();
+        }
     }
 }

@@ -7,7 +7,7 @@ use super::encoding::Packer;
 use super::frames::Frames;
 use super::gallery;
 use super::kind::ProblemKind;
-use super::misses::{Misses, Peer};
+use super::misses::{Look, Misses, Peer};
 use super::problem::{Problem, status};
 use super::request::refusal;
 use super::request_id::{X_REQUEST_ID, request_id};
@@ -41,15 +41,6 @@ const PAGE_LIMIT: usize = 200;
 
 /// Bytes of the words that are searched, at most.
 const WORDS_LIMIT: usize = 256;
-
-/// What was taken for a look that may find nothing.
-#[derive(Debug, Clone, Copy)]
-enum Miss {
-    /// Nothing: it costs nothing.
-    Free,
-    /// What one such look costs.
-    Taken(Option<Peer>),
-}
 
 /// What answers on the public listener.
 #[derive(Debug)]
@@ -144,13 +135,13 @@ impl Public {
             {
                 self.origin.foresee(&route, next);
             }
-            let miss = match self.paid(route.asset(), request).await {
-                Ok(miss) => miss,
+            let look = match self.paid(route.asset(), request).await {
+                Ok(look) => look,
                 Err(problem) => return (asked(&route), Err(problem)),
             };
             let wish = |length| span(request, length);
             let reply = self.origin.reply(&route, Wish::new(&wish), &mut passed.stages).await;
-            self.settle(miss, &reply);
+            settle(look, &reply);
             let answer = match reply {
                 Ok(reply) => self.answer_with(self.entity(reply), request, passed).await,
                 Err(error) => {
@@ -171,28 +162,17 @@ impl Public {
         (Asked::Gallery, answer)
     }
 
-    /// Takes what an asset of which nothing is known may cost from what its client may ask for.
-    async fn paid(&self, id: &AssetId, request: &Parts) -> Result<Miss, Problem> {
+    /// Pays for the look that an asset of which nothing is known costs; `None` where none is begun.
+    async fn paid(&self, id: &AssetId, request: &Parts) -> Result<Option<Look<'_>>, Problem> {
         if !self.origin.is_unknown(id).await {
-            return Ok(Miss::Free);
+            return Ok(None);
         }
         let peer = request.extensions.get::<Peer>().copied();
-        match self.misses.take(peer) {
-            Ok(()) => Ok(Miss::Taken(peer)),
-            Err(wait) => {
-                let why = "too many names that are not here were asked for (`http.misses_per_client`, `http.misses`)";
-                let wait = HeaderValue::from(wait.as_secs() + 1);
-                Err(Problem::new(ProblemKind::TooManyMisses, why).with(RETRY_AFTER, wait))
-            }
-        }
-    }
-
-    /// Gives back what was taken for an asset that was there.
-    fn settle<T>(&self, miss: Miss, reply: &Result<T, Error>) {
-        match (miss, reply) {
-            (Miss::Free, _) | (Miss::Taken(_), Err(Error::NotFound)) => {}
-            (Miss::Taken(peer), Ok(_) | Err(_)) => self.misses.give_back(peer),
-        }
+        self.misses.begin(id, peer).map_err(|wait| {
+            let why = "too many names that are not here were asked for (`http.misses_per_client`, `http.misses`)";
+            let wait = HeaderValue::from(wait.as_secs() + 1);
+            Problem::new(ProblemKind::TooManyMisses, why).with(RETRY_AFTER, wait)
+        })
     }
 
     fn entity(&self, reply: Reply) -> Entity {
@@ -244,9 +224,9 @@ impl Public {
         let id = parameter(query, "id").and_then(|name| AssetId::new(&name));
         let id =
             id.ok_or_else(|| Problem::new(ProblemKind::BadQuery, "`id` is the name of an asset, percent-encoded"))?;
-        let miss = self.paid(&id, request).await?;
+        let look = self.paid(&id, request).await?;
         let json = self.origin.gallery_asset(&id).await;
-        self.settle(miss, &json);
+        settle(look, &json);
         Ok(listed(json.inspect_err(|error| log("/~gallery/asset.json", None, error))?))
     }
 
@@ -338,6 +318,15 @@ pub(super) fn parameter(query: &str, name: &str) -> Option<String> {
     let spaced = value.replace('+', " ");
     let decoded = percent_decode_str(&spaced).decode_utf8_lossy().into_owned();
     (!decoded.is_empty()).then_some(decoded)
+}
+
+/// Ends a look: it costs nothing where the name was there.
+fn settle<T>(look: Option<Look<'_>>, reply: &Result<T, Error>) {
+    if let Some(look) = look
+        && !matches!(reply, Err(Error::NotFound))
+    {
+        look.found();
+    }
 }
 
 #[cfg(test)]
