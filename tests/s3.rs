@@ -68,6 +68,7 @@ fn one_of_50000_titles_is_found_by_few_lists() {
         // The bucket of this test is slow to list, and each request is to be counted once.
         let settings = "[store]\nrefresh_remote = \"0s\"\ntimeout = \"1min\"\n";
         let far = Server::start_over(&format!("s3://{BUCKET}"), settings, &s3.environment(SECRET));
+        s3.met();
         let before = s3.asked();
         assert_eq!(far.get("/vod/films/77/index.m3u8", "").status, 200);
         let found = s3.asked();
@@ -86,6 +87,7 @@ fn one_of_50000_titles_is_found_by_few_lists() {
 fn a_list_of_a_bucket_opens_nothing_and_is_kept() {
     let s3 = Bucket::over(&fixtures());
     let far = Server::start_over(&format!("s3://{BUCKET}"), "", &s3.environment(SECRET));
+    s3.met();
     let before = s3.asked();
     for query in ["limit=200", "q=natural", "limit=1", "after=natural"] {
         assert_eq!(far.get(&format!("/~gallery/assets.json?{query}"), "").status, 200);

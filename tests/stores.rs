@@ -171,8 +171,9 @@ fn a_removed_object_is_gone_from_the_next_look_on() {
     // A look is believed for a quarter of a second even by those who miss something.
     std::thread::sleep(Duration::from_millis(300));
     for url in talk.segment(8) {
-        assert_eq!(site.get(&url).status, 404);
+        assert_eq!(site.get(&url).status, 410);
     }
+    assert_eq!(site.get("/vod/film/index.m3u8").status, 404);
     assert_eq!(site.get("/vod/other/index.m3u8").status, 200);
 }
 

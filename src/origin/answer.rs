@@ -272,7 +272,10 @@ impl Origin {
             }
         }
         current?;
-        let asset = stages.opening(self.catalog.refresh(id)).await?;
+        let asset = match stages.opening(self.catalog.refresh(id)).await {
+            Err(catalog::Error::NotFound) if self.catalog.gone(id).is_some() => return Err(Error::Deleted),
+            asset => asset?,
+        };
         if let Some(reply) = self.of_version(&asset, sought, stages).await? {
             return Ok(reply);
         }

@@ -105,6 +105,17 @@ impl Bucket {
         (self.asked.lists.load(Ordering::Relaxed), self.asked.others.load(Ordering::Relaxed))
     }
 
+    /// Waits until the server that reads it has asked whether it answers, as it does at its start.
+    #[allow(dead_code, reason = "each test crate uses a part of it")]
+    pub(crate) fn met(&self) {
+        let begun = std::time::Instant::now();
+        while self.asked().0 == 0 && begun.elapsed() < Duration::from_secs(20) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        // Its answer may take long where much is listed.
+        std::thread::sleep(Duration::from_millis(200));
+    }
+
     /// The environment of a program that reads it and signs with `secret`.
     pub(crate) fn environment(&self, secret: &str) -> [(&'static str, String); 5] {
         [
