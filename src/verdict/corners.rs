@@ -52,6 +52,14 @@ fn hevc_plays_in_some_browsers_and_on_apple() {
 }
 
 #[test]
+fn h264_of_studios_plays_in_some_browsers() {
+    let browsers = |string: &str| verdict(|pictures, _| pictures.codec.string = string.into()).browsers;
+    assert_eq!(browsers("avc1.64001f"), Plays::Yes);
+    assert_eq!(browsers("avc1.7a001f"), Plays::Some);
+    assert_eq!(browsers("avc1.2c001f"), Plays::No);
+}
+
+#[test]
 fn video_that_plays_does_not_hide_audio_that_does_not() {
     let verdict = verdict(|_, sound| sound.codec = codec(*b"ac-3", "ac-3"));
     assert_eq!((verdict.browsers, verdict.apple, verdict.ts), (Plays::Some, Plays::Yes, Plays::No));

@@ -91,17 +91,25 @@ fn apple(track: &Planned) -> Plays {
     }
 }
 
-/// H.264 profiles that browsers do not decode: 4:2:2 and 4:4:4, intra-only among them (Rec. ITU-T H.264 annex A).
-const STUDIO_PROFILES: [&str; 3] = ["7a", "f4", "2c"];
+/// Of H.264, everyone decodes 8 bits at 4:2:0. Chromium alone decodes the profiles of studios (Rec. ITU-T H.264 annex A:
+/// 10 bits, 4:2:2 and 4:4:4), without hardware; no browser decodes CAVLC 4:4:4 Intra.
+fn browser_h264(codec: &Codec) -> Plays {
+    match h264_profile(codec) {
+        "2c" => Plays::No,
+        "6e" | "7a" | "f4" => Plays::Some,
+        _ => Plays::Yes,
+    }
+}
 
-fn is_studio_h264(codec: &Codec) -> bool {
-    codec.string.get(5..7).is_some_and(|profile| STUDIO_PROFILES.contains(&profile))
+/// The profile_idc in an RFC 6381 string: `64` of `avc1.64001f`.
+fn h264_profile(codec: &Codec) -> &str {
+    codec.string.get(5..7).unwrap_or_default()
 }
 
 fn browser_video(codec: &Codec) -> Plays {
     match &codec.fourcc {
-        b"avc1" | b"avc3" if is_studio_h264(codec) => Plays::No,
-        b"avc1" | b"avc3" | b"av01" | b"vp09" | b"vp08" => Plays::Yes,
+        b"avc1" | b"avc3" => browser_h264(codec),
+        b"av01" | b"vp09" | b"vp08" => Plays::Yes,
         b"hvc1" | b"hev1" => Plays::Some,
         _ => Plays::No,
     }
@@ -109,7 +117,7 @@ fn browser_video(codec: &Codec) -> Plays {
 
 fn apple_video(codec: &Codec) -> Plays {
     match &codec.fourcc {
-        b"avc1" if is_studio_h264(codec) => Plays::No,
+        b"avc1" if browser_h264(codec) < Plays::Yes => Plays::No,
         b"avc1" | b"hvc1" => Plays::Yes,
         // HLS Authoring Specification 1.10: parameter sets in the sample entry alone.
         b"avc3" | b"hev1" | b"av01" | b"dvh1" => Plays::Some,
