@@ -23,7 +23,7 @@ impl Ingest {
         let row = row_of(&asset, known.clone(), known.as_ref().map_or_else(now, |row| row.updated));
         // Whoever edits an `asset.json` by hand finds in lists what it says.
         if known.is_some_and(|known| (&known.title, &known.details) != (&row.title, &row.details)) {
-            self.library.put_asset(&row, now()).await?;
+            self.library.note_asset(&row, now()).await?;
         }
         Ok((row, Some(asset)))
     }
@@ -37,7 +37,7 @@ impl Ingest {
                 return Ok(());
             }
             if let Ok(asset) = self.catalog.open(&id).await {
-                self.library.put_asset(&row_of(&asset, None, now()), now()).await?;
+                self.library.note_asset(&row_of(&asset, None, now()), now()).await?;
             }
         }
         let is_listed = |name: &String| names.binary_search(name).is_ok();
@@ -47,7 +47,7 @@ impl Ingest {
                 None => true,
             };
             if gone {
-                self.library.delete_asset_row(name).await?;
+                self.library.forget_asset(name).await?;
             }
         }
         Ok(())

@@ -3,7 +3,7 @@
 
 use super::engine::{Purpose, Talk};
 use super::paging::rows;
-use super::value::{Row, narrow, number};
+use super::value::{Row, Value, narrow, number};
 use super::{Error, Library};
 use crate::media::Details;
 
@@ -14,6 +14,17 @@ macro_rules! columns {
     };
 }
 pub(super) use columns;
+
+/// Adds a row, or changes all of it but `created`.
+macro_rules! upsert {
+    () => {
+        "INSERT INTO assets (id, title, searched, created, updated, bytes, millis, files, deleted, purge_at, asset_json, \
+         details) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT (id) DO UPDATE SET \
+         title = excluded.title, searched = excluded.searched, updated = excluded.updated, bytes = excluded.bytes, \
+         millis = excluded.millis, files = excluded.files, deleted = excluded.deleted, \
+         purge_at = excluded.purge_at, asset_json = excluded.asset_json, details = excluded.details"
+    };
+}
 
 /// An asset, as it is listed. Times are milliseconds since the epoch.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,6 +92,18 @@ impl Library {
         Ok(())
     }
 
+    /// The same, for whoever only looked at the store: an asset that was deleted meanwhile stays deleted.
+    pub async fn note_asset(&self, row: &AssetRow, now: i64) -> Result<(), Error> {
+        const SQL: &str = concat!(upsert!(), " WHERE assets.deleted IS NULL");
+        self.engine().ask(Purpose::Write, SQL, values(row, now)?).await.map(drop)
+    }
+
+    /// Forgets an asset that is not deleted. `false`: there is none.
+    pub async fn forget_asset(&self, id: &str) -> Result<bool, Error> {
+        const SQL: &str = "DELETE FROM assets WHERE id = $1 AND deleted IS NULL RETURNING id";
+        self.changed(SQL, vec![id.into()]).await
+    }
+
     /// The asset of that name, deleted or not.
     pub async fn asset(&self, id: &str) -> Result<Option<AssetRow>, Error> {
         const SQL: &str = concat!("SELECT ", columns!(), " FROM assets WHERE id = $1");
@@ -107,11 +130,11 @@ impl Library {
 
 /// Puts the row of an asset.
 pub(super) async fn put(talk: &mut Talk, row: &AssetRow, now: i64) -> Result<(), Error> {
-    const SQL: &str = "INSERT INTO assets (id, title, searched, created, updated, bytes, millis, files, deleted, \
-         purge_at, asset_json, details) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT (id) DO UPDATE \
-         SET title = excluded.title, searched = excluded.searched, updated = excluded.updated, bytes = excluded.bytes, \
-         millis = excluded.millis, files = excluded.files, deleted = excluded.deleted, \
-         purge_at = excluded.purge_at, asset_json = excluded.asset_json, details = excluded.details";
+    talk.rows(upsert!(), values(row, now)?).await.map(drop)
+}
+
+/// What a statement that puts a row is given.
+fn values(row: &AssetRow, now: i64) -> Result<Vec<Value>, Error> {
     let texts = [row.id.as_str(), row.title.as_deref().unwrap_or_default()];
     let text = texts.into_iter().chain(row.details.texts()).collect::<Vec<_>>().join("\n");
     let details = if row.details.is_empty() {
@@ -119,7 +142,7 @@ pub(super) async fn put(talk: &mut Talk, row: &AssetRow, now: i64) -> Result<(),
     } else {
         serde_json::to_string(&row.details).map_err(|error| Error::Row { why: error.to_string() })?
     };
-    let values = vec![
+    Ok(vec![
         (&row.id).into(),
         (&row.title).into(),
         (&searched(&text)).into(),
@@ -132,6 +155,5 @@ pub(super) async fn put(talk: &mut Talk, row: &AssetRow, now: i64) -> Result<(),
         row.purge_at.into(),
         (&row.before).into(),
         (&details).into(),
-    ];
-    talk.rows(SQL, values).await.map(drop)
+    ])
 }

@@ -168,3 +168,19 @@ fn one_at_a_time_has_the_lock_on_a_name() {
         assert_eq!(library.lock_asset("other", "a", 300, 201).await, Ok(true));
     });
 }
+
+#[test]
+fn whoever_looked_at_the_store_before_a_deletion_changes_nothing_of_it() {
+    on_each_engine(async |url| {
+        let library = open(url).await;
+        let deleted = AssetRow { deleted: Some(5), purge_at: Some(9), before: Some("{}".into()), ..asset("night") };
+        library.put_asset(&deleted, 5).await.unwrap();
+        library.note_asset(&asset("night"), 6).await.unwrap();
+        assert!(!library.forget_asset("night").await.unwrap());
+        assert_eq!(library.asset("night").await, Ok(Some(AssetRow { updated: 5, ..deleted })));
+        library.note_asset(&asset("day"), 6).await.unwrap();
+        library.note_asset(&AssetRow { bytes: 7, ..asset("day") }, 7).await.unwrap();
+        assert_eq!(library.asset("day").await.unwrap().unwrap().bytes, 7);
+        assert!(library.forget_asset("day").await.unwrap());
+    });
+}
