@@ -554,7 +554,7 @@ async fn no_state_of_an_upload_is_for_ever() {
         gone(&row).await;
         // Received, and its job is being done: it is asked to stop, and what stops it settles the upload.
         let row = first.received().await;
-        let lease = Duration::from_secs(60);
+        let lease = Duration::from_mins(1);
         let taken = first.library.claim_job("w", &["finish"], lease, now()).await.unwrap().unwrap();
         conflict(first.ingest.terminate(&row.id).await);
         assert!(first.library.release_job(&taken.id, taken.attempt, "w", now()).await.unwrap());
