@@ -28,6 +28,9 @@ trap stop EXIT
 begin() {
     local name="$1" words="$2"
     shift 2
+    # The loop below reads these files, perhaps before the program has opened them.
+    : >"$scratch/$name.stdout"
+    : >"$scratch/$name.stderr"
     "$@" >"$scratch/$name.stdout" 2>"$scratch/$name.stderr" &
     started+=("$!")
     address=""

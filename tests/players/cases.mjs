@@ -6,19 +6,22 @@ const LIBRARIES = ['hls.js', 'dash.js', 'shaka-dash', 'shaka-hls'];
 
 /**
  * `duration`: seconds that are presented. `blind`: no moving picture to wait for, either because there is none or because a
- * single one is held. `soundEnd`: where the shorter track ends.
+ * single one is held. `reorder` and `early`: how long before its time the first picture is decoded, and how long before it
+ * the sound begins, which say where the zero of MPEG-TS is (page/players.js).
  */
+const MPEG_TS = { reorder: 2 / 25, early: 3 * 1024 / 48000 };
+
 const CASES = {
   // The cover is not the film.
-  c01_cover_first: { duration: 10, players: ['hls.js', 'shaka-dash', 'hls.js-ts'] },
+  c01_cover_first: { ...MPEG_TS, duration: 10, players: ['hls.js', 'shaka-dash', 'hls.js-ts'] },
   c02_cover_audio: { duration: 10, blind: true, players: ['hls.js', 'shaka-dash'] },
   // The middle is cut out.
   c05_cut_middle: { duration: 7, players: LIBRARIES },
   // Only 3 s of 10 s are presented.
-  c06_trim_both_ends: { duration: 3, players: [...LIBRARIES, 'hls.js-ts'] },
+  c06_trim_both_ends: { ...MPEG_TS, duration: 3, players: [...LIBRARIES, 'hls.js-ts'] },
   edits_tail_trim: { duration: 7, players: ['hls.js', 'dash.js', 'shaka-hls'] },
   // One picture is held under 30 s of sound.
-  c11_one_frame_long_audio: { duration: 30, blind: true, players: ['hls.js', 'dash.js', 'hls.js-ts'] },
+  c11_one_frame_long_audio: { ...MPEG_TS, duration: 30, blind: true, players: ['hls.js', 'dash.js', 'hls.js-ts'] },
   // The last fragment is cut off.
   c23_frag_cut_in_last: { duration: 9, players: ['hls.js'] },
   // AAC and MP3: a variant of each.
