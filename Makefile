@@ -27,7 +27,7 @@ setup:
 QUICK = --profile quick --no-default-features
 
 run:
-	@echo "Building. The first build takes about 5 minutes on two idle cores (it builds 240 crates), later ones seconds."
+	@echo "Building. The first build takes about 7 minutes on two idle cores (it builds 240 crates), later ones seconds."
 	cargo build $(QUICK)
 	mkdir -p run/media && cp -Rpn fixtures/media/. run/media/
 	@echo "Once it says 'public http://…', open that address: the gallery plays every asset."
