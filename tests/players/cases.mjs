@@ -5,12 +5,15 @@
 const LIBRARIES = ['hls.js', 'dash.js', 'shaka-dash', 'shaka-hls'];
 
 /**
- * `duration`: seconds that are presented. `blind`: no moving picture to wait for, either because there is none or because a
- * single one is held. `reorder` and `early`: how long before its time the first picture is decoded, and how long before it
- * the sound begins, which say where the zero of MPEG-TS is (page/players.js).
+ * `reorder` and `early` of x264 with two B-frames and of AAC that an edit cuts: how long before its time the first picture is
+ * decoded, and how long before it the sound begins. They say where the zero of MPEG-TS is (page/players.js).
  */
 const MPEG_TS = { reorder: 2 / 25, early: 3 * 1024 / 48000 };
 
+/**
+ * `duration`: seconds that are presented. `blind`: no moving picture to wait for, either because there is none or because a
+ * single one is held.
+ */
 const CASES = {
   // The cover is not the film.
   c01_cover_first: { ...MPEG_TS, duration: 10, players: ['hls.js', 'shaka-dash', 'hls.js-ts'] },
