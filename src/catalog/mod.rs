@@ -6,6 +6,7 @@
 //! the object, `settle` holds back what is being written, `build` puts an asset together, `open` keeps it and
 //! notices change, `history` holds what was replaced, `gone` names what was removed, `names` knows what there is, `page` lists it, `publish` is for whoever writes.
 
+mod annotations;
 mod asset;
 mod build;
 mod error;
@@ -27,6 +28,7 @@ mod shape;
 #[cfg(test)]
 mod tests;
 
+pub use annotations::Annotation;
 pub use asset::{Asset, AssetFile};
 pub use error::{Error, Reason};
 pub use gone::Gone;

@@ -1,6 +1,7 @@
 //! The names of all assets, for lists and searches: an index that is made by walking the store, and no more often than
 //! a twentieth of the time. Nothing is opened for it.
 
+use super::annotations::Annotations;
 use super::error::Error;
 use super::ignored::Ignored;
 use super::ladder::{LADDER_LIMIT, stem};
@@ -54,7 +55,21 @@ pub(super) struct Names {
     outdated: Arc<AtomicBool>,
     makers: Makers<(), Result<Arc<NameIndex>, Error>>,
     waiting: Arc<Waiting>,
-    titles: moka::sync::Cache<AssetId, Arc<str>>,
+    titles: Titles,
+}
+
+/// The titles that are known: of assets that were opened, and those that were set from outside the store.
+#[derive(Debug, Clone)]
+pub(super) struct Titles {
+    opened: moka::sync::Cache<AssetId, Arc<str>>,
+    annotations: Annotations,
+}
+
+impl Titles {
+    /// The title of `id`; `None` where it is shown by its name, or is not known.
+    pub(super) fn get(&self, id: &AssetId) -> Option<Arc<str>> {
+        self.opened.get(id).or_else(|| self.annotations.title(id))
+    }
 }
 
 /// Who waits for a walk.
@@ -87,7 +102,7 @@ impl Default for Names {
             outdated: Arc::default(),
             makers: Makers::default(),
             waiting: Arc::default(),
-            titles: moka::sync::Cache::new(TITLES_LIMIT),
+            titles: Titles { opened: moka::sync::Cache::new(TITLES_LIMIT), annotations: Annotations::default() },
         }
     }
 }
@@ -106,9 +121,9 @@ impl Names {
     /// Remembers what an asset calls itself.
     pub(super) fn learn(&self, id: &AssetId, title: &str) {
         if title == id.last_part() {
-            self.titles.invalidate(id);
+            self.titles.opened.invalidate(id);
         } else {
-            self.titles.insert(id.clone(), title.into());
+            self.titles.opened.insert(id.clone(), title.into());
         }
     }
 
@@ -118,8 +133,13 @@ impl Names {
     }
 
     /// The titles that are known.
-    pub(super) fn titles(&self) -> moka::sync::Cache<AssetId, Arc<str>> {
+    pub(super) fn titles(&self) -> Titles {
         self.titles.clone()
+    }
+
+    /// The annotations from outside the store.
+    pub(super) const fn annotations(&self) -> &Annotations {
+        &self.titles.annotations
     }
 
     /// The index, walked for no longer than `age` ago; one walk however many ask, which ends with the last of them.

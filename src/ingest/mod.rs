@@ -10,6 +10,7 @@
 //! is promised is a row in the library, written after the bytes are durable; what happens next is a job in the same
 //! transaction. `removal` takes assets away and gives them back, `discover` has GStreamer look at files too.
 
+mod annotate;
 mod append;
 mod condition;
 mod creation;

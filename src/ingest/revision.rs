@@ -96,6 +96,7 @@ impl Ingest {
             }
         };
         self.library.put_asset(&row, now()).await?;
+        self.annotate_row(&row);
         tracing::info!(asset = %id, "the description of an asset is changed");
         Ok(row)
     }

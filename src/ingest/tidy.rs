@@ -4,7 +4,7 @@
 use super::error::Error;
 use super::name::is_marked;
 use super::service::{Ingest, millis, now};
-use crate::library::{Depth, JobState, Upload, UploadState};
+use crate::library::{Change, Depth, JobState, Upload, UploadState};
 use crate::metrics::Queue;
 use crate::store::Left;
 use std::time::{Duration, SystemTime};
@@ -41,12 +41,17 @@ impl Ingest {
         }
     }
 
-    /// Counts the jobs that wait until the service is stopped.
+    /// Counts the jobs that wait, and learns titles, until the service is stopped.
     pub(super) async fn watch(self) {
+        let mut seen = Change::default();
         while !self.stop.is_cancelled() {
             match self.library.job_depth().await {
                 Ok(depths) => self.metrics.queue(queue(&depths, now())),
                 Err(error) => tracing::debug!("jobs are not counted: {error}"),
+            }
+            match self.annotate(seen.clone()).await {
+                Ok(next) => seen = next,
+                Err(error) => tracing::debug!("titles are not read: {error}"),
             }
             self.stop.run_until_cancelled(sleep(WATCH)).await;
         }

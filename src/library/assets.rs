@@ -53,6 +53,15 @@ pub struct AssetRow {
     pub before: Option<String>,
 }
 
+/// A position in the order of changes to assets. The default lies before the first.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Change {
+    /// When an asset was put, in milliseconds since the epoch.
+    pub updated: i64,
+    /// The name of that asset.
+    pub id: String,
+}
+
 impl AssetRow {
     pub(super) fn read(row: &Row) -> Result<Self, Error> {
         Ok(Self {
@@ -109,6 +118,18 @@ impl Library {
         const SQL: &str = concat!("SELECT ", columns!(), " FROM assets WHERE id = $1");
         let rows = self.engine().ask(Purpose::Read, SQL, vec![id.into()]).await?;
         rows.first().map(AssetRow::read).transpose()
+    }
+
+    /// At most `limit` assets, deleted ones too, in the order in which they were last put, beginning behind `after`.
+    pub async fn changed_assets(&self, after: &Change, limit: u32) -> Result<Vec<AssetRow>, Error> {
+        const SQL: &str = concat!(
+            "SELECT ",
+            columns!(),
+            " FROM assets WHERE updated > $1 OR (updated = $1 AND id > $2) ORDER BY updated, id LIMIT $3"
+        );
+        let values = vec![after.updated.into(), after.id.as_str().into(), rows(limit)];
+        let rows = self.engine().ask(Purpose::Read, SQL, values).await?;
+        rows.iter().map(AssetRow::read).collect()
     }
 
     /// Forgets an asset. `false`: there is none.

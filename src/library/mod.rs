@@ -35,7 +35,7 @@ mod usage;
 mod value;
 mod wake;
 
-pub use assets::AssetRow;
+pub use assets::{AssetRow, Change};
 pub use database::Library;
 pub use error::Error;
 pub use jobs::{Depth, Job, JobState, NewJob};

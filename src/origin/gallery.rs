@@ -137,6 +137,14 @@ impl Origin {
 
     fn card(&self, asset: &Asset) -> Card {
         let mut card = card(asset);
+        if asset.details.is_none()
+            && let Some(annotation) = self.catalog.annotation(&asset.id)
+        {
+            card.details = annotation.details.clone();
+            if let Some(title) = &annotation.title {
+                title.as_ref().clone_into(&mut card.title);
+            }
+        }
         if !self.files {
             card.files.clear();
         }
