@@ -11,7 +11,7 @@ use desk::{Desk, film};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::Command;
-use support::Client;
+use support::{Client, Server, until};
 
 /// A program of the tests' Python environment.
 fn python(program: &str) -> Command {
@@ -247,6 +247,34 @@ fn people_describe_assets_and_find_them_by_that() {
     desk.ask("DELETE", "/api/assets/films/night", "X-More: none");
     let back = desk.send("PATCH", "/api/assets/films/night", &json!({"deleted": false, "tags": ["back"]})).json;
     assert_eq!((&back["title"], &back["tags"]), (&json!("Die Nacht"), &json!(["back"])));
+}
+
+#[test]
+fn a_loose_file_is_described_found_and_shown_on_every_server_of_its_library() {
+    let settings = "[store]\nsettle = \"0s\"\n";
+    let desk = Desk::with(settings);
+    std::fs::copy(film(), desk.media().join("loose.mp4")).unwrap();
+    let other = desk.beside(settings);
+    let found = |server: &Server, word: &str| {
+        let page = server.get(&format!("/~gallery/assets.json?search={word}"), "").json();
+        page["assets"].as_array().unwrap().iter().map(|line| line["title"].clone()).collect::<Vec<_>>()
+    };
+    until("it is there", || found(&other.server, "loose") == [json!("loose")]);
+    let changed = desk.send("PATCH", "/api/assets/loose", &json!({"title": "Die Nacht", "tags": ["dark"]}));
+    assert_eq!(changed.status, 200, "{}", changed.text);
+    for server in [&desk.server, &other.server] {
+        until("the title is known", || found(server, "nacht") == [json!("Die Nacht")]);
+        // Opening it takes nothing of that away.
+        assert_eq!(server.get("/vod/loose/index.m3u8", "").status, 200);
+        let shown = server.assets()[0].clone();
+        assert_eq!((&shown["title"], &shown["tags"]), (&json!("Die Nacht"), &json!(["dark"])));
+        assert_eq!(found(server, "nacht"), [json!("Die Nacht")]);
+    }
+    assert_eq!(desk.send("PATCH", "/api/assets/loose", &json!({"title": null, "tags": null})).status, 200);
+    for server in [&desk.server, &other.server] {
+        until("the title is gone", || found(server, "loose") == [json!("loose")]);
+    }
+    assert!(!desk.media().join("loose").exists());
 }
 
 #[test]

@@ -6,8 +6,7 @@ mod support;
 
 use std::fs;
 use std::path::Path;
-use std::time::{Duration, Instant};
-use support::{Server, fixtures};
+use support::{Server, fixtures, until};
 
 /// Files are looked at ten times a second, and believed as they are found.
 const AT_ONCE: &str = "[store]\nrefresh = \"100ms\"\nsettle = \"0s\"\n";
@@ -30,15 +29,6 @@ fn first_segment(server: &Server, entry: &str) -> String {
     let media = server.get(&format!("{base}/{playlist}"), "");
     let segment = media.text().lines().find(|line| !line.starts_with('#')).unwrap().to_owned();
     format!("{base}/{}", segment.strip_prefix("../../").unwrap())
-}
-
-/// Asks until `holds`, for at most ten seconds.
-fn until(what: &str, holds: impl Fn() -> bool) {
-    let begun = Instant::now();
-    while !holds() {
-        assert!(begun.elapsed() < Duration::from_secs(10), "{what} did not happen within 10 s");
-        std::thread::sleep(Duration::from_millis(50));
-    }
 }
 
 #[test]

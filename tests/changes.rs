@@ -19,7 +19,7 @@ use std::fs::{self, File};
 use std::io::{BufReader, Read, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
-use support::{Server, fixtures, is_on_s3, on_disk_only};
+use support::{Server, fixtures, is_on_s3, on_disk_only, until};
 use truth::Truth;
 
 /// Files are looked at often, and held back for as long as no writer here pauses.
@@ -29,15 +29,6 @@ const FILM: &str = "/vod/film/index.m3u8";
 const FILM_FILE: &str = "/vod/film/files/film.mp4";
 const LADDER: &str = "/vod/ladder/index.m3u8";
 const LADDER_FILE: &str = "/vod/ladder/files/176p.mp4";
-
-/// Asks until `holds`, for at most twenty seconds.
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !holds() {
-        assert!(begun.elapsed() < Duration::from_secs(20), "{what} did not happen within 20 s");
-        std::thread::sleep(Duration::from_millis(50));
-    }
-}
 
 /// Whether the entry `url` answers as it does over the folder of `truth`.
 fn says(server: &Server, url: &str, truth: &Truth) -> bool {

@@ -18,19 +18,11 @@ use serde_json::json;
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use support::until;
 
 /// Segments are looked for soon.
 const SOON: &str = "[store]\nrefresh_remote = \"1s\"\n";
-
-/// Waits until it is so.
-fn until(what: &str, mut is: impl FnMut() -> bool) {
-    let patience = Instant::now() + Duration::from_secs(40);
-    while !is() {
-        assert!(Instant::now() < patience, "{what}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
-}
 
 #[test]
 fn an_upload_goes_from_replica_to_replica_whichever_is_killed() {
@@ -119,6 +111,8 @@ fn a_file_is_put_into_the_bucket_by_its_client_where_the_store_signs_urls() {
     let done = desk.post(&complete, &json!({}));
     assert_eq!((done.status, &done.json["state"]), (200, &json!("published")), "{}", done.text);
     assert_eq!(desk.packets("/vod/night/index.m3u8"), desk.packets_of(&film()));
+    let refuse = json!({"asset": "night", "filename": "night.mp4", "length": length, "on_conflict": "refuse"});
+    assert_eq!(desk.post("/api/direct", &refuse).status, 409);
     let folder = Desk::new();
     let refused = folder.post("/api/direct", &announced);
     assert_eq!(refused.status, 501, "{}", refused.text);
@@ -138,6 +132,10 @@ fn a_file_is_fetched_from_a_listed_host_and_from_no_other() {
     let id = format!("/api/uploads/{}", begun.json["id"].as_str().unwrap());
     until("it is fetched", || desk.get(&id).json["state"] == "published");
     assert_eq!(desk.packets("/vod/copy/index.m3u8"), desk.packets_of(&film()));
+    for (policy, status) in [("refuse", 409), ("overwrite", 422), ("keep", 202)] {
+        let again = desk.post("/api/imports", &json!({"url": url, "asset": "copy", "on_conflict": policy}));
+        assert_eq!(again.status, status, "{policy}: {}", again.text);
+    }
     for other in
         ["http://localhost:1/a.mp4", "http://169.254.169.254/a.mp4", "file:///etc/passwd", "http://u:p@127.0.0.1/a"]
     {

@@ -31,7 +31,7 @@ use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
-use support::{Answer, Client, Server};
+use support::{Answer, Client, Server, until};
 use tolerant::Got;
 
 const MADE: &str = "afflux_cache_lookups_total{kind=\"segment\",outcome=\"made\"}";
@@ -71,15 +71,6 @@ fn at_once<T: Send>(count: usize, each: impl Fn(usize) -> T + Sync) -> Vec<T> {
         let hands: Vec<_> = (0..count).map(|number| scope.spawn(hand(number))).collect();
         hands.into_iter().map(|hand| hand.join().unwrap()).collect()
     })
-}
-
-/// Asks until `holds`, for at most ten seconds.
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !holds() {
-        assert!(begun.elapsed() < Duration::from_secs(10), "{what} did not happen within 10 s");
-        thread::sleep(Duration::from_millis(20));
-    }
 }
 
 /// Answers that were errors of the server.

@@ -126,16 +126,27 @@ pub enum OnConflict {
     Keep,
 }
 
+impl OnConflict {
+    /// Every policy.
+    pub const ALL: [Self; 3] = [Self::Refuse, Self::Replace, Self::Keep];
+
+    /// The word for it in settings and requests.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Refuse => "refuse",
+            Self::Replace => "replace",
+            Self::Keep => "keep",
+        }
+    }
+}
+
 impl FromStr for OnConflict {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "refuse" => Ok(Self::Refuse),
-            "replace" => Ok(Self::Replace),
-            "keep" => Ok(Self::Keep),
-            _ => Err("\"refuse\", \"replace\" or \"keep\" is allowed"),
-        }
+        let policy = Self::ALL.into_iter().find(|policy| policy.word() == text);
+        policy.ok_or("\"refuse\", \"replace\" or \"keep\" is allowed")
     }
 }
 

@@ -7,7 +7,8 @@ use super::problem::Problem;
 use super::scope::Right;
 use super::tokens;
 use super::views::{Page, UploadView, UploadsListed};
-use super::words::{FileBytes, TusVersion};
+use super::words::{FileBytes, TakenName, TusVersion};
+use crate::config::OnConflict;
 use crate::http::ProblemKind;
 use crate::ingest::tus::{self, EXTENSIONS, VERSION};
 use crate::ingest::{ALGORITHMS, Metadata, Placement, Wanted, placement, refusal};
@@ -100,6 +101,7 @@ pub(super) async fn create(
         media_type: said.get("filetype").or_else(|| said.get("type")),
         title: title.as_deref(),
         length: creation.length,
+        on_conflict: None,
         metadata: &said.print(),
         key: caller.key_id(),
         id: None,
@@ -238,6 +240,9 @@ pub(super) struct Import {
     /// What people call the asset where it is new.
     #[schema(max_length = 1024)]
     title: Option<String>,
+    /// What becomes of it where its name is taken; `ingest.on_conflict` where absent, and `replace` for a named asset.
+    #[schema(value_type = Option<TakenName>)]
+    on_conflict: Option<OnConflict>,
 }
 
 /// A file that a client puts into the store itself.
@@ -253,6 +258,9 @@ pub(super) struct Direct {
     /// What people call the asset where it is new.
     #[schema(max_length = 1024)]
     title: Option<String>,
+    /// What becomes of it where its name is taken; `ingest.on_conflict` where absent, and `replace` for a named asset.
+    #[schema(value_type = Option<TakenName>)]
+    on_conflict: Option<OnConflict>,
     /// Its bytes.
     #[schema(minimum = 1)]
     length: u64,
@@ -275,6 +283,7 @@ pub(super) async fn import(
                 asset: wanted.asset.as_deref(),
                 filename: wanted.filename.as_deref(),
                 title: wanted.title.as_deref().and_then(tidy).as_deref(),
+                on_conflict: wanted.on_conflict,
                 key: caller.key_id(),
                 ..Wanted::default()
             },
@@ -308,6 +317,7 @@ pub(super) async fn direct(
         filename: Some(&wanted.filename),
         title: title.as_deref(),
         length: Some(wanted.length),
+        on_conflict: wanted.on_conflict,
         key: caller.key_id(),
         ..Wanted::default()
     };

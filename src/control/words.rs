@@ -1,5 +1,6 @@
 //! The closed sets of words that the API takes and gives, as schemas: made from the sets themselves.
 
+use crate::config::OnConflict;
 use crate::ingest::tus::VERSION;
 use crate::library::{AssetSort, JobState, UploadState};
 use utoipa::openapi::RefOr;
@@ -33,6 +34,8 @@ words! {
     JobWord, JobState::ALL.map(JobState::word);
     #[doc = "The version of tus that is spoken here."]
     TusVersion, [VERSION];
+    #[doc = "The policies for a name that is taken."]
+    TakenName, OnConflict::ALL.map(OnConflict::word);
     #[doc = "What assets are sorted by; with `-` before it, the other way round."]
     SortWord, AssetSort::ALL.into_iter().flat_map(|sort| [sort.word().to_owned(), format!("-{}", sort.word())]);
 }

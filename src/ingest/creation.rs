@@ -37,7 +37,9 @@ pub struct Wanted<'a> {
     pub id: Option<&'a str>,
     /// Whether it may only make an asset, and not change one.
     pub makes_asset: bool,
-    /// What else is said of it, as tus writes it.
+    /// The policy where its name is taken; the one of `metadata` where absent.
+    pub on_conflict: Option<OnConflict>,
+    /// Further metadata, as tus writes it.
     pub metadata: &'a str,
     /// Who asks.
     pub key: &'a str,
@@ -49,7 +51,10 @@ impl Ingest {
         let id = wanted.id.map_or_else(token::<16>, Into::into);
         let target = Target::new(&id, wanted.asset, (wanted.filename, wanted.media_type))?;
         self.check_length(wanted.length)?;
-        let said = policy(wanted.metadata)?;
+        let said = match wanted.on_conflict {
+            Some(policy) => Some(policy),
+            None => policy(wanted.metadata)?,
+        };
         match (&target.asset, target.unmarked(), target.marked()) {
             (Some(asset), _, _) if wanted.makes_asset => {
                 self.hold(asset, &id).await?;

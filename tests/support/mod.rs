@@ -11,13 +11,23 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long a test waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Free ports.
 const FREE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
+
+/// Asks until `holds`, for at most forty seconds: `event` names what must happen.
+#[track_caller]
+pub(crate) fn until(event: &str, mut holds: impl FnMut() -> bool) {
+    let end = Instant::now() + Duration::from_secs(40);
+    while !holds() {
+        assert!(Instant::now() < end, "{event}: not within 40 s");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
 
 /// The media that tests serve.
 #[must_use]
