@@ -1,13 +1,13 @@
-# What a person or CI does with the project. `make` alone says what there is.
+# Tasks for developers and CI. `make` without a target lists them.
 
 .PHONY: help setup run release test soak lint bench fuzz
 
-# Uploads go there: the fixtures themselves are left as they are.
+# Media folder of `make run`: a copy of the fixtures, which also takes uploads. The fixtures stay unchanged.
 MEDIA ?= run/media
 FUZZ_SECONDS ?= 60
 SOAK_MINUTES ?= 15
 
-# Tests of what is served, not of files as such: they hold for a bucket as they do for a folder.
+# Tests that do not depend on real files: they also run against a bucket.
 ON_S3 = assets changes conformance corpus explain http mpegts oracle serve
 
 help:
@@ -23,7 +23,7 @@ help:
 setup:
 	bash tests/setup.sh
 
-# Few optimisations, and neither PostgreSQL nor Azure and Google Cloud Storage: enough to see it play.
+# A fast build: few optimisations, without PostgreSQL, Azure and Google Cloud Storage.
 QUICK = --profile quick --no-default-features
 
 run:
@@ -60,7 +60,7 @@ bench:
 	bash benches/setup.sh
 	cargo bench
 
-# cargo-fuzz wants nightly flags; RUSTC_BOOTSTRAP lets the stable compiler take them.
+# cargo-fuzz needs nightly flags; RUSTC_BOOTSTRAP makes the stable compiler accept them.
 fuzz:
 	command -v cargo-fuzz >/dev/null || cargo install --locked cargo-fuzz
 	cd fuzz && for target in $$(RUSTC_BOOTSTRAP=1 cargo fuzz list); do \

@@ -1,10 +1,9 @@
-//! The first answers of a server that has just started: films of two and of eight hours, on a disk and in an object
-//! store 20 ms away, without an index on the disk and with it.
+//! Measures the first responses of a server that has just started: films of two and of eight hours, on a disk and in an
+//! object store 20 ms away, with and without an index on the disk.
 //!
-//! Each figure is of a process of its own; what is kept of an earlier one is the files of its indexes alone. Figures,
-//! not assertions: a floor that is missed is printed, an answer that is wrong fails the run. `cargo bench --bench cold`
-//! writes its section of `docs/figures.md`; `-- --quick` takes fewer turns and writes nothing. The set-up is
-//! `benches/setup.sh`.
+//! Each figure comes from a new process, which inherits only index files. Figures, not assertions: a missed floor is
+//! printed, a wrong response fails the run. `cargo bench --bench cold` writes its section of `docs/figures.md`; `--
+//! --quick` takes fewer turns and writes nothing. `benches/setup.sh` installs what it needs.
 
 #![allow(
     missing_docs,
@@ -17,7 +16,7 @@
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
-    reason = "a bench's numbers are small, what panics here fails it, and each bench uses its part of the film"
+    reason = "a bench's numbers are small, a panic anywhere fails it, and each bench uses its part of the film"
 )]
 
 #[path = "cold/case.rs"]
@@ -60,10 +59,10 @@ use std::path::Path;
 /// Turns of each case.
 const TURNS: usize = 11;
 
-/// Turns in a hurry.
+/// Turns with `--quick`.
 const FEW: usize = 3;
 
-/// What the section of the document stands between.
+/// Marks around the section of the document.
 const MARKS: [&str; 2] = ["<!-- cold: made by `cargo bench --bench cold` -->\n", "<!-- cold: end -->\n"];
 
 fn main() {
@@ -85,7 +84,7 @@ fn main() {
     }
 }
 
-/// All cases in turn, so many times: what disturbs the machine disturbs them alike.
+/// Runs all cases in turn, `turns` times, so that disturbances of the machine affect them alike.
 async fn measured(cores: Cores, turns: usize) -> Figures {
     let scene = Scene::new(cores).await;
     let mut figures = Figures::new(scene.headers());
@@ -98,10 +97,10 @@ async fn measured(cores: Cores, turns: usize) -> Figures {
     figures
 }
 
-/// Puts `text` where the document has its section.
+/// Replaces the document's section by `text`.
 fn write(document: &Path, text: &str) {
     let old = fs::read_to_string(document).unwrap();
-    let (before, rest) = old.split_once(MARKS[0]).expect("the section begins");
-    let (_, behind) = rest.split_once(MARKS[1]).expect("the section ends");
+    let (before, rest) = old.split_once(MARKS[0]).expect("the document has the start mark");
+    let (_, behind) = rest.split_once(MARKS[1]).expect("the document has the end mark");
     fs::write(document, [before, MARKS[0], text, MARKS[1], behind].concat()).unwrap();
 }

@@ -1,7 +1,7 @@
-//! What knowing a stored film of two hours costs: time to parse, check and build its index, memory to keep it, and time
-//! and bytes to keep it on a disk.
+//! Cost of the index of a two-hour film: time to parse, check and build it, its memory, and time and bytes to store it
+//! on a disk.
 //!
-//! The claims: at most 6 bytes a sample and 8 ms; 1.5 ms to have it back from what was kept.
+//! The claims: at most 6 bytes per sample and 8 ms; 1.5 ms to thaw it.
 
 #![allow(
     missing_docs,
@@ -12,7 +12,7 @@
     clippy::float_arithmetic,
     clippy::indexing_slicing,
     clippy::unwrap_used,
-    reason = "a bench's numbers are small, what panics here fails it, and each bench uses its part of the film"
+    reason = "a bench's numbers are small, a panic anywhere fails it, and each bench uses its part of the film"
 )]
 
 #[path = "../tests/support/movie.rs"]
@@ -39,7 +39,7 @@ fn index(criterion: &mut Criterion) {
     );
     let movie = stored.understand();
     let frozen: bytes::Bytes = movie.freeze().into();
-    assert_eq!(Movie::thaw(&frozen).as_ref(), Ok(&movie), "what was kept is what is known");
+    assert_eq!(Movie::thaw(&frozen).as_ref(), Ok(&movie), "thawing must give back the index");
     println!("frozen: {} bytes, {:.2} a sample", frozen.len(), frozen.len() as f64 / samples as f64);
     criterion.bench_function("index: parse, check and build", |bench| bench.iter(|| black_box(&stored).understand()));
     criterion.bench_function("index: freeze", |bench| bench.iter(|| black_box(&movie).freeze()));

@@ -1,5 +1,6 @@
-//! How many jobs a second go through each engine: enqueued, claimed and completed, each step durable when it is answered.
-//! PostgreSQL is started by the bench itself, on its own settings; where it is not installed, only SQLite is measured.
+//! Jobs per second through each database engine: enqueued, claimed and completed, each step durable before its
+//! response. The bench starts PostgreSQL itself, with its own settings; if PostgreSQL is not installed, it measures
+//! only SQLite.
 
 #![allow(
     missing_docs,
@@ -7,7 +8,7 @@
     clippy::cast_precision_loss,
     clippy::float_arithmetic,
     clippy::unwrap_used,
-    reason = "a bench's numbers are small, and what panics here fails it"
+    reason = "a bench's numbers are small, and a panic anywhere fails it"
 )]
 
 #[path = "../tests/support/postgres.rs"]
@@ -18,13 +19,13 @@ use postgres::Postgres;
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
-/// Jobs that one worker takes through all steps.
+/// Jobs per worker, each through all steps.
 const JOBS: u32 = 200;
 
-/// Turns of which the median is told.
+/// Turns; the result is their median.
 const TURNS: u32 = 3;
 
-/// Jobs of one worker: its name tells whose they are.
+/// Runs the jobs of one worker; their ids start with its name.
 async fn work(library: Library, name: String) {
     for number in 0..JOBS {
         let id = format!("{name}-{number}");
@@ -39,7 +40,7 @@ async fn work(library: Library, name: String) {
             run_at: 0,
         };
         library.enqueue(&new, 1).await.unwrap();
-        // Workers take each other's jobs, as they come.
+        // Workers take each other's jobs, in any order.
         let job = loop {
             match library.claim_job(&id, &["transcode"], Duration::from_mins(1), 2).await.unwrap() {
                 Some(job) => break job,
@@ -50,7 +51,7 @@ async fn work(library: Library, name: String) {
     }
 }
 
-/// Jobs a second through `workers`, the median of all turns.
+/// Jobs per second with `workers` workers, the median of all turns.
 async fn measure(library: &Library, workers: u32) -> f64 {
     let mut rates = Vec::new();
     for turn in 0..TURNS {

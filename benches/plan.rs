@@ -1,4 +1,4 @@
-//! What planning a film of two hours costs, and printing what players ask first.
+//! Cost of planning a two-hour film and of printing its manifests.
 
 #![allow(
     missing_docs,
@@ -9,7 +9,7 @@
     clippy::float_arithmetic,
     clippy::indexing_slicing,
     clippy::unwrap_used,
-    reason = "a bench's numbers are small, what panics here fails it, and each bench uses its part of the film"
+    reason = "a bench's numbers are small, a panic anywhere fails it, and each bench uses its part of the film"
 )]
 
 #[path = "../tests/support/movie.rs"]

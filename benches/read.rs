@@ -1,5 +1,5 @@
-//! What reading a segment from a file in the page cache costs: as the store does it, and as plain reads in the
-//! blocking pool do it, in chunks of 256 KiB. Wall time by criterion, then CPU time of all threads, as ratios.
+//! Cost of reading a segment from a file in the page cache: by the store, and by plain reads in the blocking pool, in
+//! chunks of 256 KiB. Wall time by criterion, then CPU time of all threads, as ratios.
 
 #![allow(
     missing_docs,
@@ -8,7 +8,7 @@
     clippy::cast_precision_loss,
     clippy::float_arithmetic,
     clippy::unwrap_used,
-    reason = "a bench's numbers are small, and what panics here fails it"
+    reason = "a bench's numbers are small, and a panic anywhere fails it"
 )]
 
 use afflux::media::ByteRange;
@@ -21,16 +21,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 
-/// Bytes of sound between two chunks of pictures: half a second of 128 kbit/s.
+/// Bytes of audio between two chunks of video: half a second of 128 kbit/s.
 const GAP: u64 = 8 << 10;
 
-/// Reads that are timed together for their CPU time.
+/// Reads per measurement of CPU time.
 const READS: u64 = 2_000;
 
-/// Turns of which the median is told.
+/// Turns; the result is their median.
 const TURNS: usize = 9;
 
-/// A file in the page cache, opened by the store and plainly.
+/// A file in the page cache, opened by the store and by `std`.
 struct Film {
     runtime: Runtime,
     store: Store,
@@ -50,7 +50,7 @@ impl Film {
         Self { runtime, store, object, file }
     }
 
-    /// `reads` times the ranges of `case`, on a worker of the runtime; how long it took.
+    /// Reads the ranges of `case` `reads` times on a worker of the runtime; returns the time.
     fn time(&self, way: Way, case: &Case, reads: u64) -> Duration {
         let (object, spare, file) = (self.object.clone(), Arc::clone(self.store.spare()), Arc::clone(&self.file));
         let ranges = case.ranges.clone();
@@ -74,18 +74,18 @@ impl Film {
     }
 }
 
-/// How it is read.
+/// The way of reading.
 #[derive(Debug, Clone, Copy)]
 enum Way {
-    /// In the blocking pool, a call for each range and chunk.
+    /// In the blocking pool, one call per range and chunk.
     Plain,
-    /// By the store.
+    /// By the store, with new chunks.
     Fresh,
-    /// By the store, which gets its chunks back.
+    /// By the store, which gets its chunks back for reuse.
     Recycled,
 }
 
-/// What is read.
+/// The ranges to read.
 struct Case {
     name: &'static str,
     bytes: u64,
@@ -93,7 +93,7 @@ struct Case {
 }
 
 impl Case {
-    /// `bytes` in `parts` with gaps between.
+    /// `bytes` in `parts` parts with gaps between them.
     fn new(name: &'static str, bytes: u64, parts: u64) -> Self {
         let part = bytes / parts;
         let ranges = (0..parts).map(|index| ByteRange::new(1_000 + index * (part + GAP), part).unwrap()).collect();

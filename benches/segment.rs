@@ -1,7 +1,7 @@
-//! What a segment costs, at the start of a film of two hours and at its end: time and, where Valgrind is, instructions.
+//! Cost of a segment at the start and at the end of a two-hour film: time and, if Valgrind is installed, instructions.
 //!
-//! The claim: a segment at the end costs at most 1.02 of one at the start, in instructions. Of MPEG-TS also what it costs
-//! to say which stored bytes a whole segment needs, and to make its bytes.
+//! The claim: a segment at the end costs at most 1.02 times one at the start, in instructions. For MPEG-TS also the
+//! cost of listing the stored bytes of a whole segment, and of building its bytes.
 
 #![allow(
     missing_docs,
@@ -12,7 +12,7 @@
     clippy::float_arithmetic,
     clippy::indexing_slicing,
     clippy::unwrap_used,
-    reason = "a bench's numbers are small, what panics here fails it, and each bench uses its part of the film"
+    reason = "a bench's numbers are small, a panic anywhere fails it, and each bench uses its part of the film"
 )]
 
 #[path = "../tests/support/movie.rs"]
@@ -28,7 +28,7 @@ use std::hint::black_box;
 use std::process::Command;
 use support::Stored;
 
-/// A film, planned, and laid out as MPEG-TS.
+/// A planned film, with its MPEG-TS layout.
 struct Film {
     plan: Plan,
     transport: Transport,
@@ -41,12 +41,12 @@ impl Film {
         Self { plan, transport }
     }
 
-    /// Segments behind the first and before the last: both cover 6 s.
+    /// The second segment or the last but one: both cover 6 s.
     fn number(&self, place: &str) -> u32 {
         if place == "start" { 2 } else { self.transport.program().slices().len() as u32 - 1 }
     }
 
-    /// One piece of work, to be done any number of times.
+    /// A piece of work that can be repeated.
     fn work<'a>(&'a self, what: &str, place: &str) -> Box<dyn Fn() + 'a> {
         let number = self.number(place);
         let recipe = move || self.transport.recipe(streams(&self.plan), number).unwrap();
@@ -73,14 +73,15 @@ fn streams(plan: &Plan) -> Streams<'_> {
     Streams::muxed(&plan.tracks()[0], &plan.tracks()[1]).unwrap()
 }
 
-/// What the store would read, in its chunks: length fields of 4 bytes that say 1,000, so that pictures are cut up.
+/// Stand-in for the bytes that the store reads, in its chunks: length fields of 4 bytes with the value 1,000, so that
+/// pictures consist of several NAL units.
 fn read(length: u64) -> Vec<Bytes> {
     let unit: Vec<u8> = 1_000_u32.to_be_bytes().into_iter().chain([0x41; 1_000]).collect();
     let bytes: Vec<u8> = unit.iter().copied().cycle().take(length as usize).collect();
     bytes.chunks(256 << 10).map(Bytes::copy_from_slice).collect()
 }
 
-/// What a whole segment is made of.
+/// Video and audio bytes for a whole segment.
 fn stored(recipe: &TsRecipe) -> (Vec<Bytes>, Vec<Bytes>) {
     let reads = recipe.whole().reads();
     let total = |ranges: &[afflux::media::ByteRange]| ranges.iter().map(|range| range.len()).sum();
@@ -101,7 +102,7 @@ fn timed(criterion: &mut Criterion, film: &Film) {
     let mut group = criterion.benchmark_group("mux");
     let track = film.plan.of_kind(MediaKind::Video).next().unwrap();
     let recipe = mux::segment(track, 2, track.segment(2).unwrap());
-    // Sample bytes of fMP4 are not touched: what is made is the head.
+    // fMP4 does not touch sample bytes: it builds only the head.
     let made = |piece: &Piece| if let Piece::Made(bytes) = piece { bytes.len() } else { 0 };
     println!("fmp4: {} bytes, of which {} are made", recipe.length(), recipe.pieces().iter().map(made).sum::<usize>());
     group.throughput(Throughput::Bytes(recipe.length()));
@@ -113,7 +114,7 @@ fn timed(criterion: &mut Criterion, film: &Film) {
     group.finish();
 }
 
-/// Instructions of one piece of work: this program under Callgrind, with a hundred of them less one with none.
+/// Instructions for one piece of work: this program under Callgrind, a hundred repetitions minus none.
 fn instructions(what: &str, place: &str) -> Option<f64> {
     let collected = |times: &str| {
         let output = Command::new("valgrind")

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the benches `spike` and `cold` compare with and need, on a bare Debian 12 with Rust: as root, or with
-# sudo. What is there already is left alone, so a machine that is set up needs no network. No server is started.
+# Installs what the benches `spike`, `cold` and `upload` need, on a bare Debian 12 with Rust: as root, or with sudo.
+# Leaves alone whatever is installed, so a machine that is set up needs no network. Starts no server.
 set -euo pipefail
 
 # Runs a command as root.
@@ -8,19 +8,19 @@ as_root() {
     if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
 }
 
-# command: the Debian package that brings it.
+# command: the Debian package that has it.
 wanted=(
     "nginx:nginx-light"  # serves the same bytes
     "taskset:util-linux" # keeps servers on their core
 )
 missing=()
 for pair in "${wanted[@]}"; do
-    # Debian's nginx stands where only root looks.
+    # Debian's nginx is in a folder of root's PATH only.
     PATH="$PATH:/usr/sbin" command -v "${pair%%:*}" >/dev/null || missing+=("${pair#*:}")
 done
 if [ "${#missing[@]}" -gt 0 ]; then
     echo "setup: installing ${missing[*]}"
-    # Packages ask this file whether their servers may start: 101 says no. One that stands there already is kept.
+    # Packages ask this file whether their servers may start: 101 means no. An existing one stays.
     policy=/usr/sbin/policy-rc.d
     if [ ! -e "$policy" ]; then
         trap 'as_root rm -f "$policy"' EXIT

@@ -1,9 +1,9 @@
-//! Afflux under a spike, beside nginx from Debian's package on the same machine in the same run.
+//! Afflux under a load spike, compared with nginx from Debian's package on the same machine in the same run.
 //!
-//! Figures, not assertions: a floor that is missed is printed, an answer that is wrong fails the run.
-//! `cargo bench --bench spike` measures all; `-- floors`, and a part of a case's name behind `:`, only that
-//! (`-- floors:hot`); `--quick` with fewer and shorter windows. The set-up is `benches/setup.sh`. It takes a quarter of
-//! an hour and 2 GB where temporary files are.
+//! Figures, not assertions: a missed floor is printed, a wrong response fails the run.
+//! `cargo bench --bench spike` measures everything; `-- floors` only that section, `-- floors:hot` only its cases with
+//! `hot` in their name; `--quick` with fewer and shorter windows. `benches/setup.sh` installs what it needs. It takes a
+//! quarter of an hour and 2 GB in the folder of temporary files.
 
 #![allow(
     missing_docs,
@@ -17,7 +17,7 @@
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
-    reason = "a bench's numbers are small, what panics here fails it, and each bench uses its part of the film"
+    reason = "a bench's numbers are small, a panic anywhere fails it, and each bench uses its part of the film"
 )]
 
 #[path = "spike/catalogue.rs"]
@@ -70,7 +70,7 @@ use stage::{Bench, Stage};
 use std::process::ExitCode;
 use std::time::Instant;
 
-/// What can be asked for, in the order in which it runs.
+/// The sections, in the order in which they run.
 const SECTIONS: [&str; 7] = ["floors", "cold", "ends", "herd", "slow", "scenes", "step"];
 
 fn main() -> ExitCode {
@@ -95,7 +95,7 @@ fn main() -> ExitCode {
 }
 
 async fn run(bench: &Bench, sections: &[String]) {
-    // The film of two hours is written once.
+    // Write the two-hour film only once.
     let mut long = None;
     for section in sections {
         let (began, (section, only)) = (Instant::now(), parts(section));
@@ -121,7 +121,7 @@ async fn run(bench: &Bench, sections: &[String]) {
     }
 }
 
-/// `section:only` in its parts.
+/// Splits `section:only`.
 fn parts(argument: &str) -> (&str, &str) {
     argument.split_once(':').unwrap_or((argument, ""))
 }

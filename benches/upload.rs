@@ -1,9 +1,9 @@
-//! Uploads: a film of 256 MiB by one PUT, beside nginx that takes the same bytes (WebDAV), in turns; and what many unfinished
-//! uploads hold in memory.
+//! Uploads: a film of 256 MiB by one PUT, compared with nginx (WebDAV) on the same bytes, in turns; and the memory held
+//! for many unfinished uploads.
 //!
-//! nginx writes and says 201; Afflux makes the bytes durable (fsync), reads the film, publishes it and then says 201. Both
-//! write into the same file system. Figures, not assertions; an answer that is wrong fails the run. `cargo bench --bench
-//! upload`; nginx by `benches/setup.sh`.
+//! nginx writes and answers 201; Afflux makes the bytes durable (fsync), reads the film, publishes it and then answers
+//! 201. Both write to the same file system. Figures, not assertions; a wrong response fails the run. `cargo bench
+//! --bench upload`; `benches/setup.sh` installs nginx.
 
 #![allow(
     missing_docs,
@@ -16,7 +16,7 @@
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
-    reason = "a bench's numbers are small, and what panics here fails it"
+    reason = "a bench's numbers are small, and a panic anywhere fails it"
 )]
 
 #[path = "spike/process.rs"]
@@ -33,19 +33,19 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use table::Table;
 
-/// Bytes of the film.
+/// Size of the film, in bytes.
 const BYTES: usize = 256 << 20;
 
 /// Turns.
 const TURNS: usize = 7;
 
-/// Uploads that are not finished, at once.
+/// Number of simultaneous unfinished uploads.
 const OPEN: usize = 100;
 
-/// Bytes of each of them.
+/// Bytes sent of each.
 const PART: usize = 4 << 20;
 
-/// A server that ends with this.
+/// A server that runs until it is dropped.
 struct Server {
     child: Child,
     address: SocketAddr,
@@ -54,7 +54,7 @@ struct Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // TERM: nginx would leave its worker behind.
+        // TERM, as a killed nginx would leave its worker behind.
         let _ = Command::new("kill").arg(self.child.id().to_string()).status();
         let _ = self.child.wait();
     }
@@ -95,13 +95,13 @@ impl Server {
         Self { child, address, key: String::new() }
     }
 
-    /// Seconds of processor time, its workers' included.
+    /// Seconds of processor time, including its workers'.
     fn seconds(&self) -> f64 {
         let own = Process(self.child.id());
         own.seconds() + own.children().into_iter().map(Process::seconds).sum::<f64>()
     }
 
-    /// Puts `file` at `path`: seconds by the clock, and of the processor.
+    /// PUTs `file` to `path`; returns wall time and processor time in seconds.
     fn put(&self, file: &Path, path: &str) -> (f64, f64) {
         let (before, began) = (self.seconds(), Instant::now());
         let mut curl = Command::new("curl");
@@ -141,14 +141,14 @@ fn main() {
     println!("{OPEN} unfinished uploads at once: {} KiB for each", memory(&afflux) / OPEN as u64 / 1_024);
 }
 
-/// The middle of what `of` tells of all turns.
+/// The median of `of` over all turns.
 fn median(turns: &[(f64, f64)], of: impl Fn(&(f64, f64)) -> f64) -> f64 {
     let mut all: Vec<f64> = turns.iter().map(of).collect();
     all.sort_by(f64::total_cmp);
     all[all.len() / 2]
 }
 
-/// A film that is long because a box in it says nothing.
+/// A film made long by a `free` box.
 fn film(folder: &Path) -> PathBuf {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/media/natural/352p.mp4");
     let mut bytes = fs::read(source).unwrap();
@@ -161,7 +161,7 @@ fn film(folder: &Path) -> PathBuf {
     path
 }
 
-/// Bytes by which the server grows while many uploads are half there.
+/// Bytes by which the server grows while many uploads are half done.
 fn memory(server: &Server) -> u64 {
     let process = Process(server.child.id());
     let before = process.memory();
@@ -173,7 +173,7 @@ fn memory(server: &Server) -> u64 {
     after.saturating_sub(before)
 }
 
-/// An upload of which half is on its way.
+/// An upload that has sent half of its bytes.
 fn half(server: &Server, at: usize, part: &[u8]) -> TcpStream {
     let mut stream = TcpStream::connect(server.address).unwrap();
     let (length, key) = (2 * part.len(), &server.key);

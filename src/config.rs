@@ -1,8 +1,8 @@
-//! Typed settings: built in, read from a TOML file, overridden by flags.
+//! The typed configuration: defaults, overridden by a TOML file, overridden by flags.
 //!
-//! Every key is optional and has the default that [`Config::default`] says; `config.toml` at the top of the
-//! repository lists all of them. A key that does not exist, a value without its unit or out of its bounds is refused
-//! with file, line and what would be allowed. No file is read unless it is named.
+//! Every key is optional, with the default of [`Config::default`]; `config.toml` at the top of the repository lists all
+//! keys. An unknown key, or a value without its unit or out of range, is an error with the file, the line and the
+//! allowed values. No file is read unless its path is given.
 
 mod build;
 pub mod hosts;
@@ -14,10 +14,10 @@ mod units;
 
 pub use hosts::Host;
 pub use limits::Limits;
-pub use service::{Database, Ingest, Jobs, Library, OnConflict};
+pub use service::{Database, IngestConfig, Jobs, LibraryConfig, OnConflict};
 pub use site::{Gallery, Site};
-pub use store::{Location, Mount, Options, Place, Prefix, Store};
-pub use units::Size;
+pub use store::{Location, MountConfig, Options, Prefix, StoreAddress, StoreConfig};
+pub use units::ByteSize;
 
 use serde::{Deserialize, Deserializer, de};
 use std::net::SocketAddr;
@@ -29,144 +29,146 @@ use units::{Range, UP_TO_AN_HOUR, address, count_within, size_within, some_addre
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Where connections are accepted.
+    /// Addresses to listen on.
     pub listen: Listen,
-    /// Where media come from.
-    pub store: Store,
-    /// How media are cut.
+    /// Sources of media.
+    pub store: StoreConfig,
+    /// How media are cut into segments.
     pub package: Package,
-    /// What is kept in memory.
-    pub cache: Cache,
-    /// What is shown beside the media.
+    /// Sizes of caches.
+    pub cache: CacheConfig,
+    /// The gallery, and access to stored files.
     pub site: Site,
-    /// How much may be made of one asset.
+    /// Limits on one asset.
     pub limits: Limits,
-    /// How clients are treated.
+    /// Limits on clients and connections.
     pub http: Http,
     /// The database of uploads, jobs and keys.
-    pub library: Library,
-    /// What may be uploaded.
-    pub ingest: Ingest,
-    /// Work behind requests.
+    pub library: LibraryConfig,
+    /// Uploads and imports.
+    pub ingest: IngestConfig,
+    /// Background jobs.
     pub jobs: Jobs,
-    /// What is logged.
+    /// Logging.
     pub log: Log,
 }
 
-/// `[listen]`: where connections are accepted.
+/// `[listen]`: addresses to listen on.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Listen {
-    /// Players and the gallery; port 0 picks a free one.
+    /// Listener for players and the gallery; port 0 picks a free port.
     #[serde(deserialize_with = "address")]
     pub public: SocketAddr,
-    /// The API, health and metrics; port 0 picks a free one.
+    /// Listener for the API, health and metrics; port 0 picks a free port.
     #[serde(deserialize_with = "address")]
     pub private: SocketAddr,
-    /// Uploads alone, beside the private listener; none where absent.
+    /// Additional listener for uploads only; `None` for no such listener.
     #[serde(deserialize_with = "some_address")]
     pub upload: Option<SocketAddr>,
-    /// How players reach the public listener. Empty: by its address, or by the host of the API's caller where it has all.
+    /// URL by which players reach the public listener. If empty: its address, or the host that the API's caller used if
+    /// it listens on all addresses.
     #[serde(deserialize_with = "public_url")]
     pub public_url: String,
 }
 
-/// `[package]`: how media are cut.
+/// `[package]`: how media are cut into segments.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Package {
-    /// What segments aim at; 1s to 60s.
+    /// Target duration of segments; 1s to 60s.
     #[serde(deserialize_with = "segment_target")]
     pub segment_target: Duration,
 }
 
-/// `[cache]`: what is kept in memory at most.
+/// `[cache]`: sizes of caches.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Cache {
+pub struct CacheConfig {
     /// Media segments; 0B to 1024GiB.
     #[serde(deserialize_with = "memory")]
-    pub segments: Size,
+    pub segments: ByteSize,
     /// Manifests; 0B to 1024GiB.
     #[serde(deserialize_with = "memory")]
-    pub manifests: Size,
+    pub manifests: ByteSize,
     /// Indexes of opened files; 0B to 1024GiB.
     #[serde(deserialize_with = "memory")]
-    pub indexes: Size,
-    /// Blocks of stored objects, where these are not files; part of `segments`, half of it at most; 1MiB to 1024GiB.
+    pub indexes: ByteSize,
+    /// Blocks of objects in object stores; part of `segments`, at most half of it; 1MiB to 1024GiB.
     #[serde(deserialize_with = "making")]
-    pub blocks: Size,
-    /// The folder of indexes that outlast the program; empty for none.
+    pub blocks: ByteSize,
+    /// Folder of index files, which outlast the program; empty for none.
     pub index_folder: PathBuf,
-    /// Bytes of files in it; 0B to 1048576GiB.
-    pub index_files: Size,
-    /// Whether indexes are kept in object stores too, in `.afflux/` beside what they are of.
+    /// Total size of the files in it; 0B to 1048576GiB.
+    pub index_files: ByteSize,
+    /// Whether index files are stored in object stores too, in `.afflux/` next to their objects.
     pub index_beside: bool,
-    /// Segments that are being made; 1MiB to 1024GiB.
+    /// Segments that are being built; 1MiB to 1024GiB.
     #[serde(deserialize_with = "making")]
-    pub making: Size,
-    /// How long a segment may wait for room to be made in; 0s to 1min.
+    pub making: ByteSize,
+    /// How long a segment may wait until there is room to build it; 0s to 1min.
     #[serde(deserialize_with = "making_wait")]
     pub making_wait: Duration,
 }
 
-/// `[http]`: how clients are treated.
+/// `[http]`: limits on clients and connections.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Http {
-    /// Public connections at once; more wait to be accepted. At least 1.
+    /// Most public connections at once; more wait to be accepted. 1 to 1000000.
     #[serde(deserialize_with = "connections")]
     pub connections: usize,
-    /// How long a client may take to send a request's head, its idle time before that included; 100ms to 1h.
+    /// How long a client may take to send the head of a request, including idle time before it; 100ms to 1h.
     #[serde(deserialize_with = "timeout")]
     pub header_timeout: Duration,
-    /// How long a client may take nothing of what is sent to it; 100ms to 1h.
+    /// How long a client may read nothing of a response; 100ms to 1h.
     #[serde(deserialize_with = "timeout")]
     pub write_stall: Duration,
-    /// How long a client may send nothing of a body that it announced; 100ms to 1h.
+    /// How long a client may send nothing of a request body; 100ms to 1h.
     #[serde(deserialize_with = "timeout")]
     pub read_stall: Duration,
-    /// How long requests under way may take after SIGTERM; 0s to 1h.
+    /// How long running requests may take after SIGTERM; 0s to 1h.
     #[serde(deserialize_with = "drain")]
     pub drain: Duration,
-    /// How long entry manifests and stored files may be kept before they are asked for again; 0s to 1h, whole seconds.
+    /// How long clients may cache entry manifests and stored files before they revalidate them; 0s to 1h, whole
+    /// seconds.
     #[serde(deserialize_with = "max_age")]
     pub manifest_max_age: Duration,
     /// Unsent bytes that the kernel holds for each connection (`TCP_NOTSENT_LOWAT`); 16KiB to 1GiB.
     #[serde(deserialize_with = "unsent")]
-    pub unsent: Size,
-    /// Bytes that all connections together hold to be sent next, beyond the 32 KiB that each may hold in any case; 0B to
+    pub unsent: ByteSize,
+    /// Bytes that all connections together may hold to send next, in addition to 32 KiB for each connection; 0B to
     /// 1024GiB.
     #[serde(deserialize_with = "memory")]
-    pub frames: Size,
-    /// Bytes a second that a client must take of an answer, or send of a body, once it has kept the server waiting for
-    /// 20 s; 0B to 1GiB, 0B asks none.
+    pub frames: ByteSize,
+    /// Bytes a second that a client must receive of a response, or send of a request body, after it has kept the server
+    /// waiting for 20 s; 0B to 1GiB, 0B for no minimum.
     #[serde(deserialize_with = "rate")]
-    pub minimum_rate: Size,
-    /// Whether answers say in `Server-Timing` what they waited for, in milliseconds.
+    pub minimum_rate: ByteSize,
+    /// Whether responses have a `Server-Timing` header with the times that they waited, in milliseconds.
     pub server_timing: bool,
-    /// Names that are not there which a client may ask for each second, where each costs requests to an object store; 0
-    /// for no bound.
+    /// Requests for unknown names that a client may send each second, where each costs requests to an object store; 0
+    /// for no limit.
     pub misses_per_client: u32,
-    /// The same of all clients together.
+    /// Requests for unknown names that all clients together may send each second; 0 for no limit.
     pub misses: u32,
 }
 
-/// `[log]`: what is logged, to standard error.
+/// `[log]`: logging to standard error, and the access log.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Log {
-    /// The least important lines that are written.
-    pub level: Level,
-    /// How lines are written.
+    /// Least important level that is logged.
+    pub level: LogLevel,
+    /// Format of log lines.
     pub format: LogFormat,
-    /// How each answer is logged.
+    /// Format of the access log.
     pub access: AccessFormat,
-    /// The file that lines of answers are appended to; standard output where empty.
+    /// File to append the access log to; empty for standard output.
     pub access_file: PathBuf,
 }
 
-/// How log lines are written.
+/// Format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
@@ -177,33 +179,33 @@ pub enum LogFormat {
     Json,
 }
 
-/// How each answer is logged.
+/// Format of the access log, which has one line for each response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AccessFormat {
-    /// Not at all.
+    /// No access log.
     #[default]
     Off,
-    /// Combined log format, as other web servers write it.
+    /// Combined log format, as in other web servers.
     Combined,
-    /// An object for each line.
+    /// One JSON object on each line.
     Json,
 }
 
-/// How important a log line is.
+/// Importance of a log line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Level {
-    /// Something that an operator has to look at.
+pub enum LogLevel {
+    /// Problems that an operator must look at.
     Error,
-    /// Something that went wrong and was dealt with.
+    /// Problems that the server handled.
     Warn,
-    /// What the server does.
+    /// Actions of the server.
     #[default]
     Info,
-    /// Why it does so.
+    /// Reasons for these actions.
     Debug,
-    /// Everything.
+    /// All details.
     Trace,
 }
 
@@ -251,20 +253,20 @@ fn connections<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::E
     count_within(deserializer, Range { least: 1, most: 1_000_000, allowed: "1 to 1000000" })
 }
 
-fn memory<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Size, D::Error> {
-    size_within(deserializer, Range { least: Size(0), most: Size(1 << 40), allowed: "0B to 1024GiB" })
+fn memory<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ByteSize, D::Error> {
+    size_within(deserializer, Range { least: ByteSize(0), most: ByteSize(1 << 40), allowed: "0B to 1024GiB" })
 }
 
-fn making<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Size, D::Error> {
-    size_within(deserializer, Range { least: Size(1 << 20), most: Size(1 << 40), allowed: "1MiB to 1024GiB" })
+fn making<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ByteSize, D::Error> {
+    size_within(deserializer, Range { least: ByteSize(1 << 20), most: ByteSize(1 << 40), allowed: "1MiB to 1024GiB" })
 }
 
-fn unsent<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Size, D::Error> {
-    size_within(deserializer, Range { least: Size(16 << 10), most: Size(1 << 30), allowed: "16KiB to 1GiB" })
+fn unsent<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ByteSize, D::Error> {
+    size_within(deserializer, Range { least: ByteSize(16 << 10), most: ByteSize(1 << 30), allowed: "16KiB to 1GiB" })
 }
 
-fn rate<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Size, D::Error> {
-    size_within(deserializer, Range { least: Size(0), most: Size(1 << 30), allowed: "0B to 1GiB" })
+fn rate<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ByteSize, D::Error> {
+    size_within(deserializer, Range { least: ByteSize(0), most: ByteSize(1 << 30), allowed: "0B to 1GiB" })
 }
 
 impl Default for Listen {
@@ -280,17 +282,17 @@ impl Default for Package {
     }
 }
 
-impl Default for Cache {
+impl Default for CacheConfig {
     fn default() -> Self {
         Self {
-            segments: Size(512 << 20),
-            manifests: Size(32 << 20),
-            indexes: Size(256 << 20),
-            blocks: Size(64 << 20),
+            segments: ByteSize(512 << 20),
+            manifests: ByteSize(32 << 20),
+            indexes: ByteSize(256 << 20),
+            blocks: ByteSize(64 << 20),
             index_folder: PathBuf::new(),
-            index_files: Size(1 << 30),
+            index_files: ByteSize(1 << 30),
             index_beside: false,
-            making: Size(64 << 20),
+            making: ByteSize(64 << 20),
             making_wait: Duration::from_secs(5),
         }
     }
@@ -305,9 +307,9 @@ impl Default for Http {
             read_stall: Duration::from_secs(20),
             drain: Duration::from_secs(10),
             manifest_max_age: Duration::from_secs(2),
-            unsent: Size(512 << 10),
-            frames: Size(12 << 20),
-            minimum_rate: Size(1 << 10),
+            unsent: ByteSize(512 << 10),
+            frames: ByteSize(12 << 20),
+            minimum_rate: ByteSize(1 << 10),
             server_timing: true,
             misses_per_client: 10,
             misses: 100,
@@ -315,70 +317,71 @@ impl Default for Http {
     }
 }
 
-/// What flags set; each wins over the file.
+/// Values from flags, which override the file.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Overrides {
-    /// Instead of `listen.public`.
+    /// Overrides `listen.public`.
     pub public: Option<SocketAddr>,
-    /// Instead of `listen.private`.
+    /// Overrides `listen.private`.
     pub private: Option<SocketAddr>,
-    /// Instead of `store.media`.
+    /// Overrides `store.media`, and clears `store.url`.
     pub media: Option<PathBuf>,
-    /// Instead of `store.url`.
+    /// Overrides `store.url`.
     pub store: Option<Location>,
-    /// Instead of `library.url`.
+    /// Overrides `library.url`.
     pub library: Option<Database>,
 }
 
-/// Why there is no configuration. Each prints as one line.
+/// Errors of loading the configuration. Each prints as one line.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The file that was named cannot be read.
+    /// The configuration file cannot be read.
     #[error("{}: {why}", path.display())]
     File {
-        /// Which file.
+        /// Path of the file.
         path: PathBuf,
-        /// What the system says.
+        /// Error of the operating system.
         why: std::io::Error,
     },
-    /// The file says something that is not allowed.
+    /// A line of the file is invalid.
     #[error("{}:{line}: {key}: {what}", path.display())]
     Line {
-        /// Which file.
+        /// Path of the file.
         path: PathBuf,
-        /// Its line, from 1.
+        /// Line number, from 1.
         line: usize,
         /// The key on that line, with its section.
         key: String,
-        /// What is wrong, and what is allowed.
+        /// The problem and the allowed values.
         what: String,
     },
     /// The file begins with a byte order mark.
     #[error("{}:1: the file begins with a byte order mark (BOM): save it as UTF-8 without one", path.display())]
     Mark {
-        /// Which file.
+        /// Path of the file.
         path: PathBuf,
     },
     /// A mount cannot be used.
     #[error("store.mounts: `{prefix}`: {why}")]
     Mount {
-        /// What its names begin with.
+        /// Prefix of the mount.
         prefix: String,
-        /// What is wrong with it.
+        /// The problem.
         why: &'static str,
     },
     /// `store.media` is not a folder.
     #[error("{}: {what} (the folder of media: `store.media` or --media)", path.display())]
     Media {
-        /// What is there instead.
+        /// Configured path.
         path: PathBuf,
-        /// What the system says.
+        /// The problem, or the error of the operating system.
         what: String,
     },
 }
 
 impl Config {
-    /// The settings of the file at `path`, or the defaults where there is none, under `overrides`.
+    /// Loads the file at `path`, or the defaults if `path` is `None`, and applies `overrides`. Checks that the folder
+    /// of media exists and that mounts are valid.
     pub fn load(path: Option<&Path>, overrides: Overrides) -> Result<Self, Error> {
         let mut config = match path {
             Some(path) => {
@@ -412,8 +415,8 @@ impl Config {
     }
 }
 
-/// The key that `line`, counted from 0, sets: `section.key`, as far as the text says. A line inside of an array belongs to
-/// the key above it.
+/// The key that `line`, counted from 0, sets, as `section.key`; a part is missing if the text has none. A line inside
+/// an array belongs to the key above it.
 fn key_at(text: &str, line: usize) -> String {
     let (mut section, mut key) = (String::new(), String::new());
     for each in text.lines().take(line.saturating_add(1)).map(str::trim) {
@@ -429,7 +432,7 @@ fn key_at(text: &str, line: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Config, Error, Overrides, Size};
+    use super::{ByteSize, Config, Error, Overrides};
     use std::path::{Path, PathBuf};
     use std::time::Duration;
 
@@ -439,7 +442,7 @@ mod tests {
         Config::parse(Path::new("c.toml"), text).map_err(|error| error.to_string())
     }
 
-    /// `config.toml` with each `# key = value` in force.
+    /// `config.toml` with each `# key = value` uncommented.
     fn uncommented() -> String {
         let set = |line: &str| match line.strip_prefix("# ") {
             Some(rest) if rest.contains(" = ") => format!("{rest}\n"),
@@ -456,7 +459,7 @@ mod tests {
 
     #[test]
     fn the_documented_file_mentions_every_key() {
-        // What serde expects where it finds a stranger is the list of all keys.
+        // For an unknown field, serde's message lists all known keys.
         let expected = |text: &str| -> Vec<String> {
             let error = parse(text).unwrap_err();
             let (_, list) = error.split_once("expected").unwrap();
@@ -614,7 +617,7 @@ mod tests {
     fn units_are_read_as_they_are_written() {
         let config =
             parse("[cache]\nsegments = \"3GiB\"\n[store]\nrefresh = \"500ms\"\n[http]\ndrain = \"1min\"").unwrap();
-        assert_eq!(config.cache.segments, Size(3 << 30));
+        assert_eq!(config.cache.segments, ByteSize(3 << 30));
         assert_eq!(config.store.refresh, Duration::from_millis(500));
         assert_eq!(config.http.drain, Duration::from_mins(1));
     }

@@ -4,9 +4,9 @@
 //!            core: says which bytes                          shell: gets them
 //!   media ── route                                    store ── catalog ─┐
 //!     └──── demux ── plan ── mux ── verdict ── manifest cache ────────────┴── origin ── http
-//!                                                     library ── ingest ── control: what is handed in
+//!                                                     library ── ingest ── control: uploads
 //! ```
-//! The rooms stand below in the order in which data flows; `tests/architecture.rs` says which may look at which.
+//! The modules below stand in the order in which data flows; `tests/architecture.rs` lists the allowed dependencies.
 
 pub mod cache;
 pub mod catalog;
@@ -19,7 +19,7 @@ pub mod ingest;
 pub mod library;
 pub mod lint;
 pub mod manifest;
-// Test support is shared with `tests/`, where this crate has its outer name.
+// Tests share support code with `tests/`, where this crate is named `afflux`.
 #[cfg(test)]
 extern crate self as afflux;
 

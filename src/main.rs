@@ -1,4 +1,4 @@
-//! Arguments → what they ask for → an exit code.
+//! Parses the arguments, runs the command and returns its exit code.
 
 use afflux::cli::inspect::{self, Format};
 use afflux::cli::{Arguments, Command, explain, index, remote, serve, trial, worker};

@@ -1,4 +1,4 @@
-//! What players ask: one type that parses a path and prints it, so that every URL in a manifest can be answered.
+//! The URL paths of the media API: one type both parses and prints them, so that every URL in a manifest can be served.
 //!
 //! ```text
 //! /vod/{asset}/index.m3u8                          HLS, multivariant playlist
@@ -12,16 +12,16 @@
 //! /vod/{asset}/~{version}/{program}/{number}.ts    MPEG-TS segment, numbers from 1
 //! ```
 //! A program is a track, or a video and an audio track: `v1/a2`.
-//! A track is named by its kind and track_ID, and, where the asset is a folder, by its file: `v1`, `a2-1080p`. It
-//! names nothing else, so a rendition that joins an asset changes no other track's URL. Law: `parse(print(r)) = r`.
+//! A track is named by its kind and track_ID, and, if the asset is a folder, by its file: `v1`, `a2-1080p`. The name
+//! contains nothing else, so adding a rendition to an asset changes no other track's URL. Law: `parse(print(r)) = r`.
 
 use crate::media::{AssetId, MediaKind, TrackName, Version};
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, percent_encode, utf8_percent_encode};
 use std::borrow::Cow;
 use std::fmt;
 
-/// What is encoded: what a path may not have as it is (RFC 3986 §3.3), and `$`, which DASH templates use. Browsers and
-/// proxies leave the rest as it is, so that what they send is what is printed here.
+/// Characters that are percent-encoded: those that a path must not contain (RFC 3986 §3.3), and `$`, which DASH
+/// templates use. Browsers and proxies send all others unchanged, so that they send the path that is printed here.
 const ENCODED: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')
@@ -40,7 +40,7 @@ const ENCODED: &AsciiSet = &CONTROLS
     .add(b'|')
     .add(b'}');
 
-/// What a path names.
+/// The resource that a path names.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Route {
     /// The HLS multivariant playlist.
@@ -49,11 +49,11 @@ pub enum Route {
     Dash(AssetId),
     /// The HLS multivariant playlist of MPEG-TS.
     Ts(AssetId),
-    /// A stored file, as it is.
+    /// A stored file, unchanged.
     File(AssetId, String),
-    /// Something of one version of one track.
-    Track(AssetId, Version, TrackName, Part),
-    /// Something of one version of a transport stream.
+    /// A part of one version of a track.
+    Track(AssetId, Version, TrackName, TrackPart),
+    /// A part of one version of a transport stream.
     Program(AssetId, Version, ProgramName, ProgramPart),
 }
 
@@ -66,7 +66,7 @@ pub enum ProgramName {
     Muxed(TrackName, TrackName),
 }
 
-/// What of a transport stream.
+/// A part of a transport stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ProgramPart {
     /// Its HLS media playlist.
@@ -75,9 +75,9 @@ pub enum ProgramPart {
     Segment(u32),
 }
 
-/// What of a track.
+/// A part of a track.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Part {
+pub enum TrackPart {
     /// Its HLS media playlist.
     Playlist,
     /// Its CMAF header ("init segment").
@@ -87,8 +87,8 @@ pub enum Part {
 }
 
 impl Route {
-    /// `None` when `path` names nothing that can exist. Percent signs that encode nothing, encoded slashes, dot segments
-    /// and second spellings of one number (`01.m4s`) name nothing.
+    /// Parses a path. `None` if no resource can have this path: for example, if it has percent signs without two
+    /// hexadecimal digits, encoded slashes, dot segments, or numbers with leading zeros (`01.m4s`).
     #[must_use]
     pub fn parse(path: &str) -> Option<Self> {
         if !is_well_encoded(path) {
@@ -106,7 +106,7 @@ impl Route {
             [files, file] if files == "files" && is_file(file) => Some(Self::File(asset, file.clone().into_owned())),
             [version, track, part] => {
                 let (version, track) = (parse_version(version)?, parse_track(track)?);
-                match Part::parse(part) {
+                match TrackPart::parse(part) {
                     Some(part) => Some(Self::Track(asset, version, track, part)),
                     None => Some(Self::Program(asset, version, ProgramName::Alone(track), ProgramPart::parse(part)?)),
                 }
@@ -121,7 +121,7 @@ impl Route {
         }
     }
 
-    /// Whether it is what people ask for, under the name of its asset: no part of one version.
+    /// Whether it is an entry point, with a stable URL under the name of its asset, and not a part of one version.
     #[must_use]
     pub const fn is_entry(&self) -> bool {
         match self {
@@ -130,7 +130,7 @@ impl Route {
         }
     }
 
-    /// The asset it is of.
+    /// The asset that it belongs to.
     #[must_use]
     pub const fn asset(&self) -> &AssetId {
         match self {
@@ -143,22 +143,22 @@ impl Route {
         }
     }
 
-    /// The reference to this from its asset's entry manifests.
+    /// The relative reference to it from the entry manifests of its asset.
     #[must_use]
     pub fn from_entry(&self) -> String {
-        Below(self).to_string()
+        PathBelowAsset(self).to_string()
     }
 
-    /// The reference to this from a media playlist that lists it.
+    /// The relative reference to it from a media playlist that lists it.
     #[must_use]
     pub fn from_playlist(&self) -> String {
         let up = if matches!(self, Self::Program(_, _, ProgramName::Muxed(..), _)) { "../../../" } else { "../../" };
-        format!("{up}{}", Below(self))
+        format!("{up}{}", PathBelowAsset(self))
     }
 }
 
-/// Whether `path` is spelled as it is printed: a percent-encoding stands only for what has to be encoded, in upper-case
-/// digits. Brackets and the like may stand unencoded all the same: browsers and proxies send them so.
+/// Whether `path` is spelled as it is printed: it percent-encodes only bytes that must be encoded, in upper-case
+/// digits. Unencoded brackets and the like are allowed too, because browsers and proxies send them.
 #[must_use]
 pub fn is_canonical(path: &str) -> bool {
     let (plain, encoded) = path.split_once('%').map_or((path, None), |(plain, rest)| (plain, Some(rest)));
@@ -178,15 +178,15 @@ fn is_well_encoded(path: &str) -> bool {
     encoded.all(|rest| rest.bytes().take(2).filter(u8::is_ascii_hexdigit).count() == 2)
 }
 
-/// Whether these two digits stand for a byte that is printed encoded.
+/// Whether these two digits are the upper-case encoding of a byte that is printed encoded.
 fn has_to_be_encoded(digits: &str) -> bool {
     let upper = digits.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'A'..=b'F'));
     let byte = u8::from_str_radix(digits, 16).ok().filter(|_| upper);
     byte.is_some_and(|byte| percent_encode(&[byte], ENCODED).any(|text| text.starts_with('%')))
 }
 
-/// The references to segments from the media playlist that lists them: what [`Route::from_playlist`] prints of each,
-/// all but the numbers printed once.
+/// Prints the references to segments from the media playlist that lists them, as [`Route::from_playlist`] does. Only
+/// the numbers are printed for each segment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Segments {
     before: String,
@@ -197,15 +197,17 @@ impl Segments {
     /// The CMAF segments of a track.
     #[must_use]
     pub fn of_track(version: Version, track: &TrackName) -> Self {
-        Self { before: format!("../../~{version}/{}/", Printed(track)), behind: ".m4s" }
+        Self { before: format!("../../~{version}/{}/", PrintedTrackName(track)), behind: ".m4s" }
     }
 
     /// The segments of a transport stream.
     #[must_use]
     pub fn of_program(version: Version, name: &ProgramName) -> Self {
         let before = match name {
-            ProgramName::Alone(track) => format!("../../~{version}/{}/", Printed(track)),
-            ProgramName::Muxed(video, audio) => format!("../../../~{version}/{}/{}/", Printed(video), Printed(audio)),
+            ProgramName::Alone(track) => format!("../../~{version}/{}/", PrintedTrackName(track)),
+            ProgramName::Muxed(video, audio) => {
+                format!("../../../~{version}/{}/{}/", PrintedTrackName(video), PrintedTrackName(audio))
+            }
         };
         Self { before, behind: ".ts" }
     }
@@ -216,7 +218,7 @@ impl Segments {
         format!("{}{number}{}", self.before, self.behind)
     }
 
-    /// Bytes that a reference has, mostly.
+    /// Typical length of a reference in bytes.
     #[must_use]
     pub const fn about(&self) -> usize {
         self.before.len() + "10000".len() + self.behind.len()
@@ -230,10 +232,10 @@ impl Segments {
     }
 }
 
-/// The DASH template of a track's segments, from its asset's manifest (ISO/IEC 23009-1 §5.3.9.4.4).
+/// The DASH template of a track's segments, relative to its asset's manifest (ISO/IEC 23009-1 §5.3.9.4.4).
 #[must_use]
 pub fn segment_template(version: Version, track: &TrackName) -> String {
-    format!("~{version}/{}/$Number$.m4s", Printed(track))
+    format!("~{version}/{}/$Number$.m4s", PrintedTrackName(track))
 }
 
 impl fmt::Display for Route {
@@ -242,32 +244,32 @@ impl fmt::Display for Route {
         for part in self.asset().as_str().split('/') {
             write!(f, "{}/", utf8_percent_encode(part, ENCODED))?;
         }
-        write!(f, "{}", Below(self))
+        write!(f, "{}", PathBelowAsset(self))
     }
 }
 
-/// A route from its asset on.
-struct Below<'a>(&'a Route);
+/// Prints the part of a route after its asset.
+struct PathBelowAsset<'a>(&'a Route);
 
-impl fmt::Display for Below<'_> {
+impl fmt::Display for PathBelowAsset<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Route::Hls(_) => f.write_str("index.m3u8"),
             Route::Dash(_) => f.write_str("index.mpd"),
             Route::File(_, file) => write!(f, "files/{}", utf8_percent_encode(file, ENCODED)),
             Route::Ts(_) => f.write_str("ts.m3u8"),
-            Route::Track(_, version, track, part) => write!(f, "~{version}/{}/{part}", Printed(track)),
+            Route::Track(_, version, track, part) => write!(f, "~{version}/{}/{part}", PrintedTrackName(track)),
             Route::Program(_, version, ProgramName::Alone(track), part) => {
-                write!(f, "~{version}/{}/{part}", Printed(track))
+                write!(f, "~{version}/{}/{part}", PrintedTrackName(track))
             }
             Route::Program(_, version, ProgramName::Muxed(video, audio), part) => {
-                write!(f, "~{version}/{}/{}/{part}", Printed(video), Printed(audio))
+                write!(f, "~{version}/{}/{}/{part}", PrintedTrackName(video), PrintedTrackName(audio))
             }
         }
     }
 }
 
-impl Part {
+impl TrackPart {
     fn parse(text: &str) -> Option<Self> {
         match text {
             "index.m3u8" => Some(Self::Playlist),
@@ -277,7 +279,7 @@ impl Part {
     }
 }
 
-impl fmt::Display for Part {
+impl fmt::Display for TrackPart {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Playlist => f.write_str("index.m3u8"),
@@ -326,10 +328,10 @@ fn parse_track(text: &str) -> Option<TrackName> {
     Some(TrackName { kind, id: canonical_number(head.get(1..)?)?, file })
 }
 
-/// A track's name as URLs have it.
-struct Printed<'a>(&'a TrackName);
+/// Prints the name of a track for URLs.
+struct PrintedTrackName<'a>(&'a TrackName);
 
-impl fmt::Display for Printed<'_> {
+impl fmt::Display for PrintedTrackName<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let letter = match self.0.kind {
             MediaKind::Video => 'v',
@@ -340,13 +342,13 @@ impl fmt::Display for Printed<'_> {
     }
 }
 
-/// A number from 1 as it is printed: digits only, no leading zero.
+/// Parses a number from 1 in its printed form: digits only, no leading zero.
 fn canonical_number(text: &str) -> Option<u32> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
     digits.then(|| text.parse().ok()).flatten()
 }
 
-/// A file in its asset's folder: a name, not a path, nothing hidden.
+/// Whether `name` can be a file in the folder of an asset: a name, not a path, and not hidden.
 fn is_file(name: &str) -> bool {
     !name.is_empty()
         && !name.starts_with(['.', '~'])
@@ -355,7 +357,7 @@ fn is_file(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Part, ProgramName, ProgramPart, Route, Segments, is_canonical};
+    use super::{ProgramName, ProgramPart, Route, Segments, TrackPart, is_canonical};
     use crate::media::{AssetId, MediaKind, TrackName, Version};
     use proptest::prelude::{Just, Strategy, any, prop_assert, prop_assert_eq, prop_oneof, proptest};
 
@@ -368,7 +370,7 @@ mod tests {
         };
         let (video, audio) = (named(MediaKind::Video), named(MediaKind::Audio));
         let number = || 1_u32..;
-        let part = prop_oneof![Just(Part::Playlist), Just(Part::Init), number().prop_map(Part::Segment)];
+        let part = prop_oneof![Just(TrackPart::Playlist), Just(TrackPart::Init), number().prop_map(TrackPart::Segment)];
         let of_program = prop_oneof![Just(ProgramPart::Playlist), number().prop_map(ProgramPart::Segment)];
         let parts = (part, of_program, any::<[u8; 12]>().prop_map(Version::new));
         (asset, file, video, audio, parts, 0..7).prop_map(|(asset, file, video, audio, parts, which)| {
@@ -396,7 +398,7 @@ mod tests {
         #[test]
         fn segments_are_listed_as_their_routes_are_printed(route in routes()) {
             let listed = match &route {
-                Route::Track(_, version, name, Part::Segment(number)) => {
+                Route::Track(_, version, name, TrackPart::Segment(number)) => {
                     Segments::of_track(*version, name).reference(*number)
                 }
                 Route::Program(_, version, name, ProgramPart::Segment(number)) => {

@@ -1,7 +1,7 @@
-//! The API as others see it: its document and its answers by openapi-spec-validator and schemathesis, who may do what,
-//! who is not waited for, and what people are told of assets.
+//! The HTTP API: openapi-spec-validator checks its document, schemathesis checks its responses. Also the scopes of keys
+//! and upload tokens, requests without a key, and descriptions of assets.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "what panics here fails a test")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that panics has failed")]
 
 #[path = "support/desk.rs"]
 mod desk;
@@ -21,7 +21,7 @@ fn python(program: &str) -> Command {
     command
 }
 
-/// Runs `command`, which has nothing to say against the API.
+/// Runs `command` and expects it to find no fault.
 #[track_caller]
 fn run(command: &mut Command) {
     let done = command.output().unwrap();
@@ -48,7 +48,7 @@ fn every_answer_is_as_the_document_says() {
         .env("PYTHONDONTWRITEBYTECODE", "1"));
 }
 
-/// A key with these scopes.
+/// Makes a key with these scopes.
 fn key(desk: &Desk, scope: &str) -> String {
     let made = desk.post("/api/keys", &json!({"name": scope, "scope": scope}));
     assert_eq!(made.status, 201, "{}", made.text);
@@ -56,12 +56,12 @@ fn key(desk: &Desk, scope: &str) -> String {
     made.json["secret"].as_str().unwrap().to_owned()
 }
 
-/// The status of a PUT of a film.
+/// PUTs a film; returns the status.
 fn put(desk: &Desk, key: &str, asset: &str) -> u16 {
     put_with(desk, key, asset, &["--data-binary", &format!("@{}", film().display())])
 }
 
-/// The same where it is refused by its head: of the body, a byte is there.
+/// PUTs one byte of a film, for requests that are refused by their head; returns the status.
 fn put_in_vain(desk: &Desk, key: &str, asset: &str) -> u16 {
     let length = format!("Content-Length: {}", std::fs::metadata(film()).unwrap().len());
     put_with(desk, key, asset, &["-H", &length, "--data-binary", "x"])
@@ -92,7 +92,7 @@ fn a_key_does_what_its_scopes_say_where_they_say_it() {
     let uploader = key(&desk, "upload:films/");
     assert_eq!(put(&desk, &uploader, "films/new"), 201);
     assert_eq!(put_in_vain(&desk, &uploader, "other/new"), 403);
-    // It makes assets, and changes none.
+    // The key may create assets, but not change any.
     assert_eq!(put_in_vain(&desk, &uploader, "films/night"), 409);
     for (method, path) in [
         ("GET", "/api/assets"),
@@ -103,7 +103,7 @@ fn a_key_does_what_its_scopes_say_where_they_say_it() {
     ] {
         assert_eq!(ask(&uploader, method, path).status, 403, "{method} {path}");
     }
-    // Others' uploads are not there for it, its own are.
+    // It does not see uploads of other keys, but sees its own.
     let others = uploads["items"][0]["id"].as_str().unwrap();
     assert_eq!(ask(&uploader, "GET", &format!("/api/uploads/{others}")).status, 404);
     assert_eq!(ask(&uploader, "DELETE", &format!("/api/uploads/{others}")).status, 404);
@@ -111,7 +111,7 @@ fn a_key_does_what_its_scopes_say_where_they_say_it() {
     assert_eq!(own["asset"], "films/new");
     assert_eq!(ask(&uploader, "GET", &format!("/api/uploads/{}", own["id"].as_str().unwrap())).status, 200);
 
-    // Nor where it names none, whatever it wants done with what is in the way.
+    // Nor may it change an asset without naming it, whatever `on_conflict` says.
     desk.put("night", "night.mp4");
     let header = format!("Authorization: Bearer {}", key(&desk, "upload"));
     let metadata = "Upload-Metadata: filename bmlnaHQubXA0,on_conflict cmVwbGFjZQ==";
@@ -126,7 +126,7 @@ fn a_key_does_what_its_scopes_say_where_they_say_it() {
     assert_eq!(desk.post("/api/keys", &json!({"name": "x", "scope": "admin:films/"})).status, 422);
 }
 
-/// A token for an upload of `asset`, and its id.
+/// Makes a token for an upload; returns the token and its id.
 fn token(desk: &Desk, wanted: &Value) -> (String, String) {
     let made = desk.post("/api/upload-tokens", wanted);
     assert_eq!(made.status, 201, "{}", made.text);
@@ -153,7 +153,7 @@ fn an_upload_token_is_good_for_one_upload_within_its_bounds() {
     ] {
         assert_eq!(desk.ask_as(&one, method, path, "X-More: none").status, 403, "{method} {path}");
     }
-    // It lasts longer than the server, and nothing that was refused has spent it.
+    // The token survives a restart of the server, and refused requests do not use it up.
     desk.kill();
     desk.start();
     assert_eq!(put(&desk, &one, "visitors/one"), 201);
@@ -162,7 +162,7 @@ fn an_upload_token_is_good_for_one_upload_within_its_bounds() {
     assert_eq!(desk.ask("DELETE", &format!("/api/upload-tokens/{id}"), "X-More: none").status, 204);
     assert_eq!(put_in_vain(&desk, &one, "visitors/one"), 401);
 
-    // A token is worth no more than the key that made it.
+    // A token loses its worth with the key that made it.
     let made = desk.post("/api/keys", &json!({"name": "site", "scope": "upload:visitors/"})).json;
     let page = format!("Authorization: Bearer {}", made["secret"].as_str().unwrap());
     let media_type = "Content-Type: application/json";
@@ -206,7 +206,7 @@ fn whoever_has_no_key_is_answered_before_a_body_arrives() {
     ] {
         assert_eq!(begin(method, path, more).answer(method).status, 401, "{method} {path}");
     }
-    // More of them than the listener has room for, all at once.
+    // More clients than the listener has room for, all at once.
     let mut clients: Vec<Client> = (0..300).map(|_| begin("POST", "/api/keys", json)).collect();
     assert_eq!(desk.server.private("/healthz").status, 200);
     assert!(clients.iter_mut().all(|client| client.answer("POST").status == 401));
@@ -229,11 +229,11 @@ fn people_describe_assets_and_find_them_by_that() {
         let found = desk.get(&format!("/api/assets?search={word}")).json;
         assert_eq!(found["items"][0]["id"], "films/night", "{word}");
     }
-    // The gallery shows it, and no URL of media is another.
+    // The gallery shows the description, and all media URLs stay the same.
     let shown = desk.server.assets()[0].clone();
     assert_eq!((&shown["title"], &shown["tags"]), (&json!("Die Nacht"), &change["tags"]));
     assert_eq!(desk.segments("/vod/films/night/index.m3u8"), segments);
-    // A field that is not named stays; one that is null goes; a second file changes nothing of it.
+    // A field that is not named stays; one that is null is removed; a second file changes no field.
     let less = json!({"description": null, "custom": {"old": null}});
     let left = desk.send("PATCH", "/api/assets/films/night", &less).json;
     assert_eq!((&left["title"], &left["custom"]), (&json!("Die Nacht"), &json!({"shelf": "A 7"})));
@@ -243,7 +243,7 @@ fn people_describe_assets_and_find_them_by_that() {
         let answer = desk.send("PATCH", "/api/assets/films/night", &wrong);
         assert_eq!((answer.status, &answer.json["type"]), (422, &json!("urn:afflux:problem:bad-field")), "{wrong}");
     }
-    // It outlasts being deleted.
+    // The description survives a deletion.
     desk.ask("DELETE", "/api/assets/films/night", "X-More: none");
     let back = desk.send("PATCH", "/api/assets/films/night", &json!({"deleted": false, "tags": ["back"]})).json;
     assert_eq!((&back["title"], &back["tags"]), (&json!("Die Nacht"), &json!(["back"])));
@@ -285,11 +285,11 @@ fn what_a_client_says_oddly_of_its_file_refuses_nothing() {
         let head = ["-X", "POST", "-H", "Tus-Resumable: 1.0.0", "-H", "Upload-Length: 10", "-H"];
         desk.curl(&[&head[..], &[&metadata, "-H", more]].concat(), path)
     };
-    // `bad` is no Base64, `name` is told twice, `filename` is `../a<BEL>.mp4`.
+    // `bad` is not Base64, `name` appears twice, `filename` is `../a<BEL>.mp4`.
     let odd = "bad *,name eA==,name eQ==,filename Li4vYQcubXA0,title IAdUIA==";
     let created = create(odd, "X-More: none", "/api/uploads");
     assert_eq!(created.status, 201, "{}", created.text);
-    // The place is told relative to the request, for whatever stands before it.
+    // Location is relative to the request, so that any prefix of a proxy stays.
     let location = created.header("location").unwrap();
     let id = location.strip_prefix("uploads/").unwrap().to_owned();
     let slashed = create(odd, "X-More: none", "/api/uploads/").header("location").unwrap();

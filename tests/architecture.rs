@@ -1,7 +1,7 @@
-//! Who may look at whom (DESIGN §3), and what rooms may say. The table below *is* the design: changing it is a decision
-//! that its commit explains.
+//! Module dependencies (DESIGN §3), and rules for each module's code. The table below *is* the design: changing it is a
+//! decision that the commit explains.
 
-#![allow(clippy::unwrap_used, reason = "what panics here fails a test")]
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,16 +10,16 @@ use std::path::{Path, PathBuf};
 const MEDIA: &str = "media";
 const CORE: [&str; 8] = [MEDIA, "route", "demux", "plan", "mux", "verdict", "manifest", "lint"];
 
-/// Lines of a file without its tests, at most.
+/// Largest number of lines in a file, not counting its tests.
 const LINES: usize = 500;
 
-/// What core rooms do not say: they neither wait, read, log nor ask the time.
+/// Words that core modules must not contain: they do not wait, read, log or ask the time.
 const SHELL_WORDS: [&str; 8] = ["async ", ".await", "tokio", "tracing", "std::fs", "std::net", "std::io", "::now("];
 
-/// Each room and the rooms it may use.
+/// Each module and the modules it may use.
 fn table() -> Vec<(&'static str, Vec<&'static str>)> {
     let origin = [&CORE[..], &["store", "cache", "catalog", "config", "metrics"]].concat();
-    // Publishing asks the catalog what an asset would be: that is what it will be for players.
+    // Publishing asks the catalog for a preview of an asset, so that it agrees with what players will get.
     let ingest = vec![MEDIA, "demux", "plan", "lint", "verdict", "store", "catalog", "library", "config", "metrics"];
     let control = [&origin[..], &["origin", "http", "library", "ingest"]].concat();
     let cli = [&control[..], &["control"]].concat();
@@ -28,7 +28,7 @@ fn table() -> Vec<(&'static str, Vec<&'static str>)> {
         ("route", vec![MEDIA]),
         ("demux", vec![MEDIA]),
         ("plan", vec![MEDIA]),
-        // Findings and manifests ask the verdict who plays a track: no two of them disagree.
+        // Findings and manifests both ask the verdict which players can play a track, so that they agree.
         ("verdict", vec![MEDIA, "plan", "mux"]),
         ("lint", vec![MEDIA, "plan", "verdict"]),
         ("mux", vec![MEDIA, "plan"]),
@@ -37,7 +37,7 @@ fn table() -> Vec<(&'static str, Vec<&'static str>)> {
         ("metrics", vec![]),
         ("store", vec![MEDIA, "cache", "config", "metrics"]),
         ("cache", vec![MEDIA, "metrics"]),
-        // An asset has findings about how it lies in the store beside those about its tracks.
+        // An asset has findings about its files in the store, besides those about its tracks.
         ("catalog", vec![MEDIA, "demux", "plan", "lint", "store", "cache", "config", "metrics"]),
         ("origin", origin),
         ("http", vec![MEDIA, "route", "origin", "config", "metrics"]),
@@ -51,19 +51,19 @@ fn table() -> Vec<(&'static str, Vec<&'static str>)> {
 /// A source file.
 struct Source {
     path: PathBuf,
-    /// The folder or file below `src` that it belongs to.
+    /// The folder or file below `src` that holds it.
     room: String,
     text: String,
 }
 
 impl Source {
-    /// Its lines with their numbers, comments left out.
+    /// Its lines with their numbers, without comments.
     fn code(&self) -> impl Iterator<Item = (usize, &str)> {
         let lines = self.text.lines().enumerate().map(|(at, line)| (at + 1, line));
         lines.filter(|(_, line)| !line.trim_start().starts_with("//"))
     }
 
-    /// The number of the line on which its tests begin; past the end where it has none.
+    /// Number of the line on which its tests begin; past the end if it has none.
     fn tests_begin(&self) -> usize {
         let before = self.text.lines().take_while(|line| line.trim() != "#[cfg(test)]");
         before.count() + 1
@@ -103,7 +103,7 @@ fn visited(line: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// All lines for which `wrong` says so.
+/// All lines that `wrong` accepts.
 fn wrong_lines(wrong: impl Fn(&Source, usize, &str) -> bool) -> Vec<String> {
     let sources = sources();
     let each = sources.iter().flat_map(|source| source.code().map(move |(at, line)| (source, at, line)));
@@ -146,7 +146,7 @@ fn no_one_visits_without_naming_the_room() {
 
 #[test]
 fn core_rooms_neither_wait_nor_read_nor_ask_the_time() {
-    // A cursor over bytes in memory reads nothing.
+    // A cursor over bytes in memory does not read anything.
     let said = |line: &str| {
         let line = line.replace("std::io::Cursor", "");
         SHELL_WORDS.iter().any(|word| line.contains(word))

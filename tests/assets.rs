@@ -1,6 +1,7 @@
-//! Assets as an operator lays them down: `asset.json`, replaced files, broken neighbours; the real binary, real files.
+//! Assets as an operator arranges them: `asset.json`, replaced files, broken neighbours. Uses the real binary and real
+//! files.
 
-#![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "what panics here fails a test")]
+#![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test that panics has failed")]
 
 mod support;
 
@@ -8,7 +9,7 @@ use std::fs;
 use std::path::Path;
 use support::{Server, fixtures, until};
 
-/// Files are looked at ten times a second, and believed as they are found.
+/// The server checks files ten times a second, and does not wait for them to settle.
 const AT_ONCE: &str = "[store]\nrefresh = \"100ms\"\nsettle = \"0s\"\n";
 
 /// Copies a fixture into `folder` under another name.
@@ -21,7 +22,7 @@ fn line<'a>(text: &'a str, start: &str) -> Vec<&'a str> {
     text.lines().filter(|line| line.starts_with(start)).collect()
 }
 
-/// The first segment that the media playlist at `playlist` names.
+/// The first segment in the media playlist that `entry` refers to.
 fn first_segment(server: &Server, entry: &str) -> String {
     let base = entry.rsplit_once('/').unwrap().0;
     let multivariant = server.get(entry, "");
@@ -55,7 +56,7 @@ fn asset_json_names_renditions_languages_labels_roles_and_the_default() {
     let expected =
         [(quoted("fr"), quoted("Français"), None), (quoted("en"), quoted("The director"), Some("YES".to_owned()))];
     assert_eq!(told, expected);
-    // 180p.mp4 is not named, so it is not served.
+    // asset.json does not list 180p.mp4, so the server does not serve it.
     assert_eq!(line(hls.text(), "#EXT-X-STREAM-INF:").len(), 1);
     let dash = server.get("/vod/film/index.mpd", "");
     let roles: Vec<_> = line(dash.text(), "<Role ").iter().map(|line| line.split("value=").nth(1).unwrap()).collect();
@@ -64,7 +65,7 @@ fn asset_json_names_renditions_languages_labels_roles_and_the_default() {
     assert!(sets[1].contains("lang=\"fr\"") && sets[2].contains("lang=\"en\""), "{sets:?}");
     let gallery = server.assets();
     assert_eq!((&gallery[0]["title"], gallery.len()), (&"A film".into(), 1));
-    // What an asset calls itself is searched once it was opened.
+    // Search finds the title of an asset once the asset has been opened.
     let found = server.get("/~gallery/assets.json?q=a+FILM", "").json();
     assert_eq!((&found["total"], &found["assets"][0]["title"]), (&1.into(), &"A film".into()));
 }
@@ -101,10 +102,10 @@ fn a_replaced_file_gets_new_urls_and_viewers_in_the_middle_keep_the_old() {
     assert_eq!((still.status, &still.body), (200, &before.body));
     assert_eq!(fresh.status, 200);
     assert_ne!(fresh.body, before.body);
-    // The whole old version is there, its later segments too, which nobody had asked for before.
+    // The whole old version is available, including later segments that nobody requested before.
     let second = old.replace("/1.m4s", "/2.m4s");
     assert_eq!(server.get(&second, "").status, 200);
-    // One that never was is gone for good.
+    // A version that never existed answers 410.
     let version = old.split('~').nth(1).unwrap().split('/').next().unwrap();
     assert_eq!(server.get(&old.replace(version, "0123456789abcdef01234567"), "").status, 410);
 }

@@ -1,7 +1,7 @@
-//! Azure Blob Storage as Azurite plays it: the real binary serves what is below a prefix of a container as it serves a
-//! folder, and says what is wrong with a key.
+//! Azure Blob Storage, played by Azurite: the real binary serves a prefix of a container as it serves a folder, and
+//! reports a wrong key.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "what panics here fails a test")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that panics has failed")]
 
 #[path = "support/emulator.rs"]
 mod emulator;
@@ -15,7 +15,7 @@ use emulator::{Emulator, fill_azure};
 use support::{Server, fixtures};
 use truth::Truth;
 
-/// The account that every Azurite has, and its key.
+/// The account and key that every Azurite has.
 const ACCOUNT: &str = "devstoreaccount1";
 const KEY: &str = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
 

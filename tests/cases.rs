@@ -1,5 +1,5 @@
-//! Files that users met elsewhere do here what the manifest beside them says, by packets: as ffprobe reads HLS, DASH and
-//! MPEG-TS, and as `afflux inspect` tells. Skipped, saying so, where the files are absent.
+//! Users' problem files: ffprobe's packets of HLS, DASH and MPEG-TS, and the output of `afflux inspect`, match the
+//! manifest beside each file. Skipped with a message if the files are absent.
 
 #![allow(
     clippy::unwrap_used,
@@ -58,7 +58,7 @@ fn every_case_does_what_its_manifest_says() {
     assert!(wrong.is_empty(), "{} surprises\n{}", wrong.len(), wrong.join("\n"));
 }
 
-/// One file, and where it is served.
+/// One file, and its URL.
 struct Case {
     root: String,
     path: std::path::PathBuf,
@@ -119,7 +119,8 @@ impl Case {
         if codes.contains(&code) { Ok(()) } else { Err(format!("lint is {codes:?}, without {code}")) }
     }
 
-    /// The longest playlist, the MPD, the transport stream where there is one: to a tenth of a second: sound may begin two frames early, for its decoder.
+    /// The longest playlist, the MPD and, if there is one, the transport stream last `seconds`, to a tenth of a second:
+    /// sound may begin two frames early, for its decoder.
     fn lasts(&self, seconds: f64) -> Result<(), String> {
         let near = |what: &str, found: f64| {
             let off = (found - seconds).abs();
@@ -138,7 +139,7 @@ impl Case {
         near("MPEG-TS", ends(&listing))
     }
 
-    /// So many packets of each kind, as ffprobe reads HLS and DASH.
+    /// Packets of each kind, as ffprobe reads HLS and DASH.
     fn packets(&self, video: usize, audio: usize) -> Result<(), String> {
         for entry in ["index.m3u8", "index.mpd"] {
             let listing = ffmpeg::probe_apart(&format!("{}{entry}", self.root))?;
@@ -147,14 +148,14 @@ impl Case {
         Ok(())
     }
 
-    /// So many pictures in MPEG-TS.
+    /// Pictures in MPEG-TS.
     fn transport(&self, video: usize) -> Result<(), String> {
         let listing = ffmpeg::probe_apart(&format!("{}ts.m3u8", self.root))?;
         let found = count(&listing, "video");
         if found == video { Ok(()) } else { Err(format!("MPEG-TS has {found} pictures, not {video}")) }
     }
 
-    /// All pictures have presented times of their own, as far apart as the file says.
+    /// All pictures have distinct presentation times, as far apart as in the file.
     fn ordered(&self) -> Result<(), String> {
         let stored = ffmpeg::probe(&self.path.to_string_lossy(), ffmpeg::Edits::Ignore)?;
         let presentation = self.load()?;
@@ -183,8 +184,8 @@ fn counted(entry: &str, listing: &Listing, wanted: (usize, usize)) -> Result<(),
     if found == wanted { Ok(()) } else { Err(format!("{entry} has {found:?} packets, not {wanted:?}")) }
 }
 
-/// When the last packet of all ends, in seconds behind the 10 that everything is shifted by; pictures last as long as the
-/// one before.
+/// End of the last packet, in seconds after the 10 by which everything is shifted. A picture lasts as long as the one
+/// before.
 fn ends(listing: &Listing) -> f64 {
     let end = |stream: &ffmpeg::Stream| {
         let mut times: Vec<i64> = listing.of(stream.index).filter_map(|packet| packet.pts).collect();

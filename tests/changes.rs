@@ -1,7 +1,7 @@
-//! Files that change while they are played and while nobody looks: every answer is of one version, whole or cut short,
-//! and says so when it cannot be given. The real binary, real files, players by the dozen.
+//! Files that change during playback and between requests: every response is of one version, whole or cut
+//! short, or an error if that version is not available. Uses the real binary, real files and dozens of players.
 
-#![allow(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "what panics here fails a test")]
+#![allow(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test that panics has failed")]
 
 #[path = "support/crowd.rs"]
 mod crowd;
@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 use support::{Server, fixtures, is_on_s3, on_disk_only, until};
 use truth::Truth;
 
-/// Files are looked at often, and held back for as long as no writer here pauses.
+/// The server checks files often, and waits for them to settle for longer than any writer here pauses.
 const QUICK: &str = "[store]\nrefresh = \"100ms\"\nsettle = \"1500ms\"\n";
 
 const FILM: &str = "/vod/film/index.m3u8";
@@ -30,7 +30,7 @@ const FILM_FILE: &str = "/vod/film/files/film.mp4";
 const LADDER: &str = "/vod/ladder/index.m3u8";
 const LADDER_FILE: &str = "/vod/ladder/files/176p.mp4";
 
-/// Whether the entry `url` answers as it does over the folder of `truth`.
+/// Whether the entry `url` answers as for the folder of `truth`.
 fn says(server: &Server, url: &str, truth: &Truth) -> bool {
     let got = tolerant::get(server.public, url, None).unwrap();
     got.status == 200 && truth.judge(url, None, &got).is_ok()
@@ -40,8 +40,8 @@ fn status(server: &Server, url: &str) -> u16 {
     tolerant::get(server.public, url, None).unwrap().status
 }
 
-/// Asks for everything of `truth` that names a version: all of it right, or, where it may be `gone`, refused with 410.
-/// How many were there.
+/// Requests every versioned URL of `truth`: each must be right, or, if it may be `gone`, answer 410. Returns the number
+/// of right ones.
 fn sweep(server: &Server, truth: &Truth, gone: bool) -> usize {
     let mut there = 0;
     for url in truth.versioned() {
@@ -53,14 +53,14 @@ fn sweep(server: &Server, truth: &Truth, gone: bool) -> usize {
     there
 }
 
-/// The states that `film.mp4` goes through.
+/// The successive contents of `film.mp4`.
 struct Films {
     bytes: [Vec<u8>; 3],
     truths: [Truth; 3],
 }
 
 impl Films {
-    /// The first and the second have one size and one layout.
+    /// The first and the second have equal size and layout.
     fn new() -> Self {
         let one = film("natural/264p.mp4", 1 << 20);
         let bytes = [one.clone(), scrambled(&one), film("natural/352p.mp4", 2 << 20)];
@@ -150,7 +150,7 @@ fn fifty_players_see_one_version_each_time_a_film_is_replaced_whole() {
         house.rename_over("film.mp4", &films.bytes[now]);
         until("the film renamed over", || says(&server, FILM, &films.truths[now]));
         sweep(&server, &films.truths[now], false);
-        // A bucket does not keep the bytes of what was replaced.
+        // A bucket does not retain the bytes of a replaced object.
         sweep(&server, &films.truths[before], is_on_s3());
     }
     let count = crowd.stop();
@@ -182,7 +182,7 @@ fn fifty_players_see_a_ladder_as_it_was_or_as_it_is() {
         house.copy("ladder/352p.mp4", &high);
         let whole = Instant::now();
         let held = says(&server, LADDER, &of_two);
-        assert!(held || whole.elapsed() > Duration::from_secs(1), "it appears once it holds");
+        assert!(held || whole.elapsed() > Duration::from_secs(1), "the film appeared before it had settled");
         until("the third rung", || says(&server, LADDER, &of_three));
         sweep(&server, &of_three, false);
         house.rename_over("ladder/352p.mp4", &padded);
@@ -201,13 +201,13 @@ fn fifty_players_see_a_ladder_as_it_was_or_as_it_is() {
     println!("{count:?}");
 }
 
-/// A server over one film that a client has begun to download, and how much of it the client has.
+/// A server over one film, and a client in the middle of downloading it.
 fn half_read(bytes: &[u8]) -> (House, Server, BufReader<std::net::TcpStream>) {
     let house = House::new();
     house.lay("film.mp4", bytes);
     let server = Server::start_with(house.root.path(), "[http]\nunsent = \"16KiB\"\n[store]\nrefresh = \"100ms\"\n");
     let stream = tolerant::begun(server.public, FILM_FILE, None).unwrap();
-    // The rest waits for the client: buffers hold a part of it.
+    // The rest waits for the client: only a part fits into the buffers.
     std::thread::sleep(Duration::from_millis(300));
     (house, server, stream)
 }
@@ -244,7 +244,7 @@ fn a_download_under_way_ends_early_when_the_file_is_written_over_or_truncated() 
         assert_eq!((got.status, got.promised), (200, old.len()));
         assert!(got.body.len() < old.len() && old.starts_with(&got.body), "{} bytes", got.body.len());
         let again = tolerant::get(server.public, FILM_FILE, None).unwrap();
-        assert_eq!(again.status, 503, "what is being written over cannot be had");
+        assert_eq!(again.status, 503, "a file that is being overwritten must answer 503");
         again.check_problem(FILM_FILE).unwrap();
     }
 }
@@ -261,12 +261,12 @@ fn an_old_version_is_gone_once_its_bytes_are_and_not_before() {
     let server = Server::start_with(house.root.path(), "[store]\nrefresh = \"100ms\"\nsettle = \"4s\"\n");
     assert!(says(&server, FILM, &films.truths[0]));
     let segments = films.truths[0].segments();
-    // So often that it is in memory at last: before that it may be sent as it stands.
+    // Request it often enough that it is in memory; before that, the server may send it from the file.
     for _ in 0..4 {
         assert_eq!(status(&server, segments[0]), 200);
     }
     house.write_over("film.mp4", two);
-    // Nobody knows yet what it is going to be.
+    // The new content is not settled yet.
     let got = tolerant::get(server.public, segments[1], None).unwrap();
     assert_eq!(got.status, 503);
     until("a refusal of the entry", || status(&server, FILM) == 503);
@@ -274,7 +274,7 @@ fn an_old_version_is_gone_once_its_bytes_are_and_not_before() {
     let got = tolerant::get(server.public, segments[1], None).unwrap();
     assert_eq!(got.status, 410);
     got.check_problem(segments[1]).unwrap();
-    // What is in memory is as good as ever.
+    // The cached segment is still valid.
     assert_eq!(status(&server, segments[0]), 200);
     assert_eq!(sweep(&server, &films.truths[1], false), films.truths[1].versioned().count());
 }
@@ -289,7 +289,7 @@ fn what_changes_a_file_but_not_its_bytes_is_no_change() {
     assert!(says(&server, FILM, &films.truths[1]));
     house.lay("film.mp4", one);
     let segments = films.truths[0].segments();
-    // Looked at again for a version that is not known, whatever `refresh` is.
+    // An unknown version makes the server look again, whatever `refresh` is.
     std::thread::sleep(Duration::from_millis(300));
     assert_eq!(status(&server, segments[0]), 200);
     let path = house.path("film.mp4");
@@ -310,7 +310,7 @@ fn what_changes_a_file_but_not_its_bytes_is_no_change() {
 
 #[test]
 fn a_hole_that_is_filled_later_leaves_nothing_behind_in_the_cache() {
-    // Its ends are there, and its headers: both states have one content id.
+    // Both ends and the headers are there: both states have one content id.
     let whole = film("natural/352p.mp4", 2 << 20);
     let mut holed = whole.clone();
     holed[300_000..1_500_000].fill(0);
@@ -329,7 +329,8 @@ fn a_hole_that_is_filled_later_leaves_nothing_behind_in_the_cache() {
     sweep(&server, &truth, false);
 }
 
-/// Copies a fixture in `pieces`, slower than files settle, with pauses that are shorter; asks between.
+/// Copies a fixture in pieces. The copy takes longer than files need to settle, but each pause is shorter. Sends
+/// requests in between.
 fn copied_slowly(server: &Server, house: &House, name: &str, bytes: &[u8]) {
     let id = Path::new(name).file_stem().unwrap().to_str().unwrap();
     let urls = ["index.m3u8", "index.mpd", &format!("files/{name}")].map(|part| format!("/vod/{id}/{part}"));
@@ -419,7 +420,7 @@ fn a_half_written_asset_json_is_waited_for() {
     fs::write(house.path("film/asset.json"), &json[..40]).unwrap();
     assert_eq!(status(&server, FILM), 503);
     fs::write(house.path("film/asset.json"), json).unwrap();
-    // It names a file that is on its way.
+    // It names a file that is still being copied.
     let mut sound = File::create(house.path("film/b.m4a")).unwrap();
     let bytes = fs::read(fixtures().join("audio-only.m4a")).unwrap();
     sound.write_all(&bytes[..9_000]).unwrap();

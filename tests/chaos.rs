@@ -1,6 +1,7 @@
-//! Fifty uploads while servers and workers are killed at random: all end published, once, whole, and nothing is left over.
+//! Fifty uploads while servers and workers are killed at random: each ends published, once, whole, and leaves nothing
+//! behind.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "what panics here fails a test")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that panics has failed")]
 
 #[path = "support/desk.rs"]
 mod desk;
@@ -19,20 +20,20 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, SystemTime};
 
-/// Uploads.
+/// Number of uploads.
 const COUNT: usize = 50;
 
-/// What is uploaded.
+/// The uploaded file.
 const FILM: &str = "barcode/180p.mp4";
 
-/// Leases run out while it goes on.
+/// Leases run out during the test.
 const SETTINGS: &str = "[jobs]\nworkers = 1\nlease = \"1s\"\n[store]\nrefresh_remote = \"1s\"\n";
 
-/// Numbers that are the same in every run.
+/// Pseudo-random numbers, the same in every run.
 struct Dice(u64);
 
 impl Dice {
-    /// One below `sides`.
+    /// A number below `sides`.
     fn throw(&mut self, sides: u64) -> u64 {
         // Knuth's multiplier; the high bits are good enough to break things.
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
@@ -48,7 +49,7 @@ fn clients(desks: &[Desk]) -> Child {
     command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap()
 }
 
-/// Steps of the clients as they happen.
+/// The clients' steps as they happen.
 fn steps_of(clients: &mut Child) -> Receiver<String> {
     let (sender, steps) = std::sync::mpsc::channel();
     let lines = BufReader::new(clients.stdout.take().unwrap()).lines();
@@ -56,8 +57,8 @@ fn steps_of(clients: &mut Child) -> Receiver<String> {
     steps
 }
 
-/// Kills now this, now that, every few steps of the clients until they are done, so that a fast machine sees as many kills
-/// as a slow one; what was published, and how many kills there were.
+/// Kills a random server or worker every few steps of the clients until they are done, so that a fast machine sees as
+/// many kills as a slow one. Returns the published assets and the number of kills.
 fn havoc(desks: &mut [Desk], clients: &mut Child) -> (Vec<String>, usize) {
     let mut dice = Dice(7);
     let mut workers: Vec<Worker> = (0..2).map(|_| desks[0].worker()).collect();
@@ -85,7 +86,7 @@ fn havoc(desks: &mut [Desk], clients: &mut Child) -> (Vec<String>, usize) {
     (published, kills)
 }
 
-/// Makes what is staged as old as what is swept: what a kill cut off in the middle of a put stays until then.
+/// Makes staged files old enough for the sweep: the rest of a put that a kill cut short stays until then.
 fn age(staged: &[PathBuf]) {
     let old = SystemTime::now() - Duration::from_hours(48);
     for path in staged {
@@ -120,7 +121,7 @@ fn survives(mut desks: Vec<Desk>) {
     let desk = &desks[0];
     let expected = desk.packets_of(&fixture(FILM));
     for asset in published {
-        // Once: one file, one rendition, whole.
+        // Published once: one file, one rendition, whole.
         let folder = desk.media().join(asset);
         let descriptor: Value = serde_json::from_slice(&std::fs::read(folder.join("asset.json")).unwrap()).unwrap();
         assert_eq!(descriptor["renditions"].as_array().unwrap().len(), 1, "{descriptor}");
@@ -134,7 +135,7 @@ fn survives(mut desks: Vec<Desk>) {
     assert!(jobs.iter().all(|job| job["state"] == "done"), "{jobs:?}");
     let subjects: BTreeSet<&str> = jobs.iter().map(|job| job["subject"].as_str().unwrap()).collect();
     assert_eq!((jobs.len(), subjects.len()), (COUNT, COUNT));
-    // Creations whose answer was lost are uploads of no bytes, which expire by their row; of the rest, a sweep leaves nothing.
+    // Creations whose response was lost are uploads of no bytes, which expire by their row; the sweep removes all else.
     let open = all(desk, "/api/uploads?state=receiving&limit=20");
     let known: BTreeSet<String> = open.iter().map(|upload| upload["id"].as_str().unwrap().to_owned()).collect();
     let strangers = || {

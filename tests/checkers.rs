@@ -1,5 +1,5 @@
-//! The checker of transport streams is shown to pass what keeps the rules and to find what breaks them, one by one; what
-//! undoes the muxing is shown to give a file's samples back. FFmpeg made the streams: nothing here knows our muxer.
+//! Tests the transport stream checker: it passes correct streams and finds each broken rule, one by one. Also tests
+//! that demuxing gives back a file's samples. FFmpeg made the streams: nothing here knows our muxer.
 
 #![allow(
     clippy::unwrap_used,
@@ -75,12 +75,12 @@ fn sound_alone_needs_a_clock_as_fine() {
         let found = check_ts::check(&segments, |_| Start::Idr);
         found.into_iter().filter(|fault| !tables(fault)).collect::<Vec<_>>()
     };
-    // One frame in a PES packet.
+    // One frame per PES packet.
     assert_eq!(
         clock(&["-hls_segment_options", "pes_payload_size=0:pat_period=1000:sdt_period=1000"]),
         Vec::<String>::new()
     );
-    // FFmpeg's usual PES packets hold more sound than 100 ms, and it writes a PCR in each alone.
+    // FFmpeg's default PES packets hold more than 100 ms of sound, and each has only one PCR.
     let found = clock(&[]);
     assert!(!found.is_empty());
     assert!(found.iter().all(|fault| fault.ends_with("ticks after the one before")), "{found:?}");
@@ -190,7 +190,7 @@ fn broken_counters_are_found_within_segments_and_between_them() {
             }
         };
         finds(later, &["segment 1: packet"]);
-        // Where a segment is left out nothing is known of the join.
+        // With a segment missing in between, the join says nothing.
         let apart = |stream: &mut Spoiled| {
             later(stream);
             stream.0[1].0 = 2;
@@ -223,7 +223,7 @@ fn a_broken_clock_is_found() {
         stream.stop_clock(1, at);
     };
     finds(first, &["segment 1: no PCR in the first packet of PCR_PID"]);
-    // FFmpeg's PCR is 0.7 s before the decoding.
+    // FFmpeg's PCR is 0.7 s before decoding.
     finds(|stream| stream.pcrs(|pcr| pcr + 8_100_000), &[]);
     finds(|stream| stream.pcrs(|pcr| pcr + 21_600_000), &["ticks past the decoding"]);
     finds(|stream| stream.pcrs(|pcr| pcr + WRAP * PCR_TICKS - 10_800_000), &["ticks after its PCR"]);
@@ -253,7 +253,7 @@ fn broken_pes_packets_are_found() {
     }
     finds(pes(AUDIO, 1, |bytes| bytes[9] |= 0x10), &["time prefix 0011, not 0010"]);
     finds(pes(VIDEO, 1, |bytes| bytes[14] |= 0x20), &["time prefix 0011, not 0001"]);
-    // The flags say that there is no time: its bytes are stuffing then.
+    // The flags say that there is no time, so its bytes are stuffing.
     finds(pes(AUDIO, 1, |bytes| bytes[7] = 0), &["PES header stuffing", "no PTS"]);
     let silent = |bytes: &mut [u8]| {
         bytes[7] = 0;
@@ -274,7 +274,7 @@ fn broken_pes_packets_are_found() {
 
 #[test]
 fn a_clock_that_starts_again_at_zero_is_no_fault() {
-    // Somewhere in the first segment 33 bits end.
+    // The 33-bit clock wraps within the first segment.
     let mut stream = good();
     for (segment, pid) in [(0, VIDEO), (0, AUDIO), (1, VIDEO), (1, AUDIO)] {
         stream.times(segment, pid, |time| time + WRAP - 300_000);

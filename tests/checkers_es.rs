@@ -1,5 +1,5 @@
-//! The checker of what transport streams carry is shown to find what breaks the rules of H.264 and AAC, and what undoes
-//! the muxing is shown to give a file's samples back. FFmpeg made the streams: nothing here knows our muxer.
+//! Tests the elementary stream checker: it finds broken rules of H.264 and AAC. Also tests that demuxing gives back a
+//! file's samples. FFmpeg made the streams: nothing here knows our muxer.
 
 #![allow(
     clippy::unwrap_used,
@@ -97,7 +97,7 @@ fn segments_that_players_cannot_start_at_are_found() {
     finds_at(Start::Empty, pictures, &["no PCR in the first packet"]);
 }
 
-/// Makes the first picture one that is no IDR picture.
+/// Turns the first picture into a non-IDR picture.
 fn other_picture(idr: &[u8]) -> impl FnOnce(&mut Spoiled) {
     move |stream| {
         for at in stream.places(1, VIDEO) {
@@ -111,7 +111,7 @@ fn other_picture(idr: &[u8]) -> impl FnOnce(&mut Spoiled) {
 
 #[test]
 fn broken_frames_of_sound_are_found() {
-    // Behind 14 bytes of header: syncword 12, MPEG-2 1, layer 2, absence of a CRC 1, profile 2, frequency 4, …
+    // After a header of 14 bytes: syncword 12, MPEG-2 1, layer 2, absence of a CRC 1, profile 2, frequency 4, …
     let frame = |at: usize, edit: fn(u8) -> u8| pes(AUDIO, 1, move |bytes| bytes[14 + at] = edit(bytes[14 + at]));
     finds(frame(0, |_| 0), &["ADTS frame 0: no syncword"]);
     finds(frame(1, |_| 0x71), &["ADTS frame 0: no syncword"]);
@@ -166,13 +166,13 @@ fn gaps_of_sound_are_told_and_are_no_fault() {
     assert_eq!(stream.faults(Start::Idr), Vec::<String>::new());
     let first = ts::pes(&ts::parse(&stream.0[1].1).unwrap(), AUDIO).unwrap()[0].pts.unwrap();
     assert_eq!(check_es::gaps(&stream.0), Ok(vec![Gap { pts: first, ticks: 1_000 }]));
-    // A tick is rounding.
+    // One tick is rounding.
     let mut stream = good();
     stream.times(1, AUDIO, |time| time + 1);
     assert_eq!(check_es::gaps(&stream.0), Ok(Vec::new()));
 }
 
-/// The stored samples of a track, with their times in 90 kHz from the first one's presentation on.
+/// The stored samples of a track, with their times in 90 kHz from the presentation of the first on.
 fn stored(track: &boxes::Track) -> Vec<(&Sample, f64)> {
     let time = |sample: &Sample| sample.dts + sample.offset;
     let ticks =
@@ -180,7 +180,7 @@ fn stored(track: &boxes::Track) -> Vec<(&Sample, f64)> {
     track.samples.iter().map(|sample| (sample, ticks(sample))).collect()
 }
 
-/// Compares FFmpeg's segments of `file` with its samples; how many are equal.
+/// Compares FFmpeg's segments of `file` with its samples; returns the number of equal ones.
 fn compare(file: &str, spoil: impl FnOnce(&mut Spoiled)) -> Result<usize, String> {
     let bytes = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/media").join(file)).unwrap();
     let movie = Movie::read(&bytes).unwrap();

@@ -1,6 +1,6 @@
-//! The commands that talk to a server, as processes: uploads that are cut off and gone on with, lists, keys, refusals.
+//! The client commands as processes: uploads that are interrupted and resumed, lists, keys, refusals.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "what panics here fails a test")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that panics has failed")]
 
 #[path = "support/desk.rs"]
 mod desk;
@@ -19,10 +19,10 @@ use std::time::{Duration, Instant};
 use support::afflux;
 use tempfile::TempDir;
 
-/// Bytes a second on which an upload has a middle.
+/// Bytes a second: slow enough to interrupt an upload in the middle.
 const SLOW: u64 = 400_000;
 
-/// A person with a home and a key.
+/// A user with a home directory and a key.
 struct Person {
     home: TempDir,
     key: String,
@@ -52,14 +52,14 @@ impl Person {
         self.command(args).spawn().unwrap()
     }
 
-    /// What is remembered of uploads under way.
+    /// Remembered uploads in progress.
     fn remembered(&self) -> Vec<Value> {
         let text = std::fs::read(self.home.path().join("afflux/uploads.json"));
         text.map(|text| serde_json::from_slice(&text).unwrap()).unwrap_or_default()
     }
 }
 
-/// What a process said, and how it ended.
+/// Output and exit code of a process.
 #[derive(Debug)]
 struct Said {
     code: Option<i32>,
@@ -73,7 +73,7 @@ impl Said {
         Self { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
     }
 
-    /// What it said on standard output, once it ended well.
+    /// Its standard output; it must have succeeded.
     fn done(self) -> String {
         assert_eq!(self.code, Some(0), "{self:?}");
         self.out
@@ -83,7 +83,7 @@ impl Said {
         self.done().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
-    /// How it ended, and what it said of that.
+    /// Its exit code and error output; it must have printed nothing else.
     fn refused(self) -> (Option<i32>, String) {
         assert_eq!(self.out, "", "{}", self.err);
         (self.code, self.err)
@@ -125,7 +125,7 @@ fn an_upload_goes_on_after_the_client_was_killed_in_its_middle() {
     killed.wait().unwrap();
     line.cut();
     assert_eq!(person.remembered().len(), 1);
-    // The server keeps what came before it heard of the end.
+    // The server stores the received bytes once it notices the hang-up.
     sleep(Duration::from_millis(500));
     let before = line.sent();
     line.carries(0);
@@ -196,7 +196,7 @@ fn assets_are_listed_looked_at_deleted_and_given_back() {
         table
             .starts_with("NAME  TITLE  LENGTH  SIZE     FILES  CREATED (UTC)\nday   day    0:48    1.91 MB  1      20")
     );
-    // JSON is what the API says.
+    // The JSON is the API's own.
     let listed: Vec<Value> = person.says(&["assets", "--json"]).json();
     assert_eq!(Value::from(listed), desk.get("/api/assets").json["items"]);
     assert_eq!(person.says(&["assets", "get", "day", "--json"]).done().trim_end(), desk.get("/api/assets/day").text);
@@ -222,7 +222,7 @@ fn jobs_are_listed_cancelled_and_done_again() {
     let person = Person::of(&desk);
     assert_eq!(person.says(&["jobs", "list", "--state", "dead"]).done(), "there are no jobs\n");
     desk.put("day", "day.mp4");
-    // A film plays before its job is noted down as done.
+    // A film plays before its job is marked done.
     while !person.says(&["jobs", "--state", "running", "--json"]).json().is_empty() {
         sleep(Duration::from_millis(50));
     }
@@ -237,7 +237,7 @@ fn jobs_are_listed_cancelled_and_done_again() {
     assert_eq!(person.says(&["jobs", "--state", "odd"]).refused().0, Some(1));
 }
 
-/// Puts jobs that nobody can do into a library.
+/// Puts jobs that no worker runs into a library.
 fn enqueue(desk: &Desk, count: u32) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
@@ -314,7 +314,7 @@ fn who_lost_all_keys_makes_one_in_the_database() {
     assert!(rescued.says(&["keys"]).done().contains("rescue"));
     let json = nobody.says(&["keys", "make", "second", "--scope", "read", "--library", &library, "--json"]).json();
     assert_eq!((&json[0]["name"], &json[0]["scopes"]), (&"second".into(), &vec!["read"].into()));
-    // A database that is not there is not made.
+    // The command does not create a missing database.
     let (code, why) =
         nobody.says(&["keys", "make", "x", "--scope", "read", "--library", "sqlite:/nowhere.db"]).refused();
     assert_eq!((code, why.as_str()), (Some(1), "afflux: there is no database at /nowhere.db\n"));
@@ -343,7 +343,7 @@ fn a_wrong_key_and_a_server_that_is_away_are_told_on_one_line() {
     );
     assert_eq!(away.says(&["upload", path(&film)]).refused().0, Some(1));
     assert!(began.elapsed() < Duration::from_secs(10));
-    // The key stands in no help and no error.
+    // Neither help nor errors show the key.
     let help = away.command(&["assets", "--help"]).env("AFFLUX_KEY", "afx_secret").output().unwrap();
     assert!(!String::from_utf8(help.stdout).unwrap().contains("afx_secret"));
 }

@@ -1,5 +1,5 @@
-//! The rules of CMAF, HLS and DASH, checked by the project's own checkers on every fixture (and on the corpus, where
-//! there is one) as the real binary serves it. Each checker is shown to fail on what breaks its rules.
+//! The rules of CMAF, HLS and DASH: the project's own checkers check every fixture (and the corpus, if present) as the
+//! real binary serves it. Each checker is shown to fail on content that breaks its rules.
 
 #![allow(
     clippy::unwrap_used,
@@ -46,7 +46,7 @@ use std::path::Path;
 use std::process::Command;
 use support::Server;
 
-/// Everything that is wrong with an asset.
+/// All faults of an asset.
 fn faults(presentation: &Presentation) -> Vec<String> {
     let mut faults: Vec<String> = presentation.tracks.iter().flat_map(check_cmaf::check).collect();
     faults.extend(check_hls::check(presentation));
@@ -113,7 +113,7 @@ fn validate(folder: &Path) -> Result<(), String> {
     if done.status.success() { Ok(()) } else { Err(wrong.join("\n    ")) }
 }
 
-/// Asserts that what `spoil` does to a good site is found, and said in words that hold `words`.
+/// Asserts that a checker finds the damage done by `spoil`, and that its message contains `words`.
 fn finds(spoil: impl FnOnce(&mut Site), words: &str) {
     let mut site = sample::site();
     spoil(&mut site);

@@ -1,5 +1,5 @@
-//! Every file of the shared corpus plays, or is refused with a reason that names it; nothing takes the server down,
-//! takes long or takes much memory. Skipped, saying so, where the corpus is absent.
+//! Every file of the shared corpus plays, or is refused with a reason that names it. No file takes the server down,
+//! takes long or takes much memory. Skipped with a message if the corpus is absent.
 
 #![allow(
     clippy::unwrap_used,
@@ -38,18 +38,18 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use support::Server;
 
-/// How long any answer may take.
+/// Longest time for any response.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Memory at most, over all files, in KiB.
+/// Largest memory use over all files, in KiB.
 const MEMORY: u64 = 300 * 1_024;
 
-/// What an asset does.
+/// Observed behaviour of an asset.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Seen {
-    /// All that its manifests list is there; the kinds and numbers of its tracks.
+    /// All media that its manifests list are there; holds the kinds and numbers of its tracks.
     Plays(String),
-    /// Both manifests are 422; the detail.
+    /// Both manifests answer 422; holds the detail.
     Refused(String),
 }
 
@@ -64,7 +64,7 @@ fn every_file_plays_or_is_refused_by_name() {
     let files: Vec<PathBuf> = media::manifest(&corpus).iter().map(|entry| PathBuf::from(&entry.name)).collect();
     assert!(files.len() > 100, "the corpus has {} files", files.len());
     for file in &files {
-        let (seen, slowest) = look(&base, file);
+        let (seen, slowest) = request_all(&base, file);
         let path = file.to_string_lossy();
         if slowest > PATIENCE {
             wrong.push(format!("{path}: an answer took {slowest:?}"));
@@ -82,8 +82,8 @@ fn every_file_plays_or_is_refused_by_name() {
     assert!(wrong.is_empty(), "{} of {} files surprise\n{}", wrong.len(), files.len(), wrong.join("\n"));
 }
 
-/// Asks for all of an asset; also how long the slowest answer took.
-fn look(base: &str, file: &Path) -> (Result<Seen, String>, Duration) {
+/// Requests everything of an asset; also returns the duration of the slowest response.
+fn request_all(base: &str, file: &Path) -> (Result<Seen, String>, Duration) {
     let root = media::root(base, &media::name(file));
     let slowest = Cell::new(Duration::ZERO);
     let ask = |uri: &str| -> Result<Answer, String> {
@@ -129,7 +129,7 @@ fn plays(ask: &dyn Fn(&str) -> Result<Answer, String>) -> Result<Seen, String> {
     Ok(Seen::Plays(names.join(" ")))
 }
 
-/// Its MPEG-TS: whole packets in every segment, or a problem that says what MPEG-TS carries.
+/// Checks the asset's MPEG-TS: whole packets in every segment, or a problem that says what MPEG-TS can carry.
 fn transports(ask: &dyn Fn(&str) -> Result<Answer, String>) -> Result<(), String> {
     let entry = ask("ts.m3u8")?;
     if entry.status == 404 && entry.text().contains("MPEG-TS carries") {
@@ -161,7 +161,7 @@ fn transports(ask: &dyn Fn(&str) -> Result<Answer, String>) -> Result<(), String
     Ok(())
 }
 
-/// RFC 9457: a problem, which names the file and says why.
+/// Checks a refusal: a problem of RFC 9457 that names the file and the reason.
 fn refused(answers: &[&Answer], file: &Path) -> Result<Seen, String> {
     for answer in answers {
         if answer.status != 422 {
@@ -181,7 +181,8 @@ fn refused(answers: &[&Answer], file: &Path) -> Result<Seen, String> {
     Ok(Seen::Refused(detail.to_owned()))
 }
 
-/// What is unlike what is expected: files that are not in the table play with all their tracks.
+/// Difference from the expected behaviour; `None` if there is none. Files that are not in the table must play with all
+/// their tracks.
 fn differs(path: &str, seen: Result<Seen, String>) -> Option<String> {
     let expected = EXPECTED.iter().find(|(name, _)| *name == path).map_or(Outcome::Plays(""), |(_, outcome)| *outcome);
     match (expected, seen) {
@@ -192,7 +193,7 @@ fn differs(path: &str, seen: Result<Seen, String>) -> Option<String> {
     }
 }
 
-/// The server lives, and its memory never grew past the bound.
+/// Checks that the server runs, and that its memory never grew past the bound.
 fn health(server: &Server) -> Vec<String> {
     let mut faults = Vec::new();
     match fetch::get(&format!("http://{}/healthz", server.private)) {

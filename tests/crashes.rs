@@ -1,16 +1,16 @@
-//! A process that is killed between two steps of an upload: what it left is made by hand, and another process goes on.
-//! And what other hands do in the same store meanwhile: no upload, deletion or purge touches what it was not meant for.
+//! Kills a process between two steps of an upload: the test makes the leftovers by hand, and another process goes on.
+//! Also tests other users of the same store: no upload, deletion or purge touches files that it was not meant for.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "what panics here fails a test")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that panics has failed")]
 #![allow(clippy::as_conversions, clippy::cast_possible_truncation, reason = "a test's numbers are small")]
 
 use afflux::catalog::{Catalog, Settings as Looking};
-use afflux::ingest::{Ingest, Settings, Wanted, now, tus};
+use afflux::ingest::{Ingest, IngestStores, Settings, UploadRequest, now, tus};
 use afflux::library::{JobState, Library, NewJob, Upload, UploadState};
 use afflux::media::{AssetId, Descriptor, Details, Rendition, SCHEMA_VERSION};
 use afflux::metrics::Metrics;
 use afflux::plan;
-use afflux::store::{Patience, Store};
+use afflux::store::{RemoteTimeouts, Store};
 use bytes::Bytes;
 use futures_util::stream;
 use object_store::memory::InMemory;
@@ -21,7 +21,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
-/// A process: its own catalog over what all have in common.
+/// A process with its own catalog over the shared store and library.
 struct Process {
     ingest: Ingest,
     store: Store,
@@ -29,10 +29,10 @@ struct Process {
     stop: CancellationToken,
 }
 
-/// What outlives processes.
+/// Store and library, which outlive processes.
 struct World {
     root: TempDir,
-    /// Instead of a folder.
+    /// Bucket to use instead of a folder.
     bucket: Option<Arc<InMemory>>,
 }
 
@@ -45,13 +45,13 @@ impl World {
         self.process_with(workers, Duration::from_hours(24)).await
     }
 
-    /// A process that purges so long after a deletion.
+    /// A process with the grace period `grace`.
     async fn process_with(&self, workers: usize, grace: Duration) -> Process {
         let media = self.root.path().join("media");
         std::fs::create_dir_all(&media).unwrap();
         let store = self.bucket.as_ref().map_or_else(
             || Store::open_folder(&media).unwrap(),
-            |bucket| Store::over_parts(Arc::clone(bucket), Patience::default()),
+            |bucket| Store::over_parts(Arc::clone(bucket), RemoteTimeouts::default()),
         );
         let metrics = Arc::new(Metrics::new());
         let looking = Looking { settle: Duration::ZERO, ..Looking::new(plan::Settings { target_millis: 6_000 }) };
@@ -71,7 +71,7 @@ impl World {
             transcoder: None,
         };
         let stop = CancellationToken::new();
-        let ingest = Ingest::new((catalog, library.clone()), settings, metrics, stop.clone());
+        let ingest = Ingest::new(IngestStores { catalog, library: library.clone() }, settings, metrics, stop.clone());
         ingest.begin();
         Process { ingest, store, library, stop }
     }
@@ -106,7 +106,8 @@ fn job_of(subject: &str) -> NewJob {
 impl Process {
     async fn begun(&self) -> Upload {
         let length = Some(film().len() as u64);
-        let wanted = Wanted { asset: Some("night"), filename: Some("night.mp4"), length, ..Wanted::default() };
+        let wanted =
+            UploadRequest { asset: Some("night"), filename: Some("night.mp4"), length, ..UploadRequest::default() };
         self.ingest.create(wanted).await.unwrap()
     }
 
@@ -117,7 +118,7 @@ impl Process {
         self.ingest.append(&row.id, brought, body).await.unwrap()
     }
 
-    /// An upload of which every byte is durable, and the row says so.
+    /// An upload whose bytes are all durable and whose row reports that.
     async fn received(&self) -> Upload {
         let row = self.begun().await;
         let row = self.library.take_upload(&row.id, now()).await.unwrap().unwrap();
@@ -130,7 +131,7 @@ impl Process {
         self.ingest.upload(&row.id).await.unwrap()
     }
 
-    /// What holds whatever was broken: published once, whole, and nothing is left over.
+    /// Checks the outcome that must hold after any crash: published once, whole, with nothing left over.
     async fn holds(&self, row: &Upload) {
         let ended = self.ingest.settled(&row.id).await.unwrap();
         assert_eq!((ended.state, ended.reason), (UploadState::Published, None));
@@ -187,7 +188,7 @@ async fn after_the_file_was_put_in_its_place_before_it_was_described() {
         first.store.hide(&path(&row)).await.unwrap();
         let draft = first.store.draft(&row.id, &path(&row), row.length, &row.saved).await.unwrap();
         draft.finish().await.unwrap();
-        // Nobody sees it yet.
+        // Viewers do not see it yet.
         let id = AssetId::new("night").unwrap();
         assert!(matches!(first.ingest.catalog().open(&id).await, Err(afflux::catalog::Error::NotFound)));
         first.killed();
@@ -226,7 +227,7 @@ async fn in_the_middle_of_a_job_of_which_the_lease_runs_out() {
         let lease = Duration::from_millis(300);
         let taken = first.library.claim_job("killed", &["finish"], lease, now()).await.unwrap();
         assert_eq!(taken.unwrap().subject, row.id);
-        // It held the name, too.
+        // The killed process held the asset name, too.
         let held = format!("job of {}", row.id);
         assert!(first.library.lock_asset("night", &held, now() + 60_000, now()).await.unwrap());
         first.killed();
@@ -243,7 +244,7 @@ async fn no_row_tells_a_client_of_all_bytes_before_what_follows_is_certain() {
         let brought = tus::Bytes { offset: 0, count: Some(length), checksum: None, length: None };
         let body = Box::pin(stream::iter([Ok::<_, Infallible>(film())]));
         let bringing = tokio::spawn(async move { ingest.append(&id, brought, body).await });
-        // Killed at any of these moments, a client that asks how much is there would come again.
+        // If the process were killed at any of these moments, a client that asks for the offset would send the rest.
         loop {
             let seen = process.ingest.upload(&row.id).await.unwrap();
             if seen.state != UploadState::Receiving {
@@ -257,11 +258,11 @@ async fn no_row_tells_a_client_of_all_bytes_before_what_follows_is_certain() {
     }
 }
 
-/// Waits until nothing is stored of `row`.
+/// Waits until no bytes of `row` are stored.
 async fn purged(process: &Process, row: &Upload) {
     let patience = tokio::time::Instant::now() + Duration::from_secs(20);
     while process.store.seek(&path(row)).await.unwrap().is_some() {
-        assert!(tokio::time::Instant::now() < patience, "it is still there");
+        assert!(tokio::time::Instant::now() < patience, "the upload is still stored after 20 s");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
@@ -275,7 +276,7 @@ async fn in_the_middle_of_a_deletion_and_what_is_deleted_twice_is_purged() {
         let id = AssetId::new("night").unwrap();
         first.ingest.delete(&id).await.unwrap();
         first.ingest.restore(&id).await.unwrap();
-        // Its row says that it is deleted, and nothing was done yet.
+        // Its row is marked deleted, but no further step was done.
         let told = first.ingest.delete(&id).await.unwrap();
         let published = Rendition { file: row.file.clone(), name: None, size: row.length, tracks: Vec::new() };
         let again = Descriptor {
@@ -303,7 +304,7 @@ async fn what_somebody_puts_into_the_store_is_listed() {
         let taking = world.process(1).await;
         let patience = tokio::time::Instant::now() + Duration::from_secs(20);
         while taking.library.asset("mine").await.unwrap().is_none() {
-            assert!(tokio::time::Instant::now() < patience, "nobody tells of it");
+            assert!(tokio::time::Instant::now() < patience, "the asset is not listed");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         assert_eq!(taking.library.asset("mine").await.unwrap().unwrap().bytes, film().len() as u64);
@@ -346,7 +347,7 @@ impl Process {
         self.wait(&row.id, async || self.ingest.upload(&row.id).await.unwrap().state == state).await;
     }
 
-    /// Waits until a discard was done.
+    /// Waits until a discard job is done.
     async fn discarded(&self) {
         let jobs = async || self.library.jobs(Some(JobState::Done), Some("discard"), None, 9).await.unwrap();
         self.wait("the discard", async || !jobs().await.is_empty()).await;
@@ -374,7 +375,7 @@ fn conflict<T>(result: Result<T, afflux::ingest::Error>) -> String {
     match result {
         Err(afflux::ingest::Error::Conflict(why)) => why,
         Err(other) => panic!("{other}"),
-        Ok(_) => panic!("it was done"),
+        Ok(_) => panic!("it succeeded, expected a conflict"),
     }
 }
 
@@ -420,7 +421,7 @@ async fn a_deletion_whose_film_was_replaced_cannot_be_undone_and_the_new_film_pl
         let why = conflict(process.ingest.restore(&id).await);
         assert!(why.contains("cannot be had back"), "{why}");
         assert!(process.plays("night").await);
-        // Deleting the new one deletes the new one.
+        // A deletion of the new film deletes the new film.
         process.ingest.delete(&id).await.unwrap();
         assert!(!process.plays("night").await);
         process.ingest.restore(&id).await.unwrap();
@@ -478,7 +479,7 @@ async fn jobs_that_name_a_file_and_no_version_remove_nothing() {
         second.done("discard").await;
         assert_eq!(second.stored("night.mp4").await, Some(film()));
         assert_eq!(second.stored("film/old-01234567.mp4").await, Some(film()));
-        // It is hidden still, and can be had back.
+        // It is still hidden, and can be restored.
         assert!(!second.plays("night").await);
         second.ingest.restore(&id).await.unwrap();
         assert!(second.plays("night").await);
@@ -507,15 +508,20 @@ async fn an_upload_called_like_a_folder_of_films_takes_none_of_them_away() {
             process.store.put(film_of, film()).await.unwrap();
         }
         process.store.put("films/two.mov", other_film()).await.unwrap();
-        let named = Wanted { asset: Some("films"), filename: Some("x.mp4"), length: Some(9), ..Wanted::default() };
+        let named = UploadRequest {
+            asset: Some("films"),
+            filename: Some("x.mp4"),
+            length: Some(9),
+            ..UploadRequest::default()
+        };
         let why = conflict(process.ingest.create(named).await);
         assert!(why.contains("films/one.mp4"), "{why}");
-        let free = Wanted { filename: Some("films.mp4"), length: Some(9), ..Wanted::default() };
+        let free = UploadRequest { filename: Some("films.mp4"), length: Some(9), ..UploadRequest::default() };
         let row = process.ingest.create(free).await.unwrap();
         assert!(row.asset.starts_with("films-"), "{}", row.asset);
-        // An upload below a folder, and one below a film's name, is another asset.
+        // An upload below a folder, or below a film's name, makes another asset.
         for fine in ["films/three", "films/one/four"] {
-            process.ingest.create(Wanted { asset: Some(fine), ..named }).await.unwrap();
+            process.ingest.create(UploadRequest { asset: Some(fine), ..named }).await.unwrap();
         }
         assert!(process.plays("films/one").await && process.plays("films/two").await);
         assert!(process.stored("films/asset.json").await.is_none());
@@ -544,7 +550,7 @@ async fn no_state_of_an_upload_is_for_ever() {
             assert!(first.ingest.upload(&row.id).await.is_err(), "{}", row.id);
             assert_eq!(first.store.sweep_drafts(std::time::SystemTime::now(), |_| async { false }).await.unwrap(), 0);
         };
-        // Received, and its job is cancelled before anybody did it.
+        // Received, and its job is cancelled before it runs.
         let row = first.received().await;
         assert!(first.ingest.cancel_job(&job(&row).id).await.unwrap());
         gone(&row).await;
@@ -552,7 +558,7 @@ async fn no_state_of_an_upload_is_for_ever() {
         let row = first.received().await;
         first.ingest.terminate(&row.id).await.unwrap();
         gone(&row).await;
-        // Received, and its job is being done: it is asked to stop, and what stops it settles the upload.
+        // Received, and its job is running: giving it up conflicts at first, and works once the worker has released it.
         let row = first.received().await;
         let lease = Duration::from_mins(1);
         let taken = first.library.claim_job("w", &["finish"], lease, now()).await.unwrap().unwrap();
@@ -560,17 +566,17 @@ async fn no_state_of_an_upload_is_for_ever() {
         assert!(first.library.release_job(&taken.id, taken.attempt, "w", now()).await.unwrap());
         first.ingest.terminate(&row.id).await.unwrap();
         gone(&row).await;
-        // Received, and its job is forgotten.
+        // Received, and its job has been forgotten.
         let forgotten = first.received().await;
         assert!(first.library.cancel_job(&job(&forgotten).id, now()).await.unwrap());
         assert_eq!(first.library.forget_jobs(now() + 60_000).await.unwrap(), 4);
-        // Received, and workers died of its job until no attempt was left.
+        // Received, and all workers on its job died until no attempt was left.
         let dead = first.received().await;
         let claim = async || first.library.claim_job("w", &["finish"], Duration::ZERO, now()).await.unwrap();
         while let Some(died) = claim().await {
             assert_eq!(died.subject, dead.id);
         }
-        // What it had put in its place goes, what was described stays.
+        // The file that the job put in place is removed; a file that `asset.json` names stays.
         first.store.put(&path(&dead), film()).await.unwrap();
         first.killed();
         let second = world.process(1).await;
@@ -579,7 +585,7 @@ async fn no_state_of_an_upload_is_for_ever() {
         let reason = second.ingest.upload(&dead.id).await.unwrap().reason.unwrap();
         assert_eq!(reason, "its worker died at attempt 9 of 9");
         assert!(second.stored(&path(&dead)).await.is_none() && second.stored(&path(&forgotten)).await.is_some());
-        // Published, refused: told of until they are deleted.
+        // Published or refused: reported until they are deleted.
         for row in [&forgotten, &dead] {
             second.ingest.terminate(&row.id).await.unwrap();
             assert!(second.ingest.upload(&row.id).await.is_err());

@@ -1,7 +1,7 @@
-//! What GStreamer finds in what was uploaded, by the program that links it.
+//! Discovery: the report of the GStreamer program on uploaded files.
 
 #![cfg(feature = "transcode")]
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "what panics here fails a test")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that panics has failed")]
 
 #[path = "support/desk.rs"]
 mod desk;
@@ -16,13 +16,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Puts `file` as a film called night.
+/// PUTs `file` as the asset `night`.
 fn put(desk: &Desk, file: &Path) -> desk::Told {
     let data = format!("@{}", file.display());
     desk.curl(&["-X", "PUT", "--data-binary", &data], "/api/assets/night/files/night.mp4")
 }
 
-/// What `look` finds, once it finds something.
+/// Polls `look` until it returns a value.
 fn sooner_or_later<T>(mut look: impl FnMut() -> Option<T>) -> T {
     for _ in 0..300 {
         if let Some(found) = look() {
@@ -30,10 +30,10 @@ fn sooner_or_later<T>(mut look: impl FnMut() -> Option<T>) -> T {
         }
         std::thread::sleep(Duration::from_millis(100));
     }
-    panic!("nothing came of it");
+    panic!("no result within 30 s");
 }
 
-/// The report of the only upload, once GStreamer has added to it.
+/// The report of the only upload, once it includes GStreamer's.
 fn report(desk: &Desk) -> Value {
     sooner_or_later(|| {
         let uploads = desk.get("/api/uploads").json;
@@ -42,7 +42,7 @@ fn report(desk: &Desk) -> Value {
     })
 }
 
-/// The job that looks at the upload, once it is over.
+/// The discovery job of the upload, once it is over.
 fn ended(desk: &Desk) -> Value {
     sooner_or_later(|| {
         let job = desk.get("/api/jobs?kind=discover").json["items"][0].clone();
@@ -50,7 +50,7 @@ fn ended(desk: &Desk) -> Value {
     })
 }
 
-/// `film` in another container, or of other codecs, as ffmpeg makes it.
+/// `film` converted by ffmpeg to another container or other codecs.
 fn made(folder: &Path, args: &[&str]) -> PathBuf {
     let path = folder.join("made.mp4");
     let mut command = Command::new("ffmpeg");
@@ -59,7 +59,7 @@ fn made(folder: &Path, args: &[&str]) -> PathBuf {
     path
 }
 
-/// A program that is asked instead of ours.
+/// Settings with a shell script in place of our program.
 fn script(folder: &Path, text: &str) -> String {
     let path = folder.join("program");
     std::fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
@@ -67,7 +67,7 @@ fn script(folder: &Path, text: &str) -> String {
     format!("[jobs]\ntranscoder = \"{}\"\n", path.display())
 }
 
-/// That both say the same of a film.
+/// Asserts that both parts of the report agree on the film.
 fn agree(report: &Value) {
     let found = &report["gstreamer"];
     assert_eq!(found["container"], json!("Quicktime"), "{report}");
@@ -114,10 +114,10 @@ fn what_is_refused_is_called_by_what_it_is() {
         let detail = refused.json["detail"].as_str().unwrap();
         assert!(expected.iter().all(|word| detail.contains(word)), "{detail}");
         assert!(desk.staged().is_empty());
-        // The claim to its name goes when the answer is there already.
+        // The folder that claims the asset name is removed only after the response.
         let begun = Instant::now();
         while desk.media().join("night").exists() {
-            assert!(begun.elapsed() < Duration::from_secs(10), "the folder of what was refused stays");
+            assert!(begun.elapsed() < Duration::from_secs(10), "the folder of the refused upload still exists");
             std::thread::sleep(Duration::from_millis(10));
         }
     }
@@ -164,7 +164,7 @@ fn what_a_file_names_is_not_fetched() {
         std::fs::write(&playlist, text).unwrap();
         let refused = put(&desk, &playlist);
         assert_eq!(refused.status, 422, "{}", refused.text);
-        assert!(host.accept().is_err(), "somebody came");
+        assert!(host.accept().is_err(), "the server fetched a URL named in the file");
     }
 }
 

@@ -1,8 +1,8 @@
-//! Drafts where they live: on disks that fill up and under writers that are killed, in S3 as s3s-fs and moto play it.
+//! Drafts on real storage: disks that fill up, writers that are killed, S3 played by s3s-fs and moto.
 //!
-//! What reads its credentials from the environment runs in a process of its own: this program again, one test of it.
+//! A test that needs credentials in the environment runs in a process of its own: this program again, with one test.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "what panics here fails a test")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that panics has failed")]
 
 #[path = "support/bucket.rs"]
 mod bucket;
@@ -10,7 +10,7 @@ mod bucket;
 mod emulator;
 
 use afflux::config;
-use afflux::store::{Draft, Error, Left, Store, Walk};
+use afflux::store::{Draft, Error, Leftover, Store, Walk};
 use bucket::Bucket;
 use bytes::Bytes;
 use emulator::{Emulator, fill_s3};
@@ -33,7 +33,7 @@ fn u64_of(len: usize) -> u64 {
     u64::try_from(len).unwrap()
 }
 
-/// Writes `bytes` from where the draft is, and makes them durable: the state of the row then.
+/// Writes `film` from the draft's end up to `end`, and makes it durable; returns the state to store in the row.
 async fn written(draft: &mut Draft, film: &[u8], end: usize) -> Result<String, Error> {
     while draft.taken() < u64_of(end) {
         let from = usize::try_from(draft.taken()).unwrap();
@@ -47,7 +47,7 @@ async fn written(draft: &mut Draft, film: &[u8], end: usize) -> Result<String, E
     Ok(saved)
 }
 
-/// What is staged in a folder.
+/// Number of staged files in a folder.
 fn staged(root: &Path) -> usize {
     fs::read_dir(root.join(".staging")).map_or(0, Iterator::count)
 }
@@ -58,7 +58,7 @@ async fn one_writer_waits_for_the_other_but_not_for_ever() {
     let (store, film) = (Store::open_folder(root.path()).unwrap(), film(3 * MIB));
     let mut first = store.draft(ID, PATH, None, "").await.unwrap();
     let saved = written(&mut first, &film, MIB).await.unwrap();
-    // What it goes on to write is not in the row.
+    // The bytes that it writes from here on are not in the row.
     first.write(Bytes::copy_from_slice(&film[..=MIB])).await.unwrap();
     let begun = Instant::now();
     let busy = store.draft(ID, PATH, None, &saved).await.unwrap_err();
@@ -113,7 +113,7 @@ async fn small_objects_are_put_and_removed_whole() {
     assert!(matches!(store.get("a/film.mp4", 3).await, Err(Error::TooLarge { size: 4, limit: 3, .. })));
     assert!(matches!(store.get("a", 3).await, Err(Error::NotAFile { .. })));
     assert!(matches!(store.remove("a/b").await, Err(Error::NotAFile { .. })));
-    // Nothing that is staged is listed.
+    // Lists do not contain staged files.
     assert_eq!(store.list("", 64).await.unwrap().folders, ["a"]);
     let walk = store.walk(Walk::default(), Duration::ZERO, Arc::new(|| true)).await.unwrap();
     assert_eq!(walk.folders().filter(|(_, walked)| walked.described || !walked.media.is_empty()).count(), 2);
@@ -138,7 +138,7 @@ async fn puts_of_many_at_once_end_with_one_of_them() {
             tokio::spawn(async move {
                 for _ in 0..8 {
                     store.put("a/b/asset.json", Bytes::from(vec![number; 50_000])).await.unwrap();
-                    // What is removed at the same moment takes the folder with it.
+                    // Removing an object also removes its empty folder.
                     store.remove("a/b/other").await.unwrap();
                     store.put("a/b/c/other", Bytes::from(vec![number; 5])).await.unwrap();
                     store.remove("a/b/c/other").await.unwrap();
@@ -166,9 +166,9 @@ fn a_writer_that_is_killed() {
         let mut draft = store.draft(ID, PATH, Some(u64_of(film.len())), &saved).await.unwrap();
         while draft.taken() < u64_of(film.len()) {
             let end = film.len().min(usize::try_from(draft.taken()).unwrap() + 700_001);
-            // A row is kept when its line is out.
+            // Once the line is printed, the parent has stored the row.
             println!("saved {}", written(&mut draft, &film, end).await.unwrap());
-            // It goes no further than the one that kills it lets it, however fast it is.
+            // Wait for the parent after each step, so that a fast writer cannot run ahead of the kill.
             std::io::stdin().read_line(&mut String::new()).unwrap();
         }
         draft.finish().await.unwrap();
@@ -206,7 +206,7 @@ async fn a_writer_that_is_killed_again_and_again_gets_there() {
                 break;
             }
         }
-        // What it said before it died was kept.
+        // The parent also stores states printed before the kill.
         for line in lines.filter(|line| line.contains("saved ")) {
             line.split_once("saved ").unwrap().1.clone_into(&mut saved);
         }
@@ -221,11 +221,11 @@ async fn a_writer_that_is_killed_again_and_again_gets_there() {
     store.draft(ID, PATH, Some(u64_of(film.len())), &saved).await.unwrap().finish().await.unwrap();
 }
 
-/// A disk of so many bytes; gone when dropped.
+/// A disk of limited size; unmounted when dropped.
 struct SmallDisk(tempfile::TempDir);
 
 impl SmallDisk {
-    /// `None` where none may be made.
+    /// `None` if mounting is not allowed.
     fn new(size: &str) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let options = format!("size={size}");
@@ -240,7 +240,7 @@ impl SmallDisk {
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        // What is open keeps it until it is closed.
+        // A lazy unmount: open files keep the disk until they are closed.
         let _ = Command::new("umount").arg("-l").arg(self.0.path()).status();
     }
 }
@@ -259,7 +259,7 @@ async fn a_full_disk_is_told_and_loses_nothing_that_was_durable() {
     assert_eq!(draft.durable(), u64_of(3 * MIB));
     let full = store.put("a/asset.json", Bytes::from(vec![1; 2 * MIB])).await.unwrap_err();
     assert!(matches!(full, Error::Full { .. }) && staged(root) == 1, "{full}");
-    // The same draft goes on when there is room, and so does one that was opened anew.
+    // The same draft can continue when there is room, and so can one that is opened anew.
     fs::remove_file(&ballast).unwrap();
     written(&mut draft, &film, 4 * MIB).await.unwrap();
     drop(draft);
@@ -310,14 +310,15 @@ fn what_is_only_read_says_so() {
     });
 }
 
-fn settings(text: &str) -> config::Store {
+fn settings(text: &str) -> config::StoreConfig {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("config.toml");
     fs::write(&file, text).unwrap();
     config::Config::load(Some(&file), config::Overrides::default()).unwrap().store
 }
 
-/// The store that the environment of this process names; without one, `test` is run again with this environment.
+/// The store that this process's environment names. Without one, runs `test` again in a child process with
+/// `environment`, and returns `None`.
 fn far(test: &str, endpoint: &str, environment: &[(&str, String)]) -> Option<Store> {
     if std::env::var("DRAFT_FAR").is_ok() {
         let endpoint = std::env::var("DRAFT_FAR").unwrap();
@@ -331,7 +332,7 @@ fn far(test: &str, endpoint: &str, environment: &[(&str, String)]) -> Option<Sto
     None
 }
 
-/// Everything that is done with a draft, in an S3 bucket; each step by another writer.
+/// The life of a draft in an S3 bucket, each step by another writer.
 async fn lived(store: &Store) {
     let film = film(19 * MIB + 5);
     let length = Some(u64_of(film.len()));
@@ -339,7 +340,7 @@ async fn lived(store: &Store) {
     for end in [3 * MIB, 9 * MIB, 9 * MIB + 1, 19 * MIB, film.len()] {
         let mut draft = store.draft(ID, PATH, length, &saved).await.unwrap();
         saved = written(&mut draft, &film, end).await.unwrap();
-        // Nobody hears of these.
+        // These bytes are never acknowledged.
         draft.write(Bytes::from(vec![1; 100])).await.unwrap();
     }
     assert!(store.seek(PATH).await.unwrap().is_none());
@@ -347,13 +348,13 @@ async fn lived(store: &Store) {
         store.draft(ID, PATH, length, &saved).await.unwrap().finish().await.unwrap();
     }
     assert!(store.get(PATH, u64_of(film.len())).await.unwrap().unwrap() == film);
-    // One that is smaller than a part.
+    // A draft that is smaller than a part.
     let mut small = store.draft("02small", "small.mp4", None, "").await.unwrap();
     let saved = written(&mut small, &film, 5_000).await.unwrap();
     small.finish().await.unwrap();
     store.draft("02small", "small.mp4", None, &saved).await.unwrap().finish().await.unwrap();
     assert!(store.get("small.mp4", 5_000).await.unwrap().unwrap() == film[..5_000]);
-    // One that is given up.
+    // A draft that is given up.
     let mut lost = store.draft("03lost", "lost.mp4", None, "").await.unwrap();
     let saved = written(&mut lost, &film, 10 * MIB).await.unwrap();
     drop(lost);
@@ -395,7 +396,7 @@ fn walk(root: &Path) -> Vec<String> {
     files
 }
 
-/// The uploads that moto has.
+/// Number of multipart uploads in moto.
 fn uploads(endpoint: &str) -> usize {
     let mut curl = Command::new("curl");
     let listed = curl.args(["-s", "--fail", &format!("{endpoint}/films?uploads")]).output().unwrap();
@@ -419,8 +420,8 @@ fn in_moto_no_upload_is_forgotten() {
         lived(&store).await;
         assert_eq!(uploads(&endpoint), 0);
         let film = film(10 * MIB);
-        // Their makers crashed before anyone heard of them: one is found by its path when the draft is given up, one
-        // when it is finished, one by a sweep.
+        // Their writers crashed before any row was stored: giving up the draft finds one by its path, finishing finds
+        // one, a sweep finds one.
         for path in ["given-up.mp4", "finished.mp4", "swept & gone.mp4"] {
             let mut draft = store.draft(ID, path, None, "").await.unwrap();
             written(&mut draft, &film, film.len()).await.unwrap();
@@ -432,21 +433,21 @@ fn in_moto_no_upload_is_forgotten() {
         written(&mut draft, &film, film.len()).await.unwrap();
         draft.finish().await.unwrap();
         assert_eq!(uploads(&endpoint), 1);
-        // That of another, beside ours: its key begins with what ours begin with.
+        // An upload of another user, whose key begins like ours.
         let mut curl = Command::new("curl");
         let begun = curl.args(["-s", "--fail", "-X", "POST", &format!("{endpoint}/films/housemate.mp4?uploads")]);
         assert!(begun.stdout(Stdio::null()).status().unwrap().success());
         let now = SystemTime::now();
         assert_eq!(store.sweep_drafts(SystemTime::UNIX_EPOCH, async |_| false).await.unwrap(), 0);
-        let known = async |left: Left| {
-            assert_eq!(left, Left::Parts("swept & gone.mp4".into()));
+        let known = async |left: Leftover| {
+            assert_eq!(left, Leftover::Parts("swept & gone.mp4".into()));
             true
         };
         assert_eq!(store.sweep_drafts(now, known).await.unwrap(), 0);
         assert_eq!(store.sweep_drafts(now, async |_| false).await.unwrap(), 1);
         assert_eq!(uploads(&endpoint), 1);
 
-        // Who has no credentials puts by a URL.
+        // A client without credentials PUTs by a signed URL.
         let url = store.signed_put("direct.mp4", Duration::from_mins(1)).await.unwrap().unwrap();
         assert!(url.starts_with(&format!("{endpoint}/films/house/direct.mp4?X-Amz-")), "{url}");
         let kind = ["-H", "Content-Type: video/mp4"];

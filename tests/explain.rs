@@ -1,4 +1,4 @@
-//! `afflux explain`: what it says of a segment is what a running server answers, byte for byte.
+//! `afflux explain`: its explanation of a segment matches the response of a running server, byte for byte.
 
 #![allow(
     clippy::as_conversions,
@@ -6,7 +6,7 @@
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
-    reason = "a test's numbers are small, and what panics here fails a test"
+    reason = "a test's numbers are small, and a test that panics has failed"
 )]
 
 mod support;
@@ -26,7 +26,7 @@ fn explained(url: &str) -> Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-/// All URLs of an asset's media, as its manifests name them.
+/// All media URLs of an asset, from its manifests.
 fn media_urls(server: &Server, asset: &str, entry: &str) -> Vec<String> {
     let base = format!("/vod/{asset}");
     let multivariant = server.get(&format!("{base}/{entry}"), "");
@@ -82,7 +82,7 @@ fn what_is_told_of_mpeg_ts_is_what_is_answered() {
             assert_eq!((told["size"].as_u64(), answer.status), (Some(answer.body.len() as u64), 200), "{url}");
             let etag = format!("\"{}\"", told["etag"].as_str().unwrap());
             assert_eq!(answer.header("etag"), Some(etag.as_str()), "{url}");
-            // The first packet with payload of each stream has the counter that is told.
+            // The first packet with payload of each stream has the continuity counter that `explain` prints.
             let counters = [0x100_u16, 0x101].map(|pid| {
                 let is_it = |packet: &&[u8]| {
                     u16::from(packet[1] & 0x1f) << 8 | u16::from(packet[2]) == pid && packet[3] & 0x10 != 0
@@ -109,7 +109,7 @@ fn filler_and_times_are_told() {
     let server = Server::start(&fixtures(), &[]);
     let audio =
         media_urls(&server, "late-audio", "index.m3u8").into_iter().find(|url| url.contains("/a2/1.m4s")).unwrap();
-    // A URL as a log has it: with a host and a query.
+    // A URL as in a log: with a host and a query.
     let told = explained(&format!("http://cdn.example{audio}?CMCD=bl%3D1"));
     let (track, segment) = (&told["track"], &told["segment"]);
     assert_eq!((&track["filler_frames"], &segment["filler_frames"]), (&70.into(), &70.into()));

@@ -1,5 +1,5 @@
-//! What is known of every fixture, and how it is planned, survives being frozen; frozen bytes that were forged, with right
-//! checksums, are refused or what can be listed and muxed from bytes of the object.
+//! Freezing and thawing gives back every fixture's index and plan. Forged frozen bytes with right checksums are either
+//! rejected or can be listed and muxed from bytes of the object.
 
 #![allow(
     clippy::as_conversions,
@@ -7,7 +7,7 @@
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
-    reason = "a test's numbers are small, and what panics here fails a test"
+    reason = "a test's numbers are small, and a test that panics has failed"
 )]
 
 #[path = "support/stored.rs"]
@@ -17,18 +17,18 @@ mod stored;
 use afflux::manifest::Manifests;
 use afflux::media::{AssetId, Movie};
 use afflux::mux::{self, Piece};
-use afflux::plan::{Plan, Settings, Source};
+use afflux::plan::{Plan, Settings, SourceFile};
 use bytes::Bytes;
 use crc_fast::CrcAlgorithm;
 use std::ops::Range;
 use std::sync::Arc;
 use stored::{Cost, fixture_assets, understand};
 
-/// Flips per fixture.
+/// Random changes per fixture.
 const FLIPS: u32 = 2_000;
-/// Bytes of a checksum.
+/// Size of a checksum, in bytes.
 const CHECKSUM: usize = 8;
-/// Bytes of magic and revision at the beginning.
+/// Size of magic and revision at the beginning, in bytes.
 const HEAD: usize = 12;
 const SIX: Settings = Settings { target_millis: 6_000 };
 
@@ -45,7 +45,7 @@ fn checksum(bytes: &[u8]) -> [u8; CHECKSUM] {
     crc_fast::checksum(CrcAlgorithm::Crc64Nvme, bytes).to_le_bytes()
 }
 
-/// Where checksums stand in a frozen movie, and of which bytes they are: of its sections, then of its head.
+/// Places of the checksums in a frozen movie with the ranges they cover: its sections, then its head.
 fn seals(frozen: &Bytes) -> Vec<(usize, Range<usize>)> {
     let head = Movie::frozen_head(frozen).unwrap() as usize;
     let sections = Movie::thaw_head(&frozen.slice(..head)).unwrap().movie.all_missing();
@@ -65,8 +65,8 @@ fn sealed(mut forged: Vec<u8>, seals: &[(usize, Range<usize>)]) -> Bytes {
     forged.into()
 }
 
-fn source(movie: &Arc<Movie>) -> [Source; 1] {
-    [Source { file: "film.mp4".into(), name: None, movie: Arc::clone(movie), said: Vec::new() }]
+fn source(movie: &Arc<Movie>) -> [SourceFile; 1] {
+    [SourceFile { file: "film.mp4".into(), name: None, movie: Arc::clone(movie), said: Vec::new() }]
 }
 
 /// Lists the bytes of all segments.
@@ -94,7 +94,7 @@ fn random() -> impl FnMut() -> usize {
     }
 }
 
-/// `frozen`, changed at up to three places behind magic and revision.
+/// `frozen` with changes at up to three places after magic and revision.
 fn forged(frozen: &[u8], next: &mut impl FnMut() -> usize) -> Vec<u8> {
     let mut forged = frozen.to_vec();
     for _ in 0..=next() % 3 {
@@ -132,8 +132,8 @@ fn forged_bytes_of_a_fixture_are_refused_or_can_be_served() {
     }
 }
 
-/// A plan of each fixture that can be planned, and the bytes it is frozen as.
-fn plans() -> Vec<(String, [Source; 1], Plan, Vec<u8>)> {
+/// A plan of each fixture that can be planned, with its frozen bytes.
+fn plans() -> Vec<(String, [SourceFile; 1], Plan, Vec<u8>)> {
     let planned = |(path, movie)| {
         let source = source(&Arc::new(movie));
         let plan = Plan::new(&source, 0, SIX).ok()?;
@@ -197,7 +197,7 @@ fn a_forged_plan_is_refused_or_found_untrue_or_can_be_served() {
             for (track, planned) in thawed.tracks().iter().zip(plan.tracks()) {
                 let is_true = |segment| track.is_true(segment);
                 let all = track.segments.iter().all(is_true);
-                // The same cuts are the same version: it is the same plan, or found not to be.
+                // Equal cuts have equal versions: the thawed plan is the same, or verification rejects it.
                 assert!(!all || track.version != planned.version || track.segments == planned.segments, "{path}");
                 lies |= !all;
             }

@@ -1,11 +1,12 @@
-//! What an answer costs, counted: system calls, wake-ups, memory asked for. Not timed: the same on every machine.
+//! Cost of a response, counted: system calls, wake-ups, allocations. Counts, unlike times, are the same on every
+//! machine.
 
 #![allow(
     clippy::as_conversions,
     clippy::cast_possible_truncation,
     clippy::indexing_slicing,
     clippy::unwrap_used,
-    reason = "what panics here fails a test, and its numbers are small"
+    reason = "a test that panics has failed, and its numbers are small"
 )]
 
 #[path = "support/film.rs"]
@@ -18,19 +19,19 @@ use film::{FRAMES, Film, Names};
 use strace::{Calls, Watch};
 use support::Server;
 
-/// Requests of one count, one after the other on one connection.
+/// Requests per count, one after the other on one connection.
 const REQUESTS: usize = 40;
 
-/// A film of segments of about `bytes`, served, and its names. The settings are the default ones.
+/// A server over a film with segments of about `bytes`, and the names of the segments. Uses default settings.
 fn served(segments: u32, bytes: u32) -> (Server, Names, tempfile::TempDir) {
     let house = Film::new(segments, bytes / FRAMES).house();
-    // Nothing of the look at the folder that is due each two seconds falls into the count.
+    // The refresh of the folder, due every two seconds, must not fall into the count.
     let server = Server::start_with(house.path(), "[store]\nsettle = \"0s\"\nrefresh = \"1h\"\n");
     let names = Names::of(&server, "film", "index.m3u8");
     (server, names, house)
 }
 
-/// What the answers to `paths` take, on a connection that is open and has been used.
+/// System calls for the responses to `paths`, on an open connection that has been used before.
 fn counted(server: &Server, warm: &str, paths: &[String]) -> Calls {
     let mut client = server.connect();
     let mut ask = |path: &str| {
@@ -55,9 +56,10 @@ fn a_cold_segment_of_200_kb_is_one_read_and_two_writes() {
     let calls = counted(&server, &names.segments[0], &names.segments[1..=REQUESTS]);
     assert_eq!(calls.reads(), REQUESTS, "{:?}", calls.table());
     assert!(calls.writes() <= 2 * REQUESTS, "{:?}", calls.table());
-    // One look after each read tells that the file is what it was.
+    // One `statx` after each read checks that the file did not change.
     assert_eq!(calls.count(&["statx"]), REQUESTS, "{:?}", calls.table());
-    // The request wakes the connection's task; the maker's may run on another thread, and its reader wait for it there.
+    // The request wakes the connection's task; the builder's task may run on another thread, and there its reader waits
+    // for it.
     assert!(calls.wakes() <= 4 * REQUESTS, "{:?}", calls.table());
 }
 
@@ -68,7 +70,8 @@ fn a_hot_segment_of_2_mb_is_no_read_and_few_writes() {
     let calls = counted(&server, &names.segments[1], &hot);
     assert_eq!(calls.reads(), 0, "{:?}", calls.table());
     assert!(calls.writes() <= 8 * REQUESTS, "{:?}", calls.table());
-    // Woken by the request, and by room in the socket as often as the client falls behind: a write each at most.
+    // Wake-ups come from the request, and from room in the socket whenever the client falls behind: at most one write
+    // each.
     assert!(calls.wakes() <= 2 * calls.writes(), "{:?}", calls.table());
 }
 
@@ -80,7 +83,7 @@ fn a_cached_playlist_is_one_receive_and_one_write() {
     assert_eq!(calls.writes(), REQUESTS, "{:?}", calls.table());
     assert_eq!(calls.count(&["recvfrom", "recvmsg", "read"]), REQUESTS, "{:?}", calls.table());
     assert_eq!(calls.reads(), 0, "{:?}", calls.table());
-    // Woken by the request alone; a few more for timers, and for threads that look for work before they sleep.
+    // The request is the only wake-up; a few more are for timers, and for threads that look for work before they sleep.
     assert!(calls.wakes() <= REQUESTS * 5 / 4 + 10, "{:?}", calls.table());
     assert!(calls.all() <= 4 * REQUESTS, "{:?}", calls.table());
 }
@@ -103,7 +106,7 @@ fn a_look_at_one_of_50000_titles_is_as_many_calls_as_among_100() {
         for title in 0..titles {
             std::fs::hard_link(house.path().join("film.mp4"), house.path().join(format!("{title}.mp4"))).unwrap();
         }
-        // Each request is a look.
+        // Each request checks the folder.
         let server = Server::start_with(house.path(), "[store]\nsettle = \"0s\"\nrefresh = \"0s\"\n");
         let paths: Vec<String> = (0..REQUESTS).map(|title| format!("/vod/{title}/index.m3u8")).collect();
         counted(&server, "/vod/film/index.m3u8", &paths)
@@ -123,7 +126,7 @@ fn a_search_among_50000_titles_is_one_request_and_reads_no_folder_that_did_not_c
     for title in 0..50_000 {
         std::fs::hard_link(house.path().join("film.mp4"), house.path().join(format!("{title}.mp4"))).unwrap();
     }
-    // A folder that was written to a moment ago is read again.
+    // The server would read a folder again that was written to a moment ago.
     std::thread::sleep(std::time::Duration::from_secs(3));
     let server = Server::start_with(house.path(), "[store]\nrefresh = \"0s\"\n");
     let found = server.get("/~gallery/assets.json?q=4999&limit=200", "").json();

@@ -1,7 +1,7 @@
-//! Manifests and muxed bytes of every fixture against `fixtures/golden`, as text that a review can read.
+//! Compares manifests and muxed bytes of every fixture with `fixtures/golden`, as text that a review can read.
 //!
-//! `UPDATE_GOLDEN=1 cargo test --test golden` rewrites them; where muxed bytes changed and `PACKAGER_REVISION` did not,
-//! it refuses, because players and CDNs keep what a URL with a version answered.
+//! `UPDATE_GOLDEN=1 cargo test --test golden` rewrites the goldens. It refuses if muxed bytes changed and
+//! `PACKAGER_REVISION` did not, because players and CDNs cache responses of versioned URLs.
 
 #![allow(
     clippy::as_conversions,
@@ -13,7 +13,7 @@
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
-    reason = "a test's numbers are small, and what panics here fails a test"
+    reason = "a test's numbers are small, and a test that panics has failed"
 )]
 
 #[path = "support/stored.rs"]
@@ -59,8 +59,8 @@ fn manifests_and_muxed_bytes_are_as_they_were() {
     assert!(wrong.is_empty(), "differ from their goldens (UPDATE_GOLDEN=1 rewrites them):\n{}", wrong.join("\n"));
 }
 
-/// The MPEG-TS entry of a plan, and its programs as text: what they are from, their segments by length and hash, the
-/// first packets of the first one by one.
+/// The MPEG-TS entry of a plan, and its programs as text: their tracks, their segments by length and hash, and each of
+/// the first packets of the first segment.
 fn transport(name: &str, plan: &Plan, objects: &HashMap<String, Bytes>) -> (String, String) {
     let lineup = Lineup::new(plan).unwrap();
     let layouts: Vec<Arc<Transport>> =
@@ -133,7 +133,8 @@ fn compare(path: &Path, text: &str, may_update: fn(&str, &str)) -> Option<String
     Some(format!("{}:{}\n  was {}\n  is  {}", path.display(), at + 1, of(&golden), of(text)))
 }
 
-/// A track whose own file is unchanged (its content id is in the dump) must not change its bytes within a revision.
+/// A track must not change its bytes within a revision while its own file is unchanged (the dump holds the file's
+/// content id).
 fn refuse_without_revision(golden: &str, text: &str) {
     let tracks = |text: &str| -> HashMap<String, String> {
         let parts = text.split("\n\n").skip(1);
@@ -150,7 +151,7 @@ fn refuse_without_revision(golden: &str, text: &str) {
     }
 }
 
-/// A track as text: what it is from, its init box by box, its segments by length and hash.
+/// A track as text: its source, its init segment box by box, its segments by length and hash.
 fn dump(track: &Planned, object: &Bytes) -> String {
     let (content, cuts) = (track.timeline.movie().content, track.segments.len());
     let mut out =
@@ -182,7 +183,7 @@ fn read(piece: &Piece, object: &Bytes) -> Bytes {
 const CONTAINERS: [&[u8]; 10] =
     [b"moov", b"trak", b"edts", b"mdia", b"minf", b"dinf", b"stbl", b"mvex", b"moof", b"traf"];
 
-/// A line a box: type, size, and the content where it is short.
+/// A line per box: type, size, and the content if it is short.
 fn dump_boxes(mut bytes: &[u8], depth: usize, out: &mut String) {
     while let Some((size, rest)) = bytes.split_first_chunk::<4>() {
         let size = u32::from_be_bytes(*size) as usize;

@@ -1,7 +1,7 @@
-//! The dashboard asks for what there is: every name, label and value in its queries is one that `/metrics` prints, and
-//! every family that is printed is looked at by some panel.
+//! Checks the Grafana dashboard against `/metrics`: every name, label and value in its queries exists, and some panel
+//! shows every family.
 
-#![allow(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "what panics here fails a test")]
+#![allow(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test that panics has failed")]
 
 use afflux::metrics::Metrics;
 use serde_json::Value;
@@ -12,15 +12,15 @@ const DASHBOARD: &str = include_str!("../deploy/grafana/afflux.json");
 /// Labels that Prometheus adds.
 const OF_THE_SCRAPE: [&str; 1] = ["instance"];
 
-/// Families that no panel looks at, each with its reason.
+/// Families that no panel shows, each with the reason.
 const UNSEEN: [&str; 0] = [];
 
 /// Each label of one name, with its values.
 type Labels = BTreeMap<String, BTreeSet<String>>;
 
-/// What `/metrics` prints.
+/// The output of `/metrics`.
 struct Printed {
-    /// By the name of the series.
+    /// Labels by series name.
     series: BTreeMap<String, Labels>,
     families: BTreeSet<String>,
 }
@@ -50,7 +50,7 @@ impl Printed {
         stems.into_iter().flatten().find_map(|stem| self.families.get(stem)).map(String::as_str)
     }
 
-    /// What a query asks for and is not there.
+    /// Names, labels and values in a query that `/metrics` does not have.
     fn faults(&self, query: &str) -> Vec<String> {
         let mut faults = Vec::new();
         let mut labels: BTreeSet<&str> = OF_THE_SCRAPE.into();
@@ -65,7 +65,7 @@ impl Printed {
                 if OF_THE_SCRAPE.contains(&label) && value == format!("${label}") {
                     continue;
                 }
-                // `=~` takes alternatives here, and no other pattern.
+                // `=~` is only used with alternatives, no other pattern.
                 let values: Vec<&str> = if sign == "=~" { value.split('|').collect() } else { vec![value] };
                 let absent = values.iter().filter(|value| !known.is_some_and(|known| known.contains(**value)));
                 faults.extend(absent.map(|value| format!("{name}{{{label}{sign}\"{value}\"}}")));
@@ -77,7 +77,7 @@ impl Printed {
     }
 }
 
-/// `a="b",c=~"d"` as its parts.
+/// Splits `a="b",c=~"d"` into its parts.
 fn matchers(text: &str) -> Vec<(&str, &str, &str)> {
     let mut found = Vec::new();
     let mut rest = text.trim();
@@ -92,7 +92,7 @@ fn matchers(text: &str) -> Vec<(&str, &str, &str)> {
     found
 }
 
-/// Names of ours in a query, each with what stands in its braces.
+/// Names of our metrics in a query, each with the text in its braces.
 fn selectors(query: &str) -> Vec<(&str, &str)> {
     let starts = query.match_indices("afflux").map(|(at, _)| &query[at..]);
     let parts = starts.map(|text| {
@@ -124,10 +124,10 @@ fn panels(dashboard: &Value) -> Vec<&Value> {
     dashboard["panels"].as_array().unwrap().iter().filter(|panel| panel["type"] != "row").collect()
 }
 
-/// Each query with the panel it stands in and its legend.
+/// Each query with its panel and its legend.
 fn queries(dashboard: &Value) -> Vec<(&str, &str, &str)> {
     let of = |panel: &'_ Value| panel["targets"].as_array().unwrap().len();
-    assert!(panels(dashboard).into_iter().all(|panel| of(panel) > 0), "every panel asks for something");
+    assert!(panels(dashboard).into_iter().all(|panel| of(panel) > 0), "every panel must have a query");
     let each = panels(dashboard).into_iter().flat_map(|panel| {
         let title = panel["title"].as_str().unwrap();
         let targets = panel["targets"].as_array().unwrap().iter();

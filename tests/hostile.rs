@@ -1,4 +1,4 @@
-//! Hostile files: every cut and thousands of flips of the fixtures' headers end in an error or a valid answer, with
+//! Hostile files: every cut and thousands of flips of the fixtures' headers end in an error or a valid response, with
 //! bounded reads and memory, and never in a panic.
 
 #![allow(
@@ -11,7 +11,7 @@
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
-    reason = "a test's numbers are small, and what panics here fails a test"
+    reason = "a test's numbers are small, and a test that panics has failed"
 )]
 
 #[path = "support/stored.rs"]
@@ -21,7 +21,7 @@ mod stored;
 use afflux::manifest::{Lineup, Manifests, TsManifests};
 use afflux::media::{AssetId, ByteRange, Movie};
 use afflux::mux::{self, Chunks, Length, Piece, Transport};
-use afflux::plan::{Plan, Source};
+use afflux::plan::{Plan, SourceFile};
 use bytes::{Bytes, BytesMut};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -74,7 +74,7 @@ fn next(state: &mut u64) -> u64 {
     *state
 }
 
-/// The fixtures that are small enough to be tried thousands of times.
+/// The fixtures that are small enough for thousands of attempts.
 fn small_files() -> Vec<PathBuf> {
     let files = fixture_assets().into_iter().flat_map(|(_, files)| files);
     let small: Vec<PathBuf> = files.filter(|path| path.metadata().unwrap().len() < 400_000).collect();
@@ -82,7 +82,7 @@ fn small_files() -> Vec<PathBuf> {
     small
 }
 
-/// The positions of all bytes that are not media.
+/// Positions of all bytes that are not media.
 fn header_bytes(whole: &[u8]) -> Vec<usize> {
     let (mut at, mut positions) = (0, Vec::new());
     while at + 8 <= whole.len() {
@@ -95,7 +95,7 @@ fn header_bytes(whole: &[u8]) -> Vec<usize> {
     positions
 }
 
-/// Understands, plans, prints and muxes an object as far as it goes, and holds it to its bounds.
+/// Parses, plans, prints and muxes an object as far as possible, and checks the cost against its bounds.
 fn try_object(object: &Bytes) {
     let mut cost = Cost::default();
     let understood = understand(object, &mut cost);
@@ -112,7 +112,7 @@ fn try_movie(movie: Movie, object: &Bytes) {
     if samples > 200_000 {
         return;
     }
-    let source = Source { file: "film.mp4".into(), name: None, movie: Arc::new(movie), said: Vec::new() };
+    let source = SourceFile { file: "film.mp4".into(), name: None, movie: Arc::new(movie), said: Vec::new() };
     let Ok(plan) = plan(&[source], 0) else { return };
     let manifests = Manifests::new(&AssetId::new("film").unwrap(), &plan);
     assert!(manifests.hls.text.starts_with(b"#EXTM3U"));
@@ -131,7 +131,7 @@ fn try_movie(movie: Movie, object: &Bytes) {
     try_transport(&plan, object);
 }
 
-/// Lays out and makes the MPEG-TS that the plan has, each segment as long as it was promised.
+/// Builds the MPEG-TS of the plan; each segment must be as long as promised.
 fn try_transport(plan: &Plan, object: &Bytes) {
     let Ok(lineup) = Lineup::new(plan) else { return };
     let read = |ranges: &[ByteRange]| Chunks::new(ranges.iter().map(|range| slice(object, *range)).collect());

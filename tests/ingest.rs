@@ -1,6 +1,6 @@
-//! From upload to playing, by clients that others wrote: curl, tus-js-client, tuspy; interrupted, resumed, refused.
+//! From upload to playback with third-party clients: curl, tus-js-client, tuspy; interrupted, resumed, refused.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "what panics here fails a test")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that panics has failed")]
 #![allow(clippy::as_conversions, clippy::cast_possible_truncation, reason = "a test's numbers are small")]
 
 #[path = "support/desk.rs"]
@@ -32,7 +32,7 @@ fn a_film_plays_the_moment_its_last_byte_is_there() {
     assert!(playlist.text().starts_with("#EXTM3U"));
     assert_eq!(desk.packets("/vod/films/night/index.m3u8"), desk.packets_of(&film));
     assert_eq!(answer.json["urls"]["hls"], json!(format!("http://{}/vod/films/night/index.m3u8", desk.server.public)));
-    // Nothing is left behind but the asset.
+    // Only the asset is left.
     assert!(desk.staged().is_empty());
 }
 
@@ -57,7 +57,7 @@ fn nobody_may_without_a_key_and_a_key_may_what_its_scope_says() {
     assert_eq!(refused(&write.0, "GET", "/api/keys"), 403);
     assert_eq!(refused(&desk.key, "DELETE", &format!("/api/keys/{}", read.1)), 204);
     assert_eq!(refused(&read.0, "GET", "/api/assets"), 401);
-    // What is kept is no secret.
+    // The list does not contain the secret.
     let listed = desk.get("/api/keys").text;
     assert!(!listed.contains(&write.0) && listed.contains(&write.1));
 }
@@ -155,7 +155,7 @@ fn the_second_writer_takes_over_and_nothing_is_mixed() {
     let desk = Desk::new();
     let bytes = std::fs::read(film()).unwrap();
     let url = desk.begin_upload(bytes.len() as u64, "night.mp4", Some("night"));
-    // The first brings half of what it announced, of other bytes, and lingers.
+    // The first client sends half of its announced bytes, with other content, and lingers.
     let mut slow = desk.lingering(&url, 0, bytes.len(), &vec![7; 150_000]);
     std::thread::sleep(Duration::from_millis(300));
     assert_eq!(desk.offset(&url), 0);
@@ -175,7 +175,7 @@ fn a_full_disk_is_told_and_the_upload_goes_on_when_there_is_room() {
     assert_eq!(full.status, 507, "{}", full.text);
     let durable = desk.offset(&url) as usize;
     assert!(durable >= 1 << 20, "{durable}");
-    // Players are served all the same.
+    // Players are still served.
     assert_eq!(desk.server.get("/", "").status, 200);
     room.resize("64m");
     let done = desk.patch(&url, durable as u64, &bytes[durable..]);
@@ -189,19 +189,19 @@ fn an_upload_is_given_up_on_a_disk_that_is_full_to_the_last_byte() {
     let bytes = house::film("natural/352p.mp4", 12 << 20);
     let url = desk.begin_upload(bytes.len() as u64, "night.mp4", Some("night"));
     let other = desk.begin_upload(bytes.len() as u64, "day.mp4", Some("day"));
-    // In pieces that fit into the sockets: curl tells no answer that comes before it has sent all.
+    // Pieces that fit into the socket buffers: curl misses a response that arrives before it has sent everything.
     let mut pieces = bytes.chunks(256 << 10).zip((0..).step_by(256 << 10));
     let full = pieces.find_map(|(piece, at)| Some(desk.patch(&url, at, piece)).filter(|answer| answer.status != 204));
     let full = full.expect("12 MiB do not fit on a disk of 8");
     assert!(matches!(full.status, 503 | 507), "{} {}", full.status, full.text);
-    // Whoever else uses the disk takes what is left.
+    // Other users of the disk take the rest of the space.
     let mut rest = std::fs::File::create(desk.media().join("rest")).unwrap();
     for size in [1 << 16, 4_096, 1] {
         while std::io::Write::write_all(&mut rest, &vec![1; size]).is_ok() {}
     }
     desk.kill();
     desk.start();
-    // The one has bytes that it gives back, the other has none.
+    // One upload has bytes to free, the other has none.
     for url in [&other, &url] {
         let given_up = desk.ask("DELETE", url, "Tus-Resumable: 1.0.0");
         assert_eq!(given_up.status, 204, "{}", given_up.text);
@@ -226,7 +226,7 @@ fn a_put_replaces_only_what_its_client_expects() {
     assert_eq!(put("barcode/360p.mp4", &["If-None-Match: *"]).status, 412);
     assert_eq!(put("barcode/360p.mp4", &["If-Match: \"of another\""]).status, 412);
     assert_eq!(desk.get("/api/assets/film").json["renditions"][0]["etag"], json!(first));
-    // As it is served, too.
+    // `/files/` serves it with the same tag.
     let file = desk.get("/api/assets/film").json["renditions"][0]["file"].as_str().unwrap().to_owned();
     let served = desk.server.get(&format!("/vod/film/files/{file}"), "");
     assert_eq!(served.header("etag"), Some(first.as_str()));
@@ -266,7 +266,7 @@ fn a_name_that_is_taken_is_kept_replaced_or_refused_as_the_upload_says() {
         created.header("afflux-asset").unwrap()
     };
     assert_eq!(publish(&create(&[])), "night");
-    // As it was put, though it is stored by another name.
+    // `/files/` serves it under its original name, though the store has another.
     let served = desk.server.get("/vod/night/files/night.mp4", "");
     assert_eq!((served.status, served.body == bytes), (200, true));
     let kept = publish(&create(&[]));
@@ -290,7 +290,7 @@ fn what_an_asset_folder_holds_itself_is_no_name_of_an_asset() {
     assert_eq!(desk.create(10, "a.mp4", Some("x")).status, 201);
 }
 
-/// An MP4 of so many samples of one byte, each a keyframe of 6 s: few bytes that make a long plan.
+/// An MP4 of `samples` samples of one byte, each a keyframe of 6 s: a small file that makes a long plan.
 fn poison(samples: u32) -> Vec<u8> {
     let words = |numbers: &[u32]| numbers.iter().flat_map(|number| number.to_be_bytes()).collect::<Vec<u8>>();
     let boxed = |kind: &[u8; 4], parts: &[&[u8]]| {
@@ -338,7 +338,7 @@ fn a_file_that_takes_more_memory_than_there_is_is_refused_and_the_server_lives()
     assert_eq!(desk.get("/api/jobs?state=running&kind=finish").json["items"], json!([]));
 }
 
-/// What `afflux trial` ends with, given so many bytes of memory.
+/// The last line of `afflux trial` with `memory` bytes allowed; `None` if it prints none.
 fn tried(file: &std::path::Path, memory: u64) -> Option<String> {
     use std::io::{BufRead, BufReader, Write};
     let bytes = std::fs::read(file).unwrap();
@@ -351,7 +351,7 @@ fn tried(file: &std::path::Path, memory: u64) -> Option<String> {
     for line in BufReader::new(output).lines().map_while(Result::ok) {
         if let Some((start, len)) = line.split_once(' ') {
             let start: usize = start.parse().unwrap();
-            // It may be gone by now.
+            // The process may have ended.
             let _ = input.write_all(&bytes[start..start + len.parse::<usize>().unwrap()]);
         }
         last = Some(line);
@@ -419,7 +419,7 @@ fn a_file_of_the_same_name_replaces_it_and_another_joins_and_viewers_go_on() {
     assert_eq!(replaced.status, 200, "{}", replaced.text);
     let last = desk.segments("/vod/film/index.m3u8");
     assert!(before.iter().all(|url| last.contains(url)));
-    // Who is in the middle of what was replaced goes on.
+    // Viewers in the middle of the replaced file continue.
     let gone: Vec<&String> = after.iter().filter(|url| !last.contains(url)).collect();
     let statuses: Vec<u16> = gone.iter().map(|url| desk.server.get(url, "").status).collect();
     assert!(!gone.is_empty() && statuses.iter().all(|status| *status == 200), "{statuses:?} {gone:?}");
@@ -443,7 +443,7 @@ fn a_deleted_asset_is_gone_and_can_be_had_back() {
     let deleted = desk.ask("DELETE", "/api/assets/films/night", "");
     assert_eq!(deleted.status, 200, "{}", deleted.text);
     assert_eq!(desk.server.get("/vod/films/night/index.m3u8", "").status, 404);
-    // What is in memory answers no more either, here at once and elsewhere after `store.refresh`.
+    // Cached segments are no longer served: at once on this server, after `store.refresh` on the other.
     assert_eq!(statuses(&desk.server), BTreeSet::from([410]));
     let gone = desk.server.get(&versioned[0], "");
     assert!(gone.text().contains("no longer here") && gone.header("cache-control") == Some("no-store"), "{gone:?}");

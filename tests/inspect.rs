@@ -1,6 +1,6 @@
-//! `afflux inspect`, run as a person or a script runs it.
+//! `afflux inspect`, run like a user or a script runs it.
 
-#![allow(clippy::unwrap_used, reason = "what panics here fails a test")]
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 mod support;
 

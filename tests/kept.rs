@@ -1,5 +1,5 @@
-//! An index and a plan that are kept on the disk, read as far as they are needed: they answer as what they were made of
-//! does, and what becomes of them meanwhile is never served.
+//! Indexes and plans stored on the disk: read only as far as needed, they give the same responses as the original;
+//! damaged or vanished ones never reach a client.
 
 #![allow(
     dead_code,
@@ -11,7 +11,7 @@
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
-    reason = "what panics here fails a test, its numbers are small, and it uses a part of what others use"
+    reason = "a test that panics has failed, its numbers are small, and it uses a part of what others use"
 )]
 
 #[path = "support/far.rs"]
@@ -24,7 +24,7 @@ mod film;
 mod movie;
 mod support;
 
-use afflux::catalog::Lasting;
+use afflux::catalog::IndexPersistence;
 use far::{Site, Talk, memory};
 use faults::Faulty;
 use std::collections::BTreeMap;
@@ -33,16 +33,16 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// Pictures and frames of sound of the film: 5½ minutes, of three and of four sections.
+/// Samples of video and audio in the film: 5½ minutes, in three and four sections.
 const SAMPLES: [u32; 2] = [9_900, 15_400];
 
-/// A film whose samples are told by their places, and where what is known of it is kept.
+/// A film whose samples identify their positions, and the folder of its stored indexes.
 struct Scene {
     store: Faulty,
     folder: TempDir,
-    /// The kept files as they were written.
+    /// The index files as they were written.
     kept: BTreeMap<PathBuf, Vec<u8>>,
-    /// What a player asks for, and is answered by a server that has read all headers.
+    /// URLs of a player, with the responses of a server that has read all headers.
     answers: Vec<(String, Vec<u8>)>,
 }
 
@@ -68,11 +68,11 @@ impl Scene {
     }
 
     fn site(&self) -> Site {
-        let places = Lasting { folder: Some((self.folder.path().into(), 1 << 30)), beside: false };
+        let places = IndexPersistence { folder: Some((self.folder.path().into(), 1 << 30)), beside: false };
         Site::lasting(&self.store, &places)
     }
 
-    /// The kept files, once they are so.
+    /// Polls until the index files satisfy `so`; returns them.
     fn until(&self, so: impl Fn(&BTreeMap<PathBuf, Vec<u8>>) -> bool) -> BTreeMap<PathBuf, Vec<u8>> {
         let deadline = Instant::now() + Duration::from_secs(20);
         loop {
@@ -82,12 +82,12 @@ impl Scene {
             if so(&kept) {
                 return kept;
             }
-            assert!(Instant::now() < deadline, "nothing was kept");
+            assert!(Instant::now() < deadline, "no index was stored within 20 s");
             std::thread::sleep(Duration::from_millis(20));
         }
     }
 
-    /// That all is answered as it was.
+    /// Asserts that all responses are unchanged.
     fn check(&self, site: &Site, about: &str) {
         for (url, body) in &self.answers {
             let answer = site.get(url);
@@ -111,7 +111,7 @@ fn what_was_kept_answers_as_what_it_was_made_of() {
     let site = scene.site();
     scene.check(&site, "kept");
     assert_eq!(site.metric("afflux_moov_reads_total"), 0);
-    // In no order, and of both tracks at once.
+    // Out of order, and from both tracks.
     let site = scene.site();
     for (url, body) in scene.answers.iter().rev().step_by(3) {
         assert!(site.get(url).body == *body, "{url}");
@@ -148,7 +148,7 @@ fn what_goes_away_or_rots_while_it_is_used_is_made_again() {
     rotten[middle..middle + 4_096].fill(0xff);
     for now in [None, Some(&rotten[..]), Some(&bytes[..middle]), Some(&[])] {
         let site = scene.site();
-        // The head and the ends are read now, the middle is not.
+        // The server has now read the head and the ends, but not the middle.
         assert_eq!(site.get(&scene.answers[0].0).status, 200);
         assert_eq!(site.metric("afflux_moov_reads_total"), 0);
         match now {
@@ -156,7 +156,7 @@ fn what_goes_away_or_rots_while_it_is_used_is_made_again() {
             Some(bytes) => lay(path, bytes),
         }
         scene.check(&site, "meanwhile");
-        assert_eq!(site.metric("afflux_moov_reads_total"), 1, "read once, for all that was missing");
+        assert_eq!(site.metric("afflux_moov_reads_total"), 1, "the headers must be read once, for everything missing");
         assert_eq!(scene.until(|kept| *kept == scene.kept), scene.kept);
     }
 }
@@ -180,7 +180,7 @@ fn a_crowd_that_finds_it_gone_reads_once() {
     }
 }
 
-/// The checksum of a plan made right.
+/// A plan with its checksum corrected.
 fn sealed(mut plan: Vec<u8>) -> Vec<u8> {
     let body = plan.len() - 8;
     let checksum = crc_fast::checksum(crc_fast::CrcAlgorithm::Crc64Nvme, &plan[..body]);
@@ -200,7 +200,7 @@ fn a_plan_that_is_not_true_gives_no_wrong_segment_and_is_made_again() {
         let site = scene.site();
         let segments = scene.answers.iter().filter(|(url, _)| url.ends_with(".m4s"));
         let answers = segments.map(|(url, body)| (site.get(url), body));
-        // One whose cuts were moved has other versions, each with its own bytes.
+        // A plan with moved cuts has other versions, each with its own bytes.
         let answers: Vec<_> = answers.filter(|(answer, _)| answer.status != 410).collect();
         assert!(answers.iter().all(|(answer, body)| answer.status == 200 && answer.body == **body), "{at}");
         if answers.len() + 2 == scene.answers.len() {

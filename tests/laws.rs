@@ -1,5 +1,5 @@
-//! What holds for every asset: segments partition tracks, recipes have the length they promise, what is muxed is what
-//! was stored, and HLS and DASH list the same segments.
+//! Laws for every asset: segments partition tracks, recipes have the promised length, muxed samples equal the stored
+//! ones, and HLS and DASH list the same segments.
 
 #![allow(
     clippy::as_conversions,
@@ -11,7 +11,7 @@
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
-    reason = "a test's numbers are small, and what panics here fails a test"
+    reason = "a test's numbers are small, and a test that panics has failed"
 )]
 
 #[path = "support/movie.rs"]
@@ -22,8 +22,8 @@ use afflux::demux::{Probe, Step};
 use afflux::manifest::Manifests;
 use afflux::media::{AssetId, Edit, Kind, MediaKind, Moment, Movie, Ticks, TrackName, Version};
 use afflux::mux;
-use afflux::plan::{Plan, Planned, SHIFT_SECONDS, Settings, Source};
-use afflux::route::{Part, Route};
+use afflux::plan::{Plan, Planned, SHIFT_SECONDS, Settings, SourceFile};
+use afflux::route::{Route, TrackPart};
 use bytes::Bytes;
 use movie::{Frame, PICTURE, Reel, SOUND, bake, byte};
 use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop, prop_assert, prop_assert_eq, prop_oneof, proptest};
@@ -59,7 +59,7 @@ fn audio_reel() -> impl Strategy<Value = Reel> {
 }
 
 /// One to three files: video with audio, then perhaps more of either.
-fn assets() -> impl Strategy<Value = Vec<Source>> {
+fn assets() -> impl Strategy<Value = Vec<SourceFile>> {
     let first = (video_reel(), prop::option::of(audio_reel())).prop_map(|(video, audio)| {
         let reels: Vec<Reel> = [video].into_iter().chain(audio).collect();
         reels
@@ -67,7 +67,7 @@ fn assets() -> impl Strategy<Value = Vec<Source>> {
     let alone = audio_reel().prop_map(|audio| vec![audio]);
     let files = prop::collection::vec(prop_oneof![3 => first, 1 => alone], 1..3);
     files.prop_map(|files| {
-        let named = |(at, reels): (usize, Vec<Reel>)| Source {
+        let named = |(at, reels): (usize, Vec<Reel>)| SourceFile {
             file: format!("file {at}.mp4"),
             name: Some(format!("file {at}")),
             movie: movie::movie(&reels),
@@ -77,11 +77,11 @@ fn assets() -> impl Strategy<Value = Vec<Source>> {
     })
 }
 
-fn planned(sources: &[Source], target_millis: u32) -> Option<Plan> {
+fn planned(sources: &[SourceFile], target_millis: u32) -> Option<Plan> {
     Plan::new(sources, 0, Settings { target_millis }).ok()
 }
 
-/// The whole track as a player fetches it: init and all segments.
+/// A whole track as a player fetches it: init segment and all media segments.
 fn fetched(track: &Planned) -> Bytes {
     let mut bytes = mux::init(track).to_vec();
     for (number, segment) in (1..).zip(&track.segments) {
@@ -137,7 +137,7 @@ proptest! {
                 prop_assert_eq!(later(number), later(last), "sample {}", number);
             }
             if held > 0 && last > 0 {
-                // The first picture is held before all others.
+                // The first picture is shown before all others.
                 let first = timeline.presented(0);
                 prop_assert_eq!(first, Ticks(0));
                 prop_assert!((1..=last).all(|number| timeline.presented(number) > first));
@@ -180,13 +180,13 @@ proptest! {
         let mut dash = dash_lists(std::str::from_utf8(&manifests.dash.text).unwrap());
         for (name, version, hls) in listed {
             let track = plan.track(&name, version).unwrap();
-            let init = Route::Track(asset.clone(), version, name.clone(), Part::Init).from_entry();
+            let init = Route::Track(asset.clone(), version, name.clone(), TrackPart::Init).from_entry();
             let at = dash.iter().position(|list| list.init == init).unwrap();
             let dash = dash.swap_remove(at);
             prop_assert_eq!(hls.segments.len(), dash.segments.len());
-            prop_assert_eq!(hls.init, Route::Track(asset.clone(), version, name.clone(), Part::Init).from_playlist());
+            prop_assert_eq!(hls.init, Route::Track(asset.clone(), version, name.clone(), TrackPart::Init).from_playlist());
             for (number, (hls, (url, seconds))) in (1..).zip(hls.segments.iter().zip(dash.segments)) {
-                let route = Route::Track(asset.clone(), version, name.clone(), Part::Segment(number));
+                let route = Route::Track(asset.clone(), version, name.clone(), TrackPart::Segment(number));
                 prop_assert_eq!(&hls.0, &route.from_playlist());
                 prop_assert_eq!(url, route.from_entry());
                 prop_assert!((f64::from(hls.1) - seconds).abs() < 2e-5, "{} and {}", hls.1, seconds);
@@ -198,14 +198,14 @@ proptest! {
     }
 }
 
-/// Demuxes what is served of `track` and compares it, sample by sample, with what is stored.
+/// Demuxes the served `track` and compares it, sample by sample, with the stored one.
 fn same_samples(track: &Planned) -> Result<(), TestCaseError> {
     let object = fetched(track);
     let movie = demuxed(&object);
     prop_assert_eq!(movie.tracks.len(), 1);
     let served = &movie.tracks[0];
     if served.left_out.leading > 0 {
-        // Pictures before the first keyframe and the start: a demuxer leaves them out, of a stored film too.
+        // All pictures lie before the first keyframe or the start: a demuxer drops them, also from a stored film.
         return Ok(());
     }
     prop_assert_eq!(&served.entry, &track.track().entry);
@@ -215,7 +215,7 @@ fn same_samples(track: &Planned) -> Result<(), TestCaseError> {
     let stored = track.track().index.samples(track.timeline.skipped()..track.track().index.len());
     let samples: Vec<_> = served.index.samples(0..served.index.len()).collect();
     prop_assert_eq!(samples.len() as u32, track.timeline.len());
-    // What a player shows: decode time plus offset, less the edit and SHIFT.
+    // Presentation time in a player: decode time plus offset, less the edit and SHIFT.
     let taken_off = track.timeline.edit() as i64 + track.timeline.shift().0;
     for (sample, stored) in samples.iter().skip(silent as usize).zip(stored) {
         let number = stored.number - track.timeline.skipped() + silent;
@@ -231,7 +231,7 @@ fn same_samples(track: &Planned) -> Result<(), TestCaseError> {
 
 struct Listed<T> {
     init: String,
-    /// Of its first segment, in ticks, `SHIFT` included.
+    /// Start of the first segment, in ticks, including `SHIFT`.
     start: u64,
     segments: Vec<(String, T)>,
 }
@@ -247,14 +247,14 @@ fn hls_lists(asset: &AssetId, manifests: &Manifests) -> Vec<(TrackName, Version,
     let base = Route::Hls(asset.clone()).to_string();
     let base = base.strip_suffix("index.m3u8").unwrap();
     let list = |uri: String| {
-        let Some(Route::Track(_, version, name, Part::Playlist)) = Route::parse(&format!("{base}{uri}")) else {
+        let Some(Route::Track(_, version, name, TrackPart::Playlist)) = Route::parse(&format!("{base}{uri}")) else {
             panic!("{uri} is no playlist")
         };
         let text = manifests.playlist(&name, version).unwrap();
         let (_, playlist) = m3u8_rs::parse_media_playlist(text).unwrap();
         let init = playlist.segments[0].map.as_ref().unwrap().uri.clone();
         let segments: Vec<_> = playlist.segments.into_iter().map(|segment| (segment.uri, segment.duration)).collect();
-        // The media's own version is in its URLs.
+        // The URLs contain the media's own version.
         let first = segments[0].0.strip_prefix("../../").unwrap();
         let Some(Route::Track(_, version, ..)) = Route::parse(&format!("{base}{first}")) else { panic!("{first}") };
         (name, version, Listed { init, start: 0, segments })
@@ -262,7 +262,7 @@ fn hls_lists(asset: &AssetId, manifests: &Manifests) -> Vec<(TrackName, Version,
     uris.into_iter().map(list).collect()
 }
 
-/// Every Representation of a manifest, its template filled in.
+/// Every Representation of a manifest, with its template filled in.
 fn dash_lists(text: &str) -> Vec<Listed<f64>> {
     let mpd = dash_mpd_core::parse(text).unwrap();
     let representations =

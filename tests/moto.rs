@@ -1,7 +1,7 @@
-//! S3 as moto plays it: versions, `If-Match`, TLS. What a player that is in the middle gets when its film is replaced, and
-//! what is said where the store's certificate is not trusted.
+//! S3, played by moto: versions, `If-Match`, TLS. Tests a player in the middle of a film that is replaced, and the
+//! error for an untrusted certificate.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "what panics here fails a test")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that panics has failed")]
 
 #[path = "support/emulator.rs"]
 mod emulator;
@@ -26,7 +26,7 @@ const STORE: &str = "s3://films";
 
 const FILM: &str = "/vod/film/index.m3u8";
 
-/// Settings that look at `s3` all the time, with more `options`.
+/// Settings that check `s3` on every request, with more `options`.
 fn settings(s3: &Emulator, options: &str) -> String {
     let options = format!("{{ endpoint = \"{}\", region = \"us-east-1\", {options} }}", s3.endpoint);
     format!("[store]\nrefresh_remote = \"0s\"\noptions = {options}\n")
@@ -37,12 +37,12 @@ fn served(s3: &Emulator, options: &str) -> Server {
     Server::start_over(STORE, &settings(s3, options), &keys())
 }
 
-/// moto looks at no signature.
+/// moto does not check signatures.
 fn keys() -> [(&'static str, String); 2] {
     ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"].map(|name| (name, "any".into()))
 }
 
-/// A folder that holds `film.mp4`, and what every URL of it answers.
+/// A folder that holds `film.mp4`, and the right responses for its URLs.
 fn house(seed: u32) -> (TempDir, Truth) {
     let house = tempfile::tempdir().unwrap();
     std::fs::write(house.path().join("film.mp4"), reel(seed)).unwrap();
@@ -50,7 +50,7 @@ fn house(seed: u32) -> (TempDir, Truth) {
     (house, truth)
 }
 
-/// How many URLs of `truth` are answered, each right and whole; the others are refused cleanly, as gone.
+/// Number of URLs of `truth` that are served, whole and right, and of those refused as gone. Anything else fails.
 fn answered(server: &Server, truth: &Truth) -> (usize, usize) {
     let (mut whole, mut gone) = (0, 0);
     for url in truth.versioned() {
@@ -65,8 +65,8 @@ fn answered(server: &Server, truth: &Truth) -> (usize, usize) {
     (whole, gone)
 }
 
-/// A player begins with the film of one house, then that of another takes its place. How many of the first one's URLs are
-/// answered from then on, and how many are not; those of the second are all.
+/// A player begins with one film, then another replaces it. Returns the number of the first film's URLs that are served
+/// afterwards, and that are gone; all URLs of the second must be served.
 fn replaced(more: &[&str]) -> (usize, usize) {
     let ((one, of_one), (two, of_two)) = (house(1), house(2));
     let s3 = Emulator::s3();
@@ -117,7 +117,7 @@ fn a_certificate_that_nobody_trusts_is_told_and_one_that_is_named_serves() {
     let far = Server::start_logged(STORE, &settings(&s3, ""), &keys(), File::create(&log).unwrap());
     let ready = far.private("/readyz");
     assert!(ready.status == 503 && ready.text_lossy().contains(why), "{}", ready.text_lossy());
-    // It asks for itself, and may be answered later than we are.
+    // The server's own check may finish later than our request.
     let begun = Instant::now();
     let logged = || std::fs::read_to_string(&log).unwrap().matches(&format!("not ready: {why}\n")).count();
     while logged() == 0 && begun.elapsed() < Duration::from_secs(10) {

@@ -1,5 +1,6 @@
-//! MPEG-TS is what is stored: each packet is a sample of the CMAF that is proven elsewhere, to the tick of 90 kHz; the
-//! checker finds nothing on any segment nor across segments fetched in any order; FFmpeg and GStreamer play it whole.
+//! MPEG-TS equals the stored media: each packet is a sample of the CMAF track, which other tests verify, to the tick of
+//! 90 kHz. The checker finds no fault in any segment or across segments fetched in any order; FFmpeg and GStreamer play
+//! to the end.
 
 #![allow(
     clippy::unwrap_used,
@@ -74,7 +75,7 @@ fn load(base: &str, asset: &Stored) -> Result<Presentation, String> {
     Presentation::load(&|uri| fetch::body(&format!("{root}{uri}")))
 }
 
-/// All programs of an asset; `None` where it is refused for a codec that MPEG-TS does not carry.
+/// All programs of an asset; `None` if the server refuses it for a codec that MPEG-TS does not carry.
 fn programs(base: &str, asset: &Stored, cmaf: &Presentation) -> Result<Option<Vec<Program>>, String> {
     let root = media::root(base, &asset.name);
     let answer = fetch::get(&format!("{root}ts.m3u8"))?;
@@ -86,9 +87,9 @@ fn programs(base: &str, asset: &Stored, cmaf: &Presentation) -> Result<Option<Ve
     }
 }
 
-/// What a stored film breaks by itself: the rule that the checker finds broken, and why.
+/// Faults of stored films themselves: the rule that the checker finds broken.
 const ODD: [(&str, &str); 1] = [
-    // FFmpeg says the same of the stored file: "missing picture in access unit with size 5".
+    // FFmpeg reports the same for the stored file: "missing picture in access unit with size 5".
     ("afl_small_negctts", "an access unit without a picture"),
 ];
 
@@ -111,7 +112,7 @@ fn each_asset_is_exact_to_the_sample_and_the_tick() {
     let base = format!("http://{}", server.public);
     let (mut wrong, mut checked, mut refused) = (BTreeMap::new(), 0, Vec::new());
     for asset in &media::assets(&base, folder.path(), &files) {
-        // What is no CMAF is not what is compared here.
+        // Without CMAF there is nothing to compare with.
         if load(&base, asset).is_err() {
             continue;
         }
@@ -123,7 +124,7 @@ fn each_asset_is_exact_to_the_sample_and_the_tick() {
         }
     }
     println!("{checked} assets compared; not carried: {}", refused.join(", "));
-    assert!(checked > 10, "there is too little to prove anything with");
+    assert!(checked > 10, "only {checked} assets: too few for a meaningful test");
     let lines = |(asset, faults): (&String, &Vec<String>)| format!("{asset}:\n    {}", faults.join("\n    "));
     assert!(wrong.is_empty(), "{} differ\n{}", wrong.len(), wrong.iter().map(lines).collect::<Vec<_>>().join("\n"));
 }
@@ -149,7 +150,7 @@ fn a_range_is_that_slice_of_the_whole_hot_and_cold() {
     }
 }
 
-/// Assets that FFmpeg and GStreamer play: fixtures, and films of the corpus where it is.
+/// Assets that FFmpeg and GStreamer play: fixtures, and films of the corpus if it is present.
 const PLAYED: [&str; 9] = [
     "fixtures/barcode",
     "fixtures/natural",
@@ -186,7 +187,7 @@ fn ffmpeg_decodes_the_frames_and_the_sound_of_cmaf() {
     assert_eq!(faults, Vec::<String>::new());
 }
 
-/// Joined, and as FFmpeg's own HLS reader gets it.
+/// Compares the decoded joined segments, and FFmpeg's own HLS reader, with CMAF.
 fn decodes_alike(cmaf: &Presentation, (program, url): (&Program, &str), scratch: &Path) -> Result<(), String> {
     let joined = scratch.join("joined.ts");
     fs::write(&joined, program.segments.iter().flat_map(|(_, bytes)| bytes.clone()).collect::<Vec<u8>>())
@@ -219,9 +220,9 @@ fn gstreamer_plays_to_the_end() {
         let programs = programs(&base, asset, &cmaf).unwrap().unwrap();
         let variants = programs.iter().filter(|program| program.is_variant()).map(|program| program.uri.as_str());
         for entry in variants.chain(["ts.m3u8"]) {
-            // On a busy machine GStreamer's decoder or its log lacks the last pictures now and then, while the sound out
-            // of the same segments is whole: the better of two plays counts. Or it gives up for reasons of its own, which
-            // of three plays one may.
+            // On a busy machine GStreamer's decoder or its log sometimes lacks the last pictures, while the sound from
+            // the same segments is whole: the better of two plays counts. GStreamer may also give up for reasons of its
+            // own; one of three plays may do so.
             let play = |_| gstreamer(&format!("{root}{entry}")).inspect_err(|fault| println!("{root}{entry}: {fault}"));
             let plays: Vec<Shown> = (0..3).filter_map(|turn| play(turn).ok()).take(2).collect();
             let [one, other] = plays[..] else { panic!("{root}{entry} is not played") };
@@ -243,14 +244,14 @@ fn gstreamer_plays_to_the_end() {
     assert_eq!(faults, Vec::<String>::new());
 }
 
-/// How far behind its first the last buffer of each sink is, in seconds.
+/// Time from the first buffer of each sink to its last, in seconds.
 #[derive(Debug, Clone, Copy)]
 struct Shown {
     pictures: f64,
     sounds: f64,
 }
 
-/// Plays `url` as fast as it can be decoded, to the end of the stream.
+/// Plays `url` to the end of the stream, as fast as it can be decoded.
 fn gstreamer(url: &str) -> Result<Shown, String> {
     let sink = |name: &str| format!("fakesink name={name} sync=false silent=false");
     let output = Command::new("timeout")
@@ -275,7 +276,7 @@ fn gstreamer(url: &str) -> Result<Shown, String> {
     Ok(Shown { pictures: reached("pictures"), sounds: reached("sounds") })
 }
 
-/// `h:mm:ss.nnnnnnnnn`, and what follows it, in seconds.
+/// Parses `h:mm:ss.nnnnnnnnn` at the start of `text` into seconds.
 fn clock(text: &str) -> Option<f64> {
     let digits = text.split(|c: char| !c.is_ascii_digit() && c != ':' && c != '.').next()?;
     digits.split(':').try_fold(0.0, |sum, part| Some(sum * 60.0 + part.parse::<f64>().ok()?))

@@ -1,5 +1,5 @@
-//! The outside proof: what players get is what is stored, packet by packet, tick by tick, as ffprobe, ffmpeg and a
-//! reader of our own see it (the truth is DESIGN's: sample tables and edit lists).
+//! Independent proof: players get the stored media, packet by packet and tick by tick, as read by ffprobe, ffmpeg and a
+//! reader of our own (DESIGN defines the truth: sample tables and edit lists).
 
 #![allow(
     clippy::unwrap_used,
@@ -45,7 +45,7 @@ use std::path::{Path, PathBuf};
 use support::Server;
 use tempfile::TempDir;
 
-/// Cases of edit lists, of tables and of recordings whose packets are all that is odd about them.
+/// Cases of edit lists, tables and recordings that are odd only in their packets.
 const CASES: [&str; 8] = [
     "c05_cut_middle.mp4",
     "c06_trim_both_ends.mp4",
@@ -92,7 +92,7 @@ fn sources(asset: &Stored) -> Result<BTreeMap<PathBuf, Source>, String> {
     asset.files.iter().map(|file| Ok((file.clone(), Source::read(file)?))).collect()
 }
 
-/// What ffprobe sees of a track's header and segments, one after the other.
+/// ffprobe's listing of a track's init segment and media segments, joined.
 fn probe_joined(track: &presentation::Track, folder: &Path) -> Result<(PathBuf, Listing), String> {
     let file = folder.join("joined.mp4");
     fs::write(&file, track.joined()).map_err(|error| error.to_string())?;
@@ -131,7 +131,7 @@ fn each_asset_is_exact_to_the_packet_and_the_tick() {
     let server = Server::start(folder.path(), &[]);
     let base = format!("http://{}", server.public);
     let assets = media::assets(&base, folder.path(), &files);
-    assert!(!assets.is_empty(), "there is nothing to prove anything with");
+    assert!(!assets.is_empty(), "no assets to compare");
     let mut wrong = BTreeMap::new();
     for asset in &assets {
         let faults = check(&base, asset).unwrap_or_else(|fault| vec![fault]);
@@ -143,7 +143,7 @@ fn each_asset_is_exact_to_the_packet_and_the_tick() {
     report(&wrong, assets.len());
 }
 
-/// What is wrong with the asset of `file` (a fixture) when it is held against a stored file that `spoil` has changed.
+/// Faults of the fixture `file` when compared with a stored file that `spoil` has changed.
 fn against(spoil: impl FnOnce(&mut Vec<u8>), file: &str) -> Vec<String> {
     let (folder, files) = stage(|path| path == Path::new("fixtures").join(file));
     let server = Server::start(folder.path(), &[]);
@@ -161,7 +161,7 @@ fn against(spoil: impl FnOnce(&mut Vec<u8>), file: &str) -> Vec<String> {
 fn a_changed_byte_and_two_ticks_are_noticed() {
     let find = |bytes: &[u8], mark: &[u8]| bytes.windows(4).position(|four| four == mark).unwrap();
     assert_eq!(against(|_| (), "co64.mp4"), Vec::<String>::new());
-    // The last byte of the first mdat's first kilobyte.
+    // The byte 1 KiB after the first mdat's start.
     let byte = against(
         |bytes| {
             let at = find(bytes, b"mdat") + 1_024;
@@ -170,7 +170,7 @@ fn a_changed_byte_and_two_ticks_are_noticed() {
         "co64.mp4",
     );
     assert!(byte[0].contains("is not played as it is"), "{byte:?}");
-    // media_time of the first edit list (version 0: size, type, flags, count, duration, then it).
+    // media_time of the first edit list (version 0: after size, type, flags, count, duration).
     let ticks = against(
         |bytes| {
             let at = find(bytes, b"elst") + 19;
@@ -179,7 +179,7 @@ fn a_changed_byte_and_two_ticks_are_noticed() {
         "co64.mp4",
     );
     assert!(ticks.iter().any(|fault| fault.contains("s late, the pictures ask for")), "{ticks:?}");
-    // The first duration of the first stts (type, flags, count, samples, then it).
+    // The first duration of the first stts (after type, flags, count, samples).
     let span = against(
         |bytes| {
             let at = find(bytes, b"stts") + 19;
@@ -190,7 +190,7 @@ fn a_changed_byte_and_two_ticks_are_noticed() {
     assert!(span.iter().any(|fault| fault.contains("clock") || fault.contains("lasts")), "{span:?}");
 }
 
-/// Files that ffprobe reads through its own HLS and DASH readers too.
+/// Files that ffprobe also reads through its own HLS and DASH readers.
 const READ_OVER_HTTP: [&str; 8] = [
     "bbb_480p_30s",
     "ax_sample",
@@ -241,7 +241,7 @@ fn is_named(file: &Path, name: &str) -> bool {
         || path.strip_prefix("corpus/").is_some_and(|rest| rest == name || rest.strip_prefix("ax_") == Some(name))
 }
 
-/// Natural and odd files whose pictures and sound are decoded and compared.
+/// Natural and odd files of which pictures and sound are decoded and compared.
 const DECODED: [&str; 4] = ["flower_cc0", "bbb_480p_30s", "mb_edts", "fixtures/barcode"];
 
 #[test]

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# The player tests: starts the binary over the fixtures on a port of its own, runs tests/players/run.mjs against it,
-# stops it; and tests/players/upload.mjs against another that takes uploads. With AFFLUX_TEST_STORE=s3 the fixtures are in
-# a bucket of an S3 server, and one play of each kind is made in each player. The last line is `N passed, N failed`.
+# The player tests. Starts the binary over the fixtures on a free port, runs tests/players/run.mjs against it, stops it;
+# then tests/players/upload.mjs against another that accepts uploads. With AFFLUX_TEST_STORE=s3 the fixtures are in a
+# bucket of an S3 server, and each player does one play of each kind. The last line is `N passed, N failed`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -9,7 +9,7 @@ if [ ! -f tests/players/run.mjs ]; then
     echo "players: there is no tests/players/run.mjs" >&2
     exit 1
 fi
-# The binary of the other tests: where they ran, it is there.
+# The binary of the other tests; after a test run it is already built.
 cargo test --quiet --all-features --no-run --test serve
 binary="${CARGO_TARGET_DIR:-target}/debug/afflux"
 scratch="$(mktemp -d)"
@@ -23,12 +23,12 @@ stop() {
 }
 trap stop EXIT
 
-# Runs a program in the background, what it says in files called $1, until it has said where it is: behind the words $2.
-# Sets `address`.
+# Runs a program in the background with its output in files called $1, until it has printed its address after the words
+# $2. Sets `address`.
 begin() {
     local name="$1" words="$2"
     shift 2
-    # The loop below reads these files, perhaps before the program has opened them.
+    # The loop below may read these files before the program has opened them.
     : >"$scratch/$name.stdout"
     : >"$scratch/$name.stderr"
     "$@" >"$scratch/$name.stdout" 2>"$scratch/$name.stderr" &
@@ -48,12 +48,12 @@ begin() {
 ports=(--listen 127.0.0.1:0 --private 127.0.0.1:0)
 case "${AFFLUX_TEST_STORE:-disk}" in
 disk)
-    # A copy, as some plays replace what they play; with its times, so that it is not taken for one under way.
-    # Nor for one that was written to lately: those are read, others sent as they stand.
+    # A copy, because some plays replace files. `cp -p` retains the times: the server would hold back a fresh file as
+    # one still being written, and reads recently written files instead of using sendfile.
     cp -rp fixtures/media "$scratch/media"
-    # The film in larger pieces than ffmpeg makes of it by itself.
+    # The film in larger chunks than ffmpeg makes by default.
     ffmpeg -v error -i fixtures/media/natural/352p.mp4 -c copy -chunk_duration 6000000 "$scratch/media/coarse.mp4"
-    # What the gallery tells in words: a file that was cut off, and a codec that Chromium lacks.
+    # Files for the gallery's error texts: one cut short, and one with a codec that Chromium lacks.
     head -c 100000 fixtures/media/natural/352p.mp4 >"$scratch/media/broken.mp4"
     ffmpeg -v error -f lavfi -i testsrc=size=320x180:rate=25:duration=2 -c:v libx265 -x265-params log-level=none \
         -pix_fmt yuv420p -tag:v hvc1 "$scratch/media/hevc.mp4"
@@ -68,11 +68,11 @@ disk)
 s3)
     begin s3 ' \* Running on ' tests/.venv/bin/moto_server -H 127.0.0.1 -p 0
     tests/.venv/bin/python tests/emulators/fill.py "$address" films fixtures/media
-    # It looks at no key, but one must be there.
+    # The server checks no key, but the client needs one.
     export AWS_ENDPOINT="$address" AWS_ALLOW_HTTP=true AWS_REGION=us-east-1
     export AWS_ACCESS_KEY_ID=any AWS_SECRET_ACCESS_KEY=any
     begin afflux 'public ' "$binary" serve "${ports[@]}" --store s3://films
-    # What replaces files on the disk is not among these: tests/moto.rs replaces objects.
+    # Plays that replace files on the disk are not among these: tests/moto.rs replaces objects.
     plays=(--only 'barcode,native natural,late-audio,two-languages,gallery')
     ;;
 *)
@@ -84,7 +84,7 @@ esac
 failed=0
 node tests/players/run.mjs --base "$address" "${plays[@]}" "$@" || failed=1
 
-# What rests was sent as it stands, to each of the players.
+# Files that were not written recently went out by sendfile, to each of the players.
 if [ "$#" = 0 ] && [ "${AFFLUX_TEST_STORE:-disk}" = disk ]; then
     private="$(sed -n 's/^private //p' "$scratch/afflux.stdout")"
     uncopied="$(curl -s "$private/metrics" | sed -n 's/^afflux_sent_uncopied_bytes_total //p')"
@@ -92,7 +92,7 @@ if [ "$#" = 0 ] && [ "${AFFLUX_TEST_STORE:-disk}" = disk ]; then
     [ "${uncopied:-0}" -gt 2000000 ] || failed=1
 fi
 
-# Films after public bug reports, where they lie beside the project.
+# Films after public bug reports, if they lie beside the project.
 if [ "$#" = 0 ] && [ "${AFFLUX_TEST_STORE:-disk}" = disk ]; then
     if [ -f ../shared/cases/MANIFEST.tsv ]; then
         begin cases 'public ' "$binary" serve "${ports[@]}" --media ../shared/cases --library none
@@ -102,7 +102,7 @@ if [ "$#" = 0 ] && [ "${AFFLUX_TEST_STORE:-disk}" = disk ]; then
     fi
 fi
 
-# The upload page, unless only some plays are asked for; on a bucket it is the same page.
+# The upload page, unless the arguments select plays; on a bucket the page is the same.
 if [ "$#" = 0 ] && [ "${AFFLUX_TEST_STORE:-disk}" = disk ]; then
     mkdir "$scratch/uploaded"
     begin desk 'upload ' "$binary" serve "${ports[@]}" --media "$scratch/uploaded" --library "sqlite:$scratch/library.db"

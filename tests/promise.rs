@@ -1,12 +1,12 @@
-//! Memory is a promise: what is kept and being made, and a little for each connection, however many read however
-//! slowly. What the kernel holds for them is bounded too.
+//! Memory is bounded: by the cache, segments being built, and a little per connection, however many clients read and
+//! however slowly. The kernel's socket buffers are bounded too.
 
 #![allow(
     clippy::as_conversions,
     clippy::cast_possible_truncation,
     clippy::indexing_slicing,
     clippy::unwrap_used,
-    reason = "what panics here fails a test, and its numbers are small"
+    reason = "a test that panics has failed, and its numbers are small"
 )]
 
 #[path = "support/film.rs"]
@@ -24,40 +24,40 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use support::Server;
 
-/// Far less than the readers ask for.
+/// Far less than the readers request in total.
 const SETTINGS: &str = "[store]\nsettle = \"0s\"\n[cache]\nsegments = \"64MiB\"\nmaking = \"16MiB\"\n";
 
-/// What [`SETTINGS`] let the cache keep. What is being made is within it: others leave before it is made.
+/// Bytes that [`SETTINGS`] allow the cache. Segments being built count within it: the cache evicts before it builds.
 const KEPT: u64 = 64 * MIB;
 
-/// What all connections together hold to be sent next, and chunks that wait to be used again.
+/// Bytes of frames ready to send on all connections together, and of pooled chunks.
 const BESIDE: u64 = (12 + 8) * MIB;
 
-/// What a connection takes: what hyper needs, and nothing that its client does not take.
+/// Bytes per connection: for hyper, and none for data that the client does not read.
 const EACH: u64 = 24 << 10;
 
-/// Bytes a second of a slow reader.
+/// Speed of a slow reader, in bytes a second.
 const SLOW: usize = 64_000;
 
-/// One at a time: the kernel tells of the buffers of all together.
+/// Tests run one at a time: the kernel reports the buffers of all processes together.
 static ALONE: Mutex<()> = Mutex::new(());
 
-/// Readers, each of a segment of its own.
+/// Readers, each of its own segment.
 struct Crowd {
     server: Server,
     names: Names,
     readers: Vec<Reader>,
-    /// In memory before they came.
+    /// Resident bytes before the readers came.
     idle: u64,
-    /// The kernel's buffers before they came.
+    /// Kernel buffers before the readers came, in bytes.
     buffers: u64,
     _house: tempfile::TempDir,
     _alone: MutexGuard<'static, ()>,
 }
 
 impl Crowd {
-    /// `count` readers of the segments that `entry` leads to, all of which have their first bytes. They come by the
-    /// hundred, so that none waits for its turn for longer than the server lets it.
+    /// `count` readers of the segments listed by `entry`, all of which have their first bytes. They start by the
+    /// hundred, so that none waits longer than the server allows.
     fn new(count: u32, entry: &str) -> Self {
         let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         many_descriptors();
@@ -75,7 +75,7 @@ impl Crowd {
             readers.extend(some.iter().map(|name| Reader::ask(server.public, name, "")));
             let begun = Instant::now();
             read_slowly(&mut readers, SLOW, |readers| {
-                assert!(begun.elapsed() < Duration::from_secs(20), "some wait for their first bytes");
+                assert!(begun.elapsed() < Duration::from_secs(20), "some readers have no first bytes after 20 s");
                 readers.iter().all(|reader| reader.status().is_some())
             });
         }
@@ -85,17 +85,17 @@ impl Crowd {
         Self { server, names, readers, idle, buffers, _house: house, _alone: alone }
     }
 
-    /// Reads for a while; the most that was in memory beyond what was before, and what the kernel holds for them.
+    /// Reads for `time`; returns the peak of resident bytes above idle, and the kernel's buffers for the readers.
     fn watch(&mut self, time: Duration) -> (u64, u64) {
         let (begun, pid) = (Instant::now(), self.server.child.id());
         let (mut most, mut buffers) = (0, Vec::new());
         read_slowly(&mut self.readers, SLOW, |readers| {
-            assert!(readers.iter().all(|reader| !reader.ended), "one was cut off");
+            assert!(readers.iter().all(|reader| !reader.ended), "the server cut a reader off");
             most = most.max(rss(pid).saturating_sub(self.idle));
             buffers.push(kernel_buffers().saturating_sub(self.buffers));
             begun.elapsed() > time
         });
-        // Not the most: others on this machine use the kernel's buffers too, for moments; these readers all the time.
+        // The median, not the peak: other processes use kernel buffers for moments, these readers all the time.
         buffers.sort_unstable();
         let buffers = buffers[buffers.len() / 2];
         println!(
@@ -108,8 +108,8 @@ impl Crowd {
         (most, buffers)
     }
 
-    /// One that began when the segment was made and goes on now, long after it was thrown out, has the same bytes as
-    /// one that comes now.
+    /// A reader that began when the segment was built and continues long after its eviction gets the same bytes as a
+    /// new one.
     fn check_bytes(mut self, segment_bytes: usize) {
         let last = self.readers.len() - 1;
         for at in [last, last / 2, 0] {
@@ -121,7 +121,7 @@ impl Crowd {
         self.readers.into_iter().for_each(Reader::reset);
         let begun = Instant::now();
         while self.server.metric("afflux_connections") > 0 {
-            assert!(begun.elapsed() < Duration::from_secs(10), "connections are left");
+            assert!(begun.elapsed() < Duration::from_secs(10), "connections are still open after 10 s");
             std::thread::sleep(Duration::from_millis(50));
         }
         assert_eq!(self.server.metric("afflux_bodies_making"), 0);
@@ -133,7 +133,7 @@ const fn mib(bytes: u64) -> u64 {
     bytes / MIB
 }
 
-/// What `readers` may take beside what is there without them.
+/// Bytes that `readers` may take in addition to idle.
 const fn promised(readers: u64) -> u64 {
     KEPT + BESIDE + readers * EACH
 }

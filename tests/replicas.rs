@@ -1,6 +1,6 @@
-//! Uploads over several servers: PostgreSQL and S3, workers elsewhere, and the database away.
+//! Uploads over several servers: PostgreSQL and S3, separate workers, and an unreachable database.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "what panics here fails a test")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that panics has failed")]
 #![allow(clippy::as_conversions, clippy::cast_possible_truncation, reason = "a test's numbers are small")]
 
 #[path = "support/desk.rs"]
@@ -21,7 +21,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 use support::until;
 
-/// Segments are looked for soon.
+/// A short refresh, so that replicas notice changes soon.
 const SOON: &str = "[store]\nrefresh_remote = \"1s\"\n";
 
 #[test]
@@ -29,7 +29,7 @@ fn an_upload_goes_from_replica_to_replica_whichever_is_killed() {
     let Some(postgres) = Postgres::start() else { return };
     let mut one = Desk::far(&postgres.url(), SOON);
     let other = one.beside(SOON);
-    // More than two parts of a multipart upload.
+    // Longer than two parts of a multipart upload.
     let bytes = house::film("natural/352p.mp4", 19 << 20);
     let url = one.begin_upload(bytes.len() as u64, "night.mp4", Some("night"));
     let mut offset = 0;
@@ -77,7 +77,7 @@ fn a_bucket_that_goes_away_in_the_middle_of_a_part_loses_nothing() {
     let mut client = desk.lingering(&url, first as u64, bytes.len() - first, &bytes[first..12 << 20]);
     std::thread::sleep(Duration::from_millis(300));
     desk.bucket_goes(true);
-    // The second part is whole now, and nobody takes it.
+    // The second part is complete now, and the store does not take it.
     client.send_bytes(&bytes[12 << 20..(16 << 20) + 4_096]);
     let refused = client.answer("PATCH");
     assert_eq!(refused.status, 502, "{}", refused.text_lossy());
@@ -106,7 +106,7 @@ fn a_file_is_put_into_the_bucket_by_its_client_where_the_store_signs_urls() {
     let complete = format!("/api/uploads/{id}/complete");
     assert_eq!(desk.post(&complete, &json!({})).status, 409);
     desk.put_elsewhere(signed.json["url"].as_str().unwrap(), &film());
-    // It is there, and nobody sees it yet.
+    // The file is in the store, but not visible yet.
     assert_eq!(desk.server.get("/vod/night/index.m3u8", "").status, 404);
     let done = desk.post(&complete, &json!({}));
     assert_eq!((done.status, &done.json["state"]), (200, &json!("published")), "{}", done.text);
@@ -145,7 +145,7 @@ fn a_file_is_fetched_from_a_listed_host_and_from_no_other() {
     assert_eq!(source.post("/api/imports", &json!({"url": url})).status, 400);
 }
 
-/// A web server of Python's that answers GET alone, in no haste: its address, as its first line.
+/// A Python web server that answers only GET, and slowly. It prints its address as the first line.
 const SLOW: &str = "
 import http.server, sys, time
 class Slow(http.server.BaseHTTPRequestHandler):
@@ -202,7 +202,7 @@ fn a_worker_elsewhere_publishes_and_what_a_killed_one_had_is_anothers() {
     let second = upload("second");
     let _another = desk.worker();
     until("another does it", || desk.get(&second).json["state"] == "published");
-    // A worker that is killed behind the publication leaves its job to the other, which finds nothing to do.
+    // A worker killed after publication leaves its job to the other, which finds nothing to do.
     let jobs = || desk.get("/api/jobs?kind=finish").json["items"].as_array().unwrap().clone();
     until("the jobs are done", || jobs().iter().all(|job| job["state"] == "done"));
     assert_eq!(jobs().len(), 2);
@@ -223,7 +223,7 @@ fn players_go_on_while_the_database_is_away_and_uploads_go_on_when_it_is_back() 
     assert_eq!(desk.packets("/vod/night/index.m3u8"), desk.packets_of(&film()));
     let away = desk.get("/api/assets");
     assert_eq!((away.status, away.header("retry-after")), (503, Some("1".into())), "{}", away.text);
-    // A server that starts now serves players too.
+    // A server that starts during the outage serves players too.
     let late = desk.starting_late();
     assert_eq!(late.server.get("/vod/night/index.m3u8", "").status, 200);
     assert_eq!(late.get("/api/assets").status, 503);

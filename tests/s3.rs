@@ -1,6 +1,6 @@
-//! S3 over a socket: the real binary serves what is in a bucket, and says what is wrong with the bucket or with itself.
+//! S3 over a socket: the real binary serves a bucket, and reports faults of the bucket or of itself.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "what panics here fails a test")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics has failed")]
 
 #[path = "support/playlists.rs"]
 mod playlists;
@@ -65,7 +65,7 @@ fn one_of_50000_titles_is_found_by_few_lists() {
             std::fs::hard_link(folder.path().join("films/0.mp4"), link).unwrap();
         }
         let s3 = Bucket::over(folder.path());
-        // The bucket of this test is slow to list, and each request is to be counted once.
+        // The bucket of this test lists slowly, and each request must be counted once.
         let settings = "[store]\nrefresh_remote = \"0s\"\ntimeout = \"1min\"\n";
         let far = Server::start_over(&format!("s3://{BUCKET}"), settings, &s3.environment(SECRET));
         s3.met();
@@ -78,7 +78,7 @@ fn one_of_50000_titles_is_found_by_few_lists() {
     });
     println!("LISTs, other requests, requests for a name that is not there: {lists:?}");
     let [few, many] = lists;
-    // A page of the folder; where there are more, whether it has an asset.json, and what has the name.
+    // Requests: a page of the folder; if there are more pages, the folder's asset.json and the files of the name.
     assert!(few.0 <= 1 && many.0 <= 2, "{lists:?}");
     assert!(many.1 <= few.1 + 1 && many.2 <= 3, "{lists:?}");
 }
@@ -108,15 +108,15 @@ fn names_that_are_not_there_cost_a_client_no_more_than_it_may() {
     let refused = far.get("/vod/no/folder/x/y/index.m3u8", "");
     assert_eq!((refused.status, refused.header("retry-after")), (429, Some("1")), "{}", refused.text_lossy());
     let missed = statuses.iter().filter(|status| **status == 404).count();
-    // Ten at once, and one a second.
+    // A burst of ten, then one a second.
     assert!((10..=30).contains(&missed) && statuses.iter().all(|status| matches!(status, 404 | 429)), "{statuses:?}");
     let after = s3.asked();
     assert!(after.0 + after.1 - before.0 - before.1 <= 4 * missed, "{before:?} {after:?} {missed}");
-    // What is open is served all the same.
+    // Open assets are still served.
     assert_eq!(far.get("/vod/vfr/index.m3u8", "").status, 200);
 }
 
-/// Expects that `far` serves nothing, and says why: the store's name and `said`, and no secret.
+/// Expects that `far` serves nothing and reports the store's name and `said`, without any secret.
 #[track_caller]
 fn assert_refused(far: &Server, url: &str, said: &str) {
     let ready = far.private("/readyz");
@@ -139,7 +139,7 @@ fn wrong_credentials_and_missing_buckets_are_told_and_nothing_else_is_served_for
 
 #[test]
 fn a_clock_that_is_wrong_is_told_by_the_name_that_s3_has_for_it() {
-    // Any clock is off by more than no time at all.
+    // Any clock differs by more than zero.
     let s3 = Bucket::with_skew(&fixtures(), Duration::ZERO);
     assert_refused(&served(&s3, BUCKET, SECRET), "s3://films", "RequestTimeTooSkewed");
 }

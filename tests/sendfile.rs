@@ -1,12 +1,12 @@
-//! `store.sendfile`: segments that are sent as they stand in their files are the same bytes, cost no read and no memory, and
-//! are never whole where the file was written to under way. Only of files that rest.
+//! `store.sendfile`: segments sent straight from files have the same bytes, cost no read and no memory, and are never
+//! complete if the file was written meanwhile. Only files that were not written recently are sent so.
 
 #![allow(
     clippy::as_conversions,
     clippy::cast_possible_truncation,
     clippy::indexing_slicing,
     clippy::unwrap_used,
-    reason = "what panics here fails a test, and its numbers are small"
+    reason = "a test that panics has failed, and its numbers are small"
 )]
 #![cfg(target_os = "linux")]
 
@@ -36,24 +36,24 @@ const HIT: &str = "afflux_cache_lookups_total{kind=\"segment\",outcome=\"hit\"}"
 const UNCOPIED: &str = "afflux_sent_uncopied_bytes_total";
 const READ_BYTES: &str = "afflux_source_read_bytes_total";
 
-/// The film in `house` was last written to so long ago.
+/// Sets the last write of the film in `house` to `minutes` ago.
 fn aged(house: &Path, minutes: u64) {
     let film = File::options().write(true).open(house.join("film.mp4")).unwrap();
     film.set_modified(SystemTime::now() - Duration::from_mins(minutes)).unwrap();
 }
 
-/// A server over `media` that looks at its film once, which rests, and sends out of it.
+/// A server over `media` that checks its film once and may use sendfile for it, as it is old enough.
 fn sending(media: &Path) -> Server {
     aged(media, 11);
     Server::start_with(media, "[store]\nsettle = \"0s\"\nrefresh = \"1h\"\n")
 }
 
-/// One that reads what it sends.
+/// A server that reads instead of using sendfile.
 fn reading(media: &Path) -> Server {
     Server::start_with(media, "[store]\nsettle = \"0s\"\nsendfile = false\n")
 }
 
-/// Descriptors that the server has.
+/// Number of open descriptors of the server.
 fn descriptors(server: &Server) -> usize {
     fs::read_dir(format!("/proc/{}/fd", server.child.id())).unwrap().count()
 }
@@ -65,7 +65,7 @@ fn ask(client: &mut Client, path: &str, headers: &str) -> Answer {
 
 #[test]
 fn what_is_sent_from_a_file_is_what_is_made_in_memory() {
-    // In one piece, in some that are large enough to be sent each by itself, in some that are gathered.
+    // In one piece, in pieces large enough for a sendfile each, in pieces that are gathered.
     for film in [Film::large(6), Film::large(6).in_pieces_of(25), Film::new(6, 4_000).in_pieces_of(10)] {
         let house = film.house();
         let (server, pristine) = (sending(house.path()), reading(house.path()));
@@ -74,11 +74,11 @@ fn what_is_sent_from_a_file_is_what_is_made_in_memory() {
         for (count, path) in (1..).zip(&names.segments) {
             let whole = pristine.get(path, "").body;
             let size = whole.len();
-            // From the file, twice more from there, then out of memory.
+            // From the file three times, then from memory.
             for turn in 0..5 {
                 let answer = ask(&mut client, path, "");
                 assert!(answer.status == 200 && answer.body == whole, "{path}, {turn}");
-                // A head, the border between it and the samples, any middle, the end.
+                // Part of the head, the border between it and the samples, the middle, the end.
                 for (from, to) in [(0, 10), (500, 90_000), (size / 3, size - size / 5), (size - 1, size)] {
                     let answer = ask(&mut client, path, &format!("Range: bytes={from}-{}\r\n", to - 1));
                     assert!(answer.status == 206 && answer.body == whole[from..to], "{path}, {turn}: {from}..{to}");
@@ -122,9 +122,9 @@ fn what_lies_in_small_pieces_is_gathered() {
     }
     let calls = watch.stop();
     println!("{:?}", calls.table());
-    // 15 pieces of 40 kB into a pipe of 64 KiB: each once or twice, and out again ten times.
+    // 15 pieces of 40 kB into a pipe of 64 KiB: each takes one or two splices in, and there are ten splices out.
     assert!((30 * 40..45 * 40).contains(&calls.count(&["splice"])), "{:?}", calls.table());
-    // The last one is alone where it has not fit.
+    // The last piece goes by itself if it did not fit.
     assert!(calls.count(&["sendfile"]) <= 40 && calls.count(&["pipe2"]) <= 2, "{:?}", calls.table());
     assert!(calls.largest() < MIB, "{} bytes at once", calls.largest());
     let sent = server.metric(READ_BYTES) - before;
@@ -146,11 +146,11 @@ fn pipes_are_few_however_many_read_slowly_or_hang_up() {
         let mut most = 0;
         read_slowly(&mut readers, 64_000, |readers| {
             most = most.max(descriptors(&server));
-            assert!(begun.elapsed() < Duration::from_secs(20), "some wait for their first bytes");
+            assert!(begun.elapsed() < Duration::from_secs(20), "some readers have no first bytes after 20 s");
             readers.iter().all(|reader| reader.bytes.len() > 20_000)
         });
         println!("{before} descriptors, {most} with 300 readers");
-        assert!(most > before + 300, "nobody was waited for");
+        assert!(most > before + 300, "the readers do not hold descriptors");
         assert!(most <= before + 300 + 2 * 64, "{most} descriptors, {before} before");
         let late = readers.split_off(290);
         readers.into_iter().for_each(Reader::reset);
@@ -199,9 +199,9 @@ fn it_costs_a_call_and_no_read() {
     }
     let calls = watch.stop();
     println!("{:?}", calls.table());
-    // One for each MiB at least; the rest are those that the client was waited for with.
+    // At least one call per MiB; further calls come from waiting for the client.
     assert!(calls.count(&["sendfile"]) >= 2 * 40, "{:?}", calls.table());
-    // One byte for each 256 KiB of a frame tells that they are there.
+    // A one-byte read per 256 KiB of a frame checks that the page cache has the bytes.
     assert!(calls.count(&["preadv2"]) <= 16 * 40, "{:?}", calls.table());
     assert!(calls.largest() < MIB, "{} bytes at once", calls.largest());
     let sent = server.metric(READ_BYTES) - before;
@@ -233,7 +233,7 @@ fn slow_readers_take_no_memory_and_get_it_all() {
     }
 }
 
-/// A reader that has the first of an answer of 4.8 MB, and a server that goes on only when it reads.
+/// A reader with the first bytes of a response of 4.8 MB; the server continues only as the reader reads.
 fn begun(house: &Path) -> (Server, Names, Reader) {
     let server = sending(house);
     let names = Names::of(&server, "film", "index.m3u8");
@@ -247,7 +247,7 @@ fn begun(house: &Path) -> (Server, Names, Reader) {
     (server, names, reader)
 }
 
-/// Reads to the end, however it comes: the bytes behind the head.
+/// Reads to the end, whole or not; returns the bytes after the head.
 fn rest(mut reader: Reader) -> Vec<u8> {
     let start = Instant::now();
     while !reader.ended {
@@ -284,7 +284,7 @@ fn an_answer_out_of_a_file_that_is_written_to_or_cut_off_is_not_whole() {
     };
     let cut = |path: &Path| File::options().write(true).open(path).unwrap().set_len(100_000).unwrap();
     let changes: [&dyn Fn(&Path); 2] = [&write, &cut];
-    // The last bytes are sent by themselves, or out of a pipe with others.
+    // The last bytes go by themselves, or out of a pipe with others.
     let pieces = (0..6).map(|more| Film::new(5, 25_000 + 1_111 * more).in_pieces_of(1));
     let films: Vec<Film> = std::iter::once(Film::large(5)).chain(pieces).collect();
     for (change, film) in changes.into_iter().flat_map(|change| films.iter().map(move |film| (change, *film))) {
@@ -294,7 +294,7 @@ fn an_answer_out_of_a_file_that_is_written_to_or_cut_off_is_not_whole() {
         let body = rest(reader);
         let whole = film.frame as usize * 150;
         assert!((64 << 10..whole).contains(&body.len()), "{} bytes of {whole}", body.len());
-        // Who asks from now on is told so, and others are served.
+        // New requests get an error, and other URLs are served.
         assert!(server.get(&names.segments[2], "").status >= 400);
         assert_eq!(server.private("/healthz").status, 200);
     }
@@ -314,7 +314,7 @@ fn curl_gets_the_same_whole_slowly_and_in_parts() {
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
         done.stdout
     };
-    // Three times from the file; a fourth would be out of memory.
+    // Three times from the file; a fourth would come from memory.
     assert!(curl(&[]) == expected);
     assert!(curl(&["--limit-rate", "4M"]) == expected);
     assert!(curl(&["--range", "100-2000000"]) == expected[100..=2_000_000]);

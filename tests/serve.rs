@@ -1,6 +1,6 @@
-//! The binary as an operator meets it: what it prints, what it exits with, how it stops.
+//! The binary as an operator sees it: its output, its exit codes, its stop.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "what panics here fails a test")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics has failed")]
 
 mod support;
 
@@ -135,7 +135,7 @@ fn standard_output_is_two_lines_and_nothing_else() {
     assert_eq!(child.wait().unwrap().code(), Some(0));
 }
 
-/// What `server` exits with, and after how long.
+/// Exit code of `server`, and the time until it exits.
 fn exit_of(server: &mut Server) -> (Option<i32>, Duration) {
     let start = Instant::now();
     (server.child.wait().unwrap().code(), start.elapsed())
@@ -143,7 +143,7 @@ fn exit_of(server: &mut Server) -> (Option<i32>, Duration) {
 
 #[test]
 fn an_idle_server_stops_at_once() {
-    // Where whoever runs the tests has them ignore it, so does the server.
+    // If the test's parent ignores SIGHUP, so does the server.
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap().trim();
     let hang_up = (u64::from_str_radix(ignored, 16).unwrap() & 1 == 0).then_some("HUP");
@@ -160,7 +160,8 @@ fn an_idle_server_stops_at_once() {
     }
 }
 
-/// A client that reads slowly what does not fit the kernel's buffers: under way until it reads on.
+/// A client that reads slowly a response larger than the kernel's buffers: it stays in flight until the client reads
+/// on.
 fn slow_reader(server: &Server) -> Client {
     let mut client = server.connect();
     let request = "GET /~gallery/vendor/hls.min.js HTTP/1.1\r\nHost: h\r\n\r\n";
@@ -176,13 +177,13 @@ fn what_is_under_way_is_finished_before_the_server_stops() {
     let mut client = slow_reader(&server);
     server.signal("TERM");
     std::thread::sleep(Duration::from_millis(300));
-    assert!(std::net::TcpStream::connect(server.public).is_err(), "no one else is accepted");
+    assert!(std::net::TcpStream::connect(server.public).is_err(), "the server must not accept new connections");
     let mut private = Client::connect(server.private);
     private.send("GET /readyz HTTP/1.1\r\nHost: h\r\n\r\n");
     assert_eq!(private.answer("GET").status, 503);
-    // What was asked for on a connection before its drain is answered; what follows need not be.
+    // A request sent before the drain gets its response; later ones need not.
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/http/gallery/vendor/hls.min.js");
-    assert!(client.rest().unwrap().starts_with(&std::fs::read(path).unwrap()), "the answer is whole");
+    assert!(client.rest().unwrap().starts_with(&std::fs::read(path).unwrap()), "the response must be complete");
     assert_eq!(exit_of(&mut server).0, Some(0));
 }
 

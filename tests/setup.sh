@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the tests need on a bare Debian 12 with Rust: as root, or with sudo. What is there already is left
-# alone, so a machine that is set up needs no network.
+# Installs all that the tests need on a bare Debian 12 with Rust: as root, or with sudo. Leaves alone whatever is
+# installed, so a machine that is set up needs no network.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -9,11 +9,11 @@ as_root() {
     if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
 }
 
-# What is there for as long as this runs, and is removed however it ends.
+# Temporary files, removed however this script ends.
 passing=()
 trap 'for file in "${passing[@]}"; do as_root rm -f "$file"; done' EXIT
 
-# command: the Debian package that brings it.
+# command: the Debian package that has it.
 wanted=(
     "chromium:chromium"    # plays
     "ffprobe:ffmpeg"       # lists packets, decodes
@@ -22,14 +22,14 @@ wanted=(
     "npm:npm"
     "strace:strace"        # counts system calls
     "openssl:openssl"      # makes a certificate
-    "python3:python3"      # an S3 server that keeps versions
+    "python3:python3"      # runs a versioned S3 server
     "curl:curl"            # uploads
 )
 missing=()
 for pair in "${wanted[@]}"; do
     command -v "${pair%%:*}" >/dev/null || missing+=("${pair#*:}")
 done
-# GStreamer's elements, and the packages that bring them.
+# GStreamer's elements, and the packages that have them.
 elements=(
     "playbin3:gstreamer1.0-plugins-base"
     "souphttpsrc:gstreamer1.0-plugins-good"
@@ -41,16 +41,16 @@ for pair in "${elements[@]}"; do
     gst-inspect-1.0 --exists "${pair%%:*}" 2>/dev/null || missing+=("${pair#*:}")
 done
 python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
-# A database server, which the tests start by themselves; Debian has a folder for each version of it.
+# A database server, started by the tests themselves; Debian has a folder for each of its versions.
 compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || missing+=(postgresql)
-# What afflux-transcode is built with.
+# Build dependencies of afflux-transcode.
 for library in gstreamer-1.0 gstreamer-pbutils-1.0; do
     pkg-config --exists "$library" 2>/dev/null || missing+=(pkg-config libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev)
 done
 command -v setpriv >/dev/null || missing+=(util-linux)
 if [ "${#missing[@]}" -gt 0 ]; then
     echo "setup: installing ${missing[*]}"
-    # Packages ask this file whether their servers may start: 101 says no. One that stands there already is kept.
+    # Packages ask this file whether their servers may start: 101 means no. An existing one stays.
     policy=/usr/sbin/policy-rc.d
     if [ ! -e "$policy" ]; then
         passing+=("$policy")
@@ -61,15 +61,15 @@ if [ "${#missing[@]}" -gt 0 ]; then
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
 fi
 
-# nginx, which serves what is stored elsewhere.
+# nginx, for tests against a remote web server.
 bash ../benches/setup.sh
 
-# Whether list $1 of exact versions is another than the one that was installed, of which $2 is a copy.
+# Whether list $1 of exact versions differs from $2, the copy made at the last install.
 is_outdated() {
     ! cmp -s "$1" "$2"
 }
 
-# The players, the emulator of Azure, and what uploads.
+# The players, the emulator of Azure, and the upload clients.
 for folder in players emulators clients; do
     stamp="$folder/node_modules/.lock-installed"
     if is_outdated "$folder/package-lock.json" "$stamp"; then
@@ -79,8 +79,8 @@ for folder in players emulators clients; do
     fi
 done
 
-# An S3 server that keeps versions, what fills it, what uploads, and what checks the API, in a Python environment of
-# their own.
+# A versioned S3 server, the script that fills it, upload clients and the API checkers, in a Python environment of their
+# own.
 stamp=.venv/.requirements-installed
 listed=$(mktemp)
 passing+=("$listed")

@@ -1,4 +1,4 @@
-//! A mixed crowd for as long as one likes: in the end the server holds what it held in the beginning.
+//! A mixed crowd for any length of time: in the end the server holds no more than in the beginning.
 
 #![allow(
     clippy::as_conversions,
@@ -6,7 +6,7 @@
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
-    reason = "what panics here fails a test, and its numbers are small"
+    reason = "a test that panics has failed, and its numbers are small"
 )]
 
 #[path = "support/film.rs"]
@@ -29,17 +29,17 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 use support::{Client, Server, fixtures};
 
-/// Less than a tenth of the film: what is cold is thrown out again and again.
+/// Less than a tenth of the film, so that cold segments are evicted again and again.
 const SETTINGS: &str =
     "[log]\nlevel = \"error\"\n[store]\nsettle = \"0s\"\n[cache]\nsegments = \"64MiB\"\nmaking = \"16MiB\"\n";
 
-/// Readers at 64 kB/s, there all the time.
+/// Readers at 64 kB/s, present all the time.
 const SLOW: usize = 60;
 
-/// How long the crowd is there before it counts: the cache is full, and has been thrown over once.
+/// Warm-up before the measurement: the cache is full, and its content has been replaced once.
 const WARM_UP: Duration = Duration::from_secs(45);
 
-/// What the crowd has in common.
+/// State shared by the crowd.
 struct Place<'a> {
     server: &'a Server,
     film: Names,
@@ -49,7 +49,7 @@ struct Place<'a> {
 }
 
 impl Place<'_> {
-    /// Does `work` so many times a second until it is over; each time with another number that looks like chance.
+    /// Calls `work` `a_second` times a second until the end, each time with another pseudo-random number.
     fn each(&self, a_second: u32, mut work: impl FnMut(usize)) {
         let mut next = Instant::now();
         let mut dice = a_second | 1;
@@ -63,7 +63,7 @@ impl Place<'_> {
         }
     }
 
-    /// One answer, whole, as it should be.
+    /// Requests `path`, and checks status and length of the response.
     fn get(&self, path: &str, headers: &str) {
         let answer = self.server.get(path, headers);
         let expected = if headers.contains("Range") { 206 } else { 200 };
@@ -71,7 +71,7 @@ impl Place<'_> {
         self.answers.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// The same on a connection that stays open.
+    /// Like `get`, on a connection that stays open.
     fn again(&self, client: &mut Client, path: &str) {
         client.send(&format!("GET {path} HTTP/1.1\r\nHost: test\r\n\r\n"));
         assert_eq!(client.answer("GET").status, 200, "{path}");
@@ -133,14 +133,14 @@ impl Place<'_> {
         });
     }
 
-    /// A ladder with sound, by all of its entries.
+    /// Requests a ladder with sound through all of its entries.
     fn ladder(&self) {
         let urls: Vec<String> = truth::walk(self.server, "ladder").into_iter().collect();
         self.each(20, |dice| self.get(&urls[dice % urls.len()], ""));
     }
 }
 
-/// What the server holds at a moment, by name.
+/// Resources that the server holds at this moment, by name.
 fn sample(server: &Server) -> [(&'static str, u64); 6] {
     let pid = server.child.id();
     [
@@ -153,7 +153,7 @@ fn sample(server: &Server) -> [(&'static str, u64); 6] {
     ]
 }
 
-/// Samples each second for `time`: each thing's medians in the first third and in the last.
+/// Samples each second for `time`; returns the medians of each resource in the first and in the last third.
 fn watch(server: &Server, time: Duration) -> Vec<(&'static str, u64, u64)> {
     let (mut samples, begun) = (Vec::new(), Instant::now());
     while begun.elapsed() < time {
@@ -180,7 +180,7 @@ fn watch(server: &Server, time: Duration) -> Vec<(&'static str, u64, u64)> {
 #[ignore = "takes as many minutes as SOAK_MINUTES says: `make soak`"]
 fn what_a_mixed_crowd_takes_does_not_grow() {
     let minutes: u64 = std::env::var("SOAK_MINUTES").map_or(15, |minutes| minutes.parse().unwrap());
-    // Of pieces that are gathered; and it rests, so that it is sent as it stands.
+    // In pieces that are gathered, and old enough for sendfile.
     let house = Film::new(300, 16_000).in_pieces_of(2).house();
     let film = std::fs::File::options().write(true).open(house.path().join("film.mp4")).unwrap();
     film.set_modified(SystemTime::now() - Duration::from_hours(1)).unwrap();
@@ -198,7 +198,7 @@ fn what_a_mixed_crowd_takes_does_not_grow() {
     };
     let (place, pid) = (&place, server.child.id());
     let medians = thread::scope(|scope| {
-        // Whatever goes wrong in the crowd or here ends both.
+        // A failure in the crowd or here ends both.
         let ends = || Ends(&place.over);
         let crowd: [fn(&Place); 7] = [
             |place| place.hot(),
@@ -221,20 +221,20 @@ fn what_a_mixed_crowd_takes_does_not_grow() {
         let medians = watch(&server, Duration::from_secs(60 * minutes));
         let (answers, used) = (place.answers.load(Ordering::Relaxed) - answers, processor(pid) - used);
         println!("{answers} whole answers, {} % of a core", used / (60 * minutes));
-        assert!(!place.over.load(Ordering::Relaxed), "the crowd has ended");
+        assert!(!place.over.load(Ordering::Relaxed), "the crowd ended early");
         medians
     });
     for (what, first, last) in &medians {
         println!("{what}: {first} in the first third, {last} in the last");
     }
     for (what, first, last) in medians {
-        // Of what is counted by the dozen, two more are chance.
+        // For small counts, a growth of two is chance.
         assert!(last <= first + (first / 20).max(2), "{what}: {first} in the first third, {last} in the last");
     }
     assert!(server.metric("afflux_cache_evictions_total{tier=\"nursery\"}") > 50);
 }
 
-/// Says that it is over when dropped, panic or not.
+/// Sets the flag when dropped, even by a panic.
 struct Ends<'a>(&'a AtomicBool);
 
 impl Drop for Ends<'_> {

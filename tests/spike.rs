@@ -1,12 +1,12 @@
-//! A crowd at once: everything is made once, whoever hangs up takes nothing with them, and what cannot be had is said to
-//! everyone the same way.
+//! A simultaneous crowd: each segment is built once, a client that hangs up takes nothing with it, and all clients get
+//! the same error for unavailable content.
 
 #![allow(
     clippy::as_conversions,
     clippy::cast_possible_truncation,
     clippy::indexing_slicing,
     clippy::unwrap_used,
-    reason = "what panics here fails a test, and its numbers are small"
+    reason = "a test that panics has failed, and its numbers are small"
 )]
 
 #[path = "support/film.rs"]
@@ -52,13 +52,13 @@ fn served(film: Film, cache: &str) -> (Server, tempfile::TempDir) {
     (server, house)
 }
 
-/// What is asked for on a connection of its own that stays open.
+/// Sends a request on `client`, which stays open.
 fn ask(client: &mut Client, path: &str) -> Answer {
     client.send(&format!("GET {path} HTTP/1.1\r\nHost: test\r\n\r\n"));
     client.answer("GET")
 }
 
-/// All that `count` threads answer who begin at the same moment.
+/// Results of `count` threads that begin at the same moment.
 fn at_once<T: Send>(count: usize, each: impl Fn(usize) -> T + Sync) -> Vec<T> {
     let (start, each) = (&Barrier::new(count), &each);
     thread::scope(|scope| {
@@ -73,7 +73,7 @@ fn at_once<T: Send>(count: usize, each: impl Fn(usize) -> T + Sync) -> Vec<T> {
     })
 }
 
-/// Answers that were errors of the server.
+/// Number of 5xx responses.
 fn errors(server: &Server) -> u64 {
     let metrics = server.private("/metrics");
     let lines = metrics.text().lines().filter(|line| line.starts_with("afflux_requests_total{"));
@@ -102,13 +102,13 @@ fn two_hundred_who_ask_for_a_cold_film_at_once_are_one_read_of_it_and_one_make()
         (hash.finalize(), segment.body.len())
     };
     let seen: HashSet<_> = at_once(200, walk).into_iter().collect();
-    assert_eq!(seen.len(), 1, "all see the same");
+    assert_eq!(seen.len(), 1, "all clients must get the same");
     assert!(seen.iter().all(|(_, segment)| *segment > 4_800_000));
     assert_eq!((server.metric("afflux_moov_reads_total"), server.metric(MADE), errors(&server)), (1, 1, 0));
     assert_eq!(server.metric(HIT) + server.metric(JOINED), 199);
 }
 
-/// Asks for `path`, reads `count` bytes of the answer to its end of the head and beyond, and hangs up.
+/// Requests `path`, reads the head and `count` bytes of the body, and hangs up; `None` hangs up without reading.
 fn leave(server: SocketAddr, path: &str, count: Option<usize>) {
     let mut stream = TcpStream::connect(server).unwrap();
     write!(stream, "GET {path} HTTP/1.1\r\nHost: leader\r\n\r\n").unwrap();
@@ -138,7 +138,7 @@ fn a_leader_who_hangs_up_at_any_stage_takes_nothing_with_him() {
                 scope.spawn(|| assert!(server.get(path, "").body == whole, "{path} at {stage:?}"));
             }
         });
-        // What a leader without waiters began is whole too, and is not begun again.
+        // A build that a client without followers began also completes, and is not repeated.
         until("the end of making", || server.metric(MADE) == made && server.metric("afflux_bodies_making") == 0);
         let hits = server.metric(HIT);
         assert!(server.get(path, "").body == whole, "{path} at {stage:?}");
@@ -161,7 +161,7 @@ fn aborts_by_the_hundred_leave_nothing_behind() {
     for (number, some) in names.segments.chunks(50).enumerate() {
         let readers: Vec<Reader> = some.iter().map(|path| Reader::ask(server.public, path, "")).collect();
         for (at, mut reader) in readers.into_iter().enumerate() {
-            // Some at once, some once they have a little.
+            // A third hangs up at once, the rest after a few bytes.
             if at % 3 != number % 3 {
                 until("a first byte", || {
                     reader.sip(64 << 10);
@@ -173,17 +173,17 @@ fn aborts_by_the_hundred_leave_nothing_behind() {
     }
     calm();
     let (grown, left) = (rss(pid).saturating_sub(idle), descriptors(pid));
-    // The cache, what was being made, frames, chunks to be used again; and what the allocator does not give back.
+    // The cache, segments being built, frames, pooled chunks; and memory that the allocator does not return.
     let bound = (32 + 8 + 12 + 8 + 8) * MIB;
     println!("{} MiB beyond idle, {left} descriptors, {open} before", grown / MIB);
     assert!(grown <= bound, "{grown} bytes beyond idle");
-    // One more may be that of the metrics.
+    // The metrics connection may account for one more.
     assert!(left <= open + 1, "{left} descriptors, {open} before");
     assert!(server.metric(MADE) > 300);
     assert_eq!(errors(&server), 0);
 }
 
-/// Bytes `from..to` of a segment, as 206.
+/// Bytes `from..to` of a segment; the response must be 206.
 fn ranged(server: &Server, path: &str, (from, to): (usize, usize)) -> Vec<u8> {
     let answer = server.get(path, &format!("Range: bytes={from}-{}", to - 1));
     assert_eq!(answer.status, 206);
@@ -201,7 +201,7 @@ fn a_small_range_of_a_cold_segment_reads_what_it_needs_and_many_make_it_whole() 
     let read = server.metric(READ_BYTES) - before;
     assert!((100_000..=101_000).contains(&read), "{read} bytes read");
     assert_eq!(server.metric(MADE), 1);
-    // With what was asked for before, more than 1 MiB.
+    // Together with earlier ranges, more than 1 MiB.
     assert!(ranged(&server, &path, (3_000_000, 4_000_000)) == whole[3_000_000..4_000_000]);
     until("the end of making", || server.metric(MADE) == 2 && server.metric("afflux_bodies_making") == 0);
     assert_eq!(server.metric(READ_BYTES) - before - read, 4_800_000);
@@ -221,7 +221,7 @@ fn what_is_not_sent_is_not_made() {
     assert_eq!(server.metric(MADE), 1);
 }
 
-/// The parts of an answer to several ranges.
+/// The parts of a multipart response.
 fn parts(answer: &Answer) -> Vec<&[u8]> {
     let boundary = answer.header("content-type").unwrap().split_once("boundary=").unwrap().1.trim_matches('"');
     let mark = format!("\r\n--{boundary}");
@@ -271,7 +271,7 @@ fn ranges_of_a_segment_that_is_being_made_are_slices_of_it() {
 
 #[test]
 fn what_finds_no_room_is_told_to_come_again_and_nothing_else_waits_for_it() {
-    // One at a time, and nobody waits.
+    // One build at a time, and no request waits.
     let film = Film::new(240, 7_000);
     let (server, _house) = served(film, "making = \"1MiB\"\nmaking_wait = \"0s\"\n");
     let names = Names::of(&server, "film", "index.m3u8");
@@ -313,12 +313,12 @@ fn what_finds_no_room_is_told_to_come_again_and_nothing_else_waits_for_it() {
     assert_eq!((server.metric(SHED), server.metric(MADE)), (shed, u64::from(film.segments)));
 }
 
-/// What may happen to a file while it is read.
+/// Damage to a file while it is being read: cuts it short.
 fn truncate(path: &Path) {
     File::options().write(true).open(path).unwrap().set_len(1 << 20).unwrap();
 }
 
-/// Other media, in place.
+/// Damage to a file while it is being read: overwrites media in place.
 fn write_over(path: &Path) {
     let mut film = std::fs::read(path).unwrap();
     film[10_000..4_000_000].iter_mut().for_each(|byte| *byte = !*byte);
@@ -337,7 +337,7 @@ fn those_who_wait_for_a_maker_that_fails_get_right_bytes_or_one_refusal() {
         let victim = house.path().join("film.mp4");
         let got = at_once(21, |number| {
             if number == 20 {
-                // In some rounds they have begun already.
+                // In some rounds they have begun before.
                 thread::sleep(Duration::from_millis(round as u64 / 2));
                 harm(&victim);
                 return None;
@@ -377,7 +377,7 @@ fn a_segment_that_cannot_be_made_is_not_tried_for_each_who_asks() {
         for got in [first].iter().chain(&refusals) {
             got.check_problem(path).unwrap();
         }
-        // A failure is remembered for a second; then it is tried again. One look finds out what the file is now.
+        // The server remembers a failure for a second, then tries again. One check finds out the new state of the file.
         assert!(reads <= 8 + 2 * took.as_secs(), "{reads} reads in {took:?}");
     }
 }
@@ -399,7 +399,7 @@ fn a_segment_that_is_too_large_to_be_kept_is_made_for_each_and_takes_little() {
     assert_eq!(server.metric(TOO_LARGE), 60);
     let grown = rss(pid).saturating_sub(idle);
     println!("{} MiB beyond idle", grown / MIB);
-    // Nothing is kept: frames under way, and chunks to be used again.
+    // Nothing is cached: only frames in flight and pooled chunks.
     assert!(grown <= (12 + 8 + 4) * MIB, "{grown} bytes beyond idle");
     assert_eq!((server.metric("afflux_cache_size_bytes{kind=\"segment\"}"), errors(&server)), (0, 0));
 }

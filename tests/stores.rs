@@ -1,5 +1,5 @@
-//! Object stores: how little is asked of them, that two which hold the same serve the same, and their bad days. The
-//! server is the real one, asked over sockets; the store behind it is told what goes wrong.
+//! Object stores: few requests, equal responses from stores with equal content, and failures. The server is the real
+//! one, reached over sockets; the store behind it injects faults.
 
 #![allow(
     clippy::as_conversions,
@@ -7,7 +7,7 @@
     clippy::float_arithmetic,
     clippy::indexing_slicing,
     clippy::unwrap_used,
-    reason = "what panics here fails a test, and its numbers are small"
+    reason = "a test that panics has failed, and its numbers are small"
 )]
 
 #[path = "support/far.rs"]
@@ -16,17 +16,17 @@ mod far;
 mod faults;
 mod support;
 
-use afflux::catalog::Lasting;
+use afflux::catalog::IndexPersistence;
 use far::{Site, Talk, film, memory, put};
 use faults::{Faults, Faulty, Seen};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Bytes of the blocks that stored objects are read by.
+/// Block size for reads of stored objects, in bytes.
 const BLOCK: u64 = afflux::store::BLOCK;
 
-/// The blocks that `seen` asked for, each as often as it was.
+/// Blocks requested in `seen`, with repeats.
 fn blocks(seen: &Seen) -> Vec<(String, u64)> {
     let of = |(name, range): &(String, std::ops::Range<u64>)| {
         let name = name.clone();
@@ -38,7 +38,7 @@ fn blocks(seen: &Seen) -> Vec<(String, u64)> {
 fn assert_each_once(seen: &Seen) {
     let blocks = blocks(seen);
     let distinct: HashSet<_> = blocks.iter().collect();
-    assert_eq!(blocks.len(), distinct.len(), "asked for twice: {:?}", seen.reads);
+    assert_eq!(blocks.len(), distinct.len(), "requested a block twice: {:?}", seen.reads);
 }
 
 #[test]
@@ -47,14 +47,14 @@ fn a_cold_walk_reads_little_more_than_it_serves_in_few_requests() {
     let site = Site::over(vec![store.clone()]);
     let talk = Talk::of(&site, "film");
     let opened = store.take();
-    assert!(opened.reads.len() <= 3, "to open a film: {:?}", opened.reads);
+    assert!(opened.reads.len() <= 3, "too many reads to open a film: {:?}", opened.reads);
     let (mut served, mut worst) = (0, 0);
     let mut all = opened.clone();
     for number in 0..talk.segments() {
         for url in talk.segment(number) {
             served += site.get(&url).body.len() as u64;
         }
-        // What is read ahead belongs to the segment that it is read for.
+        // Wait so that read-ahead counts for the segment that caused it.
         site.settle();
         let seen = store.take();
         worst = worst.max(seen.reads.len());
@@ -138,15 +138,15 @@ fn a_replaced_object_never_mixes_with_what_it_was() {
         let talk = Talk::of(&site, "film");
         let old: Vec<_> = talk.segment(1).iter().map(|url| site.get(url).body).collect();
         store.set(Faults { deaf, ..Faults::default() });
-        // As long, and other bytes.
+        // Equal length, other bytes.
         let mut other = film();
         let middle = other.len() / 2;
         other[middle..].iter_mut().for_each(|byte| *byte ^= 1);
         put(&store, "film.mp4", other);
         for (url, old) in talk.segment(1).iter().zip(old) {
-            assert_eq!(site.get(url).body, old, "what is kept stays");
+            assert_eq!(site.get(url).body, old, "a cached segment must keep its bytes");
         }
-        // Its bytes cannot be had any more, and that is said; a look is believed for a quarter of a second.
+        // The old bytes are gone, and the server must report that. It trusts a check for a quarter of a second.
         std::thread::sleep(Duration::from_millis(300));
         for url in talk.segment(8) {
             let answer = site.get(&url);
@@ -168,7 +168,7 @@ fn a_removed_object_is_gone_from_the_next_look_on() {
     let site = Site::over(vec![store.clone()]);
     let talk = Talk::of(&site, "film");
     far::remove(&store, "film.mp4");
-    // A look is believed for a quarter of a second even by those who miss something.
+    // A check is trusted for a quarter of a second, even if something turns out to be missing.
     std::thread::sleep(Duration::from_millis(300));
     for url in talk.segment(8) {
         assert_eq!(site.get(&url).status, 410);
@@ -193,7 +193,7 @@ fn memory_for_blocks_is_part_of_that_for_segments() {
 #[test]
 fn an_index_that_was_kept_spares_the_headers() {
     let (store, folder) = (memory(&[("film.mp4", film())]), tempfile::tempdir().unwrap());
-    let places = Lasting { folder: Some((folder.path().into(), 1 << 30)), beside: false };
+    let places = IndexPersistence { folder: Some((folder.path().into(), 1 << 30)), beside: false };
     let urls = {
         let first = Site::lasting(&store, &places);
         let talk = Talk::of(&first, "film");
@@ -203,21 +203,21 @@ fn an_index_that_was_kept_spares_the_headers() {
     let kept = || std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
     let deadline = std::time::Instant::now() + Duration::from_secs(10);
     while kept().iter().all(|path| path.extension().is_none_or(|end| end != "index")) {
-        assert!(std::time::Instant::now() < deadline, "no index was kept");
+        assert!(std::time::Instant::now() < deadline, "no index was stored within 10 s");
         std::thread::sleep(Duration::from_millis(20));
     }
     store.take();
     let second = Site::lasting(&store, &places);
     assert_eq!(second.get("/vod/film/index.m3u8").status, 200);
     let seen = store.take();
-    assert_eq!((seen.reads.len(), seen.heads, seen.lists), (0, 0, 1), "a playlist is one round trip");
+    assert_eq!((seen.reads.len(), seen.heads, seen.lists), (0, 0, 1), "a playlist must take one round trip");
     for (url, reads) in urls.iter().zip([1, 0]) {
         assert_eq!(second.get(url).status, 200);
         let seen = store.take();
         assert!(seen.reads.len() <= reads + 1 && seen.lists == 0, "{url}: {:?}", seen.reads);
     }
     assert_eq!(second.metric("afflux_moov_reads_total"), 0);
-    // What is damaged is made again.
+    // A damaged index is rebuilt.
     for path in kept() {
         let mut bytes = std::fs::read(&path).unwrap();
         let middle = bytes.len() / 2;
@@ -229,7 +229,7 @@ fn an_index_that_was_kept_spares_the_headers() {
         assert!(third.get(url).body == second.get(url).body, "{url}");
     }
     assert_eq!(third.metric("afflux_moov_reads_total"), 1);
-    // What was replaced is another.
+    // A replaced object has another index.
     let mut other = film();
     let middle = other.len() / 2;
     other[middle] ^= 1;
@@ -256,9 +256,9 @@ fn what_a_player_says_it_will_ask_for_next_is_asked_for_ahead() {
     let (asked, _) = reads(&format!("{now}?CMCD=mtp%3D100%2Cnor%3D%22{name}%22%2Csid%3D%22a%22"));
     assert!(asked >= 2, "{asked}");
     let (later, body) = reads(&next);
-    assert_eq!(later, 0, "all of it was there");
+    assert_eq!(later, 0, "the read-ahead must have fetched everything");
     assert!(body == Site::over(vec![memory(&[("film.mp4", film())])]).get(&next).body);
-    // Nobody can have another asset read, nor what is not there.
+    // A client can cause read-ahead neither of another asset nor of something that does not exist.
     let far = talk.segment(4).swap_remove(0);
     let other = Talk::of(&site, "other").segment(4).swap_remove(0);
     for said in [other.replace('/', "%2F"), "https%3A%2F%2Fhost%2F5.m4s".into(), "9999.m4s".into()] {
@@ -269,14 +269,14 @@ fn what_a_player_says_it_will_ask_for_next_is_asked_for_ahead() {
     assert!(asked > 0);
 }
 
-/// What stands beside the film in its store, once that is `until`.
+/// Content of the index file beside the film in its store, once it satisfies `until`.
 fn beside(store: &Faulty, until: impl Fn(&[u8]) -> bool) -> Vec<u8> {
     let deadline = std::time::Instant::now() + Duration::from_secs(10);
     loop {
         if let Some(note) = far::object(store, "films/.afflux/film.mp4.index").filter(|note| until(note)) {
             return note;
         }
-        assert!(std::time::Instant::now() < deadline, "no such index was kept");
+        assert!(std::time::Instant::now() < deadline, "no such index was stored within 10 s");
         std::thread::sleep(Duration::from_millis(20));
     }
 }
@@ -284,7 +284,7 @@ fn beside(store: &Faulty, until: impl Fn(&[u8]) -> bool) -> Vec<u8> {
 #[test]
 fn an_index_that_stands_beside_its_object_is_picked_up_by_other_servers() {
     let store = memory(&[("films/film.mp4", film())]);
-    let places = Lasting { folder: None, beside: true };
+    let places = IndexPersistence { folder: None, beside: true };
     let playlist = "/vod/films/film/index.m3u8";
     let opened = |store: &Faulty, moovs| {
         let site = Site::lasting(store, &places);
@@ -302,7 +302,7 @@ fn an_index_that_stands_beside_its_object_is_picked_up_by_other_servers() {
     for url in &urls {
         assert!(first.get(url).body == second.get(url).body, "{url}");
     }
-    // What is damaged, or of another object, is made again, and put right.
+    // An index that is damaged or belongs to another object is rebuilt and replaced.
     let mut damaged = note.clone();
     damaged[note.len() / 2] ^= 1;
     let mut other = note.clone();
@@ -313,7 +313,7 @@ fn an_index_that_stands_beside_its_object_is_picked_up_by_other_servers() {
         assert!(urls.iter().all(|url| third.get(url).body == first.get(url).body));
         beside(&store, |now| now == note);
     }
-    // What was replaced is another.
+    // A replaced object has another index.
     let mut changed = film();
     let middle = changed.len() / 2;
     changed[middle] ^= 1;
@@ -321,7 +321,7 @@ fn an_index_that_stands_beside_its_object_is_picked_up_by_other_servers() {
     opened(&store, 1);
     beside(&store, |now| now != note);
     opened(&store, 0);
-    // A store that lets nobody write is played from all the same, and it is no asset of its own.
+    // A read-only store plays all the same, and the index file is no asset of its own.
     let store = memory(&[("films/film.mp4", film())]);
     store.set(Faults { read_only: true, ..Faults::default() });
     let site = opened(&store, 1);
@@ -331,7 +331,7 @@ fn an_index_that_stands_beside_its_object_is_picked_up_by_other_servers() {
     assert!(far::object(&store, "films/.afflux/film.mp4.index").is_none());
 }
 
-/// One kind of bad day.
+/// One kind of failure.
 struct Day {
     name: &'static str,
     faults: Faults,
@@ -353,20 +353,20 @@ fn days() -> Vec<Day> {
     ]
 }
 
-/// What players saw of a day.
+/// Outcomes for players during a failure.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Told {
     right: usize,
     again: usize,
 }
 
-/// Plays all of it during the day; what was told to come again is asked again when the day is over.
+/// Plays everything during the failure; repeats refused requests when it is over.
 fn lived(day: &Day) -> Told {
     let store = memory(&[("film.mp4", film())]);
     let site = Site::over(vec![store.clone()]);
     let talk = Talk::of(&site, "film");
     let calm = Site::over(vec![memory(&[("film.mp4", film())])]);
-    // Seen before: what is kept is served whatever happens.
+    // Cached segments are served in any failure.
     let kept = talk.segment(0);
     for url in &kept {
         assert_eq!(site.get(url).status, 200);
@@ -389,7 +389,7 @@ fn lived(day: &Day) -> Told {
         left.push((url, wanted.body));
     }
     store.set(Faults::default());
-    // A failure is remembered for a second.
+    // The server remembers a failure for a second.
     std::thread::sleep(Duration::from_millis(1_200));
     for (url, wanted) in left {
         let answer = site.get(&url);
@@ -399,7 +399,7 @@ fn lived(day: &Day) -> Told {
 }
 
 impl Told {
-    /// In words that do not depend on chance.
+    /// A summary that does not depend on chance.
     const fn words(&self) -> &'static str {
         match self {
             Self { again: 0, .. } => "nothing: every segment right",
@@ -409,7 +409,7 @@ impl Told {
     }
 }
 
-/// What players who are in the middle of a film see once `harm` was done to it: the status of what was not kept.
+/// Status that players in the middle of a film get for uncached segments after `harm`.
 fn harmed(harm: impl Fn(&Faulty)) -> u16 {
     let store = memory(&[("film.mp4", film())]);
     let site = Site::over(vec![store.clone()]);
@@ -420,7 +420,7 @@ fn harmed(harm: impl Fn(&Faulty)) -> u16 {
     }
     site.settle();
     harm(&store);
-    // A look is believed for a quarter of a second even by those who miss something.
+    // A check is trusted for a quarter of a second, even if something turns out to be missing.
     std::thread::sleep(Duration::from_millis(300));
     let mut statuses = HashSet::new();
     for url in talk.all() {

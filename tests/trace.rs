@@ -1,6 +1,6 @@
-//! The cache of bodies on traces of a video service, beside plain LRU and TinyLFU on the same: a Zipf catalogue, viewers
-//! who walk through titles, a sudden title, scans. Sizes are told, not allocated. `cargo test --test trace -- --nocapture`
-//! prints the figures.
+//! The segment cache on traces of a video service, compared with plain LRU and TinyLFU: a Zipf catalogue, viewers who
+//! walk through titles, a sudden title, scans. Entries have sizes but no memory. `cargo test --test trace --
+//! --nocapture` prints the figures.
 
 #![allow(
     clippy::as_conversions,
@@ -10,10 +10,10 @@
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
-    reason = "a test's numbers are small, and what panics here fails a test"
+    reason = "a test's numbers are small, and a test that panics has failed"
 )]
 
-use afflux::cache::{Entry, Limits, Tiers};
+use afflux::cache::{Admission, Limits, Tiers};
 use afflux::metrics::Metrics;
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
@@ -22,13 +22,13 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
 
-/// Segments of the catalogue: 4.4 GB.
+/// Number of segments in the catalogue: 4.4 GB.
 const CATALOGUE: u32 = 4_000;
 
-/// A tenth of the catalogue.
+/// Capacity of the cache in bytes: a tenth of the catalogue.
 const CAPACITY: u64 = 440_000_000;
 
-/// Keys from here on are not in the catalogue.
+/// Keys from here on lie outside the catalogue.
 const ELSEWHERE: u32 = 1_000_000;
 
 const REQUESTS: u32 = 80_000;
@@ -53,7 +53,7 @@ impl Dice {
     }
 }
 
-/// Ranks by popularity.
+/// A Zipf distribution of ranks: cumulative shares.
 struct Zipf(Vec<f64>);
 
 impl Zipf {
@@ -71,7 +71,8 @@ impl Zipf {
         self.0.partition_point(|sum| *sum < at) as u32
     }
 
-    /// A segment of the catalogue: neighbours in rank are no neighbours in key, so that size and rank have no relation.
+    /// A random segment of the catalogue. Neighbours in rank are not neighbours in key, so that size and rank are
+    /// unrelated.
     fn segment(&self, dice: &mut Dice) -> u32 {
         (u64::from(self.draw(dice)) * 2_654_435_761 % u64::from(CATALOGUE)) as u32
     }
@@ -109,12 +110,12 @@ impl Policy {
         ]
     }
 
-    /// Whether `key` is a hit; it is made if not, and the bound holds then.
+    /// Whether `key` is a hit; on a miss it is built, and the cache must stay within its bound.
     fn ask(&self, key: u32) -> bool {
-        self.ask_as(key, Entry::Once)
+        self.ask_as(key, Admission::Once)
     }
 
-    fn ask_as(&self, key: u32, entry: Entry) -> bool {
+    fn ask_as(&self, key: u32, entry: Admission) -> bool {
         match self {
             Self::Ours(tiers) => {
                 let hit = tiers.get(&key).is_some();
@@ -141,7 +142,7 @@ impl Policy {
     }
 }
 
-/// Hits of all requests, and their bytes of all bytes, once the cache is warm.
+/// Hit ratio by requests and by bytes, once the cache is warm.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Ratio {
     requests: f64,
@@ -164,7 +165,7 @@ fn ratio(policy: &Policy, mut next: impl FnMut() -> u32) -> Ratio {
     Ratio { requests: f64::from(hits) / f64::from(REQUESTS), bytes: hit_bytes as f64 / bytes as f64 }
 }
 
-/// Runs one trace on all policies: ours is the best, by requests and by bytes.
+/// Runs one trace on all policies: ours must be the best, by requests and by bytes.
 fn compare<N: FnMut() -> u32>(name: &str, trace: impl Fn() -> N) {
     let ratios = Policy::three().map(|(policy, cache)| (policy, ratio(&cache, trace())));
     for (policy, Ratio { requests, bytes }) in ratios {
@@ -207,23 +208,23 @@ fn viewers_who_walk_through_titles_are_hit_as_often_as_by_lru_and_by_tinylfu() {
 #[derive(Default)]
 struct Asked {
     count: u32,
-    /// Bytes that the cache had made when the last one came.
+    /// Bytes that the cache had built at the last request.
     made: u64,
-    /// Of those in a row between which little was made, up to the last.
+    /// Length of the last run of requests with little built in between.
     close: u32,
 }
 
-/// What the requests for a sudden title met.
+/// Outcomes of the requests for a sudden title.
 #[derive(Default)]
 struct Sudden {
     hits: u32,
-    /// Misses by how many requests for the segment there had been, itself included.
+    /// Misses by ordinal of the request for the segment, counted from 1.
     misses: [u32; 10],
-    /// Misses of the third and later of requests between which no more than a quarter of the capacity was made.
+    /// Misses at the third or a later request of a run with at most a quarter of the capacity built in between.
     late: u32,
 }
 
-/// Asks for the catalogue, then also for a title that takes 30 % of the requests.
+/// Requests the catalogue, then also a title that takes 30 % of the requests.
 fn sudden(cache: &Policy, segment: impl Fn(&mut Dice, u32) -> u32) -> Sudden {
     let (zipf, mut dice, mut made) = (Zipf::new(CATALOGUE, 0.9), Dice(5), 0);
     let mut ask = |key| {
@@ -255,7 +256,7 @@ fn sudden(cache: &Policy, segment: impl Fn(&mut Dice, u32) -> u32) -> Sudden {
     seen
 }
 
-/// Runs a sudden title on all policies: ours hits most of it, and never late.
+/// Runs a sudden title on all policies: ours must hit most of it, and never miss late.
 fn compare_sudden(name: &str, segment: impl Fn(&mut Dice, u32) -> u32) -> Sudden {
     let seen = Policy::three().map(|(policy, cache)| (policy, sudden(&cache, &segment)));
     for (policy, Sudden { hits, misses, late }) in &seen {
@@ -278,10 +279,10 @@ fn a_crowd_that_goes_through_a_sudden_title_together_makes_each_segment_once() {
 #[test]
 fn a_sudden_title_asked_for_all_over_is_hit_from_the_third_request_on() {
     let seen = compare_sudden("all over", |dice, _| dice.below(60));
-    assert_eq!(seen.misses[1], 60, "the first of each is made");
+    assert_eq!(seen.misses[1], 60, "the first request for each segment must miss");
 }
 
-/// The most popular segments, by half the capacity.
+/// The most popular segments, up to half the capacity.
 fn hot(asked: &HashMap<u32, u32>) -> Vec<u32> {
     let mut ranked: Vec<u32> = asked.keys().copied().collect();
     ranked.sort_by_key(|key| (Reverse(asked[key]), *key));
@@ -295,9 +296,9 @@ fn hot(asked: &HashMap<u32, u32>) -> Vec<u32> {
         .collect()
 }
 
-/// The part of the hot set that is kept through a scan over as many other segments, each asked for
-/// `times` in a row.
-fn kept_through(cache: &Policy, times: u32, entry: Entry) -> f64 {
+/// Part of the hot set that stays cached through a scan over as many other segments, each requested `times` times in a
+/// row.
+fn kept_through(cache: &Policy, times: u32, entry: Admission) -> f64 {
     let (zipf, mut dice, mut asked) = (Zipf::new(CATALOGUE, 0.9), Dice(6), HashMap::new());
     for _ in 0..REQUESTS {
         let key = zipf.segment(&mut dice);
@@ -318,10 +319,10 @@ fn kept_through(cache: &Policy, times: u32, entry: Entry) -> f64 {
 #[test]
 fn a_scan_does_not_throw_out_what_is_popular() {
     let scans = [
-        ("once", 1, Entry::Once),
-        ("twice", 2, Entry::Once),
-        ("in eight ranges", 8, Entry::Once),
-        ("in four ranges at once", 4, Entry::Wanted),
+        ("once", 1, Admission::Once),
+        ("twice", 2, Admission::Once),
+        ("in eight ranges", 8, Admission::Once),
+        ("in four ranges at once", 4, Admission::Wanted),
     ];
     for (name, times, entry) in scans {
         for (policy, cache) in Policy::three() {

@@ -1,5 +1,5 @@
-//! What holds for every transport stream: the length promised is the length made, any range is that slice of the whole,
-//! and segments made in any order join as if they had been made in one go.
+//! Laws for every transport stream: the built length is the promised one, any range is that slice of the whole, and
+//! segments built in any order join as if built in one go.
 
 #![allow(
     clippy::as_conversions,
@@ -7,7 +7,7 @@
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
-    reason = "a test's numbers are small, and what panics here fails a test"
+    reason = "a test's numbers are small, and a test that panics has failed"
 )]
 
 #[path = "support/movie.rs"]
@@ -16,7 +16,7 @@ mod movie;
 
 use afflux::media::{ByteRange, Edit, Family, Kind, Moment, Movie, Ticks};
 use afflux::mux::{CHUNK, Chunks, Length, Transport, TsRecipe, Unfit, Window};
-use afflux::plan::{Plan, Settings, Source, Streams};
+use afflux::plan::{Plan, Settings, SourceFile, Streams};
 use bytes::{Bytes, BytesMut};
 use movie::{Frame, PICTURE, Reel, SOUND, byte};
 use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop, prop_assert, prop_assert_eq, prop_oneof, proptest};
@@ -56,19 +56,19 @@ fn streams(plan: &Plan) -> Streams<'_> {
     match plan.tracks() {
         [video, audio] => Streams::muxed(video, audio).unwrap(),
         [track] => Streams::alone(track),
-        _ => panic!("one or two tracks"),
+        _ => panic!("expected one or two tracks"),
     }
 }
 
 fn stored(ranges: &[ByteRange]) -> Chunks {
-    // Chunks of an odd length, so that samples straddle them.
+    // Chunks of an odd length, so that samples cross chunk borders.
     let bytes: Vec<u8> = ranges.iter().flat_map(|range| (range.start()..range.end()).map(byte)).collect();
     Chunks::new(bytes.chunks(977).map(Bytes::copy_from_slice).collect())
 }
 
 fn bake(window: &Window<'_>) -> Vec<u8> {
     let reads = window.reads();
-    // Memory that was used before.
+    // Buffers with old contents.
     let room = |bytes| BytesMut::from(vec![0xa5; bytes].as_slice());
     let chunks = window.bake(stored(&reads.video), stored(&reads.audio), room);
     assert!(chunks.iter().all(|chunk| chunk.len() <= CHUNK));
@@ -79,7 +79,7 @@ fn recipes<'a>(streams: Streams<'a>, transport: &'a Transport) -> impl Iterator<
     (1..).map_while(move |number| transport.recipe(streams, number))
 }
 
-/// The film with NAL units behind lengths of `nal_length` bytes.
+/// The film with NAL unit lengths of `nal_length` bytes.
 fn with_lengths(movie: &Movie, nal_length: u8) -> Arc<Movie> {
     let mut movie = movie.clone();
     for track in &mut movie.tracks {
@@ -90,7 +90,7 @@ fn with_lengths(movie: &Movie, nal_length: u8) -> Arc<Movie> {
     Arc::new(movie)
 }
 
-/// Packets with payload continue their PID's count; the others repeat it.
+/// Checks that packets with payload continue their PID's counter and that others repeat it.
 fn counters_continue(bytes: &[u8]) -> Result<(), String> {
     let mut last = std::collections::HashMap::new();
     for (at, packet) in bytes.chunks(188).enumerate() {
@@ -119,7 +119,7 @@ proptest! {
         target in 1_000_u32..8_000,
     ) {
         let reels: Vec<Reel> = video.into_iter().chain([audio]).collect();
-        let source = Source {
+        let source = SourceFile {
             file: "a.mp4".into(), name: None, movie: with_lengths(&movie::movie(&reels), nal_length), said: Vec::new(),
         };
         let Ok(plan) = Plan::new(&[source], 0, Settings { target_millis: target }) else { return Ok(()) };
@@ -142,7 +142,7 @@ proptest! {
         video in prop::option::of(video_reel()), audio in audio_reel(), from in 0.0..1.1_f64, len in 0_u64..3_000,
     ) {
         let reels: Vec<Reel> = video.into_iter().chain([audio]).collect();
-        let source = Source { file: "a.mp4".into(), name: None, movie: movie::movie(&reels), said: Vec::new() };
+        let source = SourceFile { file: "a.mp4".into(), name: None, movie: movie::movie(&reels), said: Vec::new() };
         let Ok(plan) = Plan::new(&[source], 0, Settings { target_millis: 2_000 }) else { return Ok(()) };
         let streams = streams(&plan);
         let transport = Transport::new(streams, 2_000).unwrap();
@@ -158,7 +158,7 @@ proptest! {
 
     #[test]
     fn slices_partition_both_tracks(video in video_reel(), audio in audio_reel(), target in 1_000_u32..8_000) {
-        let source = Source { file: "a.mp4".into(), name: None, movie: movie::movie(&[video, audio]), said: Vec::new() };
+        let source = SourceFile { file: "a.mp4".into(), name: None, movie: movie::movie(&[video, audio]), said: Vec::new() };
         let Ok(plan) = Plan::new(&[source], 0, Settings { target_millis: target }) else { return Ok(()) };
         let [video, audio] = plan.tracks() else { panic!("two tracks") };
         let program = Streams::muxed(video, audio).unwrap().program(target);
@@ -178,11 +178,11 @@ proptest! {
     }
 }
 
-/// Why a film of one track is not carried, its track changed before it is planned.
+/// The refusal of a film with one track, after a change to the track before planning.
 fn refused(reel: &Reel, change: impl Fn(&mut Family)) -> Unfit {
     let mut movie = (*movie::movie(std::slice::from_ref(reel))).clone();
     change(&mut movie.tracks[0].codec.family);
-    let source = Source { file: "a.mp4".into(), name: None, movie: Arc::new(movie), said: Vec::new() };
+    let source = SourceFile { file: "a.mp4".into(), name: None, movie: Arc::new(movie), said: Vec::new() };
     let plan = Plan::new(&[source], 0, Settings { target_millis: 6_000 }).unwrap();
     Transport::new(Streams::alone(&plan.tracks()[0]), 6_000).unwrap_err()
 }
@@ -211,6 +211,6 @@ fn what_mpeg_ts_cannot_say_is_refused_by_name() {
     assert_eq!(refused(&long, |_| ()), Unfit::Frame { file: file.clone(), track, bytes: 8_185 });
     let mut huge = picture;
     huge.frames[7].size = 1 << 30;
-    let Unfit::Segment { segment: 1, bytes, .. } = refused(&huge, |_| ()) else { panic!("another reason") };
+    let Unfit::Segment { segment: 1, bytes, .. } = refused(&huge, |_| ()) else { panic!("refused for another reason") };
     assert!(bytes > 1 << 30);
 }

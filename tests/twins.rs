@@ -1,4 +1,4 @@
-//! The slow twin: the sample tables as the `mp4` crate reads them, expanded one by one, against the packed index.
+//! The slow twin: compares the packed index with the sample tables as the `mp4` crate reads them, expanded one by one.
 
 #![allow(
     clippy::as_conversions,
@@ -6,7 +6,7 @@
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
-    reason = "a test's numbers are small, and what panics here fails a test"
+    reason = "a test's numbers are small, and a test that panics has failed"
 )]
 
 #[path = "support/stored.rs"]
@@ -53,7 +53,7 @@ fn compare(movie: &Movie, moov: &MoovBox, file: &str) -> usize {
     movie.tracks.len()
 }
 
-/// Finds the `moov` from box to box.
+/// Finds the `moov`, box by box.
 fn moov(object: &Bytes) -> Option<MoovBox> {
     let object = object.to_vec();
     let read = move || {

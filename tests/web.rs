@@ -1,7 +1,7 @@
-//! An HTTP server as a store: nginx serves a folder, the real binary what is in it, asked for by name. Nothing leads
-//! to hosts and addresses that the settings do not list.
+//! An HTTP server as a store: nginx serves a folder, the real binary serves the folder's assets, requested by name.
+//! Neither redirects nor names lead to hosts and addresses that the settings do not list.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "what panics here fails a test")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics has failed")]
 
 #[path = "support/playlists.rs"]
 mod playlists;
@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use support::{Server, afflux, fixtures};
 use tempfile::TempDir;
 
-/// The files of the asset that is described.
+/// Files of the asset with an `asset.json`.
 const RENDITIONS: [&str; 3] = ["180p.mp4", "360p.mp4", "audio.mp4"];
 
 /// nginx over a copy of some fixtures; stopped when dropped.
@@ -73,7 +73,7 @@ impl Nginx {
         format!("http://{host}:{}{path}", self.port)
     }
 
-    /// A server over it that may be led to `hosts`.
+    /// A server over nginx that allows `hosts`.
     fn served(&self, host: &str, path: &str, hosts: &[&str]) -> Server {
         let settings = format!(
             "[store]\nrefresh_remote = \"0s\"\noptions = {{ hosts = {hosts:?} }}\n[cache]\nindex_beside = true\n"
@@ -127,7 +127,7 @@ fn a_replaced_file_is_a_new_version() {
             std::fs::rename(media.join("new"), media.join("vfr.mp4")).unwrap();
         };
         let old = far.get("/vod/vfr/index.m3u8", "");
-        // nginx tells times in seconds.
+        // nginx reports times in seconds.
         std::thread::sleep(Duration::from_millis(1_100));
         put("co64.mp4");
         let deadline = Instant::now() + Duration::from_secs(10);
@@ -156,12 +156,12 @@ fn names_that_are_not_there_are_asked_for_within_bounds_and_not_again() {
     assert_eq!(far.get("/vod/none/index.m3u8", "").status, 404);
     let once = asked() - before;
     assert!((1..=6).contains(&once), "{once}");
-    // By default a hundred at once.
+    // A burst of a hundred is the default.
     let statuses: Vec<u16> = (0..400).map(|at| far.get(&format!("/vod/{at}/index.m3u8"), "").status).collect();
     let missed = statuses.iter().filter(|status| **status == 404).count();
     assert!(missed < 300 && statuses.contains(&429), "{missed}");
     assert!(asked() - before <= 6 * (missed + 1), "{missed}");
-    // What is open is served all the same.
+    // Open assets are still served.
     assert_eq!(far.get("/vod/vfr/index.m3u8", "").status, 200);
 }
 
@@ -175,7 +175,7 @@ fn nothing_leads_to_hosts_and_addresses_that_are_not_listed() {
         assert!(answer.text_lossy().contains(said), "{}", answer.text_lossy());
         far
     };
-    // A name that has a private address, and a redirect to a host that is not listed.
+    // A name with a private address, and a redirect to a host that is not listed.
     let far = refused("localhost", "", &[], "is not a public address");
     let ready = far.private("/readyz");
     assert!(ready.status == 503 && ready.text_lossy().contains("is not a public address"), "{}", ready.text_lossy());
@@ -188,7 +188,7 @@ fn nothing_leads_to_hosts_and_addresses_that_are_not_listed() {
         let far = nginx.served(host, path, &hosts);
         assert_eq!(far.get("/vod/vfr/index.m3u8", "").status, 200, "{host}{path}");
     }
-    // An address that stands in the URL is known at the start.
+    // An address in the URL is checked at the start.
     let url = nginx.url("127.0.0.1", "");
     let said =
         afflux(&["serve", "--listen", "127.0.0.1:0", "--private", "127.0.0.1:0", "--store", &url]).output().unwrap();

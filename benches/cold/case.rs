@@ -1,9 +1,9 @@
-//! What is measured: which film, where it is, and whether its index is on the disk.
+//! The measured cases: the film, its place, and whether its index is on the disk.
 
-/// Hours of the films.
+/// Lengths of the films, in hours.
 pub(crate) const HOURS: [u32; 2] = [2, 8];
 
-/// Where a film is.
+/// Place of a film.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Place {
     /// In a folder, in the page cache.
@@ -12,7 +12,7 @@ pub(crate) enum Place {
     S3,
 }
 
-/// Whether an earlier program left an index behind.
+/// Whether an earlier process left an index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Index {
     None,
@@ -43,12 +43,12 @@ impl Case {
         Self { hours, place, index }
     }
 
-    /// The asset.
+    /// Name of the asset.
     pub(crate) fn asset(self) -> String {
         asset(self.hours)
     }
 
-    /// In words.
+    /// Name of the case.
     pub(crate) fn name(self) -> String {
         let place = match self.place {
             Place::Disk => "disk",
@@ -62,7 +62,7 @@ impl Case {
     }
 }
 
-/// What the film of so many hours is called.
+/// Asset name of the film of `hours` hours.
 pub(crate) fn asset(hours: u32) -> String {
     format!("film{hours}")
 }

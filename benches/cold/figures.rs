@@ -1,26 +1,26 @@
-//! Answers → tables.
+//! Turns measurements into tables.
 
 use crate::case::{Case, HOURS, Index, Place};
 use crate::machine;
-use crate::requests::{chain, told};
+use crate::requests::{chain, format_requests};
 use crate::s3::ROUND_TRIP;
 use crate::scene::{Answered, Turn};
 use crate::table::{Table, megabytes, met};
 
-/// Milliseconds to the first byte that are wanted where the index is kept on the same disk: of a playlist.
+/// Floor for a playlist with its index on the same disk, in milliseconds to the first byte.
 const PLAYLIST: f64 = 3.0;
 
-/// The same, of a segment.
+/// The floor for a segment.
 const SEGMENT: f64 = 4.0;
 
-/// Round trips that are wanted where the index is kept and the film is in an object store.
+/// Floor of round trips for a film in an object store with its index on the disk.
 const ROUND_TRIPS: usize = 2;
 
-/// The turns of all cases.
+/// Measurements of all cases.
 #[derive(Debug)]
 pub(crate) struct Figures {
     headers: Vec<usize>,
-    /// As `Case::ALL` is.
+    /// In the order of `Case::ALL`.
     turns: Vec<Vec<Turn>>,
 }
 
@@ -34,7 +34,7 @@ impl Figures {
         self.turns[at].push(turn);
     }
 
-    /// The section of the document.
+    /// Text of the document's section.
     pub(crate) fn text(&self) -> String {
         let headers: Vec<String> = HOURS
             .iter()
@@ -68,13 +68,13 @@ impl Figures {
             let (playlist, segment) = (column(turns, playlist), column(turns, segment));
             table.row(vec![
                 case.name(),
-                playlist.told(),
+                playlist.format_first_byte(),
                 playlist.whole(),
                 wanted(case, &playlist, PLAYLIST),
-                segment.told(),
+                segment.format_first_byte(),
                 segment.whole(),
                 wanted(case, &segment, SEGMENT),
-                column(turns, next).told(),
+                column(turns, next).format_first_byte(),
                 column(turns, next).whole(),
             ]);
         }
@@ -123,7 +123,7 @@ const fn next(turn: &Turn) -> &Answered {
     &turn.next
 }
 
-/// The same answer of all turns.
+/// One kind of response over all turns.
 struct Column<'a> {
     answers: Vec<&'a Answered>,
 }
@@ -133,20 +133,20 @@ fn column(turns: &[Turn], of: impl Fn(&Turn) -> &Answered) -> Column<'_> {
 }
 
 impl Column<'_> {
-    /// Ascending.
+    /// The figures, sorted in ascending order.
     fn sorted(&self, of: impl Fn(&Answered) -> f64) -> Vec<f64> {
         let mut figures: Vec<f64> = self.answers.iter().map(|answer| of(answer)).collect();
         figures.sort_by(f64::total_cmp);
         figures
     }
 
-    /// The median until the first byte.
+    /// Median time to the first byte, in milliseconds.
     fn middle(&self) -> f64 {
         self.sorted(|answer| answer.first)[self.answers.len() / 2]
     }
 
-    /// The median, the least and the 90th percentile until the first byte.
-    fn told(&self) -> String {
+    /// Median, minimum and 90th percentile of the time to the first byte.
+    fn format_first_byte(&self) -> String {
         let figures = self.sorted(|answer| answer.first);
         let high = figures[(figures.len() * 9).div_ceil(10) - 1];
         format!("**{:.1}** ({:.1}–{high:.1})", self.middle(), figures[0])
@@ -156,7 +156,7 @@ impl Column<'_> {
         format!("{:.1}", self.sorted(|answer| answer.whole)[self.answers.len() / 2])
     }
 
-    /// Requests of the turn that had the most, and what was read.
+    /// Requests in the turn with the most, and bytes read.
     fn took(&self, place: Place) -> String {
         let most = self.answers.iter().max_by_key(|answer| (round_trips(answer), answer.asked.len())).unwrap();
         let headers = if most.moov_reads > 0 { ", headers read" } else { "" };
@@ -168,7 +168,7 @@ impl Column<'_> {
                 let (trips, time) = (round_trips(most), self.middle());
                 let plural = if trips == 1 { "" } else { "s" };
                 let time = time / (ROUND_TRIP.as_secs_f64() * 1e3);
-                format!("{trips} round trip{plural} ({time:.1} in time): {}; {read}", told(&most.asked))
+                format!("{trips} round trip{plural} ({time:.1} in time): {}; {read}", format_requests(&most.asked))
             }
         }
     }
@@ -178,7 +178,7 @@ fn round_trips(answer: &Answered) -> usize {
     chain(&answer.asked, answer.began)
 }
 
-/// Whether the floor of milliseconds is met; round trips are in the other table.
+/// The floor in milliseconds and whether it is met; round trips are in the other table.
 fn wanted(case: Case, column: &Column<'_>, floor: f64) -> String {
     match (case.place, case.index) {
         (Place::Disk, Index::Kept) => {

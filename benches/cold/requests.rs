@@ -1,9 +1,9 @@
-//! What an object store was asked for: how often, how many bytes, and how many round trips one behind the other.
+//! Requests to an object store: their number, their bytes, and the longest chain of dependent round trips.
 
 use std::sync::Mutex;
 use std::time::Instant;
 
-/// What a request is.
+/// Kind of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     List,
@@ -15,13 +15,13 @@ pub(crate) enum Kind {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Asked {
     pub(crate) kind: Kind,
-    /// Bytes of the answer's body.
+    /// Size of the response body, in bytes.
     pub(crate) bytes: u64,
     pub(crate) arrived: Instant,
     pub(crate) answered: Instant,
 }
 
-/// Requests since they were last taken.
+/// Requests since the last `take`.
 #[derive(Debug, Default)]
 pub(crate) struct Log {
     asked: Mutex<Vec<Asked>>,
@@ -41,8 +41,8 @@ impl Log {
     }
 }
 
-/// The longest chain of requests that arrived before `until`, each after the answer to the one before: what an answer
-/// that was begun then had to wait for at most.
+/// Length of the longest chain of requests that arrived before `until`, each after the response to the one before: the
+/// most round trips that a response begun at `until` can have waited for.
 pub(crate) fn chain(asked: &[Asked], until: Instant) -> usize {
     let mut asked: Vec<Asked> = asked.iter().copied().filter(|asked| asked.arrived < until).collect();
     asked.sort_by_key(|asked| asked.answered);
@@ -56,8 +56,8 @@ pub(crate) fn chain(asked: &[Asked], until: Instant) -> usize {
     length
 }
 
-/// `1 LIST, 2 GET`.
-pub(crate) fn told(asked: &[Asked]) -> String {
+/// Formats requests as `1 LIST, 2 GET`.
+pub(crate) fn format_requests(asked: &[Asked]) -> String {
     let count = |kind: Kind| asked.iter().filter(|asked| asked.kind == kind).count();
     let counts = [("LIST", count(Kind::List)), ("HEAD", count(Kind::Head)), ("GET", count(Kind::Get))];
     let counts = counts.iter().filter(|(_, count)| *count > 0).map(|(name, count)| format!("{count} {name}"));

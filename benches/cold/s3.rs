@@ -1,6 +1,6 @@
-//! As much of S3 as a bucket takes that is read: `ListObjectsV2`, `HeadObject`, `GetObject` of a range with `If-Match`,
-//! in path style. Its keys have no slashes, signatures are not checked, and each answer comes a round trip after its
-//! request. `s3s-fs`, which tests use, would hash a whole file for each answer.
+//! A minimal S3 server for a read-only bucket: `ListObjectsV2`, `HeadObject`, `GetObject` of a range with `If-Match`,
+//! in path style. Keys have no slashes, signatures are not checked, and each response comes a round trip after its
+//! request. `s3s-fs`, which the tests use, would hash a whole file for each response.
 
 use crate::requests::{Asked, Kind, Log};
 use http_body_util::Full;
@@ -22,23 +22,23 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpStream};
 
-/// How long each answer is on its way.
+/// Delay of each response.
 pub(crate) const ROUND_TRIP: Duration = Duration::from_millis(20);
 
-/// The bucket.
+/// Name of the bucket.
 pub(crate) const BUCKET: &str = "films";
 
-/// When all objects were written, as listings and as answers tell it.
+/// Time of writing of all objects, in the formats of listings and of responses.
 const WRITTEN: [&str; 2] = ["2026-01-01T00:00:00.000Z", "Thu, 01 Jan 2026 00:00:00 GMT"];
 
-/// A bucket that answers as long as its runtime runs.
+/// The server; it runs as long as its runtime.
 #[derive(Debug)]
 pub(crate) struct S3 {
     address: SocketAddr,
     shelf: Arc<Shelf>,
 }
 
-/// The bucket's objects, and what was asked.
+/// The bucket's objects, and the log of requests.
 #[derive(Debug)]
 struct Shelf {
     objects: Vec<Object>,
@@ -54,7 +54,7 @@ struct Object {
     file: File,
 }
 
-/// A request without what it does not matter for.
+/// The relevant parts of a request.
 struct Wanted {
     method: Method,
     path: String,
@@ -64,7 +64,7 @@ struct Wanted {
 }
 
 impl S3 {
-    /// Answers for the files in `folder`.
+    /// Starts a server for the files in `folder`.
     pub(crate) async fn start(folder: &Path) -> Self {
         let mut objects: Vec<Object> = fs::read_dir(folder).unwrap().map(|entry| Object::of(&entry.unwrap())).collect();
         objects.sort_by(|a, b| a.key.cmp(&b.key));
@@ -80,7 +80,7 @@ impl S3 {
         Self { address, shelf }
     }
 
-    /// How a server reaches it: a line of its settings.
+    /// The line of settings with which Afflux reaches the server.
     pub(crate) fn settings(&self) -> String {
         format!(
             "options = {{ endpoint = \"http://{}\", region = \"us-east-1\", path_style = true, allow_http = true }}\n",
@@ -88,19 +88,19 @@ impl S3 {
         )
     }
 
-    /// What was asked since this was last asked.
+    /// Requests since the last call.
     pub(crate) fn take(&self) -> Vec<Asked> {
         self.shelf.log.take()
     }
 
-    /// Waits until something was asked.
+    /// Waits until a request arrives.
     pub(crate) async fn asked(&self) {
         while self.shelf.log.is_empty() {
             tokio::time::sleep(ROUND_TRIP / 4).await;
         }
     }
 
-    /// Waits until nothing was under way for a while.
+    /// Waits until no request has been in flight for a round trip.
     pub(crate) async fn quiet(&self) {
         let (mut since, patience) = (Instant::now(), ROUND_TRIP);
         while since.elapsed() < patience {
@@ -115,7 +115,7 @@ impl S3 {
 async fn serve(stream: TcpStream, shelf: Arc<Shelf>) {
     stream.set_nodelay(true).unwrap();
     let answering = service_fn(move |request| answer(request, Arc::clone(&shelf)));
-    // A server that was killed has hung up: that is no error.
+    // A killed client hangs up: that is no error.
     let _ended = http1::Builder::new().serve_connection(TokioIo::new(stream), answering).await;
 }
 
@@ -162,7 +162,7 @@ impl Shelf {
         }
     }
 
-    /// Keys have no slashes: a delimiter changes nothing.
+    /// Keys have no slashes, so a delimiter makes no difference.
     fn list(&self, query: &str) -> Vec<u8> {
         let prefix = query.split('&').find_map(|pair| pair.strip_prefix("prefix=")).unwrap_or_default();
         let listed = self.objects.iter().filter(|object| object.key.starts_with(prefix));

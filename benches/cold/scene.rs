@@ -1,4 +1,4 @@
-//! Films, an object store that has them, folders of indexes, and servers that have just started.
+//! The setting of the bench: films, an object store with them, folders of indexes, and freshly started servers.
 
 use crate::case::{Case, HOURS, Index, Place, asset};
 use crate::client::{Connection, request};
@@ -13,53 +13,53 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// What is asked of a server.
+/// Paths to request from a server.
 #[derive(Debug)]
 struct Paths {
     playlist: String,
     segment: String,
 }
 
-/// One answer, and what it took.
+/// Measurements of one response.
 #[derive(Debug)]
 pub(crate) struct Answered {
-    /// Until its first bytes were here, in milliseconds.
+    /// Time to its first bytes, in milliseconds.
     pub(crate) first: f64,
-    /// Until all were.
+    /// Time to its last byte, in milliseconds.
     pub(crate) whole: f64,
-    /// When its first bytes were here.
+    /// Moment of its first bytes.
     pub(crate) began: Instant,
-    /// What the object store was asked for.
+    /// Requests to the object store.
     pub(crate) asked: Vec<Asked>,
-    /// Bytes of media files that were read, headers included.
+    /// Bytes read from media files, including headers.
     pub(crate) read: u64,
-    /// How often headers were.
+    /// Number of header reads.
     pub(crate) moov_reads: u64,
 }
 
-/// The answers of one turn, of two servers.
+/// The responses of one turn, from two servers.
 #[derive(Debug)]
 pub(crate) struct Turn {
     pub(crate) playlist: Answered,
-    /// Asked for behind the playlist.
+    /// Requested after the playlist.
     pub(crate) next: Answered,
-    /// The first that another server was asked for.
+    /// First request to the other server.
     pub(crate) segment: Answered,
 }
 
-/// Where cases are played.
+/// Films, store and index folders of all cases.
 #[derive(Debug)]
 pub(crate) struct Scene {
     folder: TempDir,
     cores: Cores,
     s3: S3,
     headers: Vec<usize>,
-    /// As `HOURS` are.
+    /// In the order of `HOURS`.
     paths: Vec<Paths>,
 }
 
 impl Scene {
-    /// Writes the films, and lets a server of each place keep their indexes.
+    /// Writes the films, and has a server per place store their indexes.
     pub(crate) async fn new(cores: Cores) -> Self {
         let folder = tempfile::Builder::new().prefix("afflux-cold-").tempdir().unwrap();
         let media = folder.path().join("media");
@@ -74,12 +74,12 @@ impl Scene {
         scene
     }
 
-    /// Bytes of each film's headers.
+    /// Header size of each film, in bytes.
     pub(crate) fn headers(&self) -> &[usize] {
         &self.headers
     }
 
-    /// A playlist and the segment behind it of one server that has just started, the segment alone of another.
+    /// Requests a playlist and then its segment from one fresh server, and the segment alone from another.
     pub(crate) async fn turn(&self, case: Case) -> Turn {
         let at = HOURS.iter().position(|hours| *hours == case.hours).unwrap();
         let Paths { playlist, segment } = &self.paths[at];
@@ -94,7 +94,7 @@ impl Scene {
         Turn { playlist, next, segment }
     }
 
-    /// What the films' playlists and segments are called; their indexes are on the disk from then on.
+    /// Finds the films' playlists and segments, and makes the server write their indexes.
     async fn learn(&self, place: Place) -> Vec<Paths> {
         let server = self.started(place, Index::Kept).await;
         let mut paths = Vec::new();
@@ -110,7 +110,7 @@ impl Scene {
         paths
     }
 
-    /// A server that is well and was asked for nothing yet.
+    /// A healthy server without any request yet.
     async fn started(&self, place: Place, index: Index) -> Afflux {
         let folder = match index {
             Index::None => String::new(),
@@ -129,7 +129,7 @@ impl Scene {
                 let settings = format!("[store]\n{}{cache}", self.s3.settings());
                 let server = Afflux::start_over(&format!("s3://{BUCKET}"), &media, core, &settings);
                 server.healthy().await;
-                // At the start it looks whether the store answers; nobody waits for that.
+                // At the start it checks that the store responds, in the background.
                 self.s3.asked().await;
                 self.s3.quiet().await;
                 server
@@ -158,7 +158,7 @@ impl Scene {
         }
     }
 
-    /// Where indexes of what is in `place` are kept.
+    /// Folder of the indexes for `place`.
     fn indexes(&self, place: Place) -> PathBuf {
         self.folder.path().join(match place {
             Place::Disk => "indexes-disk",

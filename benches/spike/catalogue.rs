@@ -1,4 +1,4 @@
-//! A catalogue of short films, all different, and what players ask of it.
+//! A catalogue of short films, all different, and sequences of player requests to it.
 
 use crate::chance::Chance;
 use crate::film::Film;
@@ -8,16 +8,16 @@ use crate::title::{Title, store};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-/// Titles.
+/// Number of titles.
 const TITLES: u32 = 40;
 
-/// The rank of the title that becomes popular.
+/// Rank of the title that becomes popular.
 const SUDDEN: usize = 30;
 
-/// Requests of a walk.
+/// Requests per walk.
 const REQUESTS: usize = 20_000;
 
-/// A title in all its forms.
+/// The URLs of one title in all formats.
 #[derive(Debug)]
 struct Work {
     mpd: String,
@@ -38,7 +38,7 @@ impl Catalogue {
         }
     }
 
-    /// What `address` says of them.
+    /// Learns the URLs of the films from the server at `address`.
     pub(crate) async fn ask(address: SocketAddr) -> Self {
         let mut works = Vec::new();
         for number in 0..TITLES {
@@ -53,7 +53,7 @@ impl Catalogue {
         Self(works)
     }
 
-    /// Stores all that walks ask for, for nginx.
+    /// Stores all responses that walks request, for nginx.
     pub(crate) async fn store(&self, address: SocketAddr, stage: &Stage) {
         for work in &self.0 {
             let mut paths = vec![work.mpd.clone()];
@@ -66,7 +66,8 @@ impl Catalogue {
         }
     }
 
-    /// Segments, titles as often as Zipf says; `sudden` of all requests are for a title that few asked for.
+    /// Segments, with titles in a Zipf distribution; a share `sudden` of the requests goes to a title that was
+    /// unpopular.
     pub(crate) fn zipf(&self, sudden: f64) -> Arc<Walk> {
         self.walk(move |all, chance| {
             let rank = if chance.unit() < sudden { SUDDEN } else { chance.zipf(all.len()) };
@@ -74,7 +75,7 @@ impl Catalogue {
         })
     }
 
-    /// HLS of CMAF, DASH and HLS of MPEG-TS a third each; one request in four is for a text or an init segment.
+    /// A third each of HLS with CMAF, DASH and HLS with MPEG-TS; one request in four is for a text or an init segment.
     pub(crate) fn mixed(&self) -> Arc<Walk> {
         self.walk(|all, chance| {
             let work = &all[chance.zipf(all.len())];
@@ -106,7 +107,7 @@ impl Catalogue {
         })
     }
 
-    /// One segment.
+    /// A single segment.
     pub(crate) fn hot(&self) -> Arc<Walk> {
         Walk::whole(&self.0[0].pictures.segments[1..2])
     }
@@ -121,7 +122,7 @@ impl Catalogue {
         })
     }
 
-    /// All segments of pictures in turn.
+    /// All video segments, in order.
     pub(crate) fn segments(&self) -> Vec<String> {
         self.0.iter().flat_map(|work| work.pictures.segments.clone()).collect()
     }

@@ -1,6 +1,6 @@
-//! Numbers that look random and are the same in every run.
+//! Pseudo-random numbers, the same in every run.
 
-/// A generator of such numbers (xorshift64*).
+/// The generator (xorshift64*).
 #[derive(Debug, Clone)]
 pub(crate) struct Chance(u64);
 
@@ -9,7 +9,7 @@ impl Chance {
         Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
     }
 
-    /// From 0 up to 1, which it never is.
+    /// A number in 0 ≤ x < 1.
     pub(crate) fn unit(&mut self) -> f64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
@@ -17,7 +17,7 @@ impl Chance {
         (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 11) as f64 / (1_u64 << 53) as f64
     }
 
-    /// One of so many.
+    /// A number below `count`.
     pub(crate) fn below(&mut self, count: usize) -> usize {
         (self.unit() * count as f64) as usize
     }
@@ -27,12 +27,12 @@ impl Chance {
         all[self.below(all.len())].as_ref()
     }
 
-    /// Seconds until the next of arrivals that come at `rate` a second and do not know of each other.
+    /// Seconds to the next of independent arrivals at `rate` a second.
     pub(crate) fn pause(&mut self, rate: f64) -> f64 {
         -(1.0 - self.unit()).ln() / rate
     }
 
-    /// One of so many, the one at `n` as often as 1 ÷ (n + 1) says.
+    /// A number below `count` in a Zipf distribution: `n` has the weight 1 ÷ (n + 1).
     pub(crate) fn zipf(&mut self, count: usize) -> usize {
         let total: f64 = (1..=count).map(|rank| 1.0 / rank as f64).sum();
         let mut left = self.unit() * total;

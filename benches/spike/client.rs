@@ -1,4 +1,5 @@
-//! One HTTP/1.1 connection. Bodies are discarded in the kernel, not copied, so that asking costs less than answering.
+//! An HTTP/1.1 client connection. It discards bodies in the kernel without copying, so that requesting is cheaper than
+//! serving.
 
 use socket2::SockRef;
 use std::io::{self, ErrorKind};
@@ -9,39 +10,39 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncWriteExt, Interest};
 use tokio::net::{TcpSocket, TcpStream};
 
-/// tcp(7): received bytes are discarded instead of being passed back.
+/// tcp(7): discards received bytes instead of copying them.
 const MSG_TRUNC: i32 = 0x20;
 
-/// Bytes that are discarded at once.
+/// Most bytes discarded by one call.
 const DISCARDED: usize = 1 << 20;
 
-/// Bytes of an answer's head at most.
+/// Largest head of a response, in bytes.
 const HEAD: usize = 64 << 10;
 
-/// How long an answer may give nothing.
+/// Longest time without a byte.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What a GET of `path` sends; `headers` are whole lines.
+/// The bytes of a GET of `path`; `headers` are whole lines.
 pub(crate) fn request(path: &str, headers: &str) -> Vec<u8> {
     format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n").into_bytes()
 }
 
-/// The head of an answer.
+/// The head of a response.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
-    /// Bytes of its body.
+    /// Size of the body, in bytes.
     pub(crate) length: u64,
-    /// When its first bytes were here.
+    /// Moment of its first bytes.
     pub(crate) began: Instant,
 }
 
-/// A connection that is kept alive. A request is sent when the answer before is complete.
+/// A keep-alive connection. It sends a request once the previous response is complete.
 #[derive(Debug)]
 pub(crate) struct Connection {
     stream: TcpStream,
     head: Box<[u8]>,
-    /// Never written and never read: the kernel wants a place that is as long as what it discards.
+    /// Never written and never read: the kernel wants a buffer as long as the bytes to discard.
     nowhere: Box<[MaybeUninit<u8>]>,
 }
 
@@ -50,7 +51,7 @@ impl Connection {
         Self::from(TcpStream::connect(address).await?)
     }
 
-    /// A connection whose side of the kernel holds about so many bytes that were not read.
+    /// A connection with a receive buffer of about `bytes` bytes.
     pub(crate) async fn narrow(address: SocketAddr, bytes: u32) -> io::Result<Self> {
         let socket = TcpSocket::new_v4()?;
         socket.set_recv_buffer_size(bytes)?;
@@ -62,14 +63,14 @@ impl Connection {
         Ok(Self { stream, head: vec![0; HEAD].into(), nowhere: Box::new_uninit_slice(DISCARDED) })
     }
 
-    /// Asks, and discards the answer's body.
+    /// Sends a request, and discards the response body.
     pub(crate) async fn get(&mut self, request: &[u8]) -> io::Result<Answer> {
         let (answer, here) = self.ask(request).await?;
         self.discard(answer.length.saturating_sub(here.len() as u64)).await?;
         Ok(answer)
     }
 
-    /// Asks, and keeps the answer's body.
+    /// Sends a request, and returns the response body.
     pub(crate) async fn fetch(&mut self, request: &[u8]) -> io::Result<(Answer, Vec<u8>)> {
         let (answer, here) = self.ask(request).await?;
         let mut at = here.len();
@@ -82,7 +83,7 @@ impl Connection {
         Ok((answer, body))
     }
 
-    /// Asks, and says what the answer's body hashes to; it is nowhere kept.
+    /// Sends a request; returns the hash of the response body without storing the body.
     pub(crate) async fn hash(&mut self, request: &[u8]) -> io::Result<(Answer, blake3::Hash)> {
         let (answer, here) = self.ask(request).await?;
         let mut hasher = blake3::Hasher::new();
@@ -97,7 +98,7 @@ impl Connection {
         Ok((answer, hasher.finalize()))
     }
 
-    /// Asks. Says the head of the answer, and where the bytes of its body that came with it are.
+    /// Sends a request; returns the head of the response and the range of body bytes that arrived with it.
     pub(crate) async fn ask(&mut self, request: &[u8]) -> io::Result<(Answer, Range<usize>)> {
         self.stream.write_all(request).await?;
         let mut filled = 0;
@@ -116,7 +117,7 @@ impl Connection {
         Ok((Answer { status, length, began }, head..filled))
     }
 
-    /// Discards so many bytes of the body.
+    /// Discards `left` bytes of the body.
     pub(crate) async fn discard(&mut self, mut left: u64) -> io::Result<()> {
         while left > 0 {
             left -= self.discard_some(left).await?;
@@ -124,7 +125,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Discards what is there, at least one byte, and at most so many.
+    /// Discards available bytes, at least one and at most `most`.
     pub(crate) async fn discard_some(&mut self, most: u64) -> io::Result<u64> {
         let most = usize::try_from(most).unwrap_or(DISCARDED).min(DISCARDED);
         let nowhere = &mut self.nowhere[..most];
@@ -135,7 +136,7 @@ impl Connection {
     }
 }
 
-/// Waits until `read` gives bytes.
+/// Waits until `read` returns bytes.
 async fn patient(stream: &TcpStream, mut read: impl FnMut(&TcpStream) -> io::Result<usize>) -> io::Result<usize> {
     loop {
         match read(stream) {
@@ -147,7 +148,7 @@ async fn patient(stream: &TcpStream, mut read: impl FnMut(&TcpStream) -> io::Res
     }
 }
 
-/// The status and the length of the body.
+/// Parses the status and the length of the body.
 fn understand(head: &[u8]) -> Option<(u16, u64)> {
     let text = std::str::from_utf8(head).ok()?;
     let status = text.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok()?;

@@ -1,5 +1,5 @@
-//! A film of two hours that the server has not seen: when the first bytes come, what manifests cost that are not kept,
-//! and what the end of a segment costs.
+//! A two-hour film that the server has not opened yet: time to the first bytes, cost of uncached manifests, and cost of
+//! the end of a segment.
 
 use crate::client::{Connection, request};
 use crate::load::{Walk, closed, connect};
@@ -9,18 +9,18 @@ use crate::table::{Table, met};
 use crate::title::{Title, store};
 use std::time::Instant;
 
-/// Fewer segments than a lap of the film has.
+/// Caches fewer segments than a lap of the film has.
 const SMALL: Settings =
     Settings { segments: "64MiB", manifests: "32MiB", making: "64MiB", target: "6s", sendfile: true };
 
-/// No manifest that fits.
+/// Caches no manifest, as none fits.
 const FORGETFUL: Settings =
     Settings { segments: "64MiB", manifests: "64KiB", making: "64MiB", target: "6s", sendfile: true };
 
-/// Connections that ask for ends of segments, and for manifests.
+/// Connections that request ends of segments, and manifests.
 const FEW: usize = 4;
 
-/// When the first bytes come from a server that has just started: in milliseconds.
+/// Time to the first bytes of a freshly started server, in milliseconds.
 pub(crate) async fn first_bytes(bench: &Bench, stage: &Stage, headers: usize) {
     let afflux = stage.afflux(bench, &SMALL);
     let cmaf = Title::ask(afflux.address(), "film", "index.m3u8").await;
@@ -61,7 +61,7 @@ pub(crate) async fn first_bytes(bench: &Bench, stage: &Stage, headers: usize) {
     table.print(&format!("First bytes of a cold film of two hours, headers of {:.1} MB", headers as f64 / 1e6));
 }
 
-/// What manifests and ends of segments cost: microseconds of processor time per request.
+/// Cost of manifests and ends of segments: microseconds of processor time per request.
 pub(crate) async fn costs(bench: &Bench, stage: &Stage) {
     let mut table =
         Table::new(["asked over and over", "CPU µs/request", "least–greatest", "requests/s", "floor", "met"]);
@@ -100,7 +100,7 @@ async fn manifests(bench: &Bench, stage: &Stage, mut row: impl FnMut(&str, &[Win
         let (walk, before) = (Walk::whole(&[path]), afflux.metrics().await);
         let mut windows = Vec::new();
         for _ in 0..bench.rounds() {
-            // One connection: what two ask for at once would be made once.
+            // A single connection: simultaneous requests would share one build.
             let load = closed(connect(afflux.address(), 1).await, &walk, bench.window());
             windows.push(Window::of(afflux.process(), load).await);
         }
@@ -125,7 +125,7 @@ async fn ends(bench: &Bench, stage: &Stage, mut row: impl FnMut(&str, &[Window],
         lane("hot", afflux.process(), afflux.address(), Walk::ranges(&hot, tail)),
         lane("nginx", nginx.process(), nginx.sendfile, Walk::ranges(&hot, tail)),
     ];
-    // Hot and cold are not mixed: a lap of the cold would evict what is hot.
+    // Hot and cold run apart: a lap of cold segments would evict the hot ones.
     let windows = interleaved(&lanes, bench.rounds(), bench.window()).await;
     row(&format!("last 1 KB of {bytes} bytes, hot"), &windows[0], Some(40.0));
     row("the same of nginx's file", &windows[1], None);

@@ -1,5 +1,4 @@
-//! Crowds on one title: those who come at once and must be served by one maker, and those who read slowly and must cost
-//! next to nothing.
+//! Crowds on one title: simultaneous clients, who must share one build, and slow readers, who must cost almost nothing.
 
 use crate::client::{Connection, request};
 use crate::load::Tally;
@@ -20,33 +19,33 @@ use tokio_util::sync::CancellationToken;
 
 const KEPT: Settings =
     Settings { segments: "512MiB", manifests: "32MiB", making: "64MiB", target: "6s", sendfile: true };
-/// What is being made takes its room from what is kept, all of it where that is half at most.
+/// Segments being built take their room from the cache, all of it if that is at most half.
 const SMALL: Settings =
     Settings { segments: "64MiB", manifests: "32MiB", making: "32MiB", target: "6s", sendfile: true };
 
-/// Bytes that may be made at once.
+/// Bytes that may be in the making at once.
 const MAKING: u64 = 64 << 20;
 
-/// Within which a herd comes.
+/// Time within which a herd arrives.
 const ARRIVAL: Duration = Duration::from_secs(1);
 
-/// What a slow reader reads at once, and how often: 64 kB/s.
+/// Bytes that a slow reader reads at once, and the interval: 64 kB/s.
 const SIP: u64 = 16 << 10;
 const SIP_EVERY: Duration = Duration::from_millis(250);
 
-/// What a slow reader's side of the kernel holds.
+/// Receive buffer of a slow reader, in bytes.
 const NARROW: u32 = 32 << 10;
 
-/// How long the last of them may wait for its answer to begin.
+/// Longest time until the last of them gets its first bytes.
 const SERVED_WITHIN: Duration = Duration::from_secs(30);
 
-/// Slow readers that come in a second.
+/// Slow readers that arrive per second.
 const ARRIVALS: u32 = 100;
 
-/// What one client of a herd saw: the hash of each body that it got, by path.
+/// Results of one client of a herd: the hash of each body, by path.
 type Seen = Vec<(String, blake3::Hash)>;
 
-/// 200 and 1,000 clients come within a second to a title that nobody has asked for: entry, playlist, init, segment.
+/// 200 and 1,000 clients arrive within a second at a title that nobody has requested: entry, playlist, init, segment.
 pub(crate) async fn herds(bench: &Bench, stage: &Stage) {
     let mut table = Table::new([
         "herd",
@@ -73,7 +72,7 @@ pub(crate) async fn herds(bench: &Bench, stage: &Stage) {
 
 async fn herd(bench: &Bench, stage: &Stage, (clients, entry): (u32, &'static str), table: &mut Table) {
     let name = format!("{clients} × {entry}");
-    // What they will ask for is known from a server that is gone.
+    // Learn the URLs from another server, which is then stopped.
     let title = Arc::new(Title::ask(stage.afflux(bench, &KEPT).address(), "film", entry).await);
     let afflux = stage.afflux(bench, &KEPT);
     let idle = afflux.process().memory();
@@ -110,7 +109,8 @@ async fn herd(bench: &Bench, stage: &Stage, (clients, entry): (u32, &'static str
     ]);
 }
 
-/// Lets clients come, each a little later than the one before. Says the path whose bytes were not the same for all.
+/// Starts the clients, each a little later than the one before. Returns the path whose bytes differed between clients,
+/// if any.
 async fn come(
     clients: u32,
     address: SocketAddr,
@@ -134,7 +134,7 @@ async fn come(
     Ok(tally.sorted())
 }
 
-/// One client: asks in turn, and hashes what it gets.
+/// One client: requests each path, and hashes the bodies.
 async fn visit(address: SocketAddr, title: Arc<Title>, due: Instant) -> (Seen, Tally) {
     sleep_until(due.into()).await;
     let (mut seen, mut tally) = (Vec::new(), Tally::default());
@@ -163,7 +163,7 @@ async fn visit(address: SocketAddr, title: Arc<Title>, due: Instant) -> (Seen, T
     (seen, tally)
 }
 
-/// 200 and 1,000 readers of a segment each, of 4.8 MB, who take 64 kB/s.
+/// 200 and 1,000 readers, each of its own segment of 4.8 MB, at 64 kB/s.
 pub(crate) async fn slow_readers(bench: &Bench, stage: &Stage) {
     let mut table = Table::new([
         "slow readers",
@@ -180,7 +180,7 @@ pub(crate) async fn slow_readers(bench: &Bench, stage: &Stage) {
     for (readers, more, sockets) in [(200, 20, Some(130_u64)), (1_000, 60, None)] {
         let afflux = stage.afflux(bench, &SMALL);
         let title = Title::ask(afflux.address(), "film", "ts.m3u8").await;
-        // What a server does once, it has done.
+        // One-off costs of the first request do not count.
         Connection::open(afflux.address()).await.unwrap().get(&request(&title.segments[0], "")).await.unwrap();
         let slow = slow(bench, &afflux, &title, readers).await;
         let floor = slow.idle + ((64 + more) << 20);
@@ -200,21 +200,21 @@ pub(crate) async fn slow_readers(bench: &Bench, stage: &Stage) {
     table.print("Slow readers of distinct MPEG-TS segments of 4.8 MB, 64 kB/s each");
 }
 
-/// What was held for slow readers.
+/// Memory held for slow readers, in bytes.
 struct Slow {
-    /// Before they came.
+    /// Before they arrived.
     idle: u64,
-    /// At most, once all were there.
+    /// Maximum after all had arrived.
     held: u64,
-    /// At most, at any time.
+    /// Maximum at any time.
     peak: u64,
-    /// By the kernel for the sockets of both sides, at most.
+    /// Maximum of the kernel's memory for the sockets on both sides.
     sockets: u64,
 }
 
 async fn slow(bench: &Bench, afflux: &Afflux, title: &Title, readers: usize) -> Slow {
     let (process, sockets) = (afflux.process(), socket_memory());
-    // The segment that was asked for is in the cache, and counts as that.
+    // The requested segment is in the cache, and counts there.
     let idle = process.memory() - afflux.metrics().await.sum("afflux_cache_size_bytes{kind=\"segment\"}");
     process.forget_peak();
     let (mut crowd, reading, enough) = (JoinSet::new(), Arc::new(AtomicUsize::new(0)), CancellationToken::new());
@@ -226,7 +226,7 @@ async fn slow(bench: &Bench, afflux: &Afflux, title: &Title, readers: usize) -> 
     while reading.load(Ordering::Relaxed) < readers && began.elapsed() < SERVED_WITHIN {
         sleep(Duration::from_millis(100)).await;
     }
-    // The last ones are given time until they read as slowly as the others.
+    // Give the last ones time to settle into slow reading.
     sleep(Duration::from_secs(2)).await;
     let mut slow = Slow { idle, held: 0, peak: 0, sockets: 0 };
     let watched = Instant::now();
@@ -245,7 +245,7 @@ async fn slow(bench: &Bench, afflux: &Afflux, title: &Title, readers: usize) -> 
     slow
 }
 
-/// Reads a little now and then, until it is `enough` or the body ends.
+/// Reads a little at intervals, until `enough` or the end of the body.
 async fn sip(
     address: SocketAddr,
     request: Vec<u8>,

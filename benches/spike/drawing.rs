@@ -1,19 +1,19 @@
-//! Latencies over time as SVG text. It is read on light and on dark ground: all its colours stand out from both.
+//! Draws latencies over time as SVG text. All its colours stand out from light and from dark backgrounds.
 
 use std::fmt::Write;
 
-/// The drawing, and the field within it.
+/// Size of the drawing, and the plot area within it.
 const SIZE: [f64; 2] = [860.0, 380.0];
 const LEFT: f64 = 62.0;
 const RIGHT: f64 = 760.0;
 const TOP: f64 = 44.0;
 const BOTTOM: f64 = 330.0;
 
-/// The scale of latencies, in milliseconds: logarithmic.
+/// Range of the logarithmic latency scale, in milliseconds.
 const LEAST: f64 = 0.1;
 const GREATEST: f64 = 10_000.0;
 
-/// A curve: seconds and milliseconds.
+/// A curve: points of seconds and milliseconds.
 #[derive(Debug)]
 pub(crate) struct Curve {
     pub(crate) name: &'static str,
@@ -21,7 +21,8 @@ pub(crate) struct Curve {
     pub(crate) points: Vec<(f64, f64)>,
 }
 
-/// Draws `curves`; the step begins and ends, and all ends, at `times`, in seconds. `rate` is asked for before it.
+/// Draws `curves`. `times` are the start of the step, its end, and the end of all, in seconds. `rate` is the request
+/// rate before the step.
 pub(crate) fn draw(curves: &[Curve], times: [f64; 3], rate: f64) -> String {
     let [step, back, end] = times;
     let highest = curves.iter().flat_map(|curve| &curve.points).map(|(_, wait)| *wait).fold(1.0, f64::max);

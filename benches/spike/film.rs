@@ -1,4 +1,5 @@
-//! Films as files: headers of real tables, media of plausible bytes. Each picture is one NAL unit behind its length.
+//! Writes films as files: headers with real tables, media of plausible bytes. Each picture is a length and one NAL
+//! unit.
 
 use crate::movie::Reel;
 use crate::support::{self, Stored};
@@ -9,38 +10,38 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-/// How long ago a film was written, as far as its file says.
+/// Age of a film, according to its file.
 const AGE: Duration = Duration::from_hours(1);
 
 /// Pictures a second.
 const RATE: usize = 30;
 
-/// Pictures after which a repeated film's media begin anew: five minutes.
+/// Pictures after which the media of a repeated film start over: five minutes.
 const LAP: usize = 9_000;
 
-/// Bytes behind each picture of a repeated film that are kept for sound: two frames fit.
+/// Bytes reserved for audio after each picture of a repeated film: room for two frames.
 const SOUND: u64 = 1_024;
 
-/// What a film is like.
+/// Properties of a film.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Film {
-    /// Its length.
+    /// Length in seconds.
     pub(crate) seconds: usize,
-    /// Bytes of pictures in 6 s, on average.
+    /// Bytes of video per 6 s, on average.
     pub(crate) pictures: u64,
-    /// Where its media are.
+    /// Placement of its media.
     pub(crate) media: Media,
-    /// What tells it from others that are alike.
+    /// Distinguishes films that are otherwise alike.
     pub(crate) seed: u32,
 }
 
-/// Where a film's media are.
+/// Placement of a film's media.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Media {
-    /// In a row, in chunks of half a second.
+    /// Contiguous, in chunks of half a second.
     InARow,
-    /// Over and over in the same five minutes of media, in chunks as small as streams have that are written as they
-    /// come. A long film whose headers are those of its length, and whose file is small.
+    /// The same five minutes of media again and again, in chunks as small as those of live recordings. The film is long
+    /// and has headers to match, but its file is small.
     Repeated,
 }
 
@@ -49,12 +50,12 @@ impl Film {
         Self { seconds, pictures, media: Media::InARow, seed: 0 }
     }
 
-    /// Two hours whose MPEG-TS segments of 6 s have 4.8 MB: headers of 7 MB, media of 240 MB.
+    /// Two hours with MPEG-TS segments of 4.8 MB in 6 s: headers of 7 MB, media of 240 MB.
     pub(crate) const fn long() -> Self {
         Self { seconds: 7_200, pictures: 4_560_000, media: Media::Repeated, seed: 0 }
     }
 
-    /// Writes it. Says the bytes of its headers.
+    /// Writes the film; returns the size of its headers in bytes.
     pub(crate) fn write(&self, path: &Path) -> usize {
         let reels = self.reels();
         let stored = match self.media {
@@ -69,12 +70,12 @@ impl Film {
         samples.sort_by_key(|(sample, _)| sample.position);
         let file = File::create(path).unwrap();
         write(&file, &stored, &samples);
-        // As those of a library do, it rests.
+        // Old, like the films of a library, so that the server may use sendfile.
         file.set_modified(SystemTime::now() - AGE).unwrap();
         stored.headers()
     }
 
-    /// The film of two hours, cut to length and scaled to rate.
+    /// The two-hour film, cut to length and scaled to rate.
     fn reels(&self) -> [Reel; 2] {
         let [mut pictures, mut sound] = support::reels();
         pictures.frames.truncate(self.seconds * RATE);
@@ -94,7 +95,7 @@ impl Film {
     }
 }
 
-/// A picture, room for sound, a picture: a lap of them, and from then on the same again.
+/// Layout of a lap: a picture, room for audio, a picture and so on; after the lap it repeats.
 fn repeated(reels: &[Reel; 2]) -> Stored {
     let [pictures, sound] = reels;
     let lap = pictures.frames.iter().take(LAP);
@@ -104,10 +105,10 @@ fn repeated(reels: &[Reel; 2]) -> Stored {
         Some(*end)
     }));
     let place = |picture: usize| starts[picture % LAP];
-    // Sound lies behind the picture that is shown when it begins.
+    // Audio lies after the picture that is on screen when it begins.
     let picture = |chunk: usize| chunk * 2 * 1_024 * RATE / 48_000;
     let sound_at = |chunk| place(picture(chunk)) + u64::from(pictures.frames[picture(chunk) % LAP].size);
-    // A file must be as long as its samples together: behind the lap it is a hole, which nobody reads.
+    // A file must be as long as all its samples together: after the lap it is a hole, which nobody reads.
     let total = reels.iter().flat_map(|reel| &reel.frames).map(|frame| u64::from(frame.size)).sum();
     Stored::placed(reels, [1, 2], total, |base| {
         let pictures = (0..pictures.frames.len()).map(|at| base + place(at)).collect();
@@ -116,13 +117,13 @@ fn repeated(reels: &[Reel; 2]) -> Stored {
     })
 }
 
-/// The first bytes of a picture: how long its one NAL unit is, and what it is (H.264 §7.4.1: IDR, or a reference).
+/// The first bytes of a picture: the length of its one NAL unit, and its type (H.264 §7.4.1: IDR, or a reference).
 fn nal_unit(sample: &Sample) -> [u8; 5] {
     let [a, b, c, d] = (sample.size - 4).to_be_bytes();
     [a, b, c, d, if sample.sync { 0x65 } else { 0x41 }]
 }
 
-/// Writes all bytes in a row: headers, samples, and zeros where no sample is. What is repeated is written once.
+/// Writes all bytes in order: headers, samples, and zeros between samples. Repeated samples are written once.
 fn write(file: &File, stored: &Stored, samples: &[(Sample, bool)]) {
     let filler: Vec<u8> = (0..1 << 20).map(|at: u32| (at.wrapping_mul(2_654_435_761) >> 24) as u8 | 1).collect();
     let mut out = BufWriter::with_capacity(1 << 20, file);
@@ -140,10 +141,10 @@ fn write(file: &File, stored: &Stored, samples: &[(Sample, bool)]) {
     file.set_len(stored.size()).unwrap();
 }
 
-/// Reads what is stored of a file, so that the page cache holds it.
+/// Reads the allocated part of a file, so that it is in the page cache.
 pub(crate) fn warm(path: &Path) {
     let (file, mut buffer, mut at) = (File::open(path).unwrap(), vec![0; 1 << 20], 0);
-    // Blocks of 512 bytes, whatever the disk's are: what is behind them is a hole.
+    // Blocks of 512 bytes, whatever the disk's are: the file after them is a hole.
     let stored = file.metadata().unwrap().blocks() * 512;
     while at < stored {
         match file.read_at(&mut buffer, at).unwrap() as u64 {

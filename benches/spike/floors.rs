@@ -1,4 +1,4 @@
-//! Beside nginx: what a hot segment, a miss and a playlist cost, as quotients of windows that follow each other.
+//! Comparison with nginx: cost of a hot segment, a miss and a playlist, as quotients of consecutive windows.
 
 use crate::film::Film;
 use crate::load::Walk;
@@ -12,18 +12,18 @@ use std::sync::Arc;
 const FEW: usize = 16;
 const MANY: usize = 200;
 
-/// What is asked for.
+/// The requested resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum What {
-    /// One segment, over and over.
+    /// One segment, again and again.
     Hot,
-    /// Each segment in turn, more of them than are kept.
+    /// Each segment in turn, more than fit the cache.
     Miss,
-    /// One media playlist, over and over; the floor is of time per request.
+    /// One media playlist, again and again; the floor is for time per request.
     Playlist,
 }
 
-/// One row of what we promise.
+/// One row of the promises.
 #[derive(Debug)]
 struct Case {
     name: &'static str,
@@ -31,9 +31,9 @@ struct Case {
     film: Film,
     entry: &'static str,
     settings: Settings,
-    /// At most so much beside sendfile at 16 connections; `None` is reported only.
+    /// Upper bound of the quotient to nginx with sendfile at 16 connections; `None` is only reported.
     sendfile: Option<f64>,
-    /// At most so much beside copying, at 16 and at 200 connections.
+    /// Upper bound of the quotient to nginx with copying, at 16 and at 200 connections.
     copying: Option<f64>,
 }
 
@@ -61,12 +61,13 @@ fn cases() -> Vec<Case> {
         floors(case("miss, 6 s TS", What::Miss, half_hour(2_320_000), TS, MISSED), Some(1.45), Some(1.3)),
         floors(case("miss, 2 s CMAF", What::Miss, two, CMAF, SHORT), None, Some(1.3)),
         case("miss, 2 s CMAF, copied", What::Miss, two, CMAF, copied(SHORT)),
-        // Of 54 kB: of two hours it has 65 kB, and with one head but not with the other fits a segment of the loopback.
+        // 54 kB. A two-hour film would have 65 kB, which together with one server's head fits a loopback packet and
+        // with the other's does not.
         floors(case("cached playlist", What::Playlist, Film::new(6_000, 60_000), CMAF, KEPT), Some(1.0), None),
     ]
 }
 
-/// The tables that all cases fill.
+/// The tables for all cases.
 struct Tables {
     floors: Table,
     figures: Table,
@@ -129,11 +130,11 @@ async fn measure(bench: &Bench, case: &Case, tables: &mut Tables) {
     let nginx = stage.nginx(bench, &afflux);
     let mut servers = vec![afflux.address(), nginx.sendfile, nginx.copying];
     if case.what != What::Miss {
-        // Asks Afflux for it once more: that would be a crowd.
+        // The proxy requests it from Afflux once more, which would spoil the cache misses.
         servers.push(nginx.proxy);
     }
     compare(&servers, &paths[paths.len() / 2]).await;
-    // One for all lanes: what the one before asked for last is in memory still.
+    // One walk for all lanes: a lane's last requests are still cached when the next begins.
     let walk = Walk::whole(&paths);
     let theirs = Walk::whole(&paths);
     let lane = |name, connections| {

@@ -1,4 +1,4 @@
-//! Closed-loop load: so many connections, each asking for the next thing as soon as it has the last.
+//! Closed-loop load: a number of connections, each sending its next request as soon as it has the last response.
 
 use crate::client::{Connection, request};
 use std::fmt::Display;
@@ -8,10 +8,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
-/// Mistakes that are kept to be told.
+/// Most errors that are recorded.
 const TOLD: usize = 5;
 
-/// A request, and the status that its answer has.
+/// A request, and the status that its response must have.
 #[derive(Debug, Clone)]
 pub(crate) struct Wish {
     pub(crate) request: Vec<u8>,
@@ -19,24 +19,24 @@ pub(crate) struct Wish {
 }
 
 impl Wish {
-    /// All of it.
+    /// A GET of the whole resource.
     pub(crate) fn whole(path: &str) -> Self {
         Self { request: request(path, ""), status: 200 }
     }
 
-    /// Some bytes of it, as a `Range` header says which.
+    /// A GET of the bytes that a `Range` header with `range` names.
     pub(crate) fn range(path: &str, range: &str) -> Self {
         Self { request: request(path, &format!("Range: bytes={range}\r\n")), status: 206 }
     }
 
-    /// Says what was got instead.
+    /// Message for a different result.
     pub(crate) fn unlike(&self, got: &impl Display) -> String {
         let line = self.request.split(|byte| *byte == b'\r').next().unwrap_or_default();
         format!("{got} for {}", String::from_utf8_lossy(line))
     }
 }
 
-/// What is asked for, in turn and over again.
+/// A sequence of requests, repeated for ever.
 #[derive(Debug)]
 pub(crate) struct Walk {
     wishes: Vec<Wish>,
@@ -45,11 +45,11 @@ pub(crate) struct Walk {
 
 impl Walk {
     pub(crate) fn new(wishes: Vec<Wish>) -> Arc<Self> {
-        assert!(!wishes.is_empty(), "something is asked for");
+        assert!(!wishes.is_empty(), "a walk needs at least one request");
         Arc::new(Self { wishes, next: AtomicUsize::new(0) })
     }
 
-    /// All bytes of each path.
+    /// Whole responses of all paths.
     pub(crate) fn whole(paths: &[String]) -> Arc<Self> {
         Self::new(paths.iter().map(|path| Wish::whole(path)).collect())
     }
@@ -59,36 +59,36 @@ impl Walk {
         Self::new(paths.iter().map(|path| Wish::range(path, range)).collect())
     }
 
-    /// The next.
+    /// The next request.
     pub(crate) fn next(&self) -> &Wish {
         &self.wishes[self.next.fetch_add(1, Ordering::Relaxed) % self.wishes.len()]
     }
 }
 
-/// What clients saw.
+/// Results of clients.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
-    /// Answers that were complete.
+    /// Complete responses.
     pub(crate) requests: u64,
     /// Bytes of their bodies.
     pub(crate) bytes: u64,
-    /// How long each took, in microseconds; sorted by [`Tally::sorted`].
+    /// Latency of each response, in microseconds; sorted by [`Tally::sorted`].
     pub(crate) latencies: Vec<u32>,
-    /// Answers that were wrong, or not there.
+    /// Wrong or missing responses.
     pub(crate) errors: u64,
-    /// The first of them.
+    /// Messages of the first of them.
     pub(crate) told: Vec<String>,
 }
 
 impl Tally {
-    /// A complete answer.
+    /// Counts a complete response.
     pub(crate) fn add(&mut self, bytes: u64, took: Duration) {
         self.requests += 1;
         self.bytes += bytes;
         self.latencies.push(took.as_micros() as u32);
     }
 
-    /// A mistake.
+    /// Counts an error.
     pub(crate) fn wrong(&mut self, what: String) {
         self.errors += 1;
         if self.told.len() < TOLD {
@@ -96,7 +96,7 @@ impl Tally {
         }
     }
 
-    /// Both together.
+    /// Adds the results of `other`.
     pub(crate) fn join(&mut self, other: Self) {
         self.requests += other.requests;
         self.bytes += other.bytes;
@@ -106,20 +106,20 @@ impl Tally {
         self.told.truncate(TOLD);
     }
 
-    /// With latencies in order.
+    /// Sorts the latencies.
     pub(crate) fn sorted(mut self) -> Self {
         self.latencies.sort_unstable();
         self
     }
 
-    /// The latency below which so many of a thousand are, in milliseconds.
+    /// The latency below which `of_thousand` of a thousand responses are, in milliseconds.
     pub(crate) fn quantile(&self, of_thousand: usize) -> f64 {
         let at = (self.latencies.len() * of_thousand / 1_000).min(self.latencies.len().saturating_sub(1));
         self.latencies.get(at).map_or(f64::NAN, |micros| f64::from(*micros) / 1_000.0)
     }
 }
 
-/// Connections that are open.
+/// Opens connections.
 pub(crate) async fn connect(address: SocketAddr, count: usize) -> Vec<Connection> {
     let mut open = Vec::with_capacity(count);
     for _ in 0..count {
@@ -128,7 +128,7 @@ pub(crate) async fn connect(address: SocketAddr, count: usize) -> Vec<Connection
     open
 }
 
-/// Lets `connections` walk until `duration` is over and the last answer is complete.
+/// Lets `connections` walk until `duration` has passed and their last responses are complete.
 pub(crate) async fn closed(connections: Vec<Connection>, walk: &Arc<Walk>, duration: Duration) -> Tally {
     let end = Instant::now() + duration;
     let mut walkers = JoinSet::new();
@@ -154,7 +154,7 @@ async fn walker(mut connection: Connection, walk: Arc<Walk>, end: Instant) -> Ta
     tally
 }
 
-/// Asks once, with a latency that counts from `since`. Says whether the connection can go on.
+/// Sends one request, with a latency that counts from `since`. Returns whether the connection is still usable.
 pub(crate) async fn ask(connection: &mut Connection, wish: &Wish, since: Instant, tally: &mut Tally) -> bool {
     match connection.get(&wish.request).await {
         Ok(answer) if answer.status == wish.status => tally.add(answer.length, since.elapsed()),

@@ -1,4 +1,4 @@
-//! The machine: who runs on which core, how many descriptors there may be, and a line that describes it.
+//! The machine: cores for server and client, the descriptor limit, and a line that describes the hardware.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
@@ -7,7 +7,7 @@ use std::fs;
 /// Descriptors that a thousand clients and their server need at most.
 const DESCRIPTORS: u64 = 16_384;
 
-/// Which core serves and which asks.
+/// Cores of server and client.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Cores {
     pub(crate) server: usize,
@@ -15,8 +15,8 @@ pub(crate) struct Cores {
 }
 
 impl Cores {
-    /// Takes two of the cores that this process may use, and stays on the client's from here on. With one core alone
-    /// both share it, and figures of latency say little.
+    /// Takes two of the cores that this process may use, and pins itself to the client's. With a single core both share
+    /// it, and latency figures say little.
     pub(crate) fn take() -> Self {
         let allowed = sched_getaffinity(None).unwrap();
         let cores: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|core| allowed.is_set(*core)).collect();
@@ -28,7 +28,7 @@ impl Cores {
     }
 }
 
-/// Allows as many open descriptors as the system lets; what is started inherits it.
+/// Raises the descriptor limit to the system's maximum; child processes inherit it.
 pub(crate) fn raise_descriptors() {
     let limits = getrlimit(Resource::Nofile);
     let most = limits.maximum.unwrap_or(DESCRIPTORS).max(limits.current.unwrap_or(0));
@@ -39,7 +39,7 @@ pub(crate) fn raise_descriptors() {
     }
 }
 
-/// What figures are worth nothing without: processor, cores, memory, kernel.
+/// Facts that figures are worthless without: processor, cores, memory, kernel.
 pub(crate) fn describe(cores: Cores) -> String {
     let count = std::thread::available_parallelism().map_or(1, usize::from);
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
@@ -54,14 +54,14 @@ pub(crate) fn describe(cores: Cores) -> String {
     )
 }
 
-/// The same in few words, for a document: processor and kernel.
+/// A short form for a document: processor and kernel.
 pub(crate) fn in_short() -> String {
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let version: Vec<&str> = kernel.split('.').take(2).collect();
     format!("{}, Linux {}", field("/proc/cpuinfo", "model name"), version.join("."))
 }
 
-/// What `file` says of `name`.
+/// Value of `name` in `file`.
 fn field(file: &str, name: &str) -> String {
     let text = fs::read_to_string(file).unwrap_or_default();
     let line = text.lines().find(|line| line.starts_with(name)).unwrap_or_default();

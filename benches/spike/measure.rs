@@ -1,4 +1,4 @@
-//! One window of load, with what it cost the server; and windows of several servers in turn, compared pair by pair.
+//! One window of load, with its cost to the server; and windows of several servers in turn, compared pair by pair.
 
 use crate::client::Connection;
 use crate::load::{Tally, Walk, closed, connect};
@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Who is asked for what, by how many.
+/// A server, the requests to it, and the number of connections.
 #[derive(Debug, Clone)]
 pub(crate) struct Lane {
     pub(crate) name: &'static str,
@@ -17,7 +17,7 @@ pub(crate) struct Lane {
     pub(crate) connections: usize,
 }
 
-/// What was seen in one window.
+/// Measurements of one window.
 #[derive(Debug)]
 pub(crate) struct Window {
     pub(crate) tally: Tally,
@@ -28,7 +28,7 @@ pub(crate) struct Window {
     pub(crate) client: f64,
     /// Bytes that the server read from files.
     pub(crate) read: u64,
-    /// Bytes of memory that it holds, and held at most.
+    /// Resident bytes of the server, and their peak.
     pub(crate) memory: [u64; 2],
 }
 
@@ -71,23 +71,23 @@ impl Window {
 }
 
 impl Lane {
-    /// Its load for so long.
+    /// Runs its load for `duration`.
     pub(crate) async fn window(&self, duration: Duration) -> Window {
         let connections: Vec<Connection> = connect(self.address, self.connections).await;
         Window::of(self.process, closed(connections, &self.walk, duration)).await
     }
 }
 
-/// Windows of each lane, taken in turn so often.
+/// Windows of each lane, in turn, `rounds` times.
 pub(crate) async fn interleaved(lanes: &[Lane], rounds: usize, duration: Duration) -> Vec<Vec<Window>> {
     let mut windows: Vec<Vec<Window>> = lanes.iter().map(|_| Vec::new()).collect();
-    // What is not counted: it brings caches and processors to where they stay.
+    // Not counted: brings caches and processors to a steady state.
     for lane in lanes {
         lane.window(duration / 2).await;
     }
     for round in 0..rounds {
         for at in 0..lanes.len() {
-            // Each lane follows each other one in turn.
+            // Each lane follows each other one in some round.
             let at = (at + round) % lanes.len();
             windows[at].push(lanes[at].window(duration).await);
         }
@@ -95,7 +95,7 @@ pub(crate) async fn interleaved(lanes: &[Lane], rounds: usize, duration: Duratio
     windows
 }
 
-/// A figure of two lanes, as quotients of the windows of each round: least, median, greatest.
+/// A figure of two lanes as quotients of the windows of each round: minimum, median, maximum.
 pub(crate) fn quotients(ours: &[Window], theirs: &[Window], figure: impl Fn(&Window) -> f64) -> [f64; 3] {
     let mut quotients: Vec<f64> = ours.iter().zip(theirs).map(|(ours, theirs)| figure(ours) / figure(theirs)).collect();
     quotients.sort_by(f64::total_cmp);

@@ -1,5 +1,5 @@
 //! nginx at its best, on the server's core: the same bytes as files with sendfile and without, and as a cache in front
-//! of Afflux. One worker, everything of its own in a folder of its own.
+//! of Afflux. One worker, in its own folder.
 
 use crate::process::Process;
 use rustix::process::{Pid, Signal, getuid, kill_process};
@@ -10,24 +10,24 @@ use std::process::{Child, Command};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-/// How long it may take to start.
+/// Longest time for its start.
 const START: Duration = Duration::from_secs(10);
 
-/// A server that runs until this is dropped.
+/// A server that runs until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Nginx {
     child: Child,
     worker: Process,
-    /// Files, from the page cache to the socket in the kernel.
+    /// Files, sent by the kernel from the page cache.
     pub(crate) sendfile: SocketAddr,
-    /// Files, through buffers of the worker.
+    /// Files, copied through buffers of the worker.
     pub(crate) copying: SocketAddr,
-    /// What Afflux answered, kept in files.
+    /// Afflux's responses, cached in files.
     pub(crate) proxy: SocketAddr,
 }
 
 impl Nginx {
-    /// Serves `files` from core `core`, and what `origin` answers. `folder` becomes its own.
+    /// Serves `files` from core `core`, and proxies `origin`. Uses `folder` for its own files.
     pub(crate) fn start(folder: &Path, files: &Path, core: usize, origin: SocketAddr) -> Self {
         fs::create_dir_all(folder.join("temporary")).unwrap();
         let [sendfile, copying, proxy] = free_addresses();
@@ -44,13 +44,13 @@ impl Nginx {
             assert!(began.elapsed() < START && child.try_wait().unwrap().is_none(), "nginx: {}", complaints());
             sleep(Duration::from_millis(20));
         }
-        // Its cache's loader and manager are children too; the worker is the first.
+        // The cache loader and manager are children too; the worker is the first.
         let mut children = Process(child.id()).children();
         children.sort_by_key(|child| child.0);
         Self { worker: children[0], child, sendfile, copying, proxy }
     }
 
-    /// Its worker.
+    /// The worker process.
     pub(crate) const fn process(&self) -> Process {
         self.worker
     }
@@ -58,27 +58,27 @@ impl Nginx {
 
 impl Drop for Nginx {
     fn drop(&mut self) {
-        // Killed, it would leave its worker behind.
+        // A killed nginx would leave its worker behind.
         let pid = Pid::from_child(&self.child);
         let _ = kill_process(pid, Signal::TERM);
         let _ = self.child.wait();
     }
 }
 
-/// Debian's stands where only root looks.
+/// Debian's nginx is in a folder of root's PATH only.
 pub(crate) fn program() -> &'static str {
     let debian = "/usr/sbin/nginx";
     if Path::new(debian).exists() { debian } else { "nginx" }
 }
 
-/// What it calls itself.
+/// Its version.
 pub(crate) fn version() -> String {
     let said = Command::new(program()).arg("-v").output();
     let said = said.map(|output| String::from_utf8_lossy(&output.stderr).into_owned()).unwrap_or_default();
     said.trim().replace("nginx version: ", "")
 }
 
-/// Addresses that nobody listened at a moment ago.
+/// Addresses that were free a moment ago.
 fn free_addresses() -> [SocketAddr; 3] {
     let listeners = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
     listeners.map(|listener| listener.local_addr().unwrap())

@@ -1,5 +1,5 @@
-//! Open-loop load: requests arrive at a rate, whether the server keeps up or not. A latency counts from the moment at
-//! which its request was due, so that what waits for a connection, or for this program, is not hidden.
+//! Open-loop load: requests arrive at a given rate whether the server keeps up or not. A latency counts from the moment
+//! at which its request was due, so that waiting for a connection, or for this program, is not hidden.
 
 use crate::chance::Chance;
 use crate::client::Connection;
@@ -10,28 +10,28 @@ use std::time::{Duration, Instant};
 use tokio::task::{JoinSet, yield_now};
 use tokio::time::sleep;
 
-/// Below this the generator looks at the clock instead of sleeping, as timers are of a millisecond.
+/// For shorter waits the generator polls the clock instead of sleeping, as timers have a resolution of a millisecond.
 const SPIN: Duration = Duration::from_millis(2);
 
-/// Connections at once; who finds none free waits, and its latency grows.
+/// Most connections at once; a request that finds none free waits, and its latency grows.
 const CONNECTIONS: usize = 2_000;
 
-/// A time at a rate.
+/// A period with one request rate.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Phase {
-    /// Arrivals a second.
+    /// Arrivals per second.
     pub(crate) rate: f64,
     pub(crate) lasts: Duration,
 }
 
-/// What one request had to wait, in milliseconds, and when it was due, in seconds.
+/// Latency of one request, in milliseconds, and the time when it was due, in seconds.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Point {
     pub(crate) due: f64,
     pub(crate) waited: f64,
 }
 
-/// Lets requests arrive as `phases` say.
+/// Sends requests as `phases` say.
 pub(crate) async fn open(address: SocketAddr, walk: &Arc<Walk>, phases: &[Phase]) -> (Tally, Vec<Point>) {
     let (mut chance, idle) = (Chance::new(7), Arc::new(Mutex::new(Vec::new())));
     let slots = Arc::new(tokio::sync::Semaphore::new(CONNECTIONS));

@@ -1,4 +1,4 @@
-//! Afflux, as its release binary: started on the server's core with settings of its own, and what its metrics say.
+//! Afflux as its release binary: started on the server's core with settings of its own, and its metrics.
 
 use crate::client::{Connection, request};
 use crate::process::Process;
@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-/// A server that runs until this is dropped.
+/// A server that runs until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Afflux {
     child: Child,
@@ -19,12 +19,13 @@ pub(crate) struct Afflux {
 }
 
 impl Afflux {
-    /// Serves `media` from core `core`; `settings` are lines of its settings besides where it listens.
+    /// Serves `media` from core `core`; `settings` are further lines of its settings besides the addresses.
     pub(crate) fn start(media: &Path, core: usize, settings: &str) -> Self {
         Self::run(media, core, settings, [OsStr::new("--media"), media.as_os_str()])
     }
 
-    /// Serves the store at `url`, with keys that nobody checks. Files of its own are called as `place`, but for their end.
+    /// Serves the store at `url`, with credentials that nobody checks. The server's own files are named `place` with
+    /// other extensions.
     pub(crate) fn start_over(url: &str, place: &Path, core: usize, settings: &str) -> Self {
         Self::run(place, core, settings, [OsStr::new("--store"), OsStr::new(url)])
     }
@@ -52,7 +53,7 @@ impl Afflux {
         Self { public: address("public"), private: address("private"), child, log }
     }
 
-    /// Where it answers players.
+    /// Public address, for players.
     pub(crate) const fn address(&self) -> SocketAddr {
         self.public
     }
@@ -61,14 +62,14 @@ impl Afflux {
         Process(self.child.id())
     }
 
-    /// Waits until it says that it is well.
+    /// Waits until it reports that it is healthy.
     pub(crate) async fn healthy(&self) {
         let mut connection = Connection::open(self.private).await.unwrap();
         let answer = connection.get(&request("/healthz", "")).await.unwrap();
         assert_eq!(answer.status, 200, "healthz");
     }
 
-    /// What it counted.
+    /// Its metrics.
     pub(crate) async fn metrics(&self) -> Metrics {
         let mut connection = Connection::open(self.private).await.unwrap();
         let (answer, body) = connection.fetch(&request("/metrics", "")).await.unwrap();
@@ -76,7 +77,7 @@ impl Afflux {
         Metrics(String::from_utf8(body).unwrap())
     }
 
-    /// What it complained of.
+    /// Its log.
     pub(crate) fn complaints(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
@@ -88,12 +89,12 @@ impl Drop for Afflux {
     }
 }
 
-/// Counters at one moment.
+/// Metrics at one moment.
 #[derive(Debug)]
 pub(crate) struct Metrics(String);
 
 impl Metrics {
-    /// The sum of all counters whose line begins so.
+    /// Sum of all metrics whose line begins with `start`.
     pub(crate) fn sum(&self, start: &str) -> u64 {
         let lines = self.0.lines().filter(|line| line.starts_with(start));
         lines.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
@@ -114,7 +115,7 @@ impl Metrics {
         self.sum("afflux_cache_size_bytes")
     }
 
-    /// Answers that say that the server failed.
+    /// Responses with status 5xx.
     pub(crate) fn failures(&self) -> u64 {
         let lines = self.0.lines().filter(|line| line.starts_with("afflux_requests_total") && line.contains("5xx"));
         lines.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()

@@ -1,11 +1,11 @@
-//! What the kernel says of a server: its processor time, memory and reads, and the memory of all sockets.
+//! Figures from the kernel about a server: processor time, memory and reads, and the memory of all sockets.
 
 use std::fs;
 
-/// Ticks of the kernel's accounts in a second: Linux says 100 to user space on every architecture that matters here.
+/// Ticks per second in the kernel's accounts: Linux reports 100 to user space on every relevant architecture.
 const TICKS: f64 = 100.0;
 
-/// Bytes of a page, as `/proc/net/sockstat` counts.
+/// Page size in bytes, the unit of `/proc/net/sockstat`.
 const PAGE: u64 = 4_096;
 
 /// A server's process.
@@ -13,7 +13,7 @@ const PAGE: u64 = 4_096;
 pub(crate) struct Process(pub(crate) u32);
 
 impl Process {
-    /// Seconds of processor time so far: user and system, all threads, those that ended too.
+    /// Processor time so far, in seconds: user and system, all threads, including ended ones.
     pub(crate) fn seconds(self) -> f64 {
         let stat = self.read("stat");
         // proc(5): after the name in parentheses, utime and stime are the 12th and 13th field.
@@ -22,29 +22,29 @@ impl Process {
         ticks / TICKS
     }
 
-    /// Bytes of memory held.
+    /// Resident bytes.
     pub(crate) fn memory(self) -> u64 {
         kibibytes(&self.read("status"), "VmRSS:")
     }
 
-    /// Bytes of memory held at most since it began, or since [`Process::forget_peak`].
+    /// Peak of resident bytes since the start, or since [`Process::forget_peak`].
     pub(crate) fn peak(self) -> u64 {
         kibibytes(&self.read("status"), "VmHWM:")
     }
 
-    /// The peak is what is held now.
+    /// Resets the peak to the current value.
     pub(crate) fn forget_peak(self) {
-        // proc(5): 5 resets VmHWM. Where it may not be written, peaks are since the beginning.
+        // proc(5): 5 resets VmHWM. If the file is not writable, peaks count from the start.
         let _ = fs::write(format!("/proc/{}/clear_refs", self.0), "5");
     }
 
-    /// Bytes read from files so far, from the page cache too.
+    /// Bytes read from files so far, including the page cache.
     pub(crate) fn bytes_read(self) -> u64 {
         let io = self.read("io");
         io.lines().find_map(|line| line.strip_prefix("rchar: ")).map_or(0, |bytes| bytes.trim().parse().unwrap())
     }
 
-    /// The processes that it started.
+    /// Its child processes.
     pub(crate) fn children(self) -> Vec<Self> {
         let parent = |pid: u32| {
             let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
@@ -55,16 +55,16 @@ impl Process {
     }
 
     fn read(self, file: &str) -> String {
-        fs::read_to_string(format!("/proc/{}/{file}", self.0)).expect("a server that ended has failed")
+        fs::read_to_string(format!("/proc/{}/{file}", self.0)).expect("the server process must still run")
     }
 }
 
-/// Seconds of processor time that this program took.
+/// Processor time of this program, in seconds.
 pub(crate) fn own_seconds() -> f64 {
     Process(std::process::id()).seconds()
 }
 
-/// Bytes that the kernel holds for all TCP sockets of the machine, both sides of each.
+/// Bytes of kernel memory for all TCP sockets of the machine, both sides of each.
 pub(crate) fn socket_memory() -> u64 {
     let text = fs::read_to_string("/proc/net/sockstat").unwrap();
     let line = text.lines().find(|line| line.starts_with("TCP:")).unwrap_or_default();

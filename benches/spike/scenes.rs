@@ -1,5 +1,5 @@
-//! Scenes: what a spike is made of, one line each. Throughput and cost under closed-loop load; latencies under open-loop
-//! load at half of the rate that the slower of both servers reached, so that both are asked the same.
+//! Scenes: the ingredients of a spike, one line each. Throughput and cost under closed-loop load; latencies under
+//! open-loop load at half of the rate that the slower of both servers reached, so that both get equal load.
 
 use crate::catalogue::Catalogue;
 use crate::client::Connection;
@@ -14,22 +14,22 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, sleep_until};
 
-/// Less than half of the catalogue fits.
+/// Less than half of the catalogue fits the cache.
 const SETTINGS: Settings =
     Settings { segments: "192MiB", manifests: "32MiB", making: "64MiB", target: "6s", sendfile: true };
 
 /// Connections of closed-loop load.
 const CONNECTIONS: usize = 32;
 
-/// What who gives up has read.
+/// Bytes read by a client that gives up.
 const GIVEN_UP: u64 = 64 << 10;
 
-/// Readers who take 64 kB/s, and how.
+/// Number of readers at 64 kB/s, the bytes they read at once, and the interval.
 const PACED: usize = 1_000;
 const SIP: u64 = 16 << 10;
 const SIP_EVERY: Duration = Duration::from_millis(250);
 
-/// A catalogue with both servers on it.
+/// Runs the scenes on a catalogue with both servers.
 pub(crate) async fn run(bench: &Bench) {
     let stage = Stage::new();
     Catalogue::write(&stage);
@@ -85,7 +85,7 @@ pub(crate) async fn run(bench: &Bench) {
     table.print("Scenes, beside nginx with the same bytes as static files and sendfile");
 }
 
-/// A scene in closed and in open loop, of all lanes.
+/// One scene in closed and open loop, on all lanes.
 async fn scene(bench: &Bench, name: &str, lanes: &[Lane; 2], table: &mut Table) {
     let windows = interleaved(lanes, bench.rounds() / 3, bench.window()).await;
     windows.iter().flatten().for_each(|window| bench.check(name, &window.tally));
@@ -131,7 +131,7 @@ fn line(scene: &str, server: &str, windows: &[Window], opened: Option<(f64, &Tal
     println!("{scene}: {server} done");
 }
 
-/// Three of ten requests are given up after 64 KiB, with the connection.
+/// Clients that give up three of ten requests after 64 KiB, and close the connection.
 async fn giving_up(address: SocketAddr, walk: &Arc<Walk>, duration: Duration) -> Tally {
     let end = Instant::now() + duration;
     let mut walkers = JoinSet::new();
@@ -158,7 +158,7 @@ async fn giving_up(address: SocketAddr, walk: &Arc<Walk>, duration: Duration) ->
     gather(walkers).await
 }
 
-/// The start of an answer. What was read counts, the request does not.
+/// Reads the start of a response. The bytes count, the request does not.
 async fn given_up(connection: &mut Connection, wish: &Wish, tally: &mut Tally) {
     match connection.ask(&wish.request).await {
         Ok((answer, here)) => {
@@ -172,7 +172,7 @@ async fn given_up(connection: &mut Connection, wish: &Wish, tally: &mut Tally) {
     }
 }
 
-/// A thousand readers who come within two seconds and take 64 kB/s each. A latency is what 16 KiB were late.
+/// A thousand readers that arrive within two seconds and read 64 kB/s each. A latency is the delay of 16 KiB.
 async fn paced(address: SocketAddr, walk: &Arc<Walk>, duration: Duration) -> Tally {
     let end = Instant::now() + duration;
     let mut readers = JoinSet::new();

@@ -1,4 +1,4 @@
-//! Where a scene plays: a folder of its own that goes when the scene is over, the films in it, the servers beside it.
+//! The stage of a scene: a temporary folder, the films in it, and the servers beside it.
 
 use crate::film::{Film, warm};
 use crate::load::Tally;
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// How thoroughly to measure, where, and what went wrong.
+/// Extent of the measurements, the cores, and the errors so far.
 #[derive(Debug)]
 pub(crate) struct Bench {
     pub(crate) cores: Cores,
@@ -24,41 +24,41 @@ impl Bench {
         Self { cores, quick, wrong: RefCell::new(Vec::new()) }
     }
 
-    /// Whether to hurry.
+    /// Whether `--quick` was given.
     pub(crate) const fn quick(&self) -> bool {
         self.quick
     }
 
-    /// Windows of each lane.
+    /// Windows per lane.
     pub(crate) const fn rounds(&self) -> usize {
         if self.quick { 3 } else { 9 }
     }
 
-    /// How long one window is.
+    /// Length of one window.
     pub(crate) const fn window(&self) -> Duration {
         Duration::from_millis(if self.quick { 500 } else { 1_500 })
     }
 
-    /// `full`, or in a hurry a fifth of it.
+    /// `full`, or a fifth of it with `--quick`.
     pub(crate) fn time(&self, full: Duration) -> Duration {
         if self.quick { full / 5 } else { full }
     }
 
-    /// Notes what must not be: it makes the whole bench fail.
+    /// Records an error, which makes the whole bench fail.
     pub(crate) fn wrong(&self, scene: &str, what: impl AsRef<str>) {
         let what = format!("{scene}: {}", what.as_ref());
         println!("WRONG: {what}");
         self.wrong.borrow_mut().push(what);
     }
 
-    /// Notes the mistakes of a tally.
+    /// Records the errors of a tally.
     pub(crate) fn check(&self, scene: &str, tally: &Tally) {
         if tally.errors > 0 {
             self.wrong(scene, format!("{} errors, such as {:?}", tally.errors, tally.told));
         }
     }
 
-    /// Whether all was right.
+    /// Whether there were no errors.
     pub(crate) fn right(&self) -> bool {
         self.wrong.borrow().is_empty()
     }
@@ -71,7 +71,7 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    /// An empty one, on disk where temporary files are: what is read is in the page cache.
+    /// An empty folder, on the disk of temporary files: reads come from the page cache.
     pub(crate) fn new() -> Self {
         let folder = tempfile::Builder::new().prefix("afflux-spike-").tempdir().unwrap();
         fs::create_dir(folder.path().join("media")).unwrap();
@@ -79,7 +79,7 @@ impl Stage {
         Self { folder }
     }
 
-    /// Adds a film. Says the bytes of its headers.
+    /// Adds a film; returns the size of its headers in bytes.
     pub(crate) fn film(&self, name: &str, film: &Film) -> usize {
         let path = self.media().join(format!("{name}.mp4"));
         let headers = film.write(&path);
@@ -91,7 +91,7 @@ impl Stage {
         self.folder.path().join("media")
     }
 
-    /// What nginx serves.
+    /// Folder of the files that nginx serves.
     pub(crate) fn files(&self) -> PathBuf {
         self.folder.path().join("files")
     }
@@ -109,18 +109,18 @@ impl Stage {
     }
 }
 
-/// What a scene sets; all else is as it comes.
+/// Settings of a scene; all others keep their defaults.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Settings {
     /// Memory for segments.
     pub(crate) segments: &'static str,
     /// Memory for manifests.
     pub(crate) manifests: &'static str,
-    /// Bytes that are being made at once.
+    /// Bound of bytes being built at once.
     pub(crate) making: &'static str,
-    /// What segments aim at.
+    /// Segment target duration.
     pub(crate) target: &'static str,
-    /// Whether segments are sent from their files.
+    /// Whether to send segments straight from their files.
     pub(crate) sendfile: bool,
 }
 

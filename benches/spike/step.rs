@@ -1,5 +1,5 @@
-//! Ten times as many requests from one moment to the next, and back: latencies over time, of Afflux and of nginx, as a
-//! table and as a drawing in `docs/spike.svg`.
+//! A step to ten times the request rate, and back: latencies over time, of Afflux and of nginx, as a table and as a
+//! drawing in `docs/spike.svg`.
 
 use crate::catalogue::Catalogue;
 use crate::drawing::{Curve, draw};
@@ -18,13 +18,13 @@ const SETTINGS: Settings =
 /// Seconds that one point of a curve covers.
 pub(crate) const SLICE: f64 = 0.25;
 
-/// Of what Afflux can do at most, the step asks for so much.
+/// Rate of the step as a share of Afflux's maximum.
 const SHARE: f64 = 0.7;
 
-/// Connections that find out what it can do.
+/// Connections for finding that maximum.
 const CONNECTIONS: usize = 32;
 
-/// The step, in both.
+/// Runs the step on both servers.
 pub(crate) async fn run(bench: &Bench) {
     let stage = Stage::new();
     Catalogue::write(&stage);
@@ -100,7 +100,7 @@ fn recovered(phases: &[Phase], points: &[Point]) -> String {
     calm.map_or_else(|| "not".into(), |after| format!("{after:.2}"))
 }
 
-/// Waits by the slice in which they were due.
+/// Latencies by the slice in which their requests were due.
 fn slices(points: &[Point]) -> Vec<(f64, Vec<f64>)> {
     let mut slices: Vec<(f64, Vec<f64>)> = Vec::new();
     let mut points = points.to_vec();

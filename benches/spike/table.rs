@@ -1,6 +1,6 @@
-//! Markdown.
+//! Markdown tables and number formats.
 
-/// A table: its head, then rows as they come.
+/// A table: the head, then the rows.
 #[derive(Debug)]
 pub(crate) struct Table {
     rows: Vec<Vec<String>>,
@@ -11,13 +11,13 @@ impl Table {
         Self { rows: vec![head.map(String::from).to_vec(), vec!["---".to_owned(); N]] }
     }
 
-    /// A row with as many cells as the head has.
+    /// Adds a row with as many cells as the head.
     pub(crate) fn row(&mut self, cells: Vec<String>) {
-        assert_eq!(cells.len(), self.rows[0].len(), "a row as wide as its table");
+        assert_eq!(cells.len(), self.rows[0].len(), "a row needs as many cells as the head");
         self.rows.push(cells);
     }
 
-    /// Its lines, each with its end.
+    /// The table's lines, each with a line end.
     pub(crate) fn text(&self) -> String {
         let rows: Vec<String> = self.rows.iter().map(|row| row.join(" | ")).collect();
         format!("| {} |\n", rows.join(" |\n| "))

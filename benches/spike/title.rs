@@ -1,4 +1,4 @@
-//! What a player finds out about a title: its playlists, and the URLs that they name.
+//! URLs of a title, found like a player finds them: its playlists, and the URLs in them.
 
 use crate::client::{Connection, request};
 use std::fs;
@@ -10,14 +10,14 @@ use std::path::Path;
 pub(crate) struct Title {
     pub(crate) entry: String,
     pub(crate) playlist: String,
-    /// None in MPEG-TS.
+    /// `None` for MPEG-TS.
     pub(crate) init: Option<String>,
-    /// The last one left out, which is shorter.
+    /// Without the last one, which is shorter.
     pub(crate) segments: Vec<String>,
 }
 
 impl Title {
-    /// Asks as a player does: `index.m3u8` or `ts.m3u8` of `asset`, then the playlist that it names.
+    /// Follows the playlists like a player: `index.m3u8` or `ts.m3u8` of `asset`, then its media playlist.
     pub(crate) async fn ask(address: SocketAddr, asset: &str, entry: &str) -> Self {
         let mut connection = Connection::open(address).await.unwrap();
         let entry = format!("/vod/{asset}/{entry}");
@@ -26,7 +26,7 @@ impl Title {
         Self::of_playlist(&mut connection, entry, playlist).await
     }
 
-    /// Its sound apart, as `index.m3u8` names it.
+    /// Its separate audio, from `index.m3u8`.
     pub(crate) async fn sound(address: SocketAddr, asset: &str) -> Self {
         let mut connection = Connection::open(address).await.unwrap();
         let entry = format!("/vod/{asset}/index.m3u8");
@@ -44,7 +44,8 @@ impl Title {
     }
 }
 
-/// Writes what `address` answers for `paths` below `folder`, under the same paths. Says the mean of their bytes.
+/// Writes the responses of `address` for `paths` below `folder`, under the same paths. Returns their mean size in
+/// bytes.
 pub(crate) async fn store(address: SocketAddr, paths: &[String], folder: &Path) -> u64 {
     let mut connection = Connection::open(address).await.unwrap();
     let mut total = 0;
@@ -59,7 +60,7 @@ pub(crate) async fn store(address: SocketAddr, paths: &[String], folder: &Path) 
     total / paths.len() as u64
 }
 
-/// Fails unless all of `addresses` answer the same bytes for `path`.
+/// Fails unless all of `addresses` return the same bytes for `path`.
 pub(crate) async fn compare(addresses: &[SocketAddr], path: &str) {
     let mut bodies = Vec::new();
     for address in addresses {
@@ -84,7 +85,7 @@ fn quoted<'a>(text: &'a str, before: &str) -> Option<&'a str> {
     text.split_once(before)?.1.split('"').nth(1)
 }
 
-/// The path of what `name` is in the document at `path`.
+/// Resolves `name` in the document at `path`.
 fn beside(path: &str, name: &str) -> String {
     let mut parts: Vec<&str> = path.split('/').collect();
     parts.pop();

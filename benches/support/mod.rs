@@ -1,13 +1,13 @@
-//! A film of two hours: as tracks, and as the stored file that holds them, of which only the headers are in memory.
+//! A two-hour film: as tracks, and as the stored file that holds them, with only the headers in memory.
 
 use crate::movie::{Reel, audio, video};
 use afflux::demux::{Probe, Step};
 use afflux::media::{ByteRange, Kind, Movie};
-use afflux::plan::{Plan, Settings, Source};
+use afflux::plan::{Plan, Settings, SourceFile};
 use bytes::Bytes;
 use std::sync::Arc;
 
-/// Samples in one chunk, as common encoders write them: half a second of either.
+/// Samples per chunk of video and audio, as common encoders write them: half a second.
 const PER_CHUNK: [usize; 2] = [15, 24];
 
 /// 30 pictures a second with three B-pictures in a row and a keyframe each 2 s; AAC at 48 kHz. 553,500 samples.
@@ -15,12 +15,12 @@ pub(crate) fn reels() -> [Reel; 2] {
     longer(1)
 }
 
-/// The same, so many times two hours long.
+/// The same content, `times` times two hours long.
 pub(crate) fn longer(times: u32) -> [Reel; 2] {
     let mut pictures = video(30, 216_000 * times, |at| at % 60 == 0);
     for (at, frame) in (0_u32..).zip(&mut pictures.frames) {
         frame.offset = [1_000, 4_000, 2_000, 0, 0][at as usize % 5];
-        // Sizes spread as an encoder's do: a keyframe is some twenty times a B-picture.
+        // Sizes vary like an encoder's: a keyframe is some twenty times a B-picture.
         let spread = at.wrapping_mul(2_654_435_761) >> 20;
         frame.size = if frame.sync { 60_000 + spread * 8 } else { 2_000 + spread * 3 };
     }
@@ -31,7 +31,7 @@ pub(crate) fn longer(times: u32) -> [Reel; 2] {
     [pictures.edited(0, 1_000), sound.edited(0, 1_024)]
 }
 
-/// The stored file: its headers, and how long it is.
+/// The stored file: its headers and its length.
 #[derive(Debug)]
 pub(crate) struct Stored {
     headers: Bytes,
@@ -39,18 +39,19 @@ pub(crate) struct Stored {
 }
 
 impl Stored {
-    /// `ftyp`, `moov`, and an `mdat` that is not there.
+    /// Makes `ftyp`, `moov`, and the header of an `mdat` without its bytes.
     pub(crate) fn new(reels: &[Reel]) -> Self {
         Self::chunked(reels, PER_CHUNK)
     }
 
-    /// The same with so many samples in each chunk of the first track and of the second.
+    /// Like `new`, with other numbers of samples per chunk for the two tracks.
     pub(crate) fn chunked(reels: &[Reel], per_chunk: [usize; 2]) -> Self {
         let sizes = chunk_sizes(reels, per_chunk);
         Self::placed(reels, per_chunk, sizes.iter().flatten().sum(), |base| offsets(&sizes, base))
     }
 
-    /// The same with `media` bytes of `mdat`, and each track's chunks where `offsets` says, told where the media begin.
+    /// Like `chunked`, with `media` bytes of `mdat`, and each track's chunks at `offsets`, which gets the start of the
+    /// media.
     pub(crate) fn placed(
         reels: &[Reel],
         per_chunk: [usize; 2],
@@ -58,7 +59,7 @@ impl Stored {
         offsets: impl Fn(u64) -> Vec<Vec<u64>>,
     ) -> Self {
         let mut headers = boxed(*b"ftyp", b"isom\0\0\0\0isomavc1");
-        // The `moov` is as long whatever offsets it holds.
+        // The `moov` has the same length whatever offsets it holds.
         let base = headers.len() + moov(reels, &offsets(0), per_chunk).len() + 16;
         headers.extend(moov(reels, &offsets(base as u64), per_chunk));
         headers.extend([0, 0, 0, 1]);
@@ -67,22 +68,22 @@ impl Stored {
         Self { size: headers.len() as u64 + media, headers: headers.into() }
     }
 
-    /// Bytes of its headers.
+    /// Size of its headers, in bytes.
     pub(crate) fn headers(&self) -> usize {
         self.headers.len()
     }
 
-    /// Its headers: what stands before the media.
+    /// Its headers: all bytes before the media.
     pub(crate) fn start(&self) -> &Bytes {
         &self.headers
     }
 
-    /// Bytes of the whole file.
+    /// Size of the whole file, in bytes.
     pub(crate) fn size(&self) -> u64 {
         self.size
     }
 
-    /// Parses, checks and builds all that is known of it, as the server does when it is first asked.
+    /// Parses and checks the file and builds its index, as the server does on the first request.
     pub(crate) fn understand(&self) -> Movie {
         let (mut probe, mut range) = Probe::new(self.size).unwrap();
         loop {
@@ -104,9 +105,9 @@ impl Stored {
     }
 }
 
-/// An asset of one source, cut at 6 s.
+/// An asset of one source, with segments of 6 s.
 pub(crate) fn planned(movie: Movie) -> Plan {
-    let source = Source { file: "film.mp4".into(), name: None, movie: Arc::new(movie), said: Vec::new() };
+    let source = SourceFile { file: "film.mp4".into(), name: None, movie: Arc::new(movie), said: Vec::new() };
     Plan::new(&[source], 0, Settings { target_millis: 6_000 }).unwrap()
 }
 
@@ -115,7 +116,7 @@ fn chunk_sizes(reels: &[Reel], per_chunk: [usize; 2]) -> Vec<Vec<u64>> {
     reels.iter().zip(per_chunk).map(|(reel, per_chunk)| reel.frames.chunks(per_chunk).map(bytes).collect()).collect()
 }
 
-/// Where each track's chunks stand: spread evenly, as all tracks are as long in time.
+/// Offsets of each track's chunks: evenly interleaved, as all tracks have the same duration.
 fn offsets(sizes: &[Vec<u64>], mut at: u64) -> Vec<Vec<u64>> {
     let mut offsets = vec![Vec::new(); sizes.len()];
     let number = |track: usize, number: usize| (number as f64 / sizes[track].len() as f64, track, number);
@@ -138,7 +139,7 @@ fn moov(reels: &[Reel], offsets: &[Vec<u64>], per_chunk: [usize; 2]) -> Vec<u8> 
     boxed(*b"moov", &[boxed(*b"mvhd", &mvhd), traks.collect()].concat())
 }
 
-/// How long a track is.
+/// Duration of a track, in milliseconds.
 fn millis(reel: &Reel) -> u32 {
     let ticks: u64 = reel.frames.iter().map(|frame| u64::from(frame.duration)).sum();
     (ticks * 1_000 / u64::from(reel.timescale)) as u32

@@ -1,4 +1,5 @@
-//! Any bytes as a whole object, driven through a probe: no panic, no hang, and what is found lies in the object.
+//! Feeds any bytes as a whole object to a probe: it must not panic or hang, and the ranges of the result must lie in
+//! the object.
 
 #![no_main]
 
@@ -10,7 +11,7 @@ use libfuzzer_sys::fuzz_target;
 fuzz_target!(|data: &[u8]| {
     let object = Bytes::copy_from_slice(data);
     let Ok((mut probe, mut need)) = Probe::new(data.len() as u64) else { return };
-    // Each read makes progress by a box at least.
+    // Each read advances by at least one box.
     for _ in 0..=data.len() / 4 {
         match probe.feed(&object.slice(need.start() as usize..need.end() as usize)) {
             Ok(Step::Need(next)) => need = next,

@@ -1,12 +1,13 @@
-//! Bytes of a frozen movie changed, with right checksums: refused, or a movie whose samples lie in its object and that can
-//! be planned; and of a frozen plan: refused, or a plan whose segments can be told to be true or not. Of each four inputs
-//! one is bytes of a head behind a right beginning, one changes a stored film's, place by place, and so it is with plans.
+//! Thaws changed frozen movies and plans, with corrected checksums. A movie must be rejected, or its samples must lie
+//! in its object and planning it must not panic; a plan must be rejected, or verifying its segments must not panic. Of
+//! every four inputs, one is a head with a right beginning, one changes a stored film's bytes place by place, and two
+//! do the same with plans.
 
 #![no_main]
 
 use afflux::demux::{Probe, Step};
 use afflux::media::Movie;
-use afflux::plan::{Plan, Settings, Source};
+use afflux::plan::{Plan, Settings, SourceFile};
 use bytes::Bytes;
 use crc_fast::CrcAlgorithm;
 use libfuzzer_sys::fuzz_target;
@@ -15,17 +16,17 @@ use std::sync::{Arc, OnceLock};
 
 /// A small film with edits.
 const FILM: &[u8] = include_bytes!("../../fixtures/media/vfr.mp4");
-/// Bytes of magic and revision at the beginning.
+/// Size of magic and revision at the beginning, in bytes.
 const HEAD: usize = 12;
-/// Bytes of a checksum.
+/// Size of a checksum, in bytes.
 const CHECKSUM: usize = 8;
 const SIX: Settings = Settings { target_millis: 6_000 };
 
-/// What is kept of the film.
+/// The film in frozen form.
 struct Frozen {
-    source: Source,
+    source: SourceFile,
     movie: Bytes,
-    /// Where checksums of the movie stand, and of which bytes they are.
+    /// Places of the checksums in the movie, and the ranges they cover.
     seals: Vec<(usize, Range<usize>)>,
     plan: Vec<u8>,
 }
@@ -59,15 +60,15 @@ fn kept(movie: Movie) -> Frozen {
     Frozen { source, movie: frozen, seals, plan }
 }
 
-fn source(movie: Movie) -> Source {
-    Source { file: "film.mp4".into(), name: None, movie: Arc::new(movie), said: Vec::new() }
+fn source(movie: Movie) -> SourceFile {
+    SourceFile { file: "film.mp4".into(), name: None, movie: Arc::new(movie), said: Vec::new() }
 }
 
 fn checksum(bytes: &[u8]) -> [u8; CHECKSUM] {
     crc_fast::checksum(CrcAlgorithm::Crc64Nvme, bytes).to_le_bytes()
 }
 
-/// `bytes` with some behind magic and revision changed as `data` says.
+/// `bytes` with places after magic and revision changed as `data` says.
 fn changed(bytes: &[u8], data: &[u8]) -> Vec<u8> {
     let mut changed = bytes.to_vec();
     for change in data.chunks_exact(3) {
@@ -77,7 +78,7 @@ fn changed(bytes: &[u8], data: &[u8]) -> Vec<u8> {
     changed
 }
 
-/// `data` behind the magic and the revision of `frozen`.
+/// The magic and revision of `frozen`, followed by `data`.
 fn begun(frozen: &[u8], data: &[u8]) -> Vec<u8> {
     [&frozen[..HEAD], data].concat()
 }

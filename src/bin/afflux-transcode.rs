@@ -1,8 +1,8 @@
-//! The only program that links GStreamer: one task, told as lines of JSON on standard output. Whoever does not want it any
-//! more kills it.
+//! The only program that links GStreamer. It does one task and prints the result as a line of JSON on standard output.
+//! The caller kills it to cancel.
 //!
 //! ```text
-//! afflux-transcode discover      what is in the media at the URI on standard input
+//! afflux-transcode discover      describes the media at the URI on standard input
 //!
 //! {"container": "Quicktime", "milliseconds": 4000, "streams": [
 //!   {"kind": "video", "codec": "H.264 (High Profile)", "rfc6381": "avc1.64001E", "width": 640, "height": 352, "framerate": "24/1"},
@@ -11,8 +11,10 @@
 //! ```
 //! Where the media cannot be had, it ends with a failure and says why on standard error alone.
 //!
-//! The media is whatever somebody has uploaded: memory and time are bounded before any of it is read, and whatever it
-//! names is not fetched.
+//! If the media cannot be fetched, the program exits with a failure and prints the reason on standard error only.
+//!
+//! The media comes from strangers: the program bounds its memory and CPU time before it reads any of it, and does not
+//! fetch anything that the media refers to.
 
 use glib::prelude::{Cast, ObjectExt};
 use gst::prelude::GstObjectExt;
@@ -31,16 +33,16 @@ use std::io::{Read, Write};
 use std::process::ExitCode;
 use std::sync::mpsc;
 
-/// How long GStreamer may look at media.
+/// Longest time GStreamer may spend on the media.
 const PATIENCE: gst::ClockTime = gst::ClockTime::from_seconds(20);
 
-/// What the process may take: seconds of all cores together, bytes of address space, bytes of a core file.
+/// Resource limits of the process: CPU seconds over all cores, bytes of address space, bytes of a core file.
 const BOUNDS: [(Resource, u64); 3] = [(Resource::Cpu, 40), (Resource::As, 4 << 30), (Resource::Core, 0)];
 
-/// The element that fetches media by HTTP.
+/// The GStreamer element that fetches media by HTTP.
 const FETCHER: &str = "souphttpsrc";
 
-/// Bytes of a URI at most.
+/// Largest URI accepted, in bytes.
 const URI: u64 = 64 << 10;
 
 fn main() -> ExitCode {
@@ -58,7 +60,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Tells what is in the media at the URI on standard input.
+/// Prints a report of the media at the URI on standard input.
 fn discover() -> Result<(), Box<dyn Error>> {
     bound()?;
     let mut uri = String::new();
@@ -79,13 +81,14 @@ fn discover() -> Result<(), Box<dyn Error>> {
     why.try_recv().map_or(Ok(()), |why| Err(why.into()))
 }
 
-/// Whether the media could not be had, so that nothing is known of it. Of what broke off at once GStreamer tells only that.
+/// Whether the media could not be fetched, so that nothing is known about it. For a fetch that fails at once, GStreamer
+/// reports only `StreamError::Failed` without stream information.
 fn is_unread(info: &DiscovererInfo, error: &glib::Error) -> bool {
     let nothing = info.stream_info().is_none();
     error.is::<gst::ResourceError>() || nothing && error.matches(gst::StreamError::Failed)
 }
 
-/// Bounds what the process may take. It does not outlive whoever began it.
+/// Limits the resources of the process, and makes it end with the process that started it.
 fn bound() -> rustix::io::Result<()> {
     for (resource, most) in BOUNDS {
         setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) })?;
@@ -95,8 +98,8 @@ fn bound() -> rustix::io::Result<()> {
     Ok(())
 }
 
-/// Forgets all elements that fetch what media name: a file that is a playlist in disguise is read by nobody, and asks
-/// nobody for anything. What fetches the media itself stays.
+/// Unregisters all elements that fetch network resources named in media, so that a playlist in disguise cannot make
+/// GStreamer send requests. The element that fetches the media itself stays.
 fn disconnect(uri: &str) {
     let registry = gst::Registry::get();
     for factory in gst::ElementFactory::factories_with_type(gst::ElementFactoryType::ANY, gst::Rank::NONE) {
@@ -108,14 +111,14 @@ fn disconnect(uri: &str) {
     }
 }
 
-/// A line of JSON. Nobody is left to be told that nobody listens.
+/// Prints a line of JSON. Ignores a failed write: nobody is left to report it to.
 fn tell(value: &Value) {
     let _gone = writeln!(std::io::stdout(), "{value}");
 }
 
 fn found(info: &DiscovererInfo, error: Option<&glib::Error>) -> Value {
     let container = info.stream_info().filter(ObjectExt::is::<pbutils::DiscovererContainerInfo>);
-    let streams: Vec<Value> = info.stream_list().iter().filter_map(told).collect();
+    let streams: Vec<Value> = info.stream_list().iter().filter_map(stream_json).collect();
     let mut found = Map::new();
     found.extend(container.as_ref().and_then(codec).map(|container| ("container".into(), container.into())));
     found.extend(info.duration().map(|duration| ("milliseconds".into(), duration.mseconds().into())));
@@ -126,8 +129,8 @@ fn found(info: &DiscovererInfo, error: Option<&glib::Error>) -> Value {
     found.into()
 }
 
-/// What is told of a stream; of containers nothing.
-fn told(stream: &DiscovererStreamInfo) -> Option<Value> {
+/// Description of a stream, as JSON; `None` for containers.
+fn stream_json(stream: &DiscovererStreamInfo) -> Option<Value> {
     let told = if let Some(video) = stream.downcast_ref::<DiscovererVideoInfo>() {
         let rate = video.framerate();
         json!({
@@ -154,18 +157,18 @@ fn told(stream: &DiscovererStreamInfo) -> Option<Value> {
     let Value::Object(mut told) = told else { return None };
     told.extend(codec(stream).map(|codec| ("codec".into(), codec.into())));
     told.extend(rfc6381(stream).map(|codec| ("rfc6381".into(), codec.into())));
-    // What is not known is left out.
+    //     Leave out unknown values.
     told.retain(|_, value| !value.is_null() && *value != json!(0));
     Some(told.into())
 }
 
-/// What a codec or container is called.
+/// Human-readable name of a codec or container.
 fn codec(stream: &impl DiscovererStreamInfoExt) -> Option<String> {
     let caps = stream.caps()?;
     Some(pbutils::pb_utils_get_codec_description(&caps).into())
 }
 
-/// The codec as RFC 6381 writes it.
+/// The codec string of RFC 6381.
 fn rfc6381(stream: &DiscovererStreamInfo) -> Option<String> {
     let caps = stream.caps()?;
     let codec = pbutils::codec_utils_caps_get_mime_codec(&caps);

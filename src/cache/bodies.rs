@@ -1,7 +1,8 @@
-//! Bodies by key: kept, or being made by one maker in a task that no reader owns.
+//! The cache of segment bodies: complete ones, and those being built, each by one builder in a task that no reader
+//! owns.
 //!
 //! ```text
-//! make ─► kept? being made? failed lately? ─no─► Body, growing ◄──── readers follow
+//! make ─► cached? growing? failed lately?  ─no─► Body, growing ◄──── readers follow
 //!                                                  ▲ push
 //!          governor: room for its bytes ─► fill ───┘ ─► complete ─► the cache ─► room is free again
 //!                └─ none for too long: Shed                                └─ evicted: its chunks are dropped at once
@@ -12,11 +13,11 @@ use super::failures::Failures;
 use super::governor::{Governor, Shed};
 use super::kept::Limits;
 use super::ledger::Ledger;
-use super::makers::Lost;
-use super::shelves::Entry;
+use super::makers::BuildLost;
+use super::shelves::Admission;
 use super::tiers::Tiers;
-use super::work::Work;
-use crate::metrics::{Kept, Metrics, Outcome, Stage};
+use super::work::BuildTask;
+use crate::metrics::{CacheKind, Metrics, Outcome, Stage};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use std::collections::HashMap;
@@ -28,16 +29,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 use tokio_util::task::TaskTracker;
 
-type Making<K, E> = Mutex<HashMap<K, Arc<Body<E>>>>;
+type BodiesInFlight<K, E> = Mutex<HashMap<K, Arc<Body<E>>>>;
 
-/// Bodies by key.
+/// Cached and growing bodies, by key. Clones share the same bodies.
 pub struct Bodies<K, E> {
-    inner: Arc<Inner<K, E>>,
+    inner: Arc<BodiesInner<K, E>>,
 }
 
-struct Inner<K, E> {
+struct BodiesInner<K, E> {
     kept: Tiers<K, Arc<Body<E>>>,
-    making: Making<K, E>,
+    making: BodiesInFlight<K, E>,
     failures: Failures<K, E>,
     governor: Governor,
     largest: u64,
@@ -45,30 +46,30 @@ struct Inner<K, E> {
     metrics: Arc<Metrics>,
 }
 
-/// What a maker fills its body through.
+/// The writing end of a body, for its builder.
 #[derive(Debug)]
-pub struct Filler<E> {
+pub struct BodyWriter<E> {
     body: Arc<Body<E>>,
 }
 
-/// What a maker is told of its body.
+/// The expected size of a body, for its builder and the governor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Size {
-    /// Its length in bytes where that is known.
+pub struct BodySize {
+    /// Exact length in bytes; `None` if it is known only after the build.
     pub length: Option<u64>,
-    /// Bytes that it is about to have, for the governor.
+    /// Estimated length in bytes, for the governor.
     pub about: u64,
-    /// Whether it was made before, and is only brought into memory now: that counts as a hit.
+    /// Whether the segment was sent from its file before and is only loaded into memory: this counts as a hit.
     pub again: bool,
 }
 
-impl<E: Clone> Filler<E> {
-    /// Appends what was made; readers see it at once.
+impl<E: Clone> BodyWriter<E> {
+    /// Appends built chunks; readers see them at once.
     pub fn push(&self, chunks: Vec<Bytes>) {
         self.body.push(chunks);
     }
 
-    /// The end of a step: readers take what there is while it is fresh.
+    /// Marks the end of a build step: lets readers take the new bytes right away.
     pub async fn between(&self) {
         self.body.between().await;
     }
@@ -89,10 +90,10 @@ impl<K, E> fmt::Debug for Bodies<K, E> {
 impl<K, E> Bodies<K, E>
 where
     K: Clone + Eq + Hash + Send + Sync + 'static,
-    E: Clone + From<Lost> + From<Shed> + Send + Sync + 'static,
+    E: Clone + From<BuildLost> + From<Shed> + Send + Sync + 'static,
 {
-    /// No bodies; `limits` bound those that are kept, `governor` those that are being made. `recycle` gets the chunks of
-    /// a body that is no longer kept.
+    /// An empty cache. `limits` bound the cached bodies, `governor` those being built. `recycle` gets the chunks of
+    /// each evicted body.
     pub fn new(
         limits: Limits,
         governor: Governor,
@@ -101,7 +102,7 @@ where
     ) -> Self {
         let release = move |body: Arc<Body<E>>| body.release().into_iter().for_each(&recycle);
         let kept = Tiers::new(limits, |body: &Arc<Body<E>>| body.weight(), release, Arc::clone(&metrics));
-        let inner = Inner {
+        let inner = BodiesInner {
             kept,
             making: Mutex::default(),
             failures: Failures::new(),
@@ -113,7 +114,7 @@ where
         Self { inner: Arc::new(inner) }
     }
 
-    /// What `ledger` lends is kept within the same bound: bodies leave for it at once.
+    /// Counts the bytes that `ledger` lends within the same limit: lending evicts bodies at once.
     pub fn share(&self, ledger: &Arc<Ledger>) {
         self.inner.kept.share(Arc::clone(ledger));
         let inner = Arc::downgrade(&self.inner);
@@ -124,11 +125,11 @@ where
         });
     }
 
-    /// The body of `key` if it is kept, which is a hit, or being made, which is joined.
+    /// The body of `key` if it is cached (a hit) or being built (joined).
     pub fn get(&self, key: &K) -> Option<(Arc<Body<E>>, Outcome)> {
         let inner = &*self.inner;
         if let Some(body) = inner.kept.get(key) {
-            inner.metrics.count(Kept::Segment, Outcome::Hit);
+            inner.metrics.count(CacheKind::Segment, Outcome::Hit);
             return Some((body, Outcome::Hit));
         }
         let body = inner.making().get(key).map(Arc::clone)?;
@@ -136,21 +137,26 @@ where
         Some((body, Outcome::Joined))
     }
 
-    /// Whether the body of `key` is kept or being made; nothing changes by it.
+    /// Whether the body of `key` is cached or being built. Does not count as a use.
     #[must_use]
     pub fn has(&self, key: &K) -> bool {
         self.inner.kept.contains(key) || self.inner.making().contains_key(key)
     }
 
-    /// Whether a body of so many bytes would be kept; a larger one is better made window by window.
+    /// Whether a body of this many bytes would be cached; a larger one is better built window by window.
     #[must_use]
     pub fn keeps(&self, bytes: u64) -> bool {
         bytes <= self.inner.largest
     }
 
-    /// The body of `key`: kept, being made, or made from now on by `fill` in a task of its own. Must be called inside a
-    /// runtime. The error is that of a maker who failed within the last second.
-    pub fn make<F>(&self, key: K, size: Size, fill: impl FnOnce(Filler<E>) -> F) -> Result<(Arc<Body<E>>, Outcome), E>
+    /// The body of `key`: cached, being built, or to be built by `fill` in its own task. Must be called inside a
+    /// runtime. Fails with the error of a build of `key` that failed within the last second.
+    pub fn make<F>(
+        &self,
+        key: K,
+        size: BodySize,
+        fill: impl FnOnce(BodyWriter<E>) -> F,
+    ) -> Result<(Arc<Body<E>>, Outcome), E>
     where
         F: Future<Output = Result<(), E>> + Send + 'static,
     {
@@ -163,45 +169,45 @@ where
             inner.joined(body);
             return Ok((Arc::clone(body), Outcome::Joined));
         }
-        // Whoever made it meanwhile has kept it before it left the list.
+        // A builder caches its body before it leaves the list, so this finds one that has finished since.
         if let Some(body) = inner.kept.get(&key) {
-            inner.metrics.count(Kept::Segment, Outcome::Hit);
+            inner.metrics.count(CacheKind::Segment, Outcome::Hit);
             return Ok((body, Outcome::Hit));
         }
         let body = Arc::new(Body::growing(size.length));
         making.insert(key.clone(), Arc::clone(&body));
         drop(making);
         let counts_as = if size.again { Outcome::Hit } else { Outcome::Made };
-        let maker = Maker { inner: Arc::clone(inner), key, body: Arc::clone(&body), counts_as };
-        let filling = fill(Filler { body: Arc::clone(&body) });
-        // A panic drops the maker, who tells the readers; it is theirs no more than the work is.
+        let maker = BodyBuilder { inner: Arc::clone(inner), key, body: Arc::clone(&body), counts_as };
+        let filling = fill(BodyWriter { body: Arc::clone(&body) });
+        // A reader may be driving the work: a panic must not reach it. Dropping the maker informs all readers.
         let making = AssertUnwindSafe(maker.run(size.about, filling)).catch_unwind();
-        body.made_by(Work::new(making.map(drop)));
+        body.made_by(BuildTask::new(making.map(drop)));
         let made = Arc::clone(&body);
         inner.tasks.spawn(async move { made.stand_by().await });
         Ok((body, Outcome::Made))
     }
 
-    /// Room for bytes that are made beside the bodies.
+    /// The governor, for bytes that are built outside of these bodies.
     #[must_use]
     pub fn governor(&self) -> &Governor {
         &self.inner.governor
     }
 
-    /// Bytes kept.
+    /// Bytes of all cached bodies.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.inner.kept.bytes()
     }
 
-    /// Waits until nothing is being made; the caller bounds the wait.
+    /// Waits until nothing is being built; the caller bounds the wait.
     pub async fn drained(&self) {
         self.inner.tasks.close();
         self.inner.tasks.wait().await;
     }
 }
 
-impl<K, E> Inner<K, E>
+impl<K, E> BodiesInner<K, E>
 where
     K: Clone + Eq + Hash + Send + Sync + 'static,
     E: Clone + Send + Sync + 'static,
@@ -212,26 +218,26 @@ where
 
     fn joined(&self, body: &Body<E>) {
         body.join();
-        self.metrics.count(Kept::Segment, Outcome::Joined);
+        self.metrics.count(CacheKind::Segment, Outcome::Joined);
     }
 }
 
-/// One body's maker. Dropped, panic or not, it leaves the key free, and readers who wait hear of it.
-struct Maker<K, E>
+/// The builder of one body. When it is dropped, panic or not, it frees the key and wakes waiting readers.
+struct BodyBuilder<K, E>
 where
     K: Clone + Eq + Hash + Send + Sync + 'static,
-    E: Clone + From<Lost> + From<Shed> + Send + Sync + 'static,
+    E: Clone + From<BuildLost> + From<Shed> + Send + Sync + 'static,
 {
-    inner: Arc<Inner<K, E>>,
+    inner: Arc<BodiesInner<K, E>>,
     key: K,
     body: Arc<Body<E>>,
     counts_as: Outcome,
 }
 
-impl<K, E> Maker<K, E>
+impl<K, E> BodyBuilder<K, E>
 where
     K: Clone + Eq + Hash + Send + Sync + 'static,
-    E: Clone + From<Lost> + From<Shed> + Send + Sync + 'static,
+    E: Clone + From<BuildLost> + From<Shed> + Send + Sync + 'static,
 {
     async fn run(self, about: u64, fill: impl Future<Output = Result<(), E>> + Send) {
         let start = Instant::now();
@@ -240,11 +246,11 @@ where
         let _turn = match turn {
             Ok(turn) => turn,
             Err(shed) => {
-                self.inner.metrics.count(Kept::Segment, Outcome::Shed);
+                self.inner.metrics.count(CacheKind::Segment, Outcome::Shed);
                 return self.body.fail(shed.into());
             }
         };
-        // What is kept and what is being made fit into the cache's bound together; it would leave for it anyway.
+        // Cached bodies and those being built share the cache's limit; caching this one would evict as many anyway.
         self.inner.kept.make_way(self.inner.governor.taken());
         let _making = self.inner.metrics.making(about);
         match fill.await {
@@ -254,38 +260,38 @@ where
                 self.body.fail(error);
             }
         }
-        // In this order: out of the list once it is kept, and room for others after that.
+        // Drop in this order: leave the list after the body is cached, then release the governor's permit.
         drop(self);
     }
 
     fn keep(&self) {
         let Self { inner, key, body, counts_as } = self;
         if !body.finish() {
-            return body.fail(Lost.into());
+            return body.fail(BuildLost.into());
         }
-        let entry = if body.is_joined() { Entry::Wanted } else { Entry::Once };
+        let entry = if body.is_joined() { Admission::Wanted } else { Admission::Once };
         let kept = inner.kept.insert(key.clone(), Arc::clone(body), entry);
-        inner.metrics.count(Kept::Segment, if kept { *counts_as } else { Outcome::TooLarge });
-        inner.metrics.cached(Kept::Segment, inner.kept.bytes());
+        inner.metrics.count(CacheKind::Segment, if kept { *counts_as } else { Outcome::TooLarge });
+        inner.metrics.cached(CacheKind::Segment, inner.kept.bytes());
     }
 }
 
-impl<K, E> Drop for Maker<K, E>
+impl<K, E> Drop for BodyBuilder<K, E>
 where
     K: Clone + Eq + Hash + Send + Sync + 'static,
-    E: Clone + From<Lost> + From<Shed> + Send + Sync + 'static,
+    E: Clone + From<BuildLost> + From<Shed> + Send + Sync + 'static,
 {
     fn drop(&mut self) {
         self.inner.making().remove(&self.key);
-        // Does nothing to one that is complete or has failed.
-        self.body.fail(Lost.into());
+        // Has no effect if it is complete or has failed.
+        self.body.fail(BuildLost.into());
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Bodies, Filler, Size};
-    use crate::cache::{Body, Governor, Limits, Look, Lost, Shed};
+    use super::{Bodies, BodySize, BodyWriter};
+    use crate::cache::{Body, BuildLost, Governor, Limits, RangeState, Shed};
     use crate::metrics::{Metrics, Outcome};
     use bytes::Bytes;
     use futures_util::FutureExt;
@@ -303,8 +309,8 @@ mod tests {
         Made(u32),
     }
 
-    impl From<Lost> for Failure {
-        fn from(_: Lost) -> Self {
+    impl From<BuildLost> for Failure {
+        fn from(_: BuildLost) -> Self {
             Self::Lost
         }
     }
@@ -317,7 +323,7 @@ mod tests {
 
     type Test = Bodies<u32, Failure>;
 
-    /// Keeps `capacity` bytes and makes 64 KiB at once; the chunks that come back go into the list.
+    /// A cache of `capacity` bytes that builds 64 KiB at once; recycled chunks go into the list.
     fn bodies(capacity: u64) -> (Test, Arc<Mutex<Vec<Bytes>>>) {
         let back = Arc::new(Mutex::new(Vec::new()));
         let recycle = {
@@ -328,16 +334,16 @@ mod tests {
         (Bodies::new(Limits { capacity, largest: capacity }, governor, recycle, Arc::new(Metrics::new())), back)
     }
 
-    fn size(length: u64) -> Size {
-        Size { length: Some(length), about: length, again: false }
+    fn size(length: u64) -> BodySize {
+        BodySize { length: Some(length), about: length, again: false }
     }
 
     fn chunk(byte: u8, len: usize) -> Vec<Bytes> {
         vec![vec![byte; len].into()]
     }
 
-    /// Makes eight bytes at once.
-    async fn eight(filler: Filler<Failure>) -> Result<(), Failure> {
+    /// Pushes eight bytes in one step.
+    async fn eight(filler: BodyWriter<Failure>) -> Result<(), Failure> {
         filler.push(chunk(8, 8));
         Ok(())
     }
@@ -345,7 +351,7 @@ mod tests {
     async fn read(body: &Body<Failure>) -> Result<Vec<u8>, Failure> {
         body.made().await?;
         let mut bytes = Vec::new();
-        body.look(&(0..u64::MAX), |chunk| bytes.extend(chunk));
+        body.get(&(0..u64::MAX), |chunk| bytes.extend(chunk));
         Ok(bytes)
     }
 
@@ -358,7 +364,7 @@ mod tests {
         let mut asked = Vec::new();
         for _ in 0..1_000 {
             let (makes, gate) = (Arc::clone(&makes), gate.take());
-            let fill = |filler: Filler<Failure>| async move {
+            let fill = |filler: BodyWriter<Failure>| async move {
                 makes.fetch_add(1, Ordering::Relaxed);
                 filler.push(chunk(1, 3));
                 gate.unwrap().await.unwrap();
@@ -369,7 +375,7 @@ mod tests {
         }
         for (body, _) in &asked {
             body.reached(2).await;
-            assert_eq!(body.look(&(0..6), |_| ()), Look::Here(3));
+            assert_eq!(body.get(&(0..6), |_| ()), RangeState::Here(3));
         }
         open.send(()).unwrap();
         let joined = asked.iter().filter(|(_, outcome)| *outcome == Outcome::Joined).count();
@@ -386,7 +392,7 @@ mod tests {
         for stage in 0..4_u8 {
             let (bodies, _) = bodies(1 << 20);
             let (open, gate) = oneshot::channel::<()>();
-            let fill = |filler: Filler<Failure>| async move {
+            let fill = |filler: BodyWriter<Failure>| async move {
                 filler.push(chunk(1, 4));
                 gate.await.unwrap();
                 filler.push(chunk(2, 4));
@@ -418,7 +424,7 @@ mod tests {
     async fn a_maker_that_fails_fails_all_leaves_nothing_and_is_not_tried_again_at_once() {
         let (bodies, _) = bodies(1 << 20);
         let (open, gate) = oneshot::channel::<()>();
-        let fill = |filler: Filler<Failure>| async move {
+        let fill = |filler: BodyWriter<Failure>| async move {
             filler.push(chunk(1, 4));
             gate.await.unwrap();
             Err(Failure::Made(5))
@@ -429,7 +435,7 @@ mod tests {
         open.send(()).unwrap();
         for waiter in waiters.iter().chain([&leader]) {
             assert_eq!(read(waiter).await, Err(Failure::Made(5)));
-            assert_eq!(waiter.look(&(0..8), |_| ()), Look::Failed(Failure::Made(5)));
+            assert_eq!(waiter.get(&(0..8), |_| ()), RangeState::Failed(Failure::Made(5)));
         }
         bodies.drained().await;
         assert!(bodies.get(&1).is_none());
@@ -443,7 +449,7 @@ mod tests {
     async fn a_maker_that_panics_or_makes_another_length_loses_all_and_the_next_call_makes_again() {
         let (bodies, _) = bodies(1 << 20);
         let panics = |_| async { panic!("the maker is meant to panic") };
-        let short = |filler: Filler<Failure>| async move {
+        let short = |filler: BodyWriter<Failure>| async move {
             filler.push(chunk(1, 7));
             Ok(())
         };
@@ -469,9 +475,9 @@ mod tests {
         assert_eq!(bodies.get(&1).unwrap().1, Outcome::Hit);
         assert_eq!(shed.made().await, Err(Failure::Shed));
         yield_now().await;
-        // It is not remembered: the next one waits its turn again.
+        // Shedding is not remembered as a failure: the next request waits for the governor again.
         assert_eq!(bodies.make(3, size(8), eight).unwrap().1, Outcome::Made);
-        assert_eq!(slow.look(&(0..1), |_| ()), Look::Growing);
+        assert_eq!(slow.get(&(0..1), |_| ()), RangeState::Growing);
     }
 
     #[tokio::test]
@@ -479,7 +485,7 @@ mod tests {
         let (bodies, back) = bodies(40 << 10);
         let mut first = None;
         for key in 0..20_u32 {
-            let fill = |filler: Filler<Failure>| {
+            let fill = |filler: BodyWriter<Failure>| {
                 filler.push(chunk(1, 4 << 10));
                 filler.push(chunk(2, 4 << 10));
                 ready(Ok(()))
@@ -487,13 +493,13 @@ mod tests {
             let (body, _) = bodies.make(key, size(8 << 10), fill).unwrap();
             assert_eq!(body.made().await, Ok(()));
             first.get_or_insert(body);
-            // The maker's task keeps it before it ends.
+            // The builder's task caches it before it ends.
             while bodies.get(&key).is_none_or(|(_, outcome)| outcome != Outcome::Hit) {
                 yield_now().await;
             }
             assert!(bodies.bytes() <= 40 << 10);
         }
-        assert_eq!(first.unwrap().look(&(0..1), |_| ()), Look::Released);
+        assert_eq!(first.unwrap().get(&(0..1), |_| ()), RangeState::Released);
         assert!(back.lock().unwrap().len() >= 2 * 15);
         assert!(back.lock().unwrap().iter().all(Bytes::is_unique));
     }

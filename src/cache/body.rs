@@ -1,12 +1,12 @@
-//! A body: separate chunks, read while it grows by however many follow it.
+//! A body: a growing buffer of separate chunks that one builder fills and any number of readers follow.
 //!
 //! ```text
-//! Growing ──finish──► Complete ──release──► Released      its chunks are dropped at once; who still needs some makes
-//!    └─────fail─────► Failed                              its own
+//! Growing ──finish──► Complete ──release──► Released      its chunks are dropped at once; a reader that still needs
+//!    └─────fail─────► Failed                              some builds its own
 //! ```
-//! A reader takes references to the chunks that it is about to send and no more, so a slow one never holds the body.
+//! A reader takes references only to the chunks that it is about to send, so a slow reader never holds the whole body.
 
-use super::work::{Left, Work};
+use super::work::{BuildTask, WorkState};
 use crate::media::{u64_from_usize, usize_from_u64};
 use bytes::Bytes;
 use std::fmt;
@@ -16,48 +16,48 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use tokio::sync::Notify;
 
-/// Bytes that are made once and read by many.
+/// A buffer that is built once and read by many responses.
 pub struct Body<E> {
     length: OnceLock<u64>,
-    state: Mutex<State<E>>,
-    /// Told whenever there is more, or never will be.
+    state: Mutex<BodyState<E>>,
+    /// Notified when bytes are added, and when the body becomes complete or fails.
     grown: Notify,
     joined: AtomicBool,
-    /// What makes it; of a complete one, nothing.
-    work: OnceLock<Box<Work>>,
+    /// The work that builds it; empty for a body created complete.
+    work: OnceLock<Box<BuildTask>>,
 }
 
-struct State<E> {
+struct BodyState<E> {
     chunks: Vec<Bytes>,
     /// Where each chunk ends.
     ends: Vec<u64>,
-    phase: Phase<E>,
+    phase: BodyPhase<E>,
 }
 
-enum Phase<E> {
+enum BodyPhase<E> {
     Growing,
     Complete,
     Released,
     Failed(E),
 }
 
-/// What there is of a range.
+/// The state of the bytes of a range.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Look<E> {
-    /// So many bytes from its start on, at least one, were handed over; or the range is empty.
+pub enum RangeState<E> {
+    /// This many bytes from its start on were handed over; 0 only if the range is empty or begins at the end.
     Here(u64),
-    /// Its first byte is not made yet.
+    /// Its first byte is not built yet.
     Growing,
-    /// Its bytes were made and dropped since.
+    /// Its bytes were built and then evicted.
     Released,
-    /// Its first byte will not be made.
+    /// The build failed before its first byte.
     Failed(E),
 }
 
 impl<E: Clone> Body<E> {
-    /// A body without bytes yet; `length` where that is known before it is made.
+    /// A body without bytes; `length` if it is known before the build.
     pub(super) fn growing(length: Option<u64>) -> Self {
-        let state = State { chunks: Vec::new(), ends: Vec::new(), phase: Phase::Growing };
+        let state = BodyState { chunks: Vec::new(), ends: Vec::new(), phase: BodyPhase::Growing };
         let known = OnceLock::new();
         length.map(|length| known.set(length));
         Self {
@@ -69,27 +69,28 @@ impl<E: Clone> Body<E> {
         }
     }
 
-    /// Gives it what makes it, once. [`Self::stand_by`] must be awaited by somebody who does not go away.
-    pub(super) fn made_by(&self, work: Work) {
-        // A second one would be let go.
+    /// Sets the work that builds it; only the first call counts. A task that no reader can cancel must await
+    /// [`Self::stand_by`].
+    pub(super) fn made_by(&self, work: BuildTask) {
+        // A second work is dropped.
         let _ = self.work.set(Box::new(work));
     }
 
-    /// Sees to it that it is made.
+    /// Drives the build to its end, whatever readers do.
     pub(super) async fn stand_by(&self) {
         if let Some(work) = self.work.get() {
             work.guard().await;
         }
     }
 
-    /// The end of a step of its maker, who calls this: readers take what there is.
+    /// Marks the end of a build step, so that readers take the new bytes. Called by the builder.
     pub(super) async fn between(&self) {
         if let Some(work) = self.work.get() {
             work.between().await;
         }
     }
 
-    /// A body of all its bytes.
+    /// A complete body of `chunks`.
     #[must_use]
     pub fn complete(chunks: Vec<Bytes>) -> Self {
         let body = Self::growing(None);
@@ -98,26 +99,26 @@ impl<E: Clone> Body<E> {
         body
     }
 
-    /// Its length in bytes; `None` until it is made where its format does not let that be known before.
+    /// Its length in bytes; `None` while it is being built, if its format does not determine the length before.
     #[must_use]
     pub fn length(&self) -> Option<u64> {
         self.length.get().copied()
     }
 
-    /// Hands over what there is of `range`, without waiting.
-    pub fn look(&self, range: &Range<u64>, mut each: impl FnMut(Bytes)) -> Look<E> {
+    /// Passes the available bytes of `range` to `each`, without waiting.
+    pub fn get(&self, range: &Range<u64>, mut each: impl FnMut(Bytes)) -> RangeState<E> {
         let state = self.state();
         let made = state.made();
         let end = range.end.min(made);
         if range.start >= end {
             return match &state.phase {
-                Phase::Complete | Phase::Released => Look::Here(0),
-                Phase::Growing => Look::Growing,
-                Phase::Failed(error) => Look::Failed(error.clone()),
+                BodyPhase::Complete | BodyPhase::Released => RangeState::Here(0),
+                BodyPhase::Growing => RangeState::Growing,
+                BodyPhase::Failed(error) => RangeState::Failed(error.clone()),
             };
         }
-        if matches!(state.phase, Phase::Released) {
-            return Look::Released;
+        if matches!(state.phase, BodyPhase::Released) {
+            return RangeState::Released;
         }
         let first = state.ends.partition_point(|end| *end <= range.start);
         let (chunks, ends) = (state.chunks.get(first..), state.ends.get(first..));
@@ -129,46 +130,46 @@ impl<E: Clone> Body<E> {
             }
             each(chunk.slice(usize_from_u64(from - start)..usize_from_u64(to - start)));
         }
-        Look::Here(end - range.start)
+        RangeState::Here(end - range.start)
     }
 
-    /// Waits until byte `at` is made, or never will be.
+    /// Waits until byte `at` is built, or the build has ended.
     pub async fn reached(&self, at: u64) {
-        self.until(|state| state.made() > at || !matches!(state.phase, Phase::Growing)).await;
+        self.until(|state| state.made() > at || !matches!(state.phase, BodyPhase::Growing)).await;
     }
 
-    /// Waits until nothing is made any more; why not all of it was.
+    /// Waits until the build has ended; returns its error if it failed.
     pub async fn made(&self) -> Result<(), E> {
-        self.until(|state| !matches!(state.phase, Phase::Growing)).await;
+        self.until(|state| !matches!(state.phase, BodyPhase::Growing)).await;
         self.failure().map_or(Ok(()), Err)
     }
 
-    /// Why no more of it will be made; `None` as long as it may be, or has been.
+    /// The error of a failed build; `None` if it is running or complete.
     #[must_use]
     pub fn failure(&self) -> Option<E> {
         match &self.state().phase {
-            Phase::Failed(error) => Some(error.clone()),
-            Phase::Growing | Phase::Complete | Phase::Released => None,
+            BodyPhase::Failed(error) => Some(error.clone()),
+            BodyPhase::Growing | BodyPhase::Complete | BodyPhase::Released => None,
         }
     }
 
-    async fn until(&self, enough: impl Fn(&State<E>) -> bool) {
+    async fn until(&self, enough: impl Fn(&BodyState<E>) -> bool) {
         loop {
             let mut grown = pin!(self.grown.notified());
-            // Heard of from here on, whatever happens between the look and the wait.
+            // Register before checking, so that a notification between the check and the wait is not lost.
             grown.as_mut().enable();
             if enough(&self.state()) {
                 return;
             }
-            match self.work.get().map_or(Left::Waiting, |work| work.turn()) {
-                // There is more; or there will never be.
-                Left::Between | Left::Done => {}
-                Left::Waiting | Left::Busy => grown.await,
+            match self.work.get().map_or(WorkState::Waiting, |work| work.turn()) {
+                // There are new bytes, or the build has ended: check again.
+                WorkState::Between | WorkState::Done => {}
+                WorkState::Waiting | WorkState::Busy => grown.await,
             }
         }
     }
 
-    /// Appends what was made.
+    /// Appends built chunks and wakes readers.
     pub(super) fn push(&self, chunks: Vec<Bytes>) {
         let mut state = self.state();
         state.chunks.reserve(chunks.len());
@@ -184,24 +185,25 @@ impl<E: Clone> Body<E> {
         self.grown.notify_waiters();
     }
 
-    /// All of it is made. `false` when that is not as long as was promised: it has failed then, if `fail` is called.
+    /// Marks it complete. Returns `false`, and does nothing, if it does not have the promised length: the caller must
+    /// then call [`Self::fail`].
     pub(super) fn finish(&self) -> bool {
         let mut state = self.state();
         let made = state.made();
         if *self.length.get_or_init(|| made) != made {
             return false;
         }
-        state.phase = Phase::Complete;
+        state.phase = BodyPhase::Complete;
         drop(state);
         self.grown.notify_waiters();
         true
     }
 
-    /// No more of it will be made. Does nothing to one that is complete.
+    /// Marks it failed and drops its chunks. Has no effect on a complete body.
     pub(super) fn fail(&self, error: E) {
         let mut state = self.state();
-        if matches!(state.phase, Phase::Growing) {
-            state.phase = Phase::Failed(error);
+        if matches!(state.phase, BodyPhase::Growing) {
+            state.phase = BodyPhase::Failed(error);
             state.chunks = Vec::new();
             state.ends = Vec::new();
         }
@@ -209,18 +211,18 @@ impl<E: Clone> Body<E> {
         self.grown.notify_waiters();
     }
 
-    /// Drops its chunks; they are what is returned.
+    /// Removes its chunks and returns them; none unless it is complete.
     pub(super) fn release(&self) -> Vec<Bytes> {
         let mut state = self.state();
-        if !matches!(state.phase, Phase::Complete) {
+        if !matches!(state.phase, BodyPhase::Complete) {
             return Vec::new();
         }
-        state.phase = Phase::Released;
+        state.phase = BodyPhase::Released;
         state.ends = state.ends.last().copied().into_iter().collect();
         std::mem::take(&mut state.chunks)
     }
 
-    /// More than one want it.
+    /// Records that more than one request uses it.
     pub(super) fn join(&self) {
         self.joined.store(true, Ordering::Relaxed);
     }
@@ -229,7 +231,7 @@ impl<E: Clone> Body<E> {
         self.joined.load(Ordering::Relaxed)
     }
 
-    /// What it takes in memory when it is complete.
+    /// Bytes of memory that it takes when it is complete.
     pub(super) fn weight(&self) -> u64 {
         const BODY: u64 = 512;
         const CHUNK: u64 = 96;
@@ -237,13 +239,13 @@ impl<E: Clone> Body<E> {
         state.made() + BODY + CHUNK * u64_from_usize(state.chunks.len())
     }
 
-    fn state(&self) -> MutexGuard<'_, State<E>> {
+    fn state(&self) -> MutexGuard<'_, BodyState<E>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<E> State<E> {
-    /// Bytes made so far.
+impl<E> BodyState<E> {
+    /// Bytes built so far.
     fn made(&self) -> u64 {
         self.ends.last().copied().unwrap_or(0)
     }
@@ -257,15 +259,15 @@ impl<E> fmt::Debug for Body<E> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Body, Look};
+    use super::{Body, RangeState};
     use crate::media::u64_from_usize;
     use bytes::Bytes;
     use proptest::prelude::{prop, prop_assert_eq, proptest};
     use std::sync::Arc;
 
-    fn looked(body: &Body<&'static str>, range: std::ops::Range<u64>) -> (Look<&'static str>, Vec<u8>) {
+    fn looked(body: &Body<&'static str>, range: std::ops::Range<u64>) -> (RangeState<&'static str>, Vec<u8>) {
         let mut bytes = Vec::new();
-        let look = body.look(&range, |chunk| bytes.extend(chunk));
+        let look = body.get(&range, |chunk| bytes.extend(chunk));
         (look, bytes)
     }
 
@@ -286,10 +288,10 @@ mod tests {
             let expected = &whole[at(start)..at(start + len)];
             let (look, bytes) = looked(&body, start..start + len);
             prop_assert_eq!(&bytes, expected);
-            let none = if expected.is_empty() { Look::Growing } else { Look::Here(u64_from_usize(bytes.len())) };
+            let none = if expected.is_empty() { RangeState::Growing } else { RangeState::Here(u64_from_usize(bytes.len())) };
             prop_assert_eq!(look, none);
             prop_assert_eq!(body.finish(), true);
-            prop_assert_eq!(looked(&body, start..start + len), (Look::Here(u64_from_usize(bytes.len())), bytes));
+            prop_assert_eq!(looked(&body, start..start + len), (RangeState::Here(u64_from_usize(bytes.len())), bytes));
         }
     }
 
@@ -298,8 +300,8 @@ mod tests {
         let body: Body<&str> = Body::complete(vec![Bytes::from(vec![1; 4]), Bytes::from(vec![2; 4])]);
         let chunks = body.release();
         assert!(chunks.iter().all(Bytes::is_unique));
-        assert_eq!(looked(&body, 3..5), (Look::Released, vec![]));
-        assert_eq!(looked(&body, 8..8), (Look::Here(0), vec![]));
+        assert_eq!(looked(&body, 3..5), (RangeState::Released, vec![]));
+        assert_eq!(looked(&body, 8..8), (RangeState::Here(0), vec![]));
         assert_eq!((body.length(), body.release()), (Some(8), vec![]));
     }
 
@@ -309,9 +311,9 @@ mod tests {
         body.push(vec![Bytes::from_static(b"four")]);
         assert!(!body.finish());
         body.fail("short");
-        assert_eq!(looked(&body, 0..5), (Look::Failed("short"), vec![]));
+        assert_eq!(looked(&body, 0..5), (RangeState::Failed("short"), vec![]));
         body.fail("again");
-        assert_eq!(looked(&body, 0..5), (Look::Failed("short"), vec![]));
+        assert_eq!(looked(&body, 0..5), (RangeState::Failed("short"), vec![]));
     }
 
     #[tokio::test]
@@ -323,10 +325,10 @@ mod tests {
                 tokio::spawn(async move {
                     let (mut at, mut bytes) = (number % 4, Vec::new());
                     while at < 4 {
-                        match body.look(&(at..4), |chunk| bytes.extend(chunk)) {
-                            Look::Here(count) => at += count,
-                            Look::Growing => body.reached(at).await,
-                            Look::Released | Look::Failed(_) => break,
+                        match body.get(&(at..4), |chunk| bytes.extend(chunk)) {
+                            RangeState::Here(count) => at += count,
+                            RangeState::Growing => body.reached(at).await,
+                            RangeState::Released | RangeState::Failed(_) => break,
                         }
                     }
                     bytes

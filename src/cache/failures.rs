@@ -1,4 +1,4 @@
-//! Failures, remembered for a second: what cannot be made is not tried again for each who asks.
+//! Remembers failed builds for a second, so that each request for the same key does not retry them.
 
 use std::fmt;
 use std::hash::Hash;
@@ -7,10 +7,10 @@ use std::time::Duration;
 /// How long a failure is remembered.
 const AGE: Duration = Duration::from_secs(1);
 
-/// Failures that are remembered at most.
+/// Largest number of failures remembered.
 const LIMIT: u64 = 1_024;
 
-/// Failures by key. Clones are the same.
+/// Recent failures by key. Clones share the same failures.
 pub(super) struct Failures<K, E> {
     recent: moka::sync::Cache<K, E>,
 }

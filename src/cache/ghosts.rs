@@ -1,29 +1,30 @@
-//! The keys of what has left, for as long as it would still be kept if the cache were larger. No values.
+//! Remembers the keys, not the values, of evicted entries for as long as a larger cache would still hold the entries.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
 
-/// Keys that left, oldest first. Time is counted in bytes that left.
+/// Keys of evicted entries, oldest first. Its clock counts evicted bytes.
 #[derive(Debug)]
 pub(super) struct Ghosts<K> {
-    /// When each left.
+    /// Clock at which each key was evicted.
     left: HashMap<K, u64>,
-    /// In the order of leaving. A key that came back is still in here, until its time is over.
+    /// Keys in the order of eviction. A key that came back stays in here until it expires.
     order: VecDeque<(K, u64)>,
     clock: u64,
-    /// How long a key is remembered.
+    /// How long a key is remembered, in evicted bytes.
     reach: u64,
-    /// What a key counts at least, so that the number of keys is bounded too.
+    /// Least number of bytes that an evicted entry counts as, so that the number of keys is bounded too.
     least: u64,
 }
 
 impl<K: Clone + Eq + Hash> Ghosts<K> {
-    /// None yet. A key is remembered until `reach` bytes have left after it, each value counted as `least` or more.
+    /// An empty memory. A key is remembered until `reach` bytes were evicted after it, where each entry counts as at
+    /// least `least` bytes.
     pub(super) fn new(reach: u64, least: u64) -> Self {
         Self { left: HashMap::new(), order: VecDeque::new(), clock: 0, reach, least }
     }
 
-    /// A value of so many bytes has left.
+    /// Remembers the key of an evicted entry of `bytes` bytes.
     pub(super) fn push(&mut self, key: K, bytes: u64) {
         self.clock = self.clock.saturating_add(bytes.max(self.least));
         self.left.insert(key.clone(), self.clock);
@@ -35,7 +36,7 @@ impl<K: Clone + Eq + Hash> Ghosts<K> {
         }
     }
 
-    /// Whether `key` left not long ago; forgets it, as it comes back.
+    /// Forgets `key`, which comes back; returns whether it was remembered.
     pub(super) fn take(&mut self, key: &K) -> bool {
         self.left.remove(key).is_some()
     }

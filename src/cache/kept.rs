@@ -1,10 +1,12 @@
-//! Complete values, kept within a bound of bytes. The bound holds while filling: moka tidies up after each fill.
+//! A cache of complete values with a limit in bytes. The limit holds after every insertion: each runs moka's pending
+//! tasks.
 //!
-//! The least recently used leave first: what has just become popular is admitted at once, which TinyLFU would not do.
+//! It evicts the least recently used entry, so it admits an entry that has just become popular at once. TinyLFU would
+//! not.
 
 use super::failures::Failures;
-use super::makers::{Lost, Makers, Share};
-use crate::metrics::{Kept, Metrics, Outcome};
+use super::makers::{BuildLost, FlightRole, SingleFlight};
+use crate::metrics::{CacheKind, Metrics, Outcome};
 use moka::ops::compute::Op;
 use moka::policy::EvictionPolicy;
 use std::fmt;
@@ -12,27 +14,27 @@ use std::future::Future;
 use std::hash::Hash;
 use std::sync::Arc;
 
-/// How much a cache keeps.
+/// Size limits of a cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Bytes of all values together.
     pub capacity: u64,
-    /// Bytes of one value; a larger one is returned and not kept.
+    /// Bytes of one value; a larger one is returned but not cached.
     pub largest: u64,
 }
 
 impl Limits {
-    /// `capacity` bytes in all, an eighth of it for one value.
+    /// `capacity` bytes in total, and an eighth of that for one value.
     #[must_use]
     pub const fn of_bodies(capacity: u64) -> Self {
         Self { capacity, largest: capacity / 8 }
     }
 }
 
-/// Values by key, each made once however many ask.
+/// A cache that builds each missing value once, however many requests need it.
 pub struct Cache<K, V, E> {
     kept: moka::future::Cache<K, V>,
-    makers: Makers<K, Result<(V, Outcome), E>>,
+    makers: SingleFlight<K, Result<(V, Outcome), E>>,
     failures: Failures<K, E>,
     weigh: fn(&V) -> u64,
     limits: Limits,
@@ -49,9 +51,9 @@ impl<K, V, E> Cache<K, V, E>
 where
     K: Clone + Eq + Hash + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
-    E: Clone + From<Lost> + Send + Sync + 'static,
+    E: Clone + From<BuildLost> + Send + Sync + 'static,
 {
-    /// An empty cache; `weigh` tells a value's bytes.
+    /// An empty cache; `weigh` returns the size of a value in bytes.
     #[must_use]
     pub fn new(limits: Limits, weigh: fn(&V) -> u64, metrics: Arc<Metrics>) -> Self {
         let kept = moka::future::Cache::builder()
@@ -59,12 +61,12 @@ where
             .weigher(move |_: &K, value: &V| u32::try_from(weigh(value)).unwrap_or(u32::MAX))
             .eviction_policy(EvictionPolicy::lru())
             .build();
-        Self { kept, makers: Makers::default(), failures: Failures::new(), weigh, limits, metrics }
+        Self { kept, makers: SingleFlight::default(), failures: Failures::new(), weigh, limits, metrics }
     }
 
-    /// The value of `key`: kept, being made, or made now by `make` in a task of its own. Errors are shared by those
-    /// who wait, and remembered for a second: so long nothing is made.
-    pub async fn get_or_make<F>(&self, key: K, kept: Kept, make: F) -> Result<(V, Outcome), E>
+    /// The value of `key`: cached, being built, or built by `make` in its own task. All waiting callers get the error
+    /// of a failed build; for a second after it, calls return the error without building.
+    pub async fn get_or_make<F>(&self, key: K, kept: CacheKind, make: F) -> Result<(V, Outcome), E>
     where
         F: Future<Output = Result<V, E>> + Send + 'static,
     {
@@ -77,26 +79,27 @@ where
         let pending = self.makers.start(key.clone(), self.filling(key, kept, make));
         let share = pending.share;
         let (value, outcome) = pending.made().await.map_err(E::from)??;
-        if share == Share::Began {
+        if share == FlightRole::Began {
             return Ok((value, outcome));
         }
         self.metrics.count(kept, Outcome::Joined);
         Ok((value, Outcome::Joined))
     }
 
-    /// The value of `key` if it is kept, which is a hit.
-    pub async fn get(&self, key: &K, kept: Kept) -> Option<V> {
+    /// The value of `key` if it is cached; counts a hit.
+    pub async fn get(&self, key: &K, kept: CacheKind) -> Option<V> {
         let value = self.kept.get(key).await?;
         self.metrics.count(kept, Outcome::Hit);
         Some(value)
     }
 
-    /// Forgets the value of `key`: who asks next makes another.
+    /// Removes the value of `key`: the next call builds another.
     pub async fn forget(&self, key: &K) {
         self.kept.invalidate(key).await;
     }
 
-    /// Forgets the value of `key` if it is `stale`. Of those who do so at once, none forgets what another made since.
+    /// Removes the value of `key` if it is `stale`. Checks and removes atomically, so that concurrent calls never
+    /// remove a value that was rebuilt since.
     pub async fn forget_if(&self, key: K, stale: impl FnOnce(&V) -> bool) {
         let decide = |kept: Option<moka::Entry<K, V>>| {
             let gone = kept.is_some_and(|kept| stale(kept.value()));
@@ -105,22 +108,22 @@ where
         let _kept = self.kept.entry(key).and_compute_with(decide).await;
     }
 
-    /// Bytes kept.
+    /// Bytes of all cached values.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.kept.weighted_size()
     }
 
-    /// Waits until nothing is being made; the caller bounds the wait.
+    /// Waits until nothing is being built; the caller bounds the wait.
     pub async fn drained(&self) {
         self.makers.drained().await;
     }
 
-    /// The maker's part; counted here, as whoever asked may have gone.
+    /// The work of the building task. It counts metrics itself, because the caller may be gone.
     fn filling<F>(
         &self,
         key: K,
-        label: Kept,
+        label: CacheKind,
         make: F,
     ) -> impl Future<Output = Result<(V, Outcome), E>> + Send + use<K, V, E, F>
     where
@@ -129,7 +132,7 @@ where
         let (kept, metrics) = (self.kept.clone(), Arc::clone(&self.metrics));
         let (weigh, largest, failures) = (self.weigh, self.limits.largest, self.failures.clone());
         async move {
-            // The maker before may have finished between the caller's look and now.
+            // An earlier build may have finished between the caller's lookup and this point.
             if let Some(value) = kept.get(&key).await {
                 metrics.count(label, Outcome::Hit);
                 return Ok((value, Outcome::Hit));
@@ -155,9 +158,9 @@ where
 
 #[cfg(test)]
 mod tests {
-    use super::{Cache, Limits, Lost};
+    use super::{BuildLost, Cache, Limits};
     use crate::media::u64_from_usize;
-    use crate::metrics::{Kept, Metrics, Outcome};
+    use crate::metrics::{CacheKind, Metrics, Outcome};
     use std::future::pending;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
@@ -169,8 +172,8 @@ mod tests {
         Made(u32),
     }
 
-    impl From<Lost> for Failure {
-        fn from(_: Lost) -> Self {
+    impl From<BuildLost> for Failure {
+        fn from(_: BuildLost) -> Self {
             Self::Lost
         }
     }
@@ -186,7 +189,7 @@ mod tests {
     }
 
     async fn made(cache: &Test, key: u32) -> Result<Outcome, Failure> {
-        cache.get_or_make(key, Kept::Segment, async { Ok(value(1)) }).await.map(|(_, outcome)| outcome)
+        cache.get_or_make(key, CacheKind::Segment, async { Ok(value(1)) }).await.map(|(_, outcome)| outcome)
     }
 
     #[tokio::test]
@@ -202,7 +205,7 @@ mod tests {
                         gate.wait_for(|open| *open).await.unwrap();
                         Ok(value(10))
                     };
-                    cache.get_or_make(1, Kept::Segment, make).await.unwrap()
+                    cache.get_or_make(1, CacheKind::Segment, make).await.unwrap()
                 })
             })
             .collect();
@@ -229,7 +232,7 @@ mod tests {
                     gate.await.unwrap();
                     Ok(value(3))
                 };
-                cache.get_or_make(1, Kept::Segment, make).await
+                cache.get_or_make(1, CacheKind::Segment, make).await
             }
         });
         while cache.makers.is_empty() {
@@ -237,7 +240,7 @@ mod tests {
         }
         leader.abort();
         assert!(leader.await.unwrap_err().is_cancelled());
-        let waiter = cache.get_or_make(1, Kept::Segment, pending());
+        let waiter = cache.get_or_make(1, CacheKind::Segment, pending());
         open.send(()).unwrap();
         let (bytes, outcome) = waiter.await.unwrap();
         assert_eq!((bytes.len(), outcome), (3, Outcome::Joined));
@@ -252,8 +255,8 @@ mod tests {
             gate.await.unwrap();
             panic!("the maker is meant to panic");
         };
-        let first = cache.get_or_make(1, Kept::Segment, make);
-        let second = cache.get_or_make(1, Kept::Segment, pending());
+        let first = cache.get_or_make(1, CacheKind::Segment, make);
+        let second = cache.get_or_make(1, CacheKind::Segment, pending());
         let (first, second, ()) = tokio::join!(first, second, async { open.send(()).unwrap() });
         assert_eq!((first, second), (Err(Failure::Lost), Err(Failure::Lost)));
         assert!(cache.makers.is_empty());
@@ -263,7 +266,7 @@ mod tests {
     #[tokio::test]
     async fn an_error_is_shared_and_remembered_for_a_second() {
         let cache = cache(800);
-        let failing = || cache.get_or_make(1, Kept::Manifest, async { Err(Failure::Made(5)) });
+        let failing = || cache.get_or_make(1, CacheKind::Manifest, async { Err(Failure::Made(5)) });
         let (first, second) = tokio::join!(failing(), failing());
         assert_eq!((first, second), (Err(Failure::Made(5)), Err(Failure::Made(5))));
         assert!(cache.makers.is_empty());
@@ -276,9 +279,9 @@ mod tests {
     #[tokio::test]
     async fn a_value_above_an_eighth_is_returned_and_not_kept() {
         let cache = cache(800);
-        let large = cache.get_or_make(1, Kept::Segment, async { Ok(value(101)) }).await.unwrap();
-        assert_eq!((large.0.len(), large.1, cache.get(&1, Kept::Segment).await), (101, Outcome::TooLarge, None));
-        let fits = cache.get_or_make(1, Kept::Segment, async { Ok(value(100)) }).await.unwrap();
+        let large = cache.get_or_make(1, CacheKind::Segment, async { Ok(value(101)) }).await.unwrap();
+        assert_eq!((large.0.len(), large.1, cache.get(&1, CacheKind::Segment).await), (101, Outcome::TooLarge, None));
+        let fits = cache.get_or_make(1, CacheKind::Segment, async { Ok(value(100)) }).await.unwrap();
         assert_eq!((fits.0.len(), fits.1, cache.bytes()), (100, Outcome::Made, 100));
     }
 
@@ -286,9 +289,9 @@ mod tests {
     async fn the_bound_holds_while_filling_and_the_newest_stays() {
         let cache = cache(1_000);
         for key in 0..500 {
-            cache.get_or_make(key, Kept::Segment, async { Ok(value(100)) }).await.unwrap();
+            cache.get_or_make(key, CacheKind::Segment, async { Ok(value(100)) }).await.unwrap();
             assert!(cache.bytes() <= 1_000, "{} after {key}", cache.bytes());
-            assert!(cache.get(&key, Kept::Segment).await.is_some());
+            assert!(cache.get(&key, CacheKind::Segment).await.is_some());
         }
     }
 }

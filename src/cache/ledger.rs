@@ -1,7 +1,7 @@
-//! One bound for what is kept in memory: who keeps bytes beside the bodies says so here, and bodies make way for them.
+//! Shares the memory limit of bodies with other caches: a cache that lends bytes here makes bodies be evicted for them.
 //!
 //! ```text
-//! cache.segments │ bodies kept ········· │ being made │ blocks of stored objects │
+//! cache.segments │ cached bodies ······· │ builds     │ blocks of stored objects │
 //!                                          governor     ledger
 //! ```
 
@@ -9,11 +9,11 @@ use std::fmt;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Bytes that are kept beside the bodies, within their bound.
+/// Counts the bytes that other caches hold within the limit of bodies.
 #[derive(Default)]
 pub struct Ledger {
     lent: AtomicU64,
-    /// Lets bodies leave until what is lent fits.
+    /// Evicts bodies until the lent bytes fit.
     way: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
 
@@ -24,7 +24,7 @@ impl fmt::Debug for Ledger {
 }
 
 impl Ledger {
-    /// So many bytes are about to be kept: bodies leave for them now.
+    /// Lends `bytes` bytes to a cache that is about to hold them, and evicts bodies for them.
     pub fn lend(&self, bytes: u64) {
         self.lent.fetch_add(bytes, Ordering::Relaxed);
         if let Some(way) = self.way.get() {
@@ -32,19 +32,19 @@ impl Ledger {
         }
     }
 
-    /// So many bytes that were lent are kept no more.
+    /// Returns `bytes` lent bytes that are free again.
     pub fn returned(&self, bytes: u64) {
-        // Never more than was lent: callers return what they lent.
+        // Callers return only lent bytes, so this does not saturate.
         let _ = self.lent.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |lent| Some(lent.saturating_sub(bytes)));
     }
 
-    /// Bytes that are lent.
+    /// Bytes that are lent at the moment.
     #[must_use]
     pub fn lent(&self) -> u64 {
         self.lent.load(Ordering::Relaxed)
     }
 
-    /// Who makes way; the first to say so does.
+    /// Registers the callback that evicts bodies; only the first call counts.
     pub(super) fn made_way_by(&self, way: impl Fn() + Send + Sync + 'static) {
         let _ = self.way.set(Box::new(way));
     }

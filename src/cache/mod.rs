@@ -1,4 +1,4 @@
-//! What is being made, by one maker per key, and what is kept, within a bound of bytes.
+//! Caches with limits in bytes. Each missing value is built once, by one builder per key.
 
 mod bodies;
 mod body;
@@ -12,11 +12,11 @@ mod shelves;
 mod tiers;
 mod work;
 
-pub use bodies::{Bodies, Filler, Size};
-pub use body::{Body, Look};
-pub use governor::{Governor, Shed, Turn};
+pub use bodies::{Bodies, BodySize, BodyWriter};
+pub use body::{Body, RangeState};
+pub use governor::{BuildPermit, Governor, Shed};
 pub use kept::{Cache, Limits};
 pub use ledger::Ledger;
-pub use makers::{Lost, Makers, Pending, Share};
-pub use shelves::Entry;
+pub use makers::{BuildLost, FlightRole, PendingResult, SingleFlight};
+pub use shelves::Admission;
 pub use tiers::Tiers;

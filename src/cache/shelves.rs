@@ -1,104 +1,109 @@
-//! Who is kept and who leaves: two shelves and a memory of keys. No locks, no waiting: the same calls, the same answers.
+//! The eviction policy of the segment cache: two tiers and a memory of evicted keys. It has no locks and never waits:
+//! the same calls give the same results.
 //!
-//! What is new stands on the *nursery*. Who is asked for again there moves to *main* when its turn to leave comes; who is
-//! not leaves, and its key is remembered (2Q, S3-FIFO). Who comes back while remembered enters main at once. So a scan
-//! passes through the nursery alone, and what has just become popular is in main at its second request.
+//! New entries go to the *nursery*. When an entry is due to leave the nursery, it moves to *main* if it was requested
+//! again; otherwise it is evicted and its key is remembered (2Q, S3-FIFO). An entry that comes back while its key is
+//! remembered enters main at once. So a scan passes through the nursery only, and an entry that has just become popular
+//! is in main at its second request.
 //!
-//! Requests that come together, while a body is made or right after, may be one reader's: a CDN that fetches slices, a
-//! player that fetches ranges. They earn a second turn in the nursery, not a place in main.
+//! Requests that come together, while a body is being built or right after, may be from one reader: a CDN that fetches
+//! slices, a player that fetches ranges. They earn a second turn in the nursery, not a place in main.
 //!
-//! In main leaves who is worth least per byte, by Greedy-Dual with frequencies: its worth is added to the level at its
-//! last use, and the level rises to that of each who leaves. Old fame fades, and nothing is swept.
+//! Main evicts the entry with the lowest value per byte, by Greedy-Dual with frequencies: the value of an entry is
+//! added to the level at its last use, and each eviction raises the level to the place of the evicted entry. So old
+//! popularity fades without any sweep.
 
 use super::ghosts::Ghosts;
 use crate::metrics::Tier;
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 
-/// The nursery's part of the capacity. More makes more of what is asked for twice by chance, less remembers the unlucky.
+/// The nursery has one part in this many of the capacity. A larger nursery promotes more entries that were requested
+/// twice by chance; a smaller one evicts more entries before their second request, and only remembers their keys.
 const NURSERY: u64 = 10;
 
-/// Requests for what entered the nursery come together until this part of the capacity has entered after it.
+/// Requests for a nursery entry count as coming together until one part in this many of the capacity has entered after
+/// it.
 const SETTLED: u64 = 100;
 
-/// The part of the capacity whose keys are remembered.
+/// The keys of one part in this many of the capacity are remembered after eviction.
 const REMEMBERED: u64 = 2;
 
-/// A key counts as at least this part of the capacity where it is remembered, or as `KEY_LIMIT` if that is less.
+/// A remembered key counts as at least one part in this many of the capacity, or as `KEY_LIMIT` if that is less.
 const KEY: u64 = 1_024;
 const KEY_LIMIT: u64 = 64 << 10;
 
-/// Making anything costs about as much as so many bytes more of it: small bodies are worth more per byte than large ones.
+/// Fixed cost of a build, in bytes that cost as much to build: makes small bodies worth more per byte than large ones.
 const MAKING: u64 = 512 << 10;
 
-/// Fixed point of a worth.
+/// Scale of values per byte, which are fixed-point numbers.
 const UNIT: u64 = 1_024;
 
-/// Uses that are counted; more do not make anything more worth.
+/// Most uses that are counted; more do not raise the value of an entry.
 const USES: u8 = 15;
 
-/// What coming back while remembered counts, in uses: enough to stay until the next request of a crowd.
+/// Uses credited to an entry that comes back while remembered: enough to stay until the next request of a crowd.
 const RETURNED: u8 = 2;
 
-/// How many of main that were used since they were placed are placed anew for one insertion. This bounds its time.
+/// Most main entries that one insertion moves to a new place because they were used since. Bounds the time it takes.
 const LOOKS: u32 = 64;
 
-/// How a body enters.
+/// The demand for a body when it enters the cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Entry {
-    /// It had joiners while it was made: more than one want it, or one wants it in ranges.
+pub enum Admission {
+    /// Requests joined its build: more than one reader needs it, or one reader needs it in ranges.
     Wanted,
-    /// It was made for one request.
+    /// It was built for one request.
     Once,
 }
 
-/// Where a key stands on its shelf: the least leaves first, and of equals the oldest.
-type Place = (u64, u64);
+/// Place of a key on its shelf: its value, then its sequence number. The least value leaves first, then the oldest.
+type EvictionRank = (u64, u64);
 
-/// Keys in the order of leaving, and what they weigh.
+/// Keys in the order of eviction, and the total size of their entries.
 #[derive(Debug)]
-struct Shelf<K> {
-    order: BTreeMap<Place, K>,
+struct EvictionOrder<K> {
+    order: BTreeMap<EvictionRank, K>,
     bytes: u64,
 }
 
-impl<K> Shelf<K> {
+impl<K> EvictionOrder<K> {
     const fn new() -> Self {
         Self { order: BTreeMap::new(), bytes: 0 }
     }
 
-    fn put(&mut self, place: Place, key: K, bytes: u64) {
+    fn put(&mut self, place: EvictionRank, key: K, bytes: u64) {
         self.order.insert(place, key);
         self.bytes = self.bytes.saturating_add(bytes);
     }
 
-    fn take(&mut self, place: Place, bytes: u64) {
+    fn take(&mut self, place: EvictionRank, bytes: u64) {
         self.order.remove(&place);
         self.bytes = self.bytes.saturating_sub(bytes);
     }
 
-    /// Whose turn to leave it is.
+    /// The key that is due to leave.
     fn first(&self) -> Option<&K> {
         self.order.first_key_value().map(|(_, key)| key)
     }
 }
 
 #[derive(Debug)]
-struct Slot<V> {
+struct CacheSlot<V> {
     value: V,
     bytes: u64,
     tier: Tier,
-    place: Place,
-    /// Uses that count.
+    place: EvictionRank,
+    /// Number of counted uses.
     uses: u8,
-    /// Whether it has a second turn in the nursery.
+    /// Whether it gets a second turn in the nursery.
     again: bool,
-    /// In the nursery: the clock when it had entered. In main: the level at its last use.
+    /// In the nursery: the clock after it entered. In main: the level at its last use.
     since: u64,
 }
 
-impl<V> Slot<V> {
-    /// Its place in main by what it is worth.
+impl<V> CacheSlot<V> {
+    /// Its place in main: the level at its last use, plus its value per byte for each use.
     fn worth(&self) -> u64 {
         let bytes = self.bytes.max(1);
         let per_byte = UNIT.saturating_mul(MAKING.saturating_add(bytes)) / bytes;
@@ -106,41 +111,41 @@ impl<V> Slot<V> {
     }
 }
 
-/// What an insertion changed.
+/// The changes that an insertion or eviction made.
 #[derive(Debug)]
-pub(super) struct Change<V> {
-    /// Where the value entered.
+pub(super) struct Insertion<V> {
+    /// The tier that the value entered.
     pub entered: Tier,
-    /// How many moved from the nursery to main.
+    /// Number of entries that moved from the nursery to main.
     pub moved: u64,
-    /// Who left, and from where.
+    /// Evicted or replaced values, with the tiers they left.
     pub left: Vec<(Tier, V)>,
 }
 
-/// Values by key within a bound of bytes. Its users never insert what is larger than the bound.
+/// Values by key, within a limit in bytes. Callers must not insert a value larger than the limit.
 #[derive(Debug)]
-pub(super) struct Shelves<K, V> {
-    slots: HashMap<K, Slot<V>>,
-    nursery: Shelf<K>,
-    main: Shelf<K>,
+pub(super) struct TieredMap<K, V> {
+    slots: HashMap<K, CacheSlot<V>>,
+    nursery: EvictionOrder<K>,
+    main: EvictionOrder<K>,
     ghosts: Ghosts<K>,
     capacity: u64,
-    /// Bytes of the capacity that others have.
+    /// Bytes of the capacity that other caches use.
     lent: u64,
     /// Bytes that ever entered the nursery.
     clock: u64,
-    /// What the last to leave main was worth.
+    /// Greatest place of any entry evicted from main.
     level: u64,
-    /// Places given.
+    /// Number of places assigned; the sequence number of the next place.
     placed: u64,
 }
 
-impl<K: Clone + Eq + Hash, V: Clone> Shelves<K, V> {
+impl<K: Clone + Eq + Hash, V: Clone> TieredMap<K, V> {
     pub(super) fn new(capacity: u64) -> Self {
         Self {
             slots: HashMap::new(),
-            nursery: Shelf::new(),
-            main: Shelf::new(),
+            nursery: EvictionOrder::new(),
+            main: EvictionOrder::new(),
             ghosts: Ghosts::new(capacity / REMEMBERED, (capacity / KEY).clamp(1, KEY_LIMIT)),
             capacity,
             lent: 0,
@@ -150,7 +155,7 @@ impl<K: Clone + Eq + Hash, V: Clone> Shelves<K, V> {
         }
     }
 
-    /// The value of `key`, which is thereby used.
+    /// The value of `key`; counts as a use.
     pub(super) fn get(&mut self, key: &K) -> Option<V> {
         let slot = self.slots.get_mut(key)?;
         match slot.tier {
@@ -183,16 +188,15 @@ impl<K: Clone + Eq + Hash, V: Clone> Shelves<K, V> {
         self.nursery.bytes.saturating_add(self.main.bytes)
     }
 
-    /// So many bytes of the capacity are others' from now on, half of it at most; who has to leave for them leaves with
-    /// the next change.
+    /// Reserves `bytes` of the capacity, at most half of it, for other caches. The next change evicts entries for them.
     pub(super) fn lend(&mut self, bytes: u64) {
         self.lent = bytes.min(self.capacity / 2);
     }
 
-    /// Keeps `value`; who has to leave for it leaves before.
-    pub(super) fn insert(&mut self, key: K, value: V, bytes: u64, entry: Entry) -> Change<V> {
-        let mut change = Change { entered: Tier::Nursery, moved: 0, left: Vec::new() };
-        let (mut uses, again) = (0, entry == Entry::Wanted);
+    /// Inserts `value`, after evicting entries until it fits.
+    pub(super) fn insert(&mut self, key: K, value: V, bytes: u64, entry: Admission) -> Insertion<V> {
+        let mut change = Insertion { entered: Tier::Nursery, moved: 0, left: Vec::new() };
+        let (mut uses, again) = (0, entry == Admission::Wanted);
         if let Some(old) = self.remove(&key) {
             (change.entered, uses) = (old.tier, old.uses);
             change.left.push((old.tier, old.value));
@@ -200,19 +204,19 @@ impl<K: Clone + Eq + Hash, V: Clone> Shelves<K, V> {
             (change.entered, uses) = (Tier::Main, RETURNED);
         }
         self.make_room(bytes, &mut change);
-        let slot = Slot { value, bytes, tier: change.entered, place: (0, 0), uses, again, since: 0 };
+        let slot = CacheSlot { value, bytes, tier: change.entered, place: (0, 0), uses, again, since: 0 };
         self.place(key, slot);
         change
     }
 
-    /// Lets leave whose turn it is until `bytes` more would fit.
-    pub(super) fn make_way(&mut self, bytes: u64) -> Change<V> {
-        let mut change = Change { entered: Tier::Nursery, moved: 0, left: Vec::new() };
+    /// Evicts entries until `bytes` more bytes would fit.
+    pub(super) fn make_way(&mut self, bytes: u64) -> Insertion<V> {
+        let mut change = Insertion { entered: Tier::Nursery, moved: 0, left: Vec::new() };
         self.make_room(bytes, &mut change);
         change
     }
 
-    fn make_room(&mut self, bytes: u64, change: &mut Change<V>) {
+    fn make_room(&mut self, bytes: u64, change: &mut Insertion<V>) {
         let mut looks = LOOKS;
         while self.bytes().saturating_add(bytes) > self.capacity - self.lent {
             let Some(key) = self.next_to_leave() else { return };
@@ -243,15 +247,15 @@ impl<K: Clone + Eq + Hash, V: Clone> Shelves<K, V> {
         }
     }
 
-    /// Whose turn to leave it is, of main if the nursery has no more than its part.
+    /// The key that is due to leave: of the nursery if that exceeds its part of the capacity, else of main.
     fn next_to_leave(&self) -> Option<K> {
-        let [nursery, main] = [&self.nursery, &self.main].map(Shelf::first);
+        let [nursery, main] = [&self.nursery, &self.main].map(EvictionOrder::first);
         let next = if self.nursery.bytes > self.capacity / NURSERY { nursery } else { main.or(nursery) };
         next.cloned()
     }
 
-    /// Puts `slot` on the shelf of its tier as the newest.
-    fn place(&mut self, key: K, mut slot: Slot<V>) {
+    /// Puts `slot` on the shelf of its tier as a new entry.
+    fn place(&mut self, key: K, mut slot: CacheSlot<V>) {
         match slot.tier {
             Tier::Nursery => {
                 self.clock = self.clock.saturating_add(slot.bytes);
@@ -262,8 +266,8 @@ impl<K: Clone + Eq + Hash, V: Clone> Shelves<K, V> {
         self.replace(key, slot);
     }
 
-    /// Puts `slot` on the shelf of its tier where it belongs.
-    fn replace(&mut self, key: K, mut slot: Slot<V>) {
+    /// Puts `slot` on the shelf of its tier, at a place computed from its value.
+    fn replace(&mut self, key: K, mut slot: CacheSlot<V>) {
         self.placed += 1;
         let worth = match slot.tier {
             Tier::Nursery => 0,
@@ -274,13 +278,13 @@ impl<K: Clone + Eq + Hash, V: Clone> Shelves<K, V> {
         self.slots.insert(key, slot);
     }
 
-    fn remove(&mut self, key: &K) -> Option<Slot<V>> {
+    fn remove(&mut self, key: &K) -> Option<CacheSlot<V>> {
         let slot = self.slots.remove(key)?;
         self.shelf_mut(slot.tier).take(slot.place, slot.bytes);
         Some(slot)
     }
 
-    const fn shelf_mut(&mut self, tier: Tier) -> &mut Shelf<K> {
+    const fn shelf_mut(&mut self, tier: Tier) -> &mut EvictionOrder<K> {
         match tier {
             Tier::Nursery => &mut self.nursery,
             Tier::Main => &mut self.main,
@@ -290,18 +294,18 @@ impl<K: Clone + Eq + Hash, V: Clone> Shelves<K, V> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Entry, Shelves, Tier};
+    use super::{Admission, Tier, TieredMap};
 
-    /// Bodies of 10 bytes in a cache of 1,000: ten of them are the nursery.
-    fn shelves() -> Shelves<u32, ()> {
-        Shelves::new(1_000)
+    /// A cache of 1,000 bytes for bodies of 10 bytes: the nursery holds ten of them.
+    fn shelves() -> TieredMap<u32, ()> {
+        TieredMap::new(1_000)
     }
 
-    fn insert(shelves: &mut Shelves<u32, ()>, keys: impl IntoIterator<Item = u32>) {
-        keys.into_iter().for_each(|key| drop(shelves.insert(key, (), 10, Entry::Once)));
+    fn insert(shelves: &mut TieredMap<u32, ()>, keys: impl IntoIterator<Item = u32>) {
+        keys.into_iter().for_each(|key| drop(shelves.insert(key, (), 10, Admission::Once)));
     }
 
-    fn tier(shelves: &Shelves<u32, ()>, key: u32) -> Option<Tier> {
+    fn tier(shelves: &TieredMap<u32, ()>, key: u32) -> Option<Tier> {
         shelves.slots.get(&key).map(|slot| slot.tier)
     }
 
@@ -323,7 +327,7 @@ mod tests {
 
     #[test]
     fn requests_that_come_together_earn_a_second_turn_in_the_nursery() {
-        for entry in [Entry::Once, Entry::Wanted] {
+        for entry in [Admission::Once, Admission::Wanted] {
             let mut shelves = shelves();
             shelves.insert(0, (), 10, entry);
             assert_eq!(shelves.get(&0), Some(()));
@@ -337,7 +341,7 @@ mod tests {
     #[test]
     fn who_is_asked_for_in_its_second_turn_moves_to_main() {
         let mut shelves = shelves();
-        shelves.insert(0, (), 10, Entry::Wanted);
+        shelves.insert(0, (), 10, Admission::Wanted);
         insert(&mut shelves, 1..101);
         assert_eq!(shelves.get(&0), Some(()));
         insert(&mut shelves, 101..201);
@@ -350,14 +354,14 @@ mod tests {
         insert(&mut shelves, 0..101);
         insert(&mut shelves, [0]);
         assert_eq!(tier(&shelves, 0), Some(Tier::Main));
-        // As many have left after 1 as are remembered.
+        // As many bytes were evicted after key 1 as are remembered.
         insert(&mut shelves, 200..260);
         insert(&mut shelves, [1]);
         assert_eq!(tier(&shelves, 1), Some(Tier::Nursery));
     }
 
-    /// `key` comes as new, leaves and comes back: it is in main then.
-    fn return_to_main(shelves: &mut Shelves<u32, ()>, key: u32) {
+    /// Inserts `key`, evicts it and inserts it again, which puts it into main.
+    fn return_to_main(shelves: &mut TieredMap<u32, ()>, key: u32) {
         insert(shelves, [key]);
         for other in 1_000_u32.. {
             insert(shelves, [key * 1_000_000 + other]);
@@ -387,10 +391,11 @@ mod tests {
     fn of_those_used_as_often_a_large_one_leaves_main_before_small_ones() {
         const MIB: u64 = 1 << 20;
         let slot = |bytes, uses| {
-            let slot = super::Slot { value: (), bytes, tier: Tier::Main, place: (0, 0), uses, again: false, since: 7 };
+            let slot =
+                super::CacheSlot { value: (), bytes, tier: Tier::Main, place: (0, 0), uses, again: false, since: 7 };
             slot.worth()
         };
-        // Making costs half a MiB and the bytes; worth is what is saved per byte.
+        // A build costs half a MiB plus the bytes; the value is this cost per byte.
         assert_eq!([slot(MIB / 2, 0), slot(MIB / 4, 0), slot(MIB / 2, 1)], [7 + 2_048, 7 + 3_072, 7 + 4_096]);
     }
 
@@ -403,7 +408,7 @@ mod tests {
             return_to_main(&mut shelves, *key);
             !shelves.contains(&0)
         });
-        // 16 uses of the one are worth as much as those of five or six who came back (3 each); main holds about 90.
+        // Key 0, with 16 uses, is worth as much as five or six returned keys with 3 uses each; main holds about 90.
         assert!(others.is_some_and(|others| (400..600).contains(&others)), "it stayed while {others:?} came back");
     }
 }

@@ -1,22 +1,22 @@
-//! Complete bodies, kept within a bound of bytes that holds at every moment: who has to leave leaves before another
-//! enters. [`Shelves`] decides who; here is the lock around it, and the release of those who left.
+//! The cache of complete bodies. Its limit in bytes holds at every moment: entries are evicted before another enters.
+//! [`TieredMap`] chooses the entries; this file adds the lock and releases evicted values.
 //!
-//! One short lock, no deferred work: a value that moves between tiers is never missed and never released, and what
-//! leaves is released by the call that made it leave.
+//! It takes one short lock and defers no work: a lookup never misses a value that moves between tiers, such a value is
+//! never released, and an evicted value is released by the call that evicts it.
 
 use super::kept::Limits;
 use super::ledger::Ledger;
-use super::shelves::{Change, Entry, Shelves};
+use super::shelves::{Admission, Insertion, TieredMap};
 use crate::media::u64_from_usize;
 use crate::metrics::{Metrics, Tier};
 use std::fmt;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-/// A cache that fits a spike: what has just become popular is admitted at once, and a scan throws out nothing of what is
-/// popular.
+/// A cache for spikes of demand: it admits an entry that has just become popular at once, and a scan does not evict
+/// popular entries.
 pub struct Tiers<K, V> {
-    shelves: Mutex<Shelves<K, V>>,
+    shelves: Mutex<TieredMap<K, V>>,
     limits: Limits,
     weigh: fn(&V) -> u64,
     release: Box<dyn Fn(V) + Send + Sync>,
@@ -35,8 +35,8 @@ where
     K: Clone + Eq + Hash + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
 {
-    /// An empty cache; `weigh` tells a value's bytes, always the same. `release` is called once for each value that
-    /// leaves, evicted or replaced, by the insertion that makes it leave and outside of the lock.
+    /// An empty cache. `weigh` returns the size of a value in bytes, which must not change. `release` is called once
+    /// for each evicted or replaced value, by the call that evicts it, outside of the lock.
     #[must_use]
     pub fn new(
         limits: Limits,
@@ -44,28 +44,28 @@ where
         release: impl Fn(V) + Send + Sync + 'static,
         metrics: Arc<Metrics>,
     ) -> Self {
-        let shelves = Mutex::new(Shelves::new(limits.capacity));
+        let shelves = Mutex::new(TieredMap::new(limits.capacity));
         Self { shelves, limits, weigh, release: Box::new(release), ledger: OnceLock::new(), metrics }
     }
 
-    /// What `ledger` lends is part of the capacity, half of it at most. The first ledger stays.
+    /// Takes the bytes that `ledger` lends from the capacity, at most half of it. Only the first ledger counts.
     pub fn share(&self, ledger: Arc<Ledger>) {
         let _ = self.ledger.set(ledger);
     }
 
-    /// The value of `key` if it is kept; it is the likelier to stay.
+    /// The value of `key` if it is cached; counts as a use, which makes its eviction less likely.
     pub fn get(&self, key: &K) -> Option<V> {
         self.shelves().get(key)
     }
 
-    /// Whether `key` is kept; nothing changes by it.
+    /// Whether `key` is cached. Does not count as a use.
     #[must_use]
     pub fn contains(&self, key: &K) -> bool {
         self.shelves().contains(key)
     }
 
-    /// Keeps `value`. False if it is larger than a value may be: it is not kept then, and not released.
-    pub fn insert(&self, key: K, value: V, entry: Entry) -> bool {
+    /// Inserts `value`. Returns false if it is too large: then it is neither cached nor released.
+    pub fn insert(&self, key: K, value: V, entry: Admission) -> bool {
         let bytes = (self.weigh)(&value);
         if bytes > self.limits.largest.min(self.limits.capacity) {
             return false;
@@ -77,15 +77,15 @@ where
         true
     }
 
-    /// Lets leave whose turn it is until `bytes` more would fit, or half of the capacity: they are about to be made, and
-    /// what leaves is what they are made in.
+    /// Evicts entries until `bytes` more bytes would fit, at most half of the capacity. Call it before these bytes are
+    /// built, so that they can be built in the released memory.
     pub fn make_way(&self, bytes: u64) {
         let mut shelves = self.shelves_less_lent();
         let change = shelves.make_way(bytes.min(self.limits.capacity / 2));
         self.changed(shelves, change);
     }
 
-    fn shelves_less_lent(&self) -> MutexGuard<'_, Shelves<K, V>> {
+    fn shelves_less_lent(&self) -> MutexGuard<'_, TieredMap<K, V>> {
         let mut shelves = self.shelves();
         if let Some(ledger) = self.ledger.get() {
             shelves.lend(ledger.lent());
@@ -93,7 +93,7 @@ where
         shelves
     }
 
-    fn changed(&self, shelves: MutexGuard<'_, Shelves<K, V>>, change: Change<V>) {
+    fn changed(&self, shelves: MutexGuard<'_, TieredMap<K, V>>, change: Insertion<V>) {
         for tier in [Tier::Nursery, Tier::Main] {
             let (bytes, entries) = shelves.size(tier);
             self.metrics.tier(tier, bytes, u64_from_usize(entries));
@@ -108,20 +108,20 @@ where
         }
     }
 
-    /// Bytes kept, both tiers together.
+    /// Bytes of both tiers together.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.shelves().bytes()
     }
 
-    fn shelves(&self) -> MutexGuard<'_, Shelves<K, V>> {
+    fn shelves(&self) -> MutexGuard<'_, TieredMap<K, V>> {
         self.shelves.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Entry, Ledger, Limits, Metrics, Tiers};
+    use super::{Admission, Ledger, Limits, Metrics, Tiers};
     use proptest::prelude::{Strategy, any, prop, prop_assert, prop_assert_eq, proptest};
     use proptest::test_runner::TestCaseError;
     use std::collections::HashMap;
@@ -161,19 +161,20 @@ mod tests {
     #[derive(Debug, Clone)]
     enum Step {
         Get(u32),
-        Insert(u32, u64, Entry),
+        Insert(u32, u64, Admission),
     }
 
     fn step() -> impl Strategy<Value = Step> {
         let key = 0_u32..24;
         (key, 0_u64..40, any::<bool>(), any::<bool>()).prop_map(|(key, bytes, get, wanted)| match (get, wanted) {
             (true, _) => Step::Get(key),
-            (false, true) => Step::Insert(key, bytes, Entry::Wanted),
-            (false, false) => Step::Insert(key, bytes, Entry::Once),
+            (false, true) => Step::Insert(key, bytes, Admission::Wanted),
+            (false, false) => Step::Insert(key, bytes, Admission::Once),
         })
     }
 
-    /// What holds of every value that ever entered; `newest` tells the last of each key.
+    /// Checks every value that was ever inserted: only the newest of a key may be cached, and all others are released
+    /// once.
     fn check(tiers: &Test, entered: &[(u32, Arc<Body>)]) -> Result<(), TestCaseError> {
         let newest: HashMap<u32, &Arc<Body>> = entered.iter().map(|(key, body)| (*key, body)).collect();
         let mut bytes = 0;
@@ -208,7 +209,7 @@ mod tests {
                         let kept = tiers.insert(key, Arc::clone(&new), entry);
                         prop_assert_eq!(kept, bytes <= largest.min(capacity));
                         if kept {
-                            prop_assert!(tiers.contains(&key), "what was kept is there");
+                            prop_assert!(tiers.contains(&key), "an inserted value must be cached");
                             entered.push((key, new));
                         } else {
                             prop_assert_eq!(released(&new), 0);
@@ -226,7 +227,8 @@ mod tests {
         }
     }
 
-    /// Asks for keys of its own, so that it knows which value is a key's newest; tells what it inserted.
+    /// Runs one thread's calls on its own keys, so that it knows the newest value of each key; returns the inserted
+    /// values.
     fn hand(tiers: &Test, hand: u32) -> Vec<(u32, Arc<Body>)> {
         let mut entered: Vec<(u32, Arc<Body>)> = Vec::new();
         for at in 0..8_000_u32 {
@@ -238,7 +240,7 @@ mod tests {
                 continue;
             }
             let new = body(u64::from(key) * 7_919 % 300);
-            let entry = if dice & 1024 == 0 { Entry::Wanted } else { Entry::Once };
+            let entry = if dice & 1024 == 0 { Admission::Wanted } else { Admission::Once };
             assert!(tiers.insert(key, Arc::clone(&new), entry));
             entered.push((key, new));
             assert!(tiers.bytes() <= 3_000);
@@ -267,7 +269,7 @@ mod tests {
         let (looks, misses) = (AtomicU64::new(0), AtomicU64::new(0));
         for round in 0..20_u32 {
             let hot = 1_000_000 + round;
-            tiers.insert(hot, body(50), Entry::Once);
+            tiers.insert(hot, body(50), Admission::Once);
             done.store(false, Ordering::SeqCst);
             thread::scope(|scope| {
                 scope.spawn(|| {
@@ -276,9 +278,9 @@ mod tests {
                         looks.fetch_add(1, Ordering::SeqCst);
                     }
                 });
-                // New things push the hot one through the nursery into main, while it is asked for.
+                // New entries push the hot one through the nursery into main, while other threads look it up.
                 for new in 0..40 {
-                    tiers.insert(round * 40 + new, body(50), Entry::Once);
+                    tiers.insert(round * 40 + new, body(50), Admission::Once);
                     let before = looks.load(Ordering::SeqCst);
                     while looks.load(Ordering::SeqCst) == before {
                         thread::yield_now();
@@ -296,13 +298,13 @@ mod tests {
         let tiers = tiers(100, 100, &Arc::new(Metrics::new()));
         let bodies: Vec<_> = (0..10).map(|_| body(10)).collect();
         for (key, body) in (0..).zip(&bodies) {
-            assert!(tiers.insert(key, Arc::clone(body), Entry::Once));
+            assert!(tiers.insert(key, Arc::clone(body), Admission::Once));
         }
         tiers.make_way(25);
         assert_eq!(tiers.bytes(), 70);
         tiers.make_way(30);
         assert_eq!((tiers.bytes(), bodies.iter().map(|body| released(body)).sum::<u32>()), (70, 3));
-        // More than there could ever be: half of them stay.
+        // Room for more than the capacity: half of the entries stay.
         tiers.make_way(u64::MAX);
         assert_eq!((tiers.bytes(), bodies.iter().map(|body| released(body)).sum::<u32>()), (50, 5));
     }
@@ -311,14 +313,14 @@ mod tests {
     fn what_is_lent_is_part_of_the_capacity() {
         let (tiers, ledger) = (tiers(100, 100, &Arc::new(Metrics::new())), Arc::new(Ledger::default()));
         tiers.share(Arc::clone(&ledger));
-        let fill = |from: u32| (from..from + 10).for_each(|key| assert!(tiers.insert(key, body(10), Entry::Once)));
+        let fill = |from: u32| (from..from + 10).for_each(|key| assert!(tiers.insert(key, body(10), Admission::Once)));
         fill(0);
         ledger.lend(25);
         tiers.make_way(0);
         assert_eq!(tiers.bytes(), 70);
         fill(10);
         assert_eq!(tiers.bytes(), 70);
-        // However much is lent: half of the capacity stays.
+        // However much is lent, half of the capacity stays.
         ledger.lend(1_000);
         tiers.make_way(0);
         assert_eq!(tiers.bytes(), 50);
@@ -331,8 +333,8 @@ mod tests {
     fn what_is_too_large_is_neither_kept_nor_released() {
         let tiers = tiers(1_000, 100, &Arc::new(Metrics::new()));
         let (fits, large) = (body(100), body(101));
-        assert!(tiers.insert(1, Arc::clone(&fits), Entry::Once));
-        assert!(!tiers.insert(1, Arc::clone(&large), Entry::Wanted));
+        assert!(tiers.insert(1, Arc::clone(&fits), Admission::Once));
+        assert!(!tiers.insert(1, Arc::clone(&large), Admission::Wanted));
         assert_eq!((released(&fits), released(&large), tiers.bytes()), (0, 0, 100));
     }
 
@@ -340,15 +342,15 @@ mod tests {
     fn a_tier_s_counters_tell_how_a_value_passed_through() {
         let metrics = Arc::new(Metrics::new());
         let tiers = tiers(100, 10, &metrics);
-        tiers.insert(0, body(10), Entry::Once);
-        tiers.insert(20, body(10), Entry::Once);
+        tiers.insert(0, body(10), Admission::Once);
+        tiers.insert(20, body(10), Admission::Once);
         assert!(tiers.get(&0).is_some());
         (1..=9).for_each(|key| {
-            tiers.insert(key, body(10), Entry::Once);
+            tiers.insert(key, body(10), Admission::Once);
         });
-        // 0 has moved to main, 20 has left; it comes back to main, and 1 leaves for it.
+        // 0 has moved to main, and 20 was evicted; 20 comes back to main, and 1 is evicted for it.
         assert!(tiers.contains(&0) && !tiers.contains(&20));
-        tiers.insert(20, body(10), Entry::Once);
+        tiers.insert(20, body(10), Admission::Once);
         let count = |name: &str| printed(&metrics, name);
         let [nursery, main] = ["nursery", "main"].map(|tier| {
             (

@@ -1,8 +1,9 @@
-//! A body's maker at work: whoever waits for the bytes drives it, and a task that no reader owns stands by.
+//! Drives the build of a body: readers that wait for its bytes run it, and a task that no reader owns runs it
+//! otherwise.
 //!
 //! ```text
-//! step ─► between two steps ─► step ─► … ─► done     a reader that needs the next bytes makes them itself: nobody has to
-//!  │            └─ nobody came ─► the task            be woken, and what is sent was made a moment ago
+//! step ─► between two steps ─► step ─► … ─► done     a reader that needs the next bytes builds them itself: no task is
+//!  │            └─ no reader came ─► the task        woken, and bytes are sent right after they are built
 //!  └─► waits (for a disk, for room) ─► the bell ─► the task
 //! ```
 
@@ -16,39 +17,39 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
-/// How long the task leaves what is between two steps to readers: those who take what they get come back within it.
+/// How long the task leaves the next step to readers. A reader that takes bytes as it gets them comes back within this.
 const PATIENCE: Duration = Duration::from_millis(10);
 
-/// What makes a body.
-pub(super) struct Work {
+/// The work that builds a body.
+pub(super) struct BuildTask {
     making: Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>,
-    /// Rung by what it waited for.
-    bell: Arc<Bell>,
+    /// Rung by whatever the work waited for.
+    bell: Arc<Wakeup>,
     waker: Waker,
-    /// It stopped of its own accord, and could go on at once.
+    /// Whether it paused between two steps and could continue at once.
     between: AtomicBool,
-    /// What it waits for will ring the bell.
+    /// Whether it waits for something that will ring the bell.
     waits: AtomicBool,
 }
 
-/// Where a turn at the work left it.
+/// State of the work after a turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Left {
+pub(super) enum WorkState {
     /// Between two steps.
     Between,
-    /// Waiting for what will ring the bell.
+    /// Waiting for something that will ring the bell.
     Waiting,
-    /// Nothing is left to be done.
+    /// Finished.
     Done,
-    /// Somebody else is at it.
+    /// Another thread is running it.
     Busy,
 }
 
-struct Bell {
+struct Wakeup {
     rung: Notify,
 }
 
-impl Wake for Bell {
+impl Wake for Wakeup {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
@@ -58,9 +59,9 @@ impl Wake for Bell {
     }
 }
 
-impl Work {
+impl BuildTask {
     pub(super) fn new(making: impl Future<Output = ()> + Send + 'static) -> Self {
-        let bell = Arc::new(Bell { rung: Notify::new() });
+        let bell = Arc::new(Wakeup { rung: Notify::new() });
         Self {
             making: Mutex::new(Some(Box::pin(making))),
             waker: Waker::from(Arc::clone(&bell)),
@@ -70,27 +71,27 @@ impl Work {
         }
     }
 
-    /// Goes on with it until the end of the step, or until it has to wait.
-    pub(super) fn turn(&self) -> Left {
+    /// Runs the work to the end of its step, or until it has to wait.
+    pub(super) fn turn(&self) -> WorkState {
         let mut making = match self.making.try_lock() {
             Ok(making) => making,
-            Err(TryLockError::WouldBlock) => return Left::Busy,
+            Err(TryLockError::WouldBlock) => return WorkState::Busy,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
         };
-        let Some(future) = making.as_mut() else { return Left::Done };
+        let Some(future) = making.as_mut() else { return WorkState::Done };
         let left = match future.as_mut().poll(&mut Context::from_waker(&self.waker)) {
             Poll::Ready(()) => {
                 *making = None;
-                Left::Done
+                WorkState::Done
             }
-            Poll::Pending if self.between.swap(false, Ordering::Relaxed) => Left::Between,
-            Poll::Pending => Left::Waiting,
+            Poll::Pending if self.between.swap(false, Ordering::Relaxed) => WorkState::Between,
+            Poll::Pending => WorkState::Waiting,
         };
-        self.waits.store(left == Left::Waiting, Ordering::Relaxed);
+        self.waits.store(left == WorkState::Waiting, Ordering::Relaxed);
         left
     }
 
-    /// The end of a step: who drives it may look at what was made.
+    /// Marks the end of a step: returns control to the driver, which may read the new bytes.
     pub(super) async fn between(&self) {
         let mut first = true;
         poll_fn(|_| {
@@ -103,10 +104,10 @@ impl Work {
         .await;
     }
 
-    /// Sees to it that the work is done, whatever readers do.
+    /// Runs the work to its end, whatever readers do.
     pub(super) async fn guard(&self) {
-        // When the program ends before the work does, what it holds is let go.
-        let _given_up = GivenUp(self);
+        // If this task is cancelled at the end of the program, drop the work and everything that it holds.
+        let _given_up = AbandonGuard(self);
         let mut alone = false;
         while !self.is_done() {
             let rung = self.bell.rung.notified();
@@ -116,10 +117,10 @@ impl Work {
                 (false, false) => alone = timeout(PATIENCE, rung).await.is_err(),
             }
             match self.turn() {
-                Left::Between | Left::Waiting => {}
-                Left::Done => return,
-                // The bell may have rung for what the other, who came before it rang, will not see.
-                Left::Busy => {
+                WorkState::Between | WorkState::Waiting => {}
+                WorkState::Done => return,
+                // The bell may have rung after the other thread last checked: keep the notification.
+                WorkState::Busy => {
                     self.bell.rung.notify_one();
                     tokio::task::yield_now().await;
                 }
@@ -132,16 +133,16 @@ impl Work {
     }
 }
 
-struct GivenUp<'a>(&'a Work);
+struct AbandonGuard<'a>(&'a BuildTask);
 
-impl Drop for GivenUp<'_> {
+impl Drop for AbandonGuard<'_> {
     fn drop(&mut self) {
         let making = self.0.making.lock().unwrap_or_else(PoisonError::into_inner).take();
         drop(making);
     }
 }
 
-impl fmt::Debug for Work {
+impl fmt::Debug for BuildTask {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Work").finish_non_exhaustive()
     }
@@ -150,7 +151,7 @@ impl fmt::Debug for Work {
 #[cfg(test)]
 mod tests {
     use super::super::body::Body;
-    use super::Work;
+    use super::BuildTask;
     use bytes::Bytes;
     use futures_util::FutureExt;
     use std::sync::Arc;
@@ -170,7 +171,7 @@ mod tests {
     fn stepped(count: u8) -> Arc<Test> {
         let body = Arc::new(Test::growing(Some(count.into())));
         let made = Arc::clone(&body);
-        body.made_by(Work::new(async move {
+        body.made_by(BuildTask::new(async move {
             for byte in 0..count {
                 push(&made, byte).await;
             }
@@ -207,7 +208,7 @@ mod tests {
         let body = stepped(4);
         assert_eq!(body.reached(1).now_or_never(), Some(()));
         let mut made = 0;
-        body.look(&(0..4), |chunk| made += chunk.len());
+        body.get(&(0..4), |chunk| made += chunk.len());
         assert_eq!(made, 2);
         assert_eq!(body.made().now_or_never(), Some(Ok(())));
     }
@@ -217,7 +218,7 @@ mod tests {
         let body = stepped(9);
         let stands_by = stood_by(&body);
         body.reached(2).await;
-        // Nobody asks for more.
+        // No reader asks for more.
         stands_by.await.unwrap();
         assert_eq!(body.made().now_or_never(), Some(Ok(())));
     }
@@ -226,7 +227,7 @@ mod tests {
     async fn what_a_reader_began_and_has_to_wait_goes_on_when_the_reader_is_gone() {
         let (body, (open, gate)) = (Arc::new(Test::growing(Some(1))), oneshot::channel::<()>());
         let made = Arc::clone(&body);
-        body.made_by(Work::new(async move {
+        body.made_by(BuildTask::new(async move {
             gate.await.unwrap();
             push(&made, 0).await;
             assert!(made.finish());
@@ -242,7 +243,7 @@ mod tests {
     async fn work_that_is_given_up_is_let_go() {
         let held = Arc::new(());
         let body = Arc::new(Test::growing(None));
-        body.made_by(Work::new({
+        body.made_by(BuildTask::new({
             let (held, body) = (Arc::clone(&held), Arc::clone(&body));
             async move {
                 std::future::pending::<()>().await;
@@ -256,14 +257,14 @@ mod tests {
         assert_eq!((Arc::strong_count(&held), Arc::strong_count(&body)), (1, 1));
     }
 
-    /// Every way to stop, many readers on several threads: nobody is forgotten.
+    /// Every way to stop, with many readers on several threads: all readers get all bytes.
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
     async fn however_it_waits_all_readers_are_served() {
         for round in 0..300_u32 {
             let body = Arc::new(Test::growing(Some(12)));
             let (made, steps) = (Arc::clone(&body), Arc::new(AtomicU32::new(0)));
             let counted = Arc::clone(&steps);
-            body.made_by(Work::new(async move {
+            body.made_by(BuildTask::new(async move {
                 for byte in 0..12_u8 {
                     stop(round + u32::from(byte)).await;
                     counted.fetch_add(1, Ordering::Relaxed);

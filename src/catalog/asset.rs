@@ -1,4 +1,4 @@
-//! An asset, whole: every file pinned to one version.
+//! [`Asset`]: a complete asset, with every file pinned to one version.
 
 use crate::lint::{self, Finding};
 use crate::media::{AssetId, Details, Movie};
@@ -6,20 +6,20 @@ use crate::plan::Plan;
 use crate::store::Object;
 use std::sync::Arc;
 
-/// An asset, whole. It never changes: a changed file makes another.
+/// A complete asset. It never changes: a changed file makes a new asset.
 #[derive(Debug, Clone)]
 pub struct Asset {
     /// Its name.
     pub id: AssetId,
-    /// What the gallery calls it: `asset.json`'s title, else the last part of its name.
+    /// Title in the gallery: that of `asset.json`, else the last part of its name.
     pub title: String,
-    /// What else its `asset.json` tells people; `None` where it has none.
+    /// Further details for people in its `asset.json`; `None` if it has none.
     pub details: Option<Details>,
     /// Its files, in the order in which players list them. At least one.
     pub files: Vec<AssetFile>,
-    /// What will be served of them.
+    /// How the files are cut into segments.
     pub plan: Arc<Plan>,
-    /// Findings about how it lies in the store.
+    /// Findings about how its files lie in the store.
     pub notes: Vec<Finding>,
 }
 
@@ -28,11 +28,11 @@ pub struct Asset {
 pub struct AssetFile {
     /// Its name in its folder, extension included.
     pub name: String,
-    /// What it is called to be had as a file: what `asset.json` calls the rendition, with its extension; else its name.
+    /// File name for download: the name of the rendition in `asset.json`, with the extension; else `name`.
     pub served: String,
-    /// Its bytes, of one version.
+    /// The stored object, in one version.
     pub object: Object,
-    /// What is in it.
+    /// Index of its content.
     pub movie: Arc<Movie>,
 }
 
@@ -43,13 +43,13 @@ impl Asset {
         self.files.iter().find(|file| file.name == name)
     }
 
-    /// The file that is had as `name`: by its name in the store, else by the one that it was put as.
+    /// The file to download as `name`: the one with this name in the store, else the one with this `served` name.
     #[must_use]
     pub fn served(&self, name: &str) -> Option<&AssetFile> {
         self.file(name).or_else(|| self.files.iter().find(|file| file.served == name))
     }
 
-    /// All findings: about how it lies in the store, then about its tracks.
+    /// All findings: about how its files lie in the store, then about its tracks.
     #[must_use]
     pub fn findings(&self) -> Vec<Finding> {
         let mut findings = self.notes.clone();

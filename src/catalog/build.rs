@@ -3,22 +3,22 @@
 use super::asset::{Asset, AssetFile};
 use super::error::{Error, Reason};
 use super::ladder::stem;
-use super::movies::{Movies, Wanted};
-use super::settle::Media;
-use super::shape::{Form, Found, below};
+use super::movies::{Movies, PlanRequest};
+use super::settle::StampedFile;
+use super::shape::{AssetForm, AssetSources, below};
 use crate::media::{AssetId, DescriptorTrack, Details, MediaKind, Rendition};
 use crate::metrics::{Metrics, Stage};
-use crate::plan::{self, Plan, Source};
+use crate::plan::{self, Plan, SourceFile};
 use crate::store::{Object, Store};
 use futures_util::stream;
 use futures_util::{StreamExt, TryStreamExt};
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Files of one asset that are opened at a time.
+/// Most files of one asset that are opened concurrently.
 const AT_ONCE: usize = 4;
 
-/// Opens, reads and plans.
+/// Opens files, reads their indexes, and plans assets.
 #[derive(Debug)]
 pub(super) struct Builder {
     pub(super) store: Store,
@@ -29,10 +29,15 @@ pub(super) struct Builder {
 }
 
 impl Builder {
-    /// The asset `id` of what was `found`; all of it, or why not. What it has in common with the asset that was there
-    /// before is that one's: it may have been replaced since, by what is not whole yet.
-    pub(super) async fn build(&self, id: &AssetId, found: &Found, before: Option<&Asset>) -> Result<Asset, Error> {
-        let before = |(name, stamp): &Media| before?.file(name).filter(|file| file.object.stamp() == *stamp);
+    /// Builds the asset `id` from the files in `found`: all of it, or an error. Files that it shares with the previous
+    /// asset are taken from that one, because in the store they may have been replaced since by incomplete files.
+    pub(super) async fn build(
+        &self,
+        id: &AssetId,
+        found: &AssetSources,
+        before: Option<&Asset>,
+    ) -> Result<Asset, Error> {
+        let before = |(name, stamp): &StampedFile| before?.file(name).filter(|file| file.object.stamp() == *stamp);
         let wanted: Vec<_> = found.files.iter().map(|media| (media.clone(), before(media).cloned())).collect();
         let files = wanted.into_iter().map(|(media, before)| async move {
             match before {
@@ -44,11 +49,11 @@ impl Builder {
         self.assemble(id, found, files).await
     }
 
-    /// The asset `id` of files that are open.
+    /// Builds the asset `id` from open files.
     pub(super) async fn assemble(
         &self,
         id: &AssetId,
-        found: &Found,
+        found: &AssetSources,
         mut files: Vec<AssetFile>,
     ) -> Result<Asset, Error> {
         for file in &mut files {
@@ -59,8 +64,9 @@ impl Builder {
         Ok(Asset { id: id.clone(), title, details, files, plan, notes: found.notes.clone() })
     }
 
-    /// The file `name` of `folder`, which must still be the version that the stamp tells of.
-    pub(super) async fn open(&self, folder: &str, (name, stamp): Media) -> Result<AssetFile, Error> {
+    /// Opens the file `name` of `folder`; an error unless it is still the version of the stamp.
+    pub(super) async fn open(&self, folder: &str, file: StampedFile) -> Result<AssetFile, Error> {
+        let (name, stamp) = file;
         let path = below(folder, &name);
         let object = match self.store.open_as(&path, stamp).await.map_err(Error::from) {
             Err(Error::NotFound) => return Err(Error::Interrupted(format!("{path}: went away while it was opened"))),
@@ -72,16 +78,20 @@ impl Builder {
         self.read(name, object).await
     }
 
-    /// The file `name`, whose bytes are `object`.
+    /// Reads the index of the file `name`, whose bytes are `object`.
     pub(super) async fn read(&self, name: String, object: Object) -> Result<AssetFile, Error> {
         let movie = self.movies.of(&object).await?;
         Ok(AssetFile { served: name.clone(), name, object, movie })
     }
 
-    async fn plan(&self, found: &Found, files: &[AssetFile]) -> Result<Arc<Plan>, Error> {
-        let sources: Vec<Source> = files.iter().map(|file| source(found, file)).collect();
-        let wanted =
-            Wanted { reference: reference(found, &sources), sources, settings: self.settings, limits: self.limits };
+    async fn plan(&self, found: &AssetSources, files: &[AssetFile]) -> Result<Arc<Plan>, Error> {
+        let sources: Vec<SourceFile> = files.iter().map(|file| source(found, file)).collect();
+        let wanted = PlanRequest {
+            reference: reference(found, &sources),
+            sources,
+            settings: self.settings,
+            limits: self.limits,
+        };
         let objects: Vec<&Object> = files.iter().map(|file| &file.object).collect();
         let start = Instant::now();
         let planned = self.movies.plan(&objects, wanted).await;
@@ -90,23 +100,28 @@ impl Builder {
     }
 }
 
-fn source(found: &Found, file: &AssetFile) -> Source {
+fn source(found: &AssetSources, file: &AssetFile) -> SourceFile {
     let name = match &found.form {
-        Form::File => None,
-        Form::Ladder => Some(stem(&file.name).to_owned()),
-        Form::Described(descriptor) => {
+        AssetForm::File => None,
+        AssetForm::Ladder => Some(stem(&file.name).to_owned()),
+        AssetForm::Described(descriptor) => {
             let rendition = descriptor.renditions.iter().find(|rendition| rendition.file == file.name);
             Some(rendition.map_or(stem(&file.name), Rendition::name).to_owned())
         }
     };
-    Source { file: file.name.clone(), name, movie: Arc::clone(&file.movie), said: said(found, &file.name) }
+    SourceFile {
+        file: file.name.clone(),
+        name,
+        movie: Arc::clone(&file.movie),
+        said: descriptor_tracks(found, &file.name),
+    }
 }
 
-/// What the file `name` is called to be had as a file.
-fn served(found: &Found, name: &str) -> String {
+/// The file name for downloads of the file `name`.
+fn served(found: &AssetSources, name: &str) -> String {
     let rendition = match &found.form {
-        Form::File | Form::Ladder => None,
-        Form::Described(descriptor) => descriptor.renditions.iter().find(|rendition| rendition.file == name),
+        AssetForm::File | AssetForm::Ladder => None,
+        AssetForm::Described(descriptor) => descriptor.renditions.iter().find(|rendition| rendition.file == name),
     };
     match (rendition.and_then(|rendition| rendition.name.as_deref()), name.rsplit_once('.')) {
         (Some(called), Some((_, extension))) => format!("{called}.{extension}"),
@@ -114,44 +129,46 @@ fn served(found: &Found, name: &str) -> String {
     }
 }
 
-fn said(found: &Found, file: &str) -> Vec<DescriptorTrack> {
+fn descriptor_tracks(found: &AssetSources, file: &str) -> Vec<DescriptorTrack> {
     match &found.form {
-        Form::File | Form::Ladder => Vec::new(),
-        Form::Described(descriptor) => {
+        AssetForm::File | AssetForm::Ladder => Vec::new(),
+        AssetForm::Described(descriptor) => {
             let of_file = descriptor.renditions.iter().filter(|rendition| rendition.file == file);
             of_file.flat_map(|rendition| rendition.tracks.clone()).collect()
         }
     }
 }
 
-/// The file that sets the start and the cuts: the one that `asset.json` names, else the first that has video.
-fn reference(found: &Found, sources: &[Source]) -> usize {
+/// Position of the reference, the file whose keyframes set the start and the segment boundaries: the one that
+/// `asset.json` names, else the first with video, else the first.
+fn reference(found: &AssetSources, sources: &[SourceFile]) -> usize {
     let named = match &found.form {
-        Form::File | Form::Ladder => None,
-        Form::Described(descriptor) => descriptor.reference.as_deref(),
+        AssetForm::File | AssetForm::Ladder => None,
+        AssetForm::Described(descriptor) => descriptor.reference.as_deref(),
     };
-    let is_named = |source: &Source| Some(source.file.as_str()) == named;
-    let has_video = |source: &Source| source.movie.tracks.iter().any(|track| track.kind.media() == MediaKind::Video);
+    let is_named = |source: &SourceFile| Some(source.file.as_str()) == named;
+    let has_video =
+        |source: &SourceFile| source.movie.tracks.iter().any(|track| track.kind.media() == MediaKind::Video);
     sources.iter().position(is_named).or_else(|| sources.iter().position(has_video)).unwrap_or(0)
 }
 
-fn title(id: &AssetId, found: &Found) -> String {
+fn title(id: &AssetId, found: &AssetSources) -> String {
     let said = match &found.form {
-        Form::File | Form::Ladder => None,
-        Form::Described(descriptor) => descriptor.title.clone(),
+        AssetForm::File | AssetForm::Ladder => None,
+        AssetForm::Described(descriptor) => descriptor.title.clone(),
     };
     said.unwrap_or_else(|| id.last_part().into())
 }
 
-fn details(found: &Found) -> Option<Details> {
+fn details(found: &AssetSources) -> Option<Details> {
     match &found.form {
-        Form::File | Form::Ladder => None,
-        Form::Described(descriptor) => Some(descriptor.details.clone()),
+        AssetForm::File | AssetForm::Ladder => None,
+        AssetForm::Described(descriptor) => Some(descriptor.details.clone()),
     }
 }
 
-/// What a refused plan is about: the file, or the folder where there are several.
-fn at_fault(found: &Found) -> String {
+/// Path to report for a refused plan: the file, or the folder if there are several files.
+fn at_fault(found: &AssetSources) -> String {
     match found.files.as_slice() {
         [(name, _)] => below(&found.folder, name),
         _ => found.folder.clone(),

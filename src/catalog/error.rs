@@ -1,71 +1,72 @@
-//! Why there is no asset.
+//! Errors of the catalog.
 
-use crate::cache::Lost;
+use crate::cache::BuildLost;
 use crate::demux;
 use crate::media::DescriptorError;
-use crate::plan::Refusal;
+use crate::plan::PlanError;
 use crate::store;
 
-/// Why there is no asset.
+/// Why an asset cannot be opened.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
-    /// Nothing is called that.
+    /// There is no asset with this name.
     #[error("there is no such asset")]
     NotFound,
-    /// It is there and cannot be served.
+    /// The asset exists but cannot be served.
     #[error("{file}: {reason}")]
     Unplayable {
         /// The file or folder at fault, as a path in the store.
         file: String,
-        /// What is wrong with it.
+        /// The problem with it.
         reason: Reason,
     },
-    /// The store did not answer as it should.
+    /// The store failed.
     #[error(transparent)]
     Storage(store::Error),
-    /// A file changed while it was read, or the work was given up: asking again helps.
+    /// A file changed while it was read, or the work was abandoned: a retry helps.
     #[error("{0}")]
     Interrupted(String),
-    /// Its only files are being written over in place: what it was cannot be had, what it will be is not there yet.
+    /// All its files are being overwritten in place: the old version cannot be read any more, and the new one is not
+    /// complete.
     #[error("{0}: is being written over")]
     Overwritten(String),
 }
 
-/// What is wrong with a file or folder.
+/// The problem with a file or folder that cannot be served.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Reason {
-    /// It is no media file that can be served.
+    /// The file is not a media file that can be served.
     #[error(transparent)]
     Demux(demux::Error),
-    /// It asks for more reads than any file needs.
+    /// Its headers need more reads or bytes than the limits allow.
     #[error("its headers need more than {reads} reads or {bytes} bytes")]
     Endless {
-        /// Reads that are allowed.
+        /// Most reads allowed.
         reads: u32,
-        /// Bytes that are allowed.
+        /// Most bytes allowed.
         bytes: u64,
     },
     /// Its tracks cannot be planned.
     #[error(transparent)]
-    Plan(Refusal),
-    /// Its `asset.json` is none.
+    Plan(PlanError),
+    /// Its `asset.json` is not valid.
     #[error(transparent)]
     Descriptor(DescriptorError),
-    /// Its `asset.json` is too large to be one.
+    /// Its `asset.json` is too large.
     #[error("asset.json has {size} bytes; at most {limit} are read")]
     DescriptorSize {
-        /// What it has.
+        /// Its size in bytes.
         size: u64,
-        /// What is allowed.
+        /// Largest size allowed, in bytes.
         limit: u64,
     },
     /// `asset.json` names a file that is not there.
     #[error("asset.json names it, and there is no such MP4 or QuickTime file")]
     Missing,
-    /// Others claim the same name.
+    /// Other files or folders claim the same name.
     #[error("its name is also that of {0}: rename one")]
     Collision(String),
-    /// URLs cannot say its name.
+    /// Its name cannot be part of a URL.
     #[error(
         "`{0}` cannot be part of an asset's name: `files`, `ts.m3u8`, `index.*` and `single.*` are reserved, the whole has at most 1024 bytes"
     )]
@@ -84,12 +85,12 @@ impl Error {
         Self::Unplayable { file: file.into(), reason }
     }
 
-    /// `file` is not whole yet.
+    /// The error for `file` while it is being written.
     pub(super) fn being_written(file: &str) -> Self {
         Self::Interrupted(format!("{file}: is being written"))
     }
 
-    /// Whether only a change of the files can help.
+    /// Whether the error remains until the files change.
     pub(super) const fn is_settled(&self) -> bool {
         match self {
             Self::NotFound | Self::Unplayable { .. } => true,
@@ -98,13 +99,13 @@ impl Error {
     }
 }
 
-impl From<Lost> for Error {
-    fn from(lost: Lost) -> Self {
+impl From<BuildLost> for Error {
+    fn from(lost: BuildLost) -> Self {
         Self::Interrupted(lost.to_string())
     }
 }
 
-/// By what can be done about it.
+/// Groups errors of the store by what can be done about them.
 impl From<store::Error> for Error {
     fn from(error: store::Error) -> Self {
         match error {
@@ -117,7 +118,7 @@ impl From<store::Error> for Error {
             store::Error::Io { .. }
             | store::Error::Away { .. }
             | store::Error::Refused { .. }
-            // Writers alone are told these.
+            // Only writers get these.
             | store::Error::ReadOnly { .. }
             | store::Error::Full { .. }
             | store::Error::Busy { .. }

@@ -1,4 +1,4 @@
-//! Assets that were replaced: their old files, held open, answer URLs of the old versions for a while.
+//! Replaced assets: their old files stay open and answer URLs of the old versions for a while.
 
 use super::asset::Asset;
 use crate::media::AssetId;
@@ -7,27 +7,27 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How long a replaced asset is kept, unless more are replaced than are kept.
+/// How long a replaced asset stays available, unless the limits below are exceeded earlier.
 const KEPT: Duration = Duration::from_hours(1);
 
-/// Replaced versions of one asset that are kept at most.
+/// Most replaced versions of one asset.
 const VERSIONS_LIMIT: usize = 4;
 
-/// Files of all replaced assets that are held open at most.
+/// Most open files of all replaced assets.
 const FILES_LIMIT: usize = 256;
 
-/// The replaced, oldest first.
+/// Replaced assets, oldest first.
 #[derive(Debug, Default)]
 pub(super) struct History {
     replaced: Mutex<VecDeque<(Instant, Arc<Asset>)>>,
 }
 
 impl History {
-    /// Keeps what was replaced at `now`.
+    /// Adds an asset that was replaced at `now`; drops the oldest ones that exceed the limits.
     pub(super) fn push(&self, asset: Arc<Asset>, now: Instant) {
         let mut replaced = self.replaced.lock().unwrap_or_else(PoisonError::into_inner);
         let (mut versions, mut files) = (1, asset.files.len());
-        // From the newest on, so that the oldest are those beyond a bound.
+        // Count from the newest on, so that the oldest ones exceed the limits.
         let stays = |(_, old): &(Instant, Arc<Asset>)| {
             versions += usize::from(old.id == asset.id);
             files += old.files.len();
@@ -39,7 +39,7 @@ impl History {
         replaced.push_back((now, asset));
     }
 
-    /// Drops all versions of `id`: whether there were any.
+    /// Drops all versions of `id`; returns whether there were any.
     pub(super) fn forget(&self, id: &AssetId) -> bool {
         let mut replaced = self.replaced.lock().unwrap_or_else(PoisonError::into_inner);
         let before = replaced.len();
@@ -47,7 +47,7 @@ impl History {
         replaced.len() < before
     }
 
-    /// Lets go of what was replaced long before `now`.
+    /// Drops assets that were replaced too long before `now`.
     pub(super) fn tidy(&self, now: Instant) {
         let mut replaced = self.replaced.lock().unwrap_or_else(PoisonError::into_inner);
         while replaced.front().is_some_and(|(at, _)| now.saturating_duration_since(*at) > KEPT) {

@@ -1,17 +1,17 @@
-//! Files that stand beside media and are not understood: how many, which, and what they are.
+//! Unsupported files beside media files: how many, which, and their formats.
 
 use std::fmt;
 
-/// Files that no asset is made of.
+/// Files that belong to no asset.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Ignored {
-    /// How many.
+pub struct IgnoredFiles {
+    /// Number of files.
     pub count: usize,
-    /// The paths of some of them.
+    /// Paths of some of them.
     pub some: Vec<String>,
 }
 
-impl fmt::Display for Ignored {
+impl fmt::Display for IgnoredFiles {
     /// `3 files are not understood: films/a.mkv (Matroska), notes, …`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (noun, verb) = if self.count == 1 { ("file", "is") } else { ("files", "are") };
@@ -27,7 +27,7 @@ impl fmt::Display for Ignored {
     }
 }
 
-/// What files with this name's extension are, where that is known.
+/// Format of files with the extension of `name`; `None` if unknown.
 #[must_use]
 pub fn format_of(name: &str) -> Option<&'static str> {
     let (_, extension) = name.rsplit_once('.')?;
@@ -55,15 +55,15 @@ pub fn format_of(name: &str) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Ignored, format_of};
+    use super::{IgnoredFiles, format_of};
 
     #[test]
     fn what_is_ignored_is_told_with_its_formats() {
         let some = vec!["films/a.mkv".into(), "notes".into()];
-        let told = Ignored { count: 3, some }.to_string();
+        let told = IgnoredFiles { count: 3, some }.to_string();
         assert_eq!(told, "3 files are not understood: films/a.mkv (Matroska), notes, …");
         assert_eq!(
-            Ignored { count: 1, some: vec!["a.PNG".into()] }.to_string(),
+            IgnoredFiles { count: 1, some: vec!["a.PNG".into()] }.to_string(),
             "1 file is not understood: a.PNG (PNG)"
         );
     }

@@ -1,44 +1,44 @@
-//! Whether the files of a folder are one asset: a ladder. Knows facts about files, not files.
+//! Decides whether the files of a folder are one asset, a ladder. Works on facts about files, without I/O.
 //!
-//! They are when there are at least two, all last equally long (±0.5 s), all videos have one shape (display aspect ratios
-//! within 2 %), and no two are the same thing twice: share codec, resolution and language. Files with video are told apart by their video alone (each rung may carry the same
-//! sound), files without by their sound.
+//! They are if there are at least two, all have the same duration (±0.5 s), all videos have one shape (display aspect
+//! ratios within 2 %), and no two have the same codec, resolution and language. Files with video are compared by their
+//! video alone (each rung may carry the same audio), files without by their audio.
 
 use crate::media::{Extent, Kind, Language, Movie, Track};
 use std::fmt;
 
-/// Files of an automatic ladder at most: a folder with more is a collection.
+/// Most files of an automatic ladder: a folder with more is a collection.
 pub(super) const LADDER_LIMIT: usize = 64;
 
-/// How far apart the lengths of a ladder's files may lie, in microseconds.
+/// Largest difference between the durations of a ladder's files, in microseconds.
 const AGREEMENT_MICROS: u64 = 500_000;
 
-/// What matters of a file.
+/// The facts about a file that decide whether it fits into a ladder.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Facts {
+pub(super) struct FileTraits {
     /// Its name, extension included.
     pub(super) name: String,
-    /// How long it plays.
+    /// When its last track ends, in microseconds.
     pub(super) micros: i64,
-    /// What tells its tracks apart.
-    pub(super) tracks: Vec<Trait>,
+    /// The traits of its tracks.
+    pub(super) tracks: Vec<TrackTraits>,
 }
 
-/// What tells a track from its alternatives.
+/// The properties that distinguish a track from its alternatives.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Trait {
-    /// The RFC 6381 string.
+pub(super) struct TrackTraits {
+    /// The RFC 6381 codec string.
     pub(super) codec: String,
-    /// What is seen or heard.
-    pub(super) shape: Shown,
-    /// In which language.
+    /// Format of the picture or the audio.
+    pub(super) shape: StreamShape,
+    /// Language of the track.
     pub(super) language: Language,
 }
 
-/// What is seen or heard.
+/// Format of the picture or the audio of a track.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Shown {
-    /// Stored width and height, and the size at which it is shown.
+pub(super) enum StreamShape {
+    /// Stored width and height, and the display size.
     Picture(u16, u16, Extent),
     /// Channels and samples per second.
     Sound(u16, u32),
@@ -46,42 +46,42 @@ pub(super) enum Shown {
 
 /// Why a folder of media files is no ladder, so that each file is an asset of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Loose {
-    /// Two files last differently.
+pub enum LooseReason {
+    /// Two files have different durations.
     Durations {
-        /// A file and its microseconds.
+        /// A file and its duration in microseconds.
         one: (String, i64),
-        /// Another and its microseconds.
+        /// Another file and its duration in microseconds.
         other: (String, i64),
     },
     /// The videos of two files have different shapes.
     Shapes {
-        /// A file and the size at which it is shown.
+        /// A file and its display size.
         one: (String, Extent),
-        /// Another and its size.
+        /// Another file and its display size.
         other: (String, Extent),
     },
-    /// Two files hold the same thing.
+    /// Two files contain a track with the same properties.
     Alike {
         /// A file.
         one: String,
-        /// Another.
+        /// Another file.
         other: String,
-        /// What both hold.
+        /// The properties that both contain.
         what: String,
     },
     /// Two files differ by their extension alone, so their tracks would have the same names.
     Stems {
         /// A file.
         one: String,
-        /// Another.
+        /// Another file.
         other: String,
     },
-    /// More files than a ladder has, or more names than are looked at.
+    /// More files than a ladder may have, or more names than a listing reads.
     Many,
 }
 
-impl fmt::Display for Loose {
+impl fmt::Display for LooseReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Durations { one, other } => write!(
@@ -123,25 +123,25 @@ impl fmt::Display for Seconds {
     }
 }
 
-impl fmt::Display for Trait {
+impl fmt::Display for TrackTraits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.shape {
-            Shown::Picture(width, height, _) => write!(f, "{} {width}x{height}", self.codec)?,
-            Shown::Sound(channels, rate) => write!(f, "{} {channels} ch {rate} Hz", self.codec)?,
+            StreamShape::Picture(width, height, _) => write!(f, "{} {width}x{height}", self.codec)?,
+            StreamShape::Sound(channels, rate) => write!(f, "{} {channels} ch {rate} Hz", self.codec)?,
         }
         write!(f, " ({})", self.language.as_str())
     }
 }
 
-/// Files that have been found to go together.
+/// Files that fit together as a ladder.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Ladder {
-    files: Vec<Facts>,
+    files: Vec<FileTraits>,
 }
 
 impl Ladder {
-    /// Takes one more file, or says why it cannot be a rung beside those before it.
-    pub(super) fn join(&mut self, next: Facts) -> Result<(), Loose> {
+    /// Adds a file; the error says why it cannot be a rung beside those before it.
+    pub(super) fn join(&mut self, next: FileTraits) -> Result<(), LooseReason> {
         if let Some(loose) = self.files.iter().find_map(|file| clash(file, &next)) {
             return Err(loose);
         }
@@ -149,35 +149,35 @@ impl Ladder {
         Ok(())
     }
 
-    /// How many files there are.
+    /// Number of files.
     pub(super) fn len(&self) -> usize {
         self.files.len()
     }
 }
 
-impl Facts {
-    /// Of the file called `name`.
+impl FileTraits {
+    /// Facts about the file called `name`.
     pub(super) fn new(name: &str, movie: &Movie) -> Self {
         let micros = movie.tracks.iter().map(end_micros).max().unwrap_or(0);
-        Self { name: name.into(), micros, tracks: movie.tracks.iter().map(Trait::new).collect() }
+        Self { name: name.into(), micros, tracks: movie.tracks.iter().map(TrackTraits::new).collect() }
     }
 
-    fn of_kind(&self, kind: fn(&Trait) -> bool) -> impl Iterator<Item = &Trait> {
+    fn of_kind(&self, kind: fn(&TrackTraits) -> bool) -> impl Iterator<Item = &TrackTraits> {
         self.tracks.iter().filter(move |track| kind(track))
     }
 }
 
-impl Trait {
+impl TrackTraits {
     fn new(track: &Track) -> Self {
         let shape = match track.kind {
-            Kind::Video(picture) => Shown::Picture(picture.width, picture.height, picture.shown()),
-            Kind::Audio(sound) => Shown::Sound(sound.channels, sound.sample_rate),
+            Kind::Video(picture) => StreamShape::Picture(picture.width, picture.height, picture.shown()),
+            Kind::Audio(sound) => StreamShape::Sound(sound.channels, sound.sample_rate),
         };
         Self { codec: track.codec.string.clone(), shape, language: track.language.clone() }
     }
 
     fn is_picture(&self) -> bool {
-        matches!(self.shape, Shown::Picture(..))
+        matches!(self.shape, StreamShape::Picture(..))
     }
 
     fn is_sound(&self) -> bool {
@@ -186,8 +186,8 @@ impl Trait {
 
     const fn extent(&self) -> Option<Extent> {
         match self.shape {
-            Shown::Picture(_, _, extent) => Some(extent),
-            Shown::Sound(..) => None,
+            StreamShape::Picture(_, _, extent) => Some(extent),
+            StreamShape::Sound(..) => None,
         }
     }
 }
@@ -197,28 +197,28 @@ pub(super) fn stem(name: &str) -> &str {
     name.rsplit_once('.').map_or(name, |(stem, _)| stem)
 }
 
-fn clash(one: &Facts, other: &Facts) -> Option<Loose> {
+fn clash(one: &FileTraits, other: &FileTraits) -> Option<LooseReason> {
     let (name, other_name) = (one.name.clone(), other.name.clone());
     if stem(&one.name) == stem(&other.name) {
-        return Some(Loose::Stems { one: name, other: other_name });
+        return Some(LooseReason::Stems { one: name, other: other_name });
     }
     if one.micros.abs_diff(other.micros) > AGREEMENT_MICROS {
-        return Some(Loose::Durations { one: (name, one.micros), other: (other_name, other.micros) });
+        return Some(LooseReason::Durations { one: (name, one.micros), other: (other_name, other.micros) });
     }
-    let extent = |file: &Facts| file.tracks.iter().find_map(Trait::extent);
+    let extent = |file: &FileTraits| file.tracks.iter().find_map(TrackTraits::extent);
     if let (Some(shape), Some(shape_of_other)) = (extent(one), extent(other))
         && !shape.is_shaped_like(shape_of_other)
     {
-        return Some(Loose::Shapes { one: (name, shape), other: (other_name, shape_of_other) });
+        return Some(LooseReason::Shapes { one: (name, shape), other: (other_name, shape_of_other) });
     }
-    let seen = [one, other].map(|file| file.tracks.iter().any(Trait::is_picture));
+    let seen = [one, other].map(|file| file.tracks.iter().any(TrackTraits::is_picture));
     let kind = match seen {
-        [true, true] => Trait::is_picture,
-        [false, false] => Trait::is_sound,
+        [true, true] => TrackTraits::is_picture,
+        [false, false] => TrackTraits::is_sound,
         [true, false] | [false, true] => return None,
     };
     let alike = one.of_kind(kind).find(|track| other.of_kind(kind).any(|also| also == *track))?;
-    Some(Loose::Alike { one: name, other: other_name, what: alike.to_string() })
+    Some(LooseReason::Alike { one: name, other: other_name, what: alike.to_string() })
 }
 
 /// When the presentation of a track ends, in microseconds.
@@ -232,24 +232,28 @@ fn end_micros(track: &Track) -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Facts, Ladder, Loose, Shown, Trait};
+    use super::{FileTraits, Ladder, LooseReason, StreamShape, TrackTraits};
     use crate::media::{Extent, Language};
 
-    fn video(codec: &str, width: u16, height: u16) -> Trait {
+    fn video(codec: &str, width: u16, height: u16) -> TrackTraits {
         let extent = Extent { width: width.into(), height: height.into() };
-        Trait { codec: codec.into(), shape: Shown::Picture(width, height, extent), language: Language::undetermined() }
+        TrackTraits {
+            codec: codec.into(),
+            shape: StreamShape::Picture(width, height, extent),
+            language: Language::undetermined(),
+        }
     }
 
-    fn audio(language: &str) -> Trait {
+    fn audio(language: &str) -> TrackTraits {
         let language = Language::new(language).unwrap();
-        Trait { codec: "mp4a.40.2".into(), shape: Shown::Sound(2, 48_000), language }
+        TrackTraits { codec: "mp4a.40.2".into(), shape: StreamShape::Sound(2, 48_000), language }
     }
 
-    fn facts(name: &str, micros: i64, tracks: &[Trait]) -> Facts {
-        Facts { name: name.into(), micros, tracks: tracks.to_vec() }
+    fn facts(name: &str, micros: i64, tracks: &[TrackTraits]) -> FileTraits {
+        FileTraits { name: name.into(), micros, tracks: tracks.to_vec() }
     }
 
-    fn judged(files: &[Facts]) -> Result<usize, Loose> {
+    fn judged(files: &[FileTraits]) -> Result<usize, LooseReason> {
         let mut ladder = Ladder::default();
         files.iter().try_for_each(|file| ladder.join(file.clone()))?;
         Ok(ladder.len())
@@ -288,9 +292,9 @@ mod tests {
             facts("b.mp4", 10, &[audio("fr"), video("avc1.64001e", 640, 360)]),
         ];
         let what = "avc1.64001e 640x360 (und)".into();
-        assert_eq!(judged(&twice), Err(Loose::Alike { one: "a.mp4".into(), other: "b.mp4".into(), what }));
+        assert_eq!(judged(&twice), Err(LooseReason::Alike { one: "a.mp4".into(), other: "b.mp4".into(), what }));
         let sounds = [facts("a.m4a", 10, &[audio("en")]), facts("b.m4a", 10, &[audio("en")])];
-        assert!(matches!(judged(&sounds), Err(Loose::Alike { .. })));
+        assert!(matches!(judged(&sounds), Err(LooseReason::Alike { .. })));
     }
 
     #[test]
@@ -310,6 +314,6 @@ mod tests {
     #[test]
     fn files_that_differ_by_extension_alone_are_no_ladder() {
         let files = [facts("a.mp4", 10, &[video("avc1", 2, 2)]), facts("a.m4a", 10, &[audio("en")])];
-        assert_eq!(judged(&files), Err(Loose::Stems { one: "a.mp4".into(), other: "a.m4a".into() }));
+        assert_eq!(judged(&files), Err(LooseReason::Stems { one: "a.mp4".into(), other: "a.m4a".into() }));
     }
 }

@@ -1,10 +1,11 @@
-//! Asset → [`Asset`]: which files it is, held open; what is in them; and what will be served. Published whole.
+//! Catalog: finds the files of an asset by its name, opens them, reads their indexes, plans the segments, and publishes
+//! the result as one complete [`Asset`].
 //!
-//! What an asset is stands in `ladder` and `shape`, which know no files; `folders` looks at the store (`named`,
-//! where that cannot be listed), `movies` reads
-//! what files are, `places` keeps that for longer than the program runs, in a folder (`persisted`) or beside
-//! the object, `settle` holds back what is being written, `build` puts an asset together, `open` keeps it and
-//! notices change, `history` holds what was replaced, `gone` names what was removed, `names` knows what there is, `page` lists it, `publish` is for whoever writes.
+//! `ladder` and `shape` decide which files form an asset, without I/O. `folders` lists the store, or `named` looks
+//! files up where it cannot be listed; `settle` holds back files that are being written. `movies` reads the indexes of
+//! files; `places` saves them across restarts, in a folder (`persisted`) or beside the object. `build` puts an asset
+//! together, `open` caches it and notices changes, `history` holds replaced versions, `gone` remembers removed names.
+//! `names` is the index of all names, `page` lists it, and `publish` serves the publisher.
 
 mod annotations;
 mod asset;
@@ -31,10 +32,10 @@ mod tests;
 pub use annotations::Annotation;
 pub use asset::{Asset, AssetFile};
 pub use error::{Error, Reason};
-pub use gone::Gone;
-pub use ignored::{Ignored, format_of};
-pub use ladder::Loose;
+pub use gone::GoneReason;
+pub use ignored::{IgnoredFiles, format_of};
+pub use ladder::LooseReason;
 pub use open::{Catalog, Settings};
-pub use page::{ListedName, NamesPage, Page, Query};
-pub use places::Lasting;
-pub use publish::Claim;
+pub use page::{AssetPage, ListedName, NamesPage, Query};
+pub use places::IndexPersistence;
+pub use publish::ExistingAsset;

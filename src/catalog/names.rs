@@ -1,64 +1,65 @@
-//! The names of all assets, for lists and searches: an index that is made by walking the store, and no more often than
-//! a twentieth of the time. Nothing is opened for it.
+//! The index of the names of all assets, for lists and searches. It is built by walking the store, which takes at most
+//! a twentieth of the time, and opens no files.
 
 use super::annotations::Annotations;
 use super::error::Error;
-use super::ignored::Ignored;
+use super::ignored::IgnoredFiles;
 use super::ladder::{LADDER_LIMIT, stem};
 use super::shape::below;
-use crate::cache::Makers;
+use crate::cache::SingleFlight;
 use crate::media::AssetId;
-use crate::store::{Store, Walk, Walked, Wanted};
+use crate::store::{StillWanted, Store, Walk, WalkedFolder};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// A long walk is made again once so many times its own length have passed.
+/// A long walk is repeated only after this many times its own duration.
 const REST: u32 = 20;
 
-/// From which length on a walk is long.
+/// Shortest duration of a long walk.
 const LONG: Duration = Duration::from_millis(100);
 
-/// Walks that end with their clients which one that came later begins again.
+/// Most walks that a client starts again because they ended with earlier clients.
 const TRIES: u32 = 3;
 
-/// Files that are not understood, of which a list tells by name.
+/// Most unsupported files that a list names.
 const IGNORED_LIMIT: usize = 20;
 
-/// Titles that are remembered of assets that were opened.
+/// Most titles of opened assets that are remembered.
 const TITLES_LIMIT: u64 = 1 << 16;
 
-/// All names, as they were a moment ago.
+/// All names, as of the last walk.
 #[derive(Debug)]
 pub(super) struct NameIndex {
-    /// Sorted.
+    /// All names, sorted.
     pub(super) names: Arc<[String]>,
-    /// Of each, whether it is one for sure: a folder of a few files may be one asset or several.
+    /// For each name, whether it is certain to be that of an asset: a folder of a few files may be one asset or
+    /// several.
     pub(super) certain: Vec<bool>,
-    /// Whether nothing was left out because there was too much.
+    /// Whether the index is complete: no limit was reached.
     pub(super) is_whole: bool,
-    /// Files that are not understood.
-    pub(super) ignored: Ignored,
+    /// Unsupported files.
+    pub(super) ignored: IgnoredFiles,
     walk: Walk,
 }
 
 /// An index, when its walk began, and how long that took.
 type Known = (Instant, Duration, Arc<NameIndex>);
 
-/// The index, kept up to date while it is asked for.
+/// The index, which is updated while clients request it.
 #[derive(Debug)]
 pub(super) struct Names {
     last: Arc<Mutex<Option<Known>>>,
-    /// Whether the last walk is older than something that was published.
+    /// Whether something was published after the last walk.
     outdated: Arc<AtomicBool>,
-    makers: Makers<(), Result<Arc<NameIndex>, Error>>,
-    waiting: Arc<Waiting>,
+    makers: SingleFlight<(), Result<Arc<NameIndex>, Error>>,
+    waiting: Arc<WalkWaiters>,
     titles: Titles,
 }
 
-/// The titles that are known: of assets that were opened, and those that were set from outside the store.
+/// The known titles: of assets that were opened, and those that were set from outside the store.
 #[derive(Debug, Clone)]
 pub(super) struct Titles {
     opened: moka::sync::Cache<AssetId, Arc<str>>,
@@ -72,24 +73,24 @@ impl Titles {
     }
 }
 
-/// Who waits for a walk.
+/// Counts the clients that wait for a walk.
 #[derive(Debug, Default)]
-struct Waiting {
+struct WalkWaiters {
     clients: AtomicUsize,
     stopped: AtomicBool,
 }
 
-/// One of them, until it is dropped.
-struct Client(Arc<Waiting>);
+/// One waiting client, until it is dropped.
+struct WalkWaiter(Arc<WalkWaiters>);
 
-impl Client {
-    fn new(waiting: &Arc<Waiting>) -> Self {
+impl WalkWaiter {
+    fn new(waiting: &Arc<WalkWaiters>) -> Self {
         waiting.clients.fetch_add(1, Ordering::AcqRel);
         Self(Arc::clone(waiting))
     }
 }
 
-impl Drop for Client {
+impl Drop for WalkWaiter {
     fn drop(&mut self) {
         self.0.clients.fetch_sub(1, Ordering::AcqRel);
     }
@@ -100,7 +101,7 @@ impl Default for Names {
         Self {
             last: Arc::default(),
             outdated: Arc::default(),
-            makers: Makers::default(),
+            makers: SingleFlight::default(),
             waiting: Arc::default(),
             titles: Titles { opened: moka::sync::Cache::new(TITLES_LIMIT), annotations: Annotations::default() },
         }
@@ -108,17 +109,17 @@ impl Default for Names {
 }
 
 impl Names {
-    /// Whoever asks next walks again.
+    /// Makes the next request walk again.
     pub(super) fn forget(&self) {
         self.outdated.store(true, Ordering::Release);
     }
 
-    /// Ends the walk that is under way: for the end of the program.
+    /// Ends the running walk: for shutdown.
     pub(super) fn stop(&self) {
         self.waiting.stopped.store(true, Ordering::Release);
     }
 
-    /// Remembers what an asset calls itself.
+    /// Remembers the title of an asset.
     pub(super) fn learn(&self, id: &AssetId, title: &str) {
         if title == id.last_part() {
             self.titles.opened.invalidate(id);
@@ -127,12 +128,12 @@ impl Names {
         }
     }
 
-    /// What the asset calls itself, where that is known.
+    /// Title of the asset; `None` if unknown.
     pub(super) fn title(&self, id: &AssetId) -> Option<Arc<str>> {
         self.titles.get(id)
     }
 
-    /// The titles that are known.
+    /// All known titles.
     pub(super) fn titles(&self) -> Titles {
         self.titles.clone()
     }
@@ -142,9 +143,10 @@ impl Names {
         &self.titles.annotations
     }
 
-    /// The index, walked for no longer than `age` ago; one walk however many ask, which ends with the last of them.
+    /// The index by a walk no older than `age`, or older after a long walk. All concurrent callers share one walk,
+    /// which ends when the last of them leaves.
     pub(super) async fn get(&self, store: &Store, age: Duration, settle: Duration) -> Result<Arc<NameIndex>, Error> {
-        let _client = Client::new(&self.waiting);
+        let _client = WalkWaiter::new(&self.waiting);
         let mut tries = 0;
         loop {
             let last = self.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -158,7 +160,7 @@ impl Names {
             let walk = self.walk(store.clone(), settle, last.map(|(.., index)| index));
             let pending = self.makers.start((), walk);
             match pending.made().await? {
-                // It ended with clients that left before we came.
+                // The walk ended because its clients left before this one came.
                 Err(Error::Interrupted(_)) if tries < TRIES && !self.waiting.stopped.load(Ordering::Acquire) => {
                     tries += 1;
                 }
@@ -167,7 +169,7 @@ impl Names {
         }
     }
 
-    /// Walks the store, given what the last walk found.
+    /// Walks the store; `before` has the result of the last walk.
     fn walk(
         &self,
         store: Store,
@@ -175,7 +177,7 @@ impl Names {
         before: Option<Arc<NameIndex>>,
     ) -> impl Future<Output = Result<Arc<NameIndex>, Error>> + Send + 'static {
         let (last, outdated, waiting) = (Arc::clone(&self.last), Arc::clone(&self.outdated), Arc::clone(&self.waiting));
-        let wanted: Wanted =
+        let wanted: StillWanted =
             Arc::new(move || waiting.clients.load(Ordering::Acquire) > 0 && !waiting.stopped.load(Ordering::Acquire));
         async move {
             let at = Instant::now();
@@ -195,7 +197,7 @@ impl Names {
 
 impl NameIndex {
     fn new(walk: Walk) -> Self {
-        let (mut names, mut ignored) = (BTreeMap::new(), Ignored::default());
+        let (mut names, mut ignored) = (BTreeMap::new(), IgnoredFiles::default());
         for (folder, walked) in walk.folders() {
             add(&mut names, &folder, walked);
             ignored.count += walked.ignored;
@@ -208,8 +210,8 @@ impl NameIndex {
     }
 }
 
-/// Adds the names that a folder and its files can give assets, and whether each is one for sure.
-fn add(names: &mut BTreeMap<String, bool>, folder: &str, walked: &Walked) {
+/// Adds the names that a folder and its files may have as assets, and whether each is certain.
+fn add(names: &mut BTreeMap<String, bool>, folder: &str, walked: &WalkedFolder) {
     let files = walked.media.len();
     if walked.described && !folder.is_empty() {
         names.insert(folder.to_owned(), true);

@@ -1,8 +1,8 @@
-//! The catalogue, page by page, in the order of names: with what each asset is, or names alone.
+//! Lists the catalogue page by page, sorted by name: assets, or names alone.
 
 use super::asset::Asset;
 use super::error::{Error, Reason};
-use super::ignored::Ignored;
+use super::ignored::IgnoredFiles;
 use super::names::NameIndex;
 use super::open::Catalog;
 use crate::media::AssetId;
@@ -10,64 +10,66 @@ use futures_util::StreamExt;
 use futures_util::stream;
 use std::sync::Arc;
 
-/// Assets that a page opens at a time.
+/// Most assets that a page opens concurrently.
 const AT_ONCE: usize = 4;
 
-/// Names that a page looks at for each of its entries, at most: those of files that belong to a folder are no assets.
+/// Most names that a page tries for each entry: names of files that belong to a folder are no assets.
 const NAMES_PER_ENTRY: usize = 4;
 
-/// Some assets, in the order of their names.
+/// A page of assets, sorted by name.
 #[derive(Debug, Clone)]
-pub struct Page {
-    /// Each with what it is, or why it cannot be served. May be fewer than asked for, even none, before the end.
+pub struct AssetPage {
+    /// Names, each with its asset or the reason why it cannot be served. May be fewer than requested, even none, before
+    /// the end.
     pub entries: Vec<(AssetId, Result<Arc<Asset>, Error>)>,
-    /// Files and folders among them whose names no URL can say, each with the reason.
+    /// Files and folders between them whose names cannot be part of a URL, each with the reason.
     pub refused: Vec<(String, Error)>,
-    /// What to ask for next; `None` at the end.
+    /// Start of the next page, for `after`; `None` at the end.
     pub next: Option<AssetId>,
 }
 
-/// Which names are asked for.
+/// A query for names.
 #[derive(Debug, Clone)]
 pub struct Query {
-    /// Words that a name or title holds, whatever their case; all where there are none.
+    /// Words that a name or title must contain, in upper or lower case; empty for all names.
     pub words: String,
-    /// The name that they come after.
+    /// Only names after this one.
     pub after: Option<AssetId>,
-    /// How many, at most.
+    /// Most names to return.
     pub limit: usize,
 }
 
-/// A name, and what is known of its asset without looking.
+/// A name, and the facts about its asset that are known without opening it.
 #[derive(Debug, Clone)]
 pub struct ListedName {
     /// The name.
     pub name: String,
-    /// What the asset calls itself, where it is known.
+    /// Title of the asset; `None` if unknown.
     pub title: Option<Arc<str>>,
-    /// Whether it is an asset's for sure: a folder of a few files is one asset or several, which its files say.
+    /// Whether it is certain to be the name of an asset: the files of a small folder decide whether it is one asset or
+    /// several.
     pub is_certain: bool,
-    /// Why no URL can say the name.
+    /// Why the name cannot be part of a URL; `None` if it can.
     pub refused: Option<Error>,
 }
 
-/// Some names, sorted.
+/// A page of names, sorted.
 #[derive(Debug, Clone)]
 pub struct NamesPage {
     /// The names.
     pub entries: Vec<ListedName>,
-    /// What to ask for next; `None` at the end.
+    /// Start of the next page, for `after`; `None` at the end.
     pub next: Option<AssetId>,
-    /// How many there are, on this page and on others.
+    /// Number of names on all pages.
     pub total: usize,
-    /// Whether nothing was left out because there was too much.
+    /// Whether the index of names is complete: no limit was reached.
     pub is_whole: bool,
-    /// Files that are not understood.
-    pub ignored: Ignored,
+    /// Unsupported files.
+    pub ignored: IgnoredFiles,
 }
 
 impl Catalog {
-    /// All names that may be assets', sorted; some are those of files that belong to a folder.
+    /// All names that may be those of assets, sorted; some are those of files that belong to a folder.
     pub async fn listed(&self) -> Result<Arc<[String]>, Error> {
         Ok(Arc::clone(&self.index().await?.names))
     }
@@ -76,7 +78,7 @@ impl Catalog {
         self.names().get(self.store(), self.refresh_of(""), self.settle()).await
     }
 
-    /// Some names, without opening anything.
+    /// Searches the names without opening any file.
     pub async fn search(&self, query: Query) -> Result<NamesPage, Error> {
         let index = self.index().await?;
         let (found, titles) = (Arc::clone(&index), self.names().titles());
@@ -84,7 +86,7 @@ impl Catalog {
         let places = if words.is_empty() {
             None
         } else {
-            // Tens of thousands of names take milliseconds.
+            // On the blocking pool, because tens of thousands of names take milliseconds.
             let searched = tokio::task::spawn_blocking(move || {
                 let title = |name: &str| AssetId::new(name).and_then(|id| titles.get(&id));
                 let holds = |name: &String| matches(name, title(name).as_deref(), &words);
@@ -103,7 +105,8 @@ impl Catalog {
         Ok(NamesPage { entries, next, total, is_whole: index.is_whole, ignored: index.ignored.clone() })
     }
 
-    /// At most `limit` entries of those at `places`, and the last of them where there are more: one that URLs can say.
+    /// At most `limit` of the entries at `places`. If there are more, also the name of the last one, which is valid in
+    /// a URL.
     async fn entries(
         &self,
         index: &NameIndex,
@@ -133,15 +136,15 @@ impl Catalog {
         (entries, None)
     }
 
-    /// At most `limit` assets whose names come after `after`.
-    pub async fn page(&self, after: Option<&AssetId>, limit: usize) -> Result<Page, Error> {
+    /// Opens at most `limit` assets whose names come after `after`.
+    pub async fn page(&self, after: Option<&AssetId>, limit: usize) -> Result<AssetPage, Error> {
         let names = self.listed().await?;
         let from = names.partition_point(|name| after.is_some_and(|after| name.as_str() <= after.as_str()));
         let names = || names.iter().skip(from);
         let most = limit.saturating_mul(NAMES_PER_ENTRY);
         let ids = names().filter_map(|name| AssetId::new(name)).take(most);
-        // A list, because the compiler cannot tell that a stream of borrowing closures is `Send`. Nothing begins before
-        // it is polled.
+        // A list, because the compiler cannot prove that a stream of borrowing closures is `Send`. Nothing starts
+        // before it is polled.
         let ids: Vec<AssetId> = ids.collect();
         let opened = ids.into_iter().map(|id| async move {
             let asset = self.open(&id).await;
@@ -163,11 +166,11 @@ impl Catalog {
         let here = |name: &&String| next.as_ref().is_none_or(|next| name.as_str() <= next.as_str());
         let refused =
             names().take_while(here).filter(|name| AssetId::new(name).is_none()).map(|name| refusal(name)).collect();
-        Ok(Page { entries, refused, next })
+        Ok(AssetPage { entries, refused, next })
     }
 }
 
-/// Whether a name or title holds all of `words`, which are in small letters.
+/// Whether a name or title contains all of `words`, which are in lower case.
 fn matches(name: &str, title: Option<&str>, words: &[String]) -> bool {
     let name = name.to_lowercase();
     let title = title.map(str::to_lowercase);

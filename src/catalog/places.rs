@@ -1,7 +1,7 @@
-//! Where what is known of files outlasts the program: a folder of this machine, and notes beside objects in their store,
-//! for other machines to pick up.
+//! Stores indexes and plans across restarts: in a local folder, and indexes also as notes beside the objects in their
+//! store, where other machines find them.
 
-use super::persisted::{FILE_LIMIT, Key, Persisted};
+use super::persisted::{FILE_LIMIT, Persisted, PersistedKey};
 use crate::media::{Damage, Missing, Movie};
 use crate::plan::{self, Plan};
 use crate::store::Object;
@@ -10,28 +10,28 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// Bytes of the key that a note begins with: it is of one version of its object.
+/// Length in bytes of the key that a note begins with, which identifies one version of its object.
 const KEY: usize = 32;
 
-/// Where what is known of files outlasts the program; by default nowhere.
+/// Where to save indexes and plans across restarts; by default nowhere.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Lasting {
-    /// In a folder of this machine, within so many bytes.
+pub struct IndexPersistence {
+    /// A local folder, and the most bytes that it may hold.
     pub folder: Option<(PathBuf, u64)>,
-    /// In object stores, in `.afflux/` beside each object, where the store allows.
+    /// Whether to save indexes in object stores, in `.afflux/` beside each object, where the store allows it.
     pub beside: bool,
 }
 
-/// The same, opened. Clones are the same places.
+/// The opened stores of indexes. Clones share them.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Places {
+pub(super) struct IndexStores {
     folder: Option<Arc<Persisted>>,
     beside: bool,
 }
 
-impl Places {
-    /// Makes the folder where it is missing.
-    pub(super) fn open(lasting: &Lasting) -> io::Result<Self> {
+impl IndexStores {
+    /// Opens the stores; creates the folder if it is missing.
+    pub(super) fn open(lasting: &IndexPersistence) -> io::Result<Self> {
         let folder = match &lasting.folder {
             Some((folder, bytes)) => Some(Arc::new(Persisted::open(folder, *bytes)?)),
             None => None,
@@ -39,12 +39,13 @@ impl Places {
         Ok(Self { folder, beside: lasting.beside })
     }
 
-    /// The folder alone.
+    /// Only the local folder.
     pub(super) fn folder_alone(self) -> Self {
         Self { beside: false, ..self }
     }
 
-    /// What the folder holds of `object`: the first and the last samples of each track, others are missing.
+    /// Reads the index of `object` from the folder: the first and the last samples of each track, all others are
+    /// missing.
     pub(super) async fn in_folder(&self, object: &Object) -> Option<Arc<Movie>> {
         let folder = Arc::clone(self.folder.as_ref()?);
         let key = in_store(object);
@@ -52,49 +53,49 @@ impl Places {
         right(read.ok().flatten()?, object)
     }
 
-    /// Brings what is `missing` of the `movie` of `object` out of the folder: whether it could be had.
-    pub(super) async fn bring(&self, object: &Object, movie: &Arc<Movie>, missing: Vec<Missing>) -> bool {
+    /// Loads the `missing` samples of `movie`, the index of `object`, from the folder; returns whether that succeeded.
+    pub(super) async fn load_samples(&self, object: &Object, movie: &Arc<Movie>, missing: Vec<Missing>) -> bool {
         let Some(folder) = self.folder.clone() else { return false };
         let (key, movie) = (in_store(object), Arc::clone(movie));
-        let brought = tokio::task::spawn_blocking(move || folder.bring(&key, &movie, &missing)).await;
+        let brought = tokio::task::spawn_blocking(move || folder.load_samples(&key, &movie, &missing)).await;
         brought.unwrap_or(false)
     }
 
-    /// What the folder holds of a plan, as `thaw` makes it of its bytes.
+    /// Reads a plan from the folder; `thaw` parses its bytes.
     pub(super) async fn plan(
         &self,
-        key: Key,
+        key: PersistedKey,
         thaw: impl FnOnce(&Bytes) -> Result<Plan, Damage> + Send + 'static,
     ) -> Option<Plan> {
         let folder = Arc::clone(self.folder.as_ref()?);
         tokio::task::spawn_blocking(move || folder.plan(&key, thaw)).await.ok().flatten()
     }
 
-    /// Keeps `plan`, of that reference, for whoever plans the same. Nobody waits for it.
-    pub(super) async fn keep_plan(self, key: Key, plan: Arc<Plan>, reference: usize) {
+    /// Saves `plan`, built with source number `reference` as reference, in the folder. Runs in the background.
+    pub(super) async fn keep_plan(self, key: PersistedKey, plan: Arc<Plan>, reference: usize) {
         let Some(folder) = self.folder else { return };
         let kept = tokio::task::spawn_blocking(move || folder.put(&key, &plan.freeze(reference)));
         let _done = kept.await;
     }
 
-    /// What a plan of `objects`, cut by `settings`, is kept as.
-    pub(super) fn plan_key<'a>(objects: impl Iterator<Item = &'a Object>, settings: plan::Settings) -> Key {
-        Key::of_plan(objects.map(in_store), settings)
+    /// Key of the plan of `objects`, cut by `settings`.
+    pub(super) fn plan_key<'a>(objects: impl Iterator<Item = &'a Object>, settings: plan::Settings) -> PersistedKey {
+        PersistedKey::of_plan(objects.map(in_store), settings)
     }
 
-    /// Removes what the folder holds of `objects` and of their plan.
-    pub(super) async fn discard(&self, objects: &[&Object], plan: Key) {
+    /// Removes the indexes of `objects` and their plan from the folder.
+    pub(super) async fn discard(&self, objects: &[&Object], plan: PersistedKey) {
         let Some(folder) = self.folder.clone() else { return };
-        let keys: Vec<Key> = objects.iter().map(|object| in_store(object)).chain([plan]).collect();
+        let keys: Vec<PersistedKey> = objects.iter().map(|object| in_store(object)).chain([plan]).collect();
         let gone = tokio::task::spawn_blocking(move || {
             for key in &keys {
-                folder.discard(key, "it is not true");
+                folder.discard(key, "its content is wrong");
             }
         });
         let _done = gone.await;
     }
 
-    /// What stands beside `object` in its store.
+    /// Reads the index from the note beside `object` in its store.
     pub(super) async fn beside(&self, object: &Object) -> Option<Arc<Movie>> {
         if !self.beside {
             return None;
@@ -105,7 +106,7 @@ impl Places {
         right(thawed.await.ok().flatten()?, object)
     }
 
-    /// Keeps `movie` for whoever opens `object` next. Nobody waits for it.
+    /// Saves `movie`, the index of `object`, in the folder and as a note. Runs in the background.
     pub(super) async fn keep(self, object: Object, movie: Arc<Movie>) {
         if self.folder.is_none() && (object.is_file() || !self.beside) {
             return;
@@ -126,17 +127,17 @@ impl Places {
     }
 }
 
-/// Names the version of `object` among those of all stores, whatever it is called.
-fn in_store(object: &Object) -> Key {
-    Key::new(object.store(), &object.stamp().lasting())
+/// Key of this version of `object` among those of all stores, whatever its path is.
+fn in_store(object: &Object) -> PersistedKey {
+    PersistedKey::new(object.store(), &object.stamp().lasting())
 }
 
-/// Names the version of `object` for whoever looks at the same store, whatever he calls the object.
-fn of_version(object: &Object) -> Key {
-    Key::new("", &object.stamp().lasting())
+/// Key of this version of `object` within its own store, whatever the path of the object and the name of the store.
+fn of_version(object: &Object) -> PersistedKey {
+    PersistedKey::new("", &object.stamp().lasting())
 }
 
-/// A movie of as many bytes as `object`.
+/// The movie, if its file size is that of `object`.
 fn right(movie: Movie, object: &Object) -> Option<Arc<Movie>> {
     (movie.size == object.size()).then(|| Arc::new(movie))
 }

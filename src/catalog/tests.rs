@@ -3,7 +3,7 @@
 mod large;
 mod listing;
 
-use super::{Asset, Catalog, Error, Gone, Reason, Settings};
+use super::{Asset, Catalog, Error, GoneReason, Reason, Settings};
 use crate::media::{AssetId, ByteRange};
 use crate::metrics::Metrics;
 use crate::plan;
@@ -81,7 +81,7 @@ struct House {
 }
 
 impl House {
-    /// Every access looks.
+    /// A catalog that checks the store at every access.
     fn new() -> Self {
         Self::looking(Duration::ZERO)
     }
@@ -108,7 +108,7 @@ impl House {
         fs::write(path, bytes).unwrap();
     }
 
-    /// As a careful publisher does: written elsewhere, renamed over.
+    /// Replaces a file like a careful publisher: writes it elsewhere, then renames it over the old one.
     fn replace(&self, path: &str, bytes: &[u8]) {
         self.write(".staging/new", bytes);
         fs::rename(self.path(".staging/new"), self.path(path)).unwrap();
@@ -126,7 +126,7 @@ impl House {
         self.open(name).await.unwrap_err().to_string()
     }
 
-    /// All pages: names, those that are refused with their reasons.
+    /// All pages: names of assets, and refused names with their reasons.
     async fn pages(&self, limit: usize) -> Vec<String> {
         let (mut told, mut after) = (Vec::new(), None);
         loop {
@@ -195,7 +195,7 @@ async fn a_folder_is_a_ladder_and_a_rung_that_joins_makes_it_another_whole() {
     house.write("film/540.mp4", &film(960, 540, 10));
     let three = house.open("film").await.unwrap();
     assert_eq!(names(&three), ["360.mp4", "540.mp4", "720.mp4"]);
-    // What did not change is not read again.
+    // Unchanged files are not read again.
     assert!(Arc::ptr_eq(&two.files[0].movie, &three.files[0].movie));
     assert!(Arc::ptr_eq(&two.files[1].movie, &three.files[2].movie));
     assert_eq!(house.pages(10).await, ["film 360.mp4+540.mp4+720.mp4"]);
@@ -277,11 +277,11 @@ async fn no_version_of_what_was_removed_or_deleted_answers() {
     house.open("a").await.unwrap();
     fs::remove_file(house.path("a.mp4")).unwrap();
     house.write("b/asset.json", br#"{"version":1,"renditions":[]}"#);
-    for (name, gone) in [("a", Gone::Removed), ("b", Gone::Deleted)] {
+    for (name, gone) in [("a", GoneReason::Removed), ("b", GoneReason::Deleted)] {
         assert!(matches!(house.open(name).await, Err(Error::NotFound)));
         assert_eq!((house.catalog.replaced(&id(name)).len(), house.catalog.gone(&id(name))), (0, Some(gone)));
     }
-    // Nobody asked while it was deleted; then it was purged.
+    // The deleted asset is purged: its folder disappears.
     fs::remove_dir_all(house.path("b")).unwrap();
     assert!(matches!(house.open("b").await, Err(Error::NotFound)));
     assert!(house.catalog.gone(&id("b")).is_some());
@@ -334,7 +334,7 @@ async fn a_rung_that_is_replaced_stays_what_it_was_until_the_new_one_holds() {
     aged("film/720.mp4");
     let old = house.open("film").await.unwrap();
     house.replace("film/720.mp4", &film(1920, 1080, 10));
-    // A rung that joins makes the asset anew, with the old file of the other.
+    // A new rung makes a new asset, which still has the old version of the rung that is being replaced.
     house.write("film/540.mp4", &film(960, 540, 10));
     aged("film/540.mp4");
     let joined = house.open("film").await.unwrap();

@@ -1,18 +1,18 @@
-//! A URL as people paste it → the routes that it may mean.
+//! Maps a pasted URL to the routes that it may mean.
 //!
 //! ```text
 //! https://cdn.example/video/vod/films/night/index.m3u8?token=x#t=3
-//!                    │     └ what we answer                 │
+//!                    │     └ route of this server           │
 //!                    └ prefix of a proxy or CDN             └ query and fragment: left out
 //! ```
 
 use crate::route::Route;
 
-/// Parts of a path that are looked at, from its end; no route has more.
+/// Largest number of path parts looked at, counted from the end; no route has more.
 const PARTS: usize = 24;
 
-/// The routes that `url` may mean, the likeliest first: behind each `/vod/` in its path, or, where there is none since a
-/// proxy maps it away, behind each slash.
+/// The routes that `url` may mean, the likeliest first: the rest of the path after each `/vod/`, or, if a proxy maps
+/// `/vod/` away, after each slash.
 pub(super) fn routes(url: &str) -> Vec<Route> {
     let path = path_of(url.trim_matches(|c: char| c.is_whitespace() || "<>\"'".contains(c)));
     let parts = without_dots(path);
@@ -22,7 +22,7 @@ pub(super) fn routes(url: &str) -> Vec<Route> {
     if named.is_empty() { (0..parts.len()).filter_map(below).collect() } else { named }
 }
 
-/// The path of a URL: scheme, host, query and fragment left out.
+/// The path of a URL, without scheme, host, query and fragment.
 fn path_of(url: &str) -> &str {
     let behind_scheme = url.split_once("://").map(|(_, rest)| rest).or_else(|| url.strip_prefix("//"));
     let path = behind_scheme.map_or(url, |rest| rest.find('/').and_then(|at| rest.get(at..)).unwrap_or_default());

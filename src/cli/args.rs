@@ -1,4 +1,4 @@
-//! What the command line says. Mistakes are answered by clap, with exit code 2.
+//! Command line arguments. Clap reports mistakes and exits with code 2.
 
 use super::remote::{AssetsArgs, JobsArgs, KeysArgs, UploadArgs};
 use crate::config::{Database, Location, Overrides};
@@ -10,23 +10,23 @@ use std::path::PathBuf;
 #[derive(Debug, Parser)]
 #[command(name = "afflux", version)]
 pub struct Arguments {
-    /// What to do.
+    /// The command to run.
     #[command(subcommand)]
     pub command: Command,
 }
 
-/// What can be done.
+/// The commands of `afflux`.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Serve a folder of MP4s to players.
     Serve(ServeArgs),
-    /// Do jobs of a library, and nothing else; may be stopped or killed at any moment.
+    /// Run the jobs of a library, and nothing else; may be stopped or killed at any moment.
     Worker(WorkerArgs),
-    /// Say what answers a URL, and from which bytes of which file.
+    /// Explain which file and which bytes answer a URL.
     Explain(ExplainArgs),
-    /// Understand files ahead, so that no viewer waits for their headers.
+    /// Index files ahead of time, so that no viewer waits for their headers.
     Index(IndexArgs),
-    /// Say what is in files: tracks, codecs, durations, edits, cuts, bit rates, lint.
+    /// Show the contents of files: tracks, codecs, durations, edits, cuts, bit rates, lint.
     Inspect {
         /// MP4, MOV or M4A files, and folders of them.
         #[arg(required = true, value_name = "PATH")]
@@ -35,40 +35,40 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Read and plan one file within bounds, for the server that begins it.
+    /// Read and plan one file within resource limits, for the server that starts it.
     #[command(hide = true)]
     Trial,
-    /// Bring files to a server; an upload that was cut off is gone on with.
+    /// Upload files to a server; resumes an upload that was interrupted.
     Upload(UploadArgs),
-    /// What a server has: listed, looked at, deleted, given back.
+    /// Manage a server's assets: list, show, delete, restore.
     Assets(AssetsArgs),
-    /// What a server does behind requests: listed, done again, given up.
+    /// Manage a server's background jobs: list, retry, cancel.
     Jobs(JobsArgs),
-    /// Who may ask a server: listed, made, revoked.
+    /// Manage a server's API keys: list, make, revoke.
     Keys(KeysArgs),
 }
 
-/// What `index` is asked.
+/// Arguments of `index`.
 #[derive(Debug, Args)]
 pub struct IndexArgs {
-    /// A folder or a file, or s3://bucket/prefix and the like [default: what the settings name].
+    /// A folder or a file, or s3://bucket/prefix and the like [default: as in the settings].
     #[arg(value_name = "PATH|URL")]
     pub place: Option<String>,
-    /// Only this asset of it; may be said again.
+    /// Index only this asset; may be repeated.
     #[arg(long = "asset", value_name = "NAME")]
     pub assets: Vec<String>,
     /// Settings, in TOML; without it no file is read.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Where indexes are kept [default: cache.index_folder].
+    /// Where to store indexes [default: cache.index_folder].
     #[arg(long, value_name = "FOLDER")]
     pub index_folder: Option<PathBuf>,
-    /// Keep them in the object store too, in .afflux/ beside each object.
+    /// Store indexes in the object store too, in .afflux/ beside each object.
     #[arg(long)]
     pub index_beside: bool,
 }
 
-/// What `worker` is asked.
+/// Arguments of `worker`.
 #[derive(Debug, Args)]
 pub struct WorkerArgs {
     /// Settings, in TOML; without it no file is read.
@@ -77,22 +77,22 @@ pub struct WorkerArgs {
     /// The folder of media [default: media].
     #[arg(long, value_name = "FOLDER")]
     pub media: Option<PathBuf>,
-    /// Where media are instead: s3://bucket/prefix, gs://…, az://… or file:///….
+    /// Object store of media, instead of a folder: s3://bucket/prefix, gs://…, az://… or file:///….
     #[arg(long, value_name = "URL", conflicts_with = "media")]
     pub store: Option<Location>,
     /// The database of jobs: sqlite:file, or postgres://user@host/name [default: beside the media].
     #[arg(long, value_name = "URL")]
     pub library: Option<Database>,
-    /// Jobs at a time [default: jobs.workers].
+    /// Number of jobs at a time [default: jobs.workers].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=64))]
     pub jobs: Option<u8>,
 }
 
-/// What `explain` is asked.
+/// Arguments of `explain`.
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
-    /// A URL that a manifest names, or its path, as a player or a log has it: host, prefix of a proxy or CDN and query are
-    /// left out of account.
+    /// A URL from a manifest, or its path, as copied from a player or a log: the host, the prefix of a proxy or CDN and
+    /// the query are ignored.
     pub url: String,
     /// Settings, in TOML; without it no file is read.
     #[arg(long, value_name = "FILE")]
@@ -100,7 +100,7 @@ pub struct ExplainArgs {
     /// The folder of media [default: media].
     #[arg(long, value_name = "FOLDER")]
     pub media: Option<PathBuf>,
-    /// Where media are instead: s3://bucket/prefix, gs://…, az://…, https://… or file:///….
+    /// Object store of media, instead of a folder: s3://bucket/prefix, gs://…, az://…, https://… or file:///….
     #[arg(long, value_name = "URL", conflicts_with = "media")]
     pub store: Option<Location>,
     /// Print JSON instead of text.
@@ -108,7 +108,7 @@ pub struct ExplainArgs {
     pub json: bool,
 }
 
-/// The flags of `serve`. Each wins over the file that `--config` names.
+/// Arguments of `serve`. Each overrides the setting in the file that `--config` names.
 #[derive(Debug, Args)]
 pub struct ServeArgs {
     /// Settings, in TOML; without it no file is read.
@@ -117,13 +117,13 @@ pub struct ServeArgs {
     /// The folder of media [default: media].
     #[arg(long, value_name = "FOLDER")]
     pub media: Option<PathBuf>,
-    /// Where media are instead: s3://bucket/prefix, gs://…, az://…, https://… or file:///….
+    /// Object store of media, instead of a folder: s3://bucket/prefix, gs://…, az://…, https://… or file:///….
     #[arg(long, value_name = "URL", conflicts_with = "media")]
     pub store: Option<Location>,
-    /// Where players are served; port 0 picks a free one [default: 127.0.0.1:8080].
+    /// Public address, for players; port 0 picks a free port [default: 127.0.0.1:8080].
     #[arg(long, value_name = "IP:PORT")]
     pub listen: Option<SocketAddr>,
-    /// Where health and metrics are served; port 0 picks a free one [default: 127.0.0.1:8081].
+    /// Private address, for health and metrics; port 0 picks a free port [default: 127.0.0.1:8081].
     #[arg(long, value_name = "IP:PORT")]
     pub private: Option<SocketAddr>,
     /// The database of uploads, jobs and keys: sqlite:file, postgres://user@host/name, or none [default: beside the
@@ -133,7 +133,7 @@ pub struct ServeArgs {
 }
 
 impl ServeArgs {
-    /// What the flags set.
+    /// The settings that the flags override.
     #[must_use]
     pub fn overrides(&self) -> Overrides {
         let (media, store, library) = (self.media.clone(), self.store.clone(), self.library.clone());

@@ -1,4 +1,5 @@
-//! `afflux explain URL`: what answers a URL that we print, and from which bytes. Needs no running server.
+//! `afflux explain URL`: reports which route, track and byte ranges answer a URL of this server. Needs no running
+//! server.
 
 use super::address;
 use super::args::ExplainArgs;
@@ -12,8 +13,8 @@ use crate::media::{Kind, Ticks, Timescale, Version, u64_from_usize};
 use crate::metrics::Metrics;
 use crate::mux::{self, Piece};
 use crate::origin;
-use crate::plan::{Alignment, Opening, Planned, Segment};
-use crate::route::{Part, ProgramName, ProgramPart, Route};
+use crate::plan::{AccessPoint, Alignment, Planned, Segment};
+use crate::route::{ProgramName, ProgramPart, Route, TrackPart};
 use serde::Serialize;
 use serde_json::Value;
 use std::error::Error;
@@ -23,7 +24,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Prints what answers a URL; exit code 1, with one line on standard error, when nothing does.
+/// Prints the explanation of a URL. If there is none, prints one line on standard error and returns exit code 1.
 #[must_use]
 pub fn run(args: &ExplainArgs) -> ExitCode {
     let printed = explain(args).and_then(|explained| {
@@ -33,7 +34,7 @@ pub fn run(args: &ExplainArgs) -> ExitCode {
     match printed {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // A closed standard error leaves the exit code to speak.
+            // If standard error is closed, the exit code alone reports the failure.
             let _ = writeln!(stderr(), "afflux: {}", plain(&format!("{}: {error}", args.url)));
             ExitCode::FAILURE
         }
@@ -47,7 +48,7 @@ fn explain(args: &ExplainArgs) -> Result<Value, Box<dyn Error>> {
     }
     let overrides = Overrides { media: args.media.clone(), store: args.store.clone(), ..Overrides::default() };
     let mut config = Config::load(args.config.as_deref(), overrides)?;
-    // Who asks knows that the file is whole.
+    // The user asks for a file that is complete: skip the wait for it to settle.
     config.store.settle = Duration::ZERO;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let catalog = origin::catalog(&config, Arc::new(Metrics::new()))?;
@@ -56,12 +57,12 @@ fn explain(args: &ExplainArgs) -> Result<Value, Box<dyn Error>> {
     Ok(serde_json::to_value(Explained::new(&asset, &route)?)?)
 }
 
-/// The first of `routes` whose asset there is.
+/// Opens the asset of the first route in `routes` whose asset exists.
 async fn open_first(catalog: &Catalog, routes: Vec<Route>) -> Result<(Arc<Asset>, Route), Refusal> {
     for route in routes {
         match catalog.open(route.asset()).await {
             Ok(asset) => {
-                catalog.bring_all(&asset).await?;
+                catalog.fetch_all_samples(&asset).await?;
                 return Ok((asset, route));
             }
             Err(Refusal::NotFound) => {}
@@ -71,24 +72,24 @@ async fn open_first(catalog: &Catalog, routes: Vec<Route>) -> Result<(Arc<Asset>
     Err(Refusal::NotFound)
 }
 
-/// What answers a URL.
+/// Explanation of a URL.
 #[derive(Debug, Serialize)]
 struct Explained {
     route: &'static str,
     asset: String,
-    /// Bytes of the answer, uncompressed; absent where they are known after making only.
+    /// Uncompressed size of the response, in bytes; absent if only building the response would tell it.
     #[serde(skip_serializing_if = "Option::is_none")]
     size: Option<u64>,
     /// The entity tag.
     etag: String,
-    /// What a segment's bytes are kept by.
+    /// Cache key of the segment.
     #[serde(skip_serializing_if = "Option::is_none")]
     cache_key: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    track: Option<Track>,
+    track: Option<ExplainedTrack>,
     #[serde(skip_serializing_if = "Option::is_none")]
     segment: Option<SegmentPart>,
-    /// What a transport stream carries.
+    /// Tracks in the transport stream.
     #[serde(skip_serializing_if = "Option::is_none")]
     program: Option<ProgramTracks>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -96,7 +97,7 @@ struct Explained {
 }
 
 #[derive(Debug, Serialize)]
-pub(super) struct Track {
+pub(super) struct ExplainedTrack {
     file: String,
     id: u32,
     content_id: String,
@@ -107,9 +108,9 @@ pub(super) struct Track {
     edit: u64,
     segments: usize,
     cut: &'static str,
-    /// Silent frames in front that the file does not hold.
+    /// Silent frames put in front that the file does not contain.
     filler_frames: u32,
-    /// Ticks by which the first sample reaches back to the start.
+    /// Ticks between the start of the first sample and the start of the presentation.
     reach: u64,
 }
 
@@ -117,17 +118,17 @@ pub(super) struct Track {
 struct SegmentPart {
     number: u32,
     opening: &'static str,
-    /// Silent frames among its samples.
+    /// Silent frames among the segment's samples.
     filler_frames: u32,
-    /// Samples of the stored track, the first counted from 0; absent where all are filler.
+    /// Samples of the stored track, counted from 0; absent if the segment holds only filler.
     #[serde(skip_serializing_if = "Option::is_none")]
     stored_samples: Option<Samples>,
-    presented: Time,
-    span: Time,
+    presented: ExplainedTime,
+    span: ExplainedTime,
     /// `tfdt`, with 10 s added as in every segment.
-    written_decode_time: Time,
+    written_decode_time: ExplainedTime,
     media_bytes: u64,
-    /// Bytes made here: `styp`, `moof`, `mdat` header, filler.
+    /// Bytes generated by the server: `styp`, `moof`, `mdat` header, filler.
     made_bytes: u64,
     source_ranges: Vec<SourceRange>,
 }
@@ -136,12 +137,12 @@ struct SegmentPart {
 pub(super) struct Samples {
     first: u32,
     count: u32,
-    /// Composition time of the first in the stored file.
-    composition_time: Time,
+    /// Composition time of the first sample in the stored file.
+    composition_time: ExplainedTime,
 }
 
 #[derive(Debug, Serialize)]
-pub(super) struct Time {
+pub(super) struct ExplainedTime {
     ticks: i64,
     seconds: f64,
 }
@@ -151,6 +152,14 @@ pub(super) struct Time {
 pub(super) struct SourceRange {
     pub(super) start: u64,
     pub(super) end: u64,
+}
+
+/// A URL of a transport stream, from the asset on.
+#[derive(Debug, Clone, Copy)]
+struct ProgramRoute<'a> {
+    version: Version,
+    name: &'a ProgramName,
+    part: ProgramPart,
 }
 
 impl Explained {
@@ -176,39 +185,44 @@ impl Explained {
                 let file = asset.served(name).ok_or("the asset has no such file")?;
                 Ok(about("stored file", Some(file.object.size()), file.movie.content.to_string()))
             }
-            Route::Track(_, version, name, Part::Playlist) => {
+            Route::Track(_, version, name, TrackPart::Playlist) => {
                 let manifests = manifests();
                 let text = manifests.playlist(name, *version).ok_or(UNKNOWN)?;
-                let track = asset.plan.tracks().iter().find(|track| track.name == *name).map(Track::of);
+                let track = asset.plan.tracks().iter().find(|track| track.name == *name).map(ExplainedTrack::of);
                 let size = Some(u64_from_usize(text.len()));
                 Ok(Self { track, ..about("HLS media playlist", size, version.to_string()) })
             }
-            Route::Track(_, version, name, Part::Init) => {
+            Route::Track(_, version, name, TrackPart::Init) => {
                 let track = asset.plan.track(name, *version).ok_or(UNKNOWN)?;
                 let size = Some(u64_from_usize(mux::init(track).len()));
-                Ok(Self { track: Some(Track::of(track)), ..about("CMAF header", size, format!("{version}-init")) })
+                Ok(Self {
+                    track: Some(ExplainedTrack::of(track)),
+                    ..about("CMAF header", size, format!("{version}-init"))
+                })
             }
-            Route::Track(_, version, name, Part::Segment(number)) => {
+            Route::Track(_, version, name, TrackPart::Segment(number)) => {
                 let track = asset.plan.track(name, *version).ok_or(UNKNOWN)?;
                 let segment = track.segment(*number).ok_or(NO_SEGMENT)?;
                 let size = Some(mux::segment_length(track, segment));
                 Ok(Self {
                     cache_key: Some(format!("{version} cmaf {number}")),
-                    track: Some(Track::of(track)),
+                    track: Some(ExplainedTrack::of(track)),
                     segment: Some(SegmentPart::of(track, *number, segment)),
                     ..about("CMAF segment", size, format!("{version}-{number}"))
                 })
             }
-            Route::Program(_, version, name, part) => Self::of_program(asset, (*version, name), *part, about),
+            Route::Program(_, version, name, part) => {
+                Self::of_program(asset, ProgramRoute { version: *version, name, part: *part }, about)
+            }
         }
     }
 
     fn of_program(
         asset: &Asset,
-        (version, name): (Version, &ProgramName),
-        part: ProgramPart,
+        route: ProgramRoute<'_>,
         about: impl Fn(&'static str, Option<u64>, String) -> Self,
     ) -> Result<Self, Box<dyn Error>> {
+        let ProgramRoute { version, name, part } = route;
         match part {
             ProgramPart::Playlist => {
                 let manifests = program::manifests(asset)?;
@@ -235,13 +249,13 @@ impl Explained {
     }
 }
 
-/// Why a number is not explained.
+/// Error for a segment number that the track does not have.
 const NO_SEGMENT: &str = "there is no segment of that number";
 
-/// Why a URL of a version is not explained.
+/// Error for a URL whose version no track has.
 const UNKNOWN: &str = "no track has this version now: the file was replaced, or cut by other settings";
 
-impl Track {
+impl ExplainedTrack {
     pub(super) fn of(track: &Planned) -> Self {
         let stored = track.track();
         let cut = match (stored.kind, track.alignment) {
@@ -279,15 +293,15 @@ impl SegmentPart {
         Self {
             number,
             opening: match segment.opening {
-                Opening::Closed => "a sync sample, closed",
-                Opening::Open => "a sync sample, open: frames behind it are shown before it",
-                Opening::None => "no sync sample",
+                AccessPoint::Closed => "a sync sample, closed",
+                AccessPoint::Open => "a sync sample, open: frames behind it are shown before it",
+                AccessPoint::None => "no sync sample",
             },
             filler_frames,
             stored_samples: Samples::of(track, stored),
-            presented: Time::new(segment.start, scale),
-            span: Time::new(Ticks(0).after(segment.span).unwrap_or_default(), scale),
-            written_decode_time: Time::new(timeline.written(segment.samples.start), scale),
+            presented: ExplainedTime::new(segment.start, scale),
+            span: ExplainedTime::new(Ticks(0).after(segment.span).unwrap_or_default(), scale),
+            written_decode_time: ExplainedTime::new(timeline.written(segment.samples.start), scale),
             media_bytes,
             made_bytes: recipe.length() - media_bytes,
             source_ranges,
@@ -296,23 +310,26 @@ impl SegmentPart {
 }
 
 impl Samples {
-    /// `None` when there are none.
+    /// `None` if `stored` is empty.
     pub(super) fn of(track: &Planned, stored: Range<u32>) -> Option<Self> {
         (!stored.is_empty()).then(|| Self {
             first: stored.start,
             count: stored.end - stored.start,
-            composition_time: Time::new(track.track().index.composition_time(stored.start), track.timeline.timescale()),
+            composition_time: ExplainedTime::new(
+                track.track().index.composition_time(stored.start),
+                track.timeline.timescale(),
+            ),
         })
     }
 }
 
-impl Time {
+impl ExplainedTime {
     pub(super) fn new(ticks: Ticks, scale: Timescale) -> Self {
         Self { ticks: ticks.0, seconds: super::report::seconds(ticks.at(scale)) }
     }
 }
 
-/// A line for each value: its path, then the value.
+/// Formats `value` as one line per leaf: the path of the leaf, then its value.
 fn lines(value: &Value) -> String {
     let mut rows = Vec::new();
     collect(value, String::new(), &mut rows);

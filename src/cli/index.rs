@@ -1,4 +1,4 @@
-//! `afflux index`: understands files ahead and keeps what is known of them, so that no viewer waits for headers.
+//! `afflux index`: indexes files ahead of time and stores the indexes, so that no viewer waits for headers.
 
 use super::args::IndexArgs;
 use super::plain::plain;
@@ -16,32 +16,32 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Assets of one page.
+/// Assets per page of a listing.
 const PAGE: usize = 64;
 
-/// What became of the assets.
+/// Numbers of assets indexed and refused.
 #[derive(Debug, Default, Clone, Copy)]
-struct Count {
+struct IndexSummary {
     ready: usize,
     refused: usize,
 }
 
-/// Indexes what is asked for, everything where nothing is; a line for each asset. Exit code 1 when some could not be
-/// had, 2 when nothing could be begun.
+/// Indexes the requested assets, or all if none is named, and prints a line for each. Exit code 1 if some failed, 2 if
+/// the command could not start.
 #[must_use]
 pub fn run(args: &IndexArgs) -> ExitCode {
     match index(args) {
-        Ok(Count { refused: 0, .. }) => ExitCode::SUCCESS,
+        Ok(IndexSummary { refused: 0, .. }) => ExitCode::SUCCESS,
         Ok(_) => ExitCode::FAILURE,
         Err(error) => {
-            // A closed standard error leaves the exit code to speak.
+            //                If standard error is closed, the exit code alone reports the failure.
             let _ = writeln!(stderr(), "afflux: {}", plain(&error.to_string()));
             ExitCode::from(2)
         }
     }
 }
 
-fn index(args: &IndexArgs) -> Result<Count, Box<dyn Error>> {
+fn index(args: &IndexArgs) -> Result<IndexSummary, Box<dyn Error>> {
     let (overrides, file) = args.place.as_deref().map_or(Ok(Default::default()), placed)?;
     let mut config = Config::load(args.config.as_deref(), overrides)?;
     if let Some(folder) = &args.index_folder {
@@ -51,7 +51,7 @@ fn index(args: &IndexArgs) -> Result<Count, Box<dyn Error>> {
     if config.cache.index_folder.as_os_str().is_empty() && !config.cache.index_beside {
         return Err("there is no place for indexes: cache.index_folder or --index-folder, --index-beside".into());
     }
-    // Who asks knows that the files are whole.
+    // The user asks for files that are complete: skip the wait for them to settle.
     config.store.settle = Duration::ZERO;
     let named = args.assets.iter().chain(&file);
     let named: Vec<AssetId> =
@@ -73,7 +73,7 @@ fn index(args: &IndexArgs) -> Result<Count, Box<dyn Error>> {
     Ok(count)
 }
 
-/// The store that a path or a URL means; of a file's, that of its folder, and the asset's name there.
+/// The store that a path or URL names. For a file: the store of its folder, and the asset's name in that store.
 fn placed(place: &str) -> Result<(Overrides, Option<String>), Box<dyn Error>> {
     let is_url = place.contains("://");
     let is_file = if is_url { is_media(place) } else { Path::new(place).is_file() };
@@ -93,26 +93,26 @@ fn placed(place: &str) -> Result<(Overrides, Option<String>), Box<dyn Error>> {
     Ok((overrides, asset))
 }
 
-async fn some(catalog: &Catalog, named: &[AssetId]) -> Result<Count, Box<dyn Error>> {
-    let mut count = Count::default();
+async fn some(catalog: &Catalog, named: &[AssetId]) -> Result<IndexSummary, Box<dyn Error>> {
+    let mut count = IndexSummary::default();
     for id in named {
         let opened = progress::waiting(&format!("reading the headers of {id}"), catalog.open(id)).await;
-        count.told(id.as_str(), opened.map(|asset| asset.files.len()))?;
+        count.print_asset(id.as_str(), opened.map(|asset| asset.files.len()))?;
     }
     Ok(count)
 }
 
-async fn all(catalog: &Catalog) -> Result<Count, Box<dyn Error>> {
-    let (mut count, mut after) = (Count::default(), None);
+async fn all(catalog: &Catalog) -> Result<IndexSummary, Box<dyn Error>> {
+    let (mut count, mut after) = (IndexSummary::default(), None);
     loop {
         let done = count.ready + count.refused;
         let what = format!("reading headers; {done} assets done");
         let page = progress::waiting(&what, catalog.page(after.as_ref(), PAGE)).await?;
         for (id, opened) in page.entries {
-            count.told(id.as_str(), opened.map(|asset| asset.files.len()))?;
+            count.print_asset(id.as_str(), opened.map(|asset| asset.files.len()))?;
         }
         for (name, refusal) in page.refused {
-            count.told(&name, Err(refusal))?;
+            count.print_asset(&name, Err(refusal))?;
         }
         after = page.next;
         if after.is_none() {
@@ -121,18 +121,18 @@ async fn all(catalog: &Catalog) -> Result<Count, Box<dyn Error>> {
     }
 }
 
-/// Says on standard error which files are not understood.
+/// Prints on standard error which files are ignored because they are not understood.
 async fn tell_ignored(catalog: &Catalog) -> Result<(), Refusal> {
     let page = catalog.search(Query { words: String::new(), after: None, limit: 1 }).await?;
     if page.ignored.count > 0 {
-        // A closed standard error leaves the exit code to speak.
+        // If standard error is closed, the exit code alone reports the failure.
         let _ = writeln!(stderr(), "afflux: {}", page.ignored);
     }
     Ok(())
 }
 
-impl Count {
-    fn told(&mut self, name: &str, opened: Result<usize, Refusal>) -> std::io::Result<()> {
+impl IndexSummary {
+    fn print_asset(&mut self, name: &str, opened: Result<usize, Refusal>) -> std::io::Result<()> {
         match opened {
             Ok(files) => {
                 self.ready += 1;

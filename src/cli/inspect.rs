@@ -1,12 +1,13 @@
-//! `afflux inspect PATH…`: what stored files hold, how they would be cut, and what lint says of them. Needs no server.
+//! `afflux inspect PATH…`: reports the contents of stored files, their segment boundaries and lint findings. Needs no
+//! server.
 
 use super::plain::plain;
-use super::progress::Progress;
+use super::progress::ProgressDisplay;
 use super::report::Report;
 use crate::config::Config;
 use crate::demux::{self, Probe, Step};
 use crate::media::{ByteRange, DESCRIPTOR, Movie, usize_from_u64};
-use crate::plan::{Plan, Refusal, Settings, Source};
+use crate::plan::{Plan, PlanError, Settings, SourceFile};
 use crate::store::is_media;
 use bytes::BytesMut;
 use indicatif::ProgressDrawTarget;
@@ -19,7 +20,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Why a file cannot be inspected.
+/// Reasons why a file cannot be inspected.
 #[derive(Debug, thiserror::Error)]
 enum Error {
     #[error("{0}")]
@@ -27,10 +28,10 @@ enum Error {
     #[error("{0}")]
     Demux(#[from] demux::Error),
     #[error("{0}")]
-    Plan(#[from] Refusal),
+    Plan(#[from] PlanError),
 }
 
-/// How a report is written.
+/// Output format of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// Lines for people.
@@ -40,15 +41,15 @@ pub enum Format {
 }
 
 impl Format {
-    /// What the flag `--json` asks for.
+    /// The format for the flag `--json`.
     #[must_use]
     pub const fn of(json: bool) -> Self {
         if json { Self::Json } else { Self::Text }
     }
 }
 
-/// Prints what is known of the files at `paths`, and of those in folders among them, cut with the default settings. Exit
-/// code 1, with one line on standard error for each, when some cannot be served.
+/// Prints reports on the files at `paths` and in folders among them, planned with the default settings. For each file
+/// that cannot be served, prints one line on standard error; the exit code is then 1.
 #[must_use]
 pub fn run(paths: &[PathBuf], format: Format) -> ExitCode {
     let one_file = paths.len() == 1 && !paths.iter().any(|path| path.is_dir());
@@ -57,7 +58,7 @@ pub fn run(paths: &[PathBuf], format: Format) -> ExitCode {
     match done {
         Ok(()) if !inspection.refused => ExitCode::SUCCESS,
         Ok(()) => ExitCode::FAILURE,
-        // Who closes standard output has read enough.
+        // A reader who closes standard output early has read enough: no failure.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
             complain(&error.to_string());
@@ -66,15 +67,15 @@ pub fn run(paths: &[PathBuf], format: Format) -> ExitCode {
     }
 }
 
-/// One line on standard error. A closed standard error leaves the exit code to speak.
+/// Prints one line on standard error. If that is closed, the exit code alone reports the failure.
 fn complain(what: &str) {
     let _ = writeln!(io::stderr(), "afflux: {}", plain(what));
 }
 
-/// A run over files.
+/// State of one `inspect` run over all files.
 struct Inspection {
     format: Format,
-    /// Whether one file was named: its JSON is an object. That of folders and several files is an array.
+    /// Whether the command line names exactly one file: the JSON is then an object, otherwise an array.
     one_file: bool,
     printed: usize,
     refused: bool,
@@ -85,7 +86,7 @@ impl Inspection {
         if !path.is_dir() {
             return self.file(path);
         }
-        let found = match Found::below(path) {
+        let found = match FolderFiles::below(path) {
             Ok(found) => found,
             Err(error) => return self.refuse(path, &error.to_string()),
         };
@@ -129,7 +130,7 @@ impl Inspection {
         }
     }
 
-    /// Prints a report, `between` it and the one before.
+    /// Prints a report, with `between` in front of it unless it is the first.
     fn print(&mut self, between: &str, report: &str) -> io::Result<()> {
         let before = match (self.printed, self.format) {
             (0, Format::Json) if !self.one_file => "[\n",
@@ -151,22 +152,22 @@ impl Inspection {
     }
 }
 
-/// The files in a folder and in those below it, hidden ones left out.
+/// Files in a folder and its subfolders, without hidden ones.
 #[derive(Default)]
-struct Found {
-    /// By name.
+struct FolderFiles {
+    /// Media files, sorted by name.
     media: Vec<PathBuf>,
-    /// The rest, by name.
+    /// All other files, sorted by name.
     others: Vec<PathBuf>,
 }
 
-impl Found {
+impl FolderFiles {
     fn below(folder: &Path) -> io::Result<Self> {
         let mut found = Self::default();
         let (mut folders, mut visited) = (vec![folder.to_owned()], HashSet::new());
         while let Some(folder) = folders.pop() {
             let metadata = fs::metadata(&folder)?;
-            // A link may lead back up.
+            // A symbolic link may lead back up: visit each folder once.
             if !visited.insert((metadata.dev(), metadata.ino())) {
                 continue;
             }
@@ -196,7 +197,7 @@ fn understand(path: &Path) -> Result<Movie, Error> {
     let file = File::open(path)?;
     let size = file.metadata()?.len();
     let (mut probe, mut range) = Probe::new(size)?;
-    let (began, mut progress) = (Instant::now(), Progress::over(size, ProgressDrawTarget::stderr()));
+    let (began, mut progress) = (Instant::now(), ProgressDisplay::over(size, ProgressDrawTarget::stderr()));
     loop {
         progress.at(range.start(), began.elapsed());
         match probe.feed(&read(&file, range)?.freeze())? {
@@ -213,6 +214,6 @@ fn read(file: &File, range: ByteRange) -> io::Result<BytesMut> {
 }
 
 fn plan(file: String, movie: Movie, settings: Settings) -> Result<Plan, Error> {
-    let source = Source { file, name: None, movie: Arc::new(movie), said: Vec::new() };
+    let source = SourceFile { file, name: None, movie: Arc::new(movie), said: Vec::new() };
     Ok(Plan::new(&[source], 0, settings)?)
 }

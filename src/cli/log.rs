@@ -8,7 +8,7 @@
 //! or reach the terminal as a control sequence.
 
 use super::plain::misleads;
-use crate::config::{Level, Log, LogFormat};
+use crate::config::{Log, LogFormat, LogLevel};
 use serde_json::Value;
 use std::fmt::{self, Write as _};
 use std::io::{IsTerminal as _, stderr};
@@ -20,26 +20,26 @@ use tracing_subscriber::fmt::time::{FormatTime as _, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
-/// Logs to standard error from now on.
+/// Starts logging to standard error.
 pub(super) fn start(settings: &Log) {
     let log = tracing_subscriber::fmt().with_max_level(filter(settings.level)).with_writer(stderr);
-    log.with_ansi(stderr().is_terminal()).event_format(Lines(settings.format)).init();
+    log.with_ansi(stderr().is_terminal()).event_format(LineFormat(settings.format)).init();
 }
 
-const fn filter(level: Level) -> LevelFilter {
+const fn filter(level: LogLevel) -> LevelFilter {
     match level {
-        Level::Error => LevelFilter::ERROR,
-        Level::Warn => LevelFilter::WARN,
-        Level::Info => LevelFilter::INFO,
-        Level::Debug => LevelFilter::DEBUG,
-        Level::Trace => LevelFilter::TRACE,
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Trace => LevelFilter::TRACE,
     }
 }
 
 /// Formats an event as one line.
-struct Lines(LogFormat);
+struct LineFormat(LogFormat);
 
-impl<S, N> FormatEvent<S, N> for Lines
+impl<S, N> FormatEvent<S, N> for LineFormat
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,
@@ -47,7 +47,7 @@ where
     fn format_event(&self, _: &FmtContext<'_, S, N>, mut out: Writer<'_>, event: &Event<'_>) -> fmt::Result {
         let mut time = String::new();
         SystemTime.format_time(&mut Writer::new(&mut time))?;
-        let mut fields = Fields::default();
+        let mut fields = EventFields::default();
         event.record(&mut fields);
         let line = match self.0 {
             LogFormat::Text if out.has_ansi_escapes() => text(&time, &coloured(event.metadata()), fields),
@@ -58,12 +58,12 @@ where
     }
 }
 
-/// The level and the module of an event.
+/// Level and module of an event.
 fn head(event: &Metadata<'_>) -> String {
     format!("{:>5} {}", event.level(), event.target())
 }
 
-/// The same; the level in its colour.
+/// Like `head`, with the level in colour.
 fn coloured(event: &Metadata<'_>) -> String {
     let colour = match *event.level() {
         tracing::Level::ERROR => 31,
@@ -75,10 +75,10 @@ fn coloured(event: &Metadata<'_>) -> String {
     format!("\u{1b}[{colour}m{:>5}\u{1b}[0m {}", event.level(), event.target())
 }
 
-fn text(time: &str, head: &str, fields: Fields) -> String {
+fn text(time: &str, head: &str, fields: EventFields) -> String {
     let mut line = format!("{time} {head}: {}", escaped(&fields.message));
     for (name, value) in fields.others {
-        // A `String` takes whatever is written to it.
+        // Writing to a `String` cannot fail.
         let _ = match value {
             Value::String(text) => write!(line, " {name}={text:?}"),
             other => write!(line, " {name}={other}"),
@@ -94,8 +94,8 @@ fn escaped(message: &str) -> String {
     inside.replace("\\\"", "\"")
 }
 
-/// A field never replaces one that every line has.
-fn json(time: &str, event: &Metadata<'_>, fields: Fields) -> String {
+/// Formats an event as a JSON object. An event's field never replaces one that every line has.
+fn json(time: &str, event: &Metadata<'_>, fields: EventFields) -> String {
     let (level, target) = (event.level().as_str(), event.target());
     let always = [("time", time.into()), ("level", level.into()), ("target", target.into())];
     let always = [&always[..], &[("message", fields.message.into())]].concat();
@@ -104,7 +104,7 @@ fn json(time: &str, event: &Metadata<'_>, fields: Fields) -> String {
     let members = always.iter().chain(&others).map(|(name, value)| format!("{}:{value}", Value::from(*name)));
     let object = format!("{{{}}}", members.collect::<Vec<_>>().join(","));
     let mut line = String::new();
-    // All that misleads is inside of strings, where RFC 8259 §7 allows it to be escaped.
+    // All misleading characters are inside strings, where RFC 8259 §7 allows escapes.
     for character in object.chars() {
         if misleads(character) {
             let mut units = [0; 2];
@@ -118,14 +118,14 @@ fn json(time: &str, event: &Metadata<'_>, fields: Fields) -> String {
     line
 }
 
-/// What an event says.
+/// Message and fields of an event.
 #[derive(Default)]
-struct Fields {
+struct EventFields {
     message: String,
     others: Vec<(&'static str, Value)>,
 }
 
-impl Fields {
+impl EventFields {
     fn add(&mut self, field: &Field, value: Value) {
         match (field.name(), value) {
             ("message", Value::String(text)) => self.message = text,
@@ -134,7 +134,7 @@ impl Fields {
     }
 }
 
-impl Visit for Fields {
+impl Visit for EventFields {
     fn record_f64(&mut self, field: &Field, value: f64) {
         self.add(field, value.into());
     }
@@ -162,7 +162,7 @@ impl Visit for Fields {
 
 #[cfg(test)]
 mod tests {
-    use super::{LevelFilter, Lines, LogFormat};
+    use super::{LevelFilter, LineFormat, LogFormat};
     use std::io::{self, Write};
     use std::sync::{Arc, Mutex};
 
@@ -179,12 +179,12 @@ mod tests {
         }
     }
 
-    /// What `events` log, the time left out.
+    /// Log output of `events`, without the time.
     fn logged(format: LogFormat, events: impl FnOnce()) -> String {
         let captured = Captured::default();
         let writer = captured.clone();
         let log = tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE).with_ansi(false);
-        let log = log.event_format(Lines(format)).with_writer(move || writer.clone()).finish();
+        let log = log.event_format(LineFormat(format)).with_writer(move || writer.clone()).finish();
         tracing::subscriber::with_default(log, events);
         let text = String::from_utf8(captured.0.lock().unwrap().clone()).unwrap();
         let untimed = |line: &str| {

@@ -1,4 +1,4 @@
-//! The command line: arguments, and what each command does.
+//! The command line: arguments and commands.
 
 mod address;
 mod args;

@@ -1,12 +1,12 @@
-//! Texts from strangers, made harmless for a terminal.
+//! Makes texts from strangers safe to print on a terminal.
 
-/// `text` with each character that misleads replaced by U+FFFD.
+/// Replaces each misleading character of `text` by U+FFFD.
 pub(super) fn plain(text: &str) -> String {
     text.chars().map(|c| if misleads(c) { '\u{fffd}' } else { c }).collect()
 }
 
-/// Whether a terminal or an editor obeys `c` instead of showing it: it controls, ends a line, or turns the direction of
-/// writing. The last two kinds are no control characters by Unicode's classes.
+/// Whether a terminal or an editor obeys `c` instead of showing it: a control character, a line end, or a change of the
+/// writing direction. Unicode does not class the last two kinds as control characters.
 pub(super) fn misleads(c: char) -> bool {
     let line_or_direction = matches!(c, '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     c.is_control() || line_or_direction

@@ -1,6 +1,6 @@
-//! What `explain` says of MPEG-TS: a program's tracks, and what of them a segment carries.
+//! The MPEG-TS part of `explain`: the tracks of a program and their share of a segment.
 
-use super::explain::{Samples, SourceRange, Time, Track};
+use super::explain::{ExplainedTime, ExplainedTrack, Samples, SourceRange};
 use crate::catalog::Asset;
 use crate::manifest::{Lineup, TsManifests};
 use crate::media::{ByteRange, MediaKind, Ticks, Timescale};
@@ -23,33 +23,33 @@ pub(super) fn manifests(asset: &Asset) -> Result<TsManifests, Unfit> {
 #[derive(Debug, Serialize)]
 pub(super) struct ProgramTracks {
     version: String,
-    tracks: Vec<Track>,
+    tracks: Vec<ExplainedTrack>,
 }
 
 /// A segment of a transport stream.
 #[derive(Debug, Serialize)]
 pub(super) struct TransportPart {
     number: u32,
-    /// Bytes; absent where they are known after making only.
+    /// Size in bytes; absent if only building the segment would tell it.
     #[serde(skip_serializing_if = "Option::is_none")]
     bytes: Option<u64>,
-    presented: Time,
-    span: Time,
+    presented: ExplainedTime,
+    span: ExplainedTime,
     streams: Vec<StreamPart>,
 }
 
-/// What a segment carries of one track.
+/// One track's part of a transport stream segment.
 #[derive(Debug, Serialize)]
 struct StreamPart {
     kind: &'static str,
     /// Packets with payload.
     packets: u64,
-    /// The continuity counter of the first of them.
+    /// Continuity counter of the first of these packets.
     continuity_counter: u8,
-    /// When the first unit is presented and decoded, with 10 s added as in every segment.
-    pts: Time,
-    dts: Time,
-    /// Silent frames among its samples.
+    /// PTS and DTS of the first access unit, with 10 s added as in every segment.
+    pts: ExplainedTime,
+    dts: ExplainedTime,
+    /// Silent frames among the samples.
     filler_frames: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     stored_samples: Option<Samples>,
@@ -58,12 +58,12 @@ struct StreamPart {
 
 impl ProgramTracks {
     pub(super) fn of(streams: Streams<'_>) -> Self {
-        Self { version: streams.version().to_string(), tracks: streams.tracks().map(Track::of).collect() }
+        Self { version: streams.version().to_string(), tracks: streams.tracks().map(ExplainedTrack::of).collect() }
     }
 }
 
 impl TransportPart {
-    /// `None` when there is no segment of that number.
+    /// `None` if there is no segment of that number.
     pub(super) fn of(streams: Streams<'_>, settings: Settings, number: u32) -> Result<Option<Self>, Unfit> {
         let transport = Transport::new(streams, settings.target_millis)?;
         let (Some(slice), Some(recipe)) = (transport.program().slice(number), transport.recipe(streams, number)) else {
@@ -84,8 +84,8 @@ impl TransportPart {
                 Length::Exact(bytes) => Some(bytes),
                 Length::AfterMake => None,
             },
-            presented: Time::new(start, Timescale::MPEG_TS),
-            span: Time::new(Ticks(end.0 - start.0), Timescale::MPEG_TS),
+            presented: ExplainedTime::new(start, Timescale::MPEG_TS),
+            span: ExplainedTime::new(Ticks(end.0 - start.0), Timescale::MPEG_TS),
             streams: recipe.outline().into_iter().map(stream).collect(),
         }))
     }
@@ -106,8 +106,8 @@ impl StreamPart {
             },
             packets: outline.packets,
             continuity_counter: outline.continuity_counter,
-            pts: Time::new(Ticks(outline.pts), Timescale::MPEG_TS),
-            dts: Time::new(Ticks(outline.dts), Timescale::MPEG_TS),
+            pts: ExplainedTime::new(Ticks(outline.pts), Timescale::MPEG_TS),
+            dts: ExplainedTime::new(Ticks(outline.dts), Timescale::MPEG_TS),
             filler_frames,
             stored_samples: track.and_then(|track| Samples::of(track, stored)),
             source_ranges: ranges.iter().map(|range| SourceRange { start: range.start(), end: range.end() }).collect(),

@@ -1,21 +1,21 @@
-//! Progress on standard error, for work that lasts: from its second second on, and only on a terminal.
+//! Progress display on standard error for long work: only on a terminal, and only after the first second.
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::time::Duration;
 
-/// What is shown no earlier than this after the work began.
+/// Delay before progress is shown.
 pub(super) const PATIENCE: Duration = Duration::from_secs(1);
 
-/// How far work has come.
+/// Progress of work on a file.
 #[derive(Debug)]
-pub(super) struct Progress {
+pub(super) struct ProgressDisplay {
     bar: ProgressBar,
-    /// Where the bar will be drawn, until it is.
+    /// Draw target, held back until the bar is first drawn; `None` after that.
     target: Option<ProgressDrawTarget>,
 }
 
-impl Progress {
-    /// Work on a file of `bytes` bytes, shown at `target`.
+impl ProgressDisplay {
+    /// Progress over a file of `bytes` bytes, drawn at `target`.
     pub(super) fn over(bytes: u64, target: ProgressDrawTarget) -> Self {
         let bar = ProgressBar::with_draw_target(Some(bytes), ProgressDrawTarget::hidden());
         let style = ProgressStyle::with_template("{wide_bar} {bytes} of {total_bytes}, {eta} to go");
@@ -23,7 +23,7 @@ impl Progress {
         Self { bar, target: Some(target) }
     }
 
-    /// The work has come to byte `position`, `elapsed` after it began.
+    /// Moves the progress to byte `position`. `elapsed` is the time since the work began.
     pub(super) fn at(&mut self, position: u64, elapsed: Duration) {
         self.bar.set_position(position);
         if elapsed >= PATIENCE
@@ -35,13 +35,13 @@ impl Progress {
     }
 }
 
-impl Drop for Progress {
+impl Drop for ProgressDisplay {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
     }
 }
 
-/// Waits for `work`, whose end cannot be foreseen; says what it is once it lasts.
+/// Waits for `work` of unknown length, and shows `what` as a label if it takes longer than `PATIENCE`.
 pub(super) async fn waiting<T>(what: &str, work: impl Future<Output = T>) -> T {
     let mut work = std::pin::pin!(work);
     if let Ok(done) = tokio::time::timeout(PATIENCE, work.as_mut()).await {
@@ -56,14 +56,14 @@ pub(super) async fn waiting<T>(what: &str, work: impl Future<Output = T>) -> T {
 
 #[cfg(test)]
 mod tests {
-    use super::{PATIENCE, Progress, waiting};
+    use super::{PATIENCE, ProgressDisplay, waiting};
     use indicatif::{InMemoryTerm, ProgressDrawTarget};
     use std::time::Duration;
 
     #[test]
     fn nothing_is_shown_in_the_first_second_and_nothing_stays() {
         let terminal = InMemoryTerm::new(4, 60);
-        let mut progress = Progress::over(2_048, ProgressDrawTarget::term_like(Box::new(terminal.clone())));
+        let mut progress = ProgressDisplay::over(2_048, ProgressDrawTarget::term_like(Box::new(terminal.clone())));
         progress.at(512, Duration::from_millis(999));
         assert_eq!(terminal.contents(), "");
         progress.at(1_024, Duration::from_secs(1));

@@ -1,4 +1,4 @@
-//! What `afflux inspect` reports: one structure, printed as lines or as JSON.
+//! The report of `afflux inspect`: one structure, printed as lines or as JSON.
 
 use crate::lint::{self, Finding};
 use crate::manifest::{FrameRate, Rates};
@@ -8,20 +8,20 @@ use crate::verdict::{self, Playable};
 use serde::Serialize;
 use std::fmt;
 
-/// A stored file, as it would be served.
+/// Report on a stored file as the server would serve it.
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
     file: String,
-    /// In bytes.
+    /// Size in bytes.
     size: u64,
     layout: &'static str,
     content_id: String,
-    /// Of the presentation, in seconds.
+    /// Duration of the presentation, in seconds.
     duration: f64,
-    /// The segment target, in seconds.
+    /// Segment target duration, in seconds.
     segment_target: f64,
     tracks: Vec<TrackReport>,
-    /// Who plays it.
+    /// Which players can play the file.
     playable: Playable,
     lint: Vec<Finding>,
 }
@@ -34,39 +34,39 @@ struct TrackReport {
     /// `1280x720 at 25` or `2 channels at 48000`.
     format: String,
     language: String,
-    /// Ticks per second.
+    /// Timescale, in ticks per second.
     timescale: u32,
     samples: u32,
-    /// Bytes of all samples.
+    /// Total size of all samples, in bytes.
     bytes: u64,
-    /// Bytes of memory its index takes.
+    /// Memory size of the sample index, in bytes.
     index_bytes: usize,
-    /// When it is presented, in seconds: priming is negative.
+    /// Presentation start and end, in seconds; priming makes the start negative.
     start: f64,
     end: f64,
     edit: EditReport,
-    /// Bits per second: the peak over about a segment target, and all along.
+    /// Bit rates in bits per second: the peak over about a segment target, and the average.
     bandwidth: u64,
     average_bandwidth: u64,
     aligned: bool,
     version: String,
-    /// When each segment begins, in seconds.
+    /// Start of each segment, in seconds.
     cuts: Vec<f64>,
 }
 
 #[derive(Debug, Serialize)]
 struct EditReport {
-    /// When the track's edit begins, in seconds.
+    /// Presentation time at which the edit begins, in seconds.
     delay: f64,
-    /// The composition time presented then, in ticks.
+    /// Composition time presented at that moment, in ticks.
     media_time: i64,
-    /// How long it lasts, in seconds; to the end of the media where absent.
+    /// Length of the edit, in seconds; absent if the edit runs to the end of the media.
     #[serde(skip_serializing_if = "Option::is_none")]
     length: Option<f64>,
 }
 
 impl Report {
-    /// What `plan`, of one file, would serve.
+    /// Report on `plan`, which must hold one file.
     pub(super) fn new(plan: &Plan) -> Self {
         let first = plan.tracks().first();
         let movie = first.map(|track| track.timeline.movie());
@@ -88,7 +88,7 @@ impl Report {
         }
     }
 
-    /// As JSON, with a line feed behind it.
+    /// Prints JSON and a line feed.
     pub(super) fn to_json(&self) -> String {
         let json = serde_json::to_string_pretty(self).expect("strings and finite numbers only");
         json + "\n"
@@ -173,7 +173,7 @@ impl fmt::Display for TrackReport {
     }
 }
 
-/// Seconds to the microsecond.
+/// Converts to seconds, exact to the microsecond.
 pub(super) fn seconds(moment: Moment) -> f64 {
     let micros = moment.micros();
     let sign = if micros < 0 { "-" } else { "" };

@@ -1,15 +1,15 @@
-//! `afflux serve`: settings → log → listeners → answers, until a signal says stop.
+//! `afflux serve`: reads settings, starts the log, opens the listeners and serves until a signal.
 //!
-//! Standard output says one line for each listener once it accepts, then what the access log says where it has no file; all
-//! else goes to standard error.
+//! Standard output gets one line per listener once it accepts connections, then the access log unless that has a file;
+//! all else goes to standard error.
 
 use super::args::ServeArgs;
 use super::log;
 use super::plain::plain;
-use super::service::Service;
+use super::service::{Service, ServiceContext};
 use super::signals::StopSignals;
 use crate::config::Config;
-use crate::http::{AccessLog, Desks, Server};
+use crate::http::{AccessLog, Handlers, Server};
 use crate::media::u64_from_usize;
 use crate::metrics::Metrics;
 use crate::origin::Origin;
@@ -21,13 +21,13 @@ use std::sync::Arc;
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
-/// What a start that fails exits with.
+/// Exit code of a start that fails.
 const REFUSED: u8 = 2;
 
-/// Descriptors for files that are held open, listeners, and what else there is.
+/// Descriptors reserved for open media files, listeners and everything besides connections.
 const FILES: u64 = 1_024;
 
-/// Serves until a signal. 0: stopped; 2: never started, and one line says why.
+/// Serves until a signal. Exit code 0: stopped; 2: failed to start, with one line on standard error.
 #[must_use]
 pub fn run(args: &ServeArgs) -> ExitCode {
     match serve(args) {
@@ -45,7 +45,7 @@ fn serve(args: &ServeArgs) -> Result<(), Box<dyn Error>> {
     allow_descriptors(&config);
     let runtime = Runtime::new()?;
     let served = runtime.block_on(until_stopped(&config));
-    // A read that hangs in the kernel must not keep the process.
+    // A read that hangs in the kernel must not keep the process alive.
     runtime.shutdown_background();
     served
 }
@@ -56,7 +56,13 @@ async fn until_stopped(config: &Config) -> Result<(), Box<dyn Error>> {
     let metrics = Arc::new(Metrics::new());
     let origin = Origin::open(config, Arc::clone(&metrics))?;
     let stop = CancellationToken::new();
-    let service = Service::begin(config, (&origin, &metrics), (server.addresses()?.0, stop.clone())).await?;
+    let context = ServiceContext {
+        origin: Arc::clone(&origin),
+        metrics: Arc::clone(&metrics),
+        public: server.addresses()?.0,
+        stop: stop.clone(),
+    };
+    let service = Service::begin(config, context).await?;
     tokio::spawn(StopSignals::new()?.cancel(stop.clone()));
     let (public, private) = server.addresses()?;
     tokio::spawn(said_unready(Arc::clone(&origin)));
@@ -66,15 +72,15 @@ async fn until_stopped(config: &Config) -> Result<(), Box<dyn Error>> {
         let upload = server.upload_address()?.unwrap_or(private);
         said.extend([format!("upload http://{upload}/upload\n")]);
     }
-    // Whoever does not want to read this may close standard output.
+    // The parent may have closed standard output: ignore the failed write.
     let _ = write!(stdout(), "{said}").and_then(|()| stdout().flush());
     tracing::info!(%public, %private, media = config.store.name(), "serving");
     let (api, uploads) = (service.as_ref().map(Service::router), service.as_ref().map(Service::uploads));
-    server.run(Desks { origin: Arc::clone(&origin), metrics, api, uploads, access: access.clone() }, stop).await;
+    server.run(Handlers { origin: Arc::clone(&origin), metrics, api, uploads, access: access.clone() }, stop).await;
     if let Some(service) = service {
         let _ = tokio::time::timeout(config.http.drain, service.drained()).await;
     }
-    // What was still being made has nobody left to serve, but a read under way is not torn off in its middle.
+    // Segments still being built have no viewer left, but let reads in flight finish within the drain time.
     let _ = tokio::time::timeout(config.http.drain, origin.drained()).await;
     if let Some(access) = access {
         access.finish();
@@ -87,14 +93,14 @@ fn access_error(config: &Config, why: &std::io::Error) -> String {
     format!("{}: {why} (the access log: `log.access_file`)", config.log.access_file.display())
 }
 
-/// One line when a store does not answer at the start. It may come back: that is no reason to stop.
+/// Logs an error if the store does not respond at the start. The server runs on, as the store may come back.
 async fn said_unready(origin: Arc<Origin>) {
     if let Err(error) = origin.ready().await {
         tracing::error!("not ready: {error}");
     }
 }
 
-/// Lets the process have as many descriptors as it may: a connection is one, and so is a file that is held open.
+/// Raises the descriptor limit to its maximum: each connection and each open file needs one.
 fn allow_descriptors(config: &Config) {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };

@@ -1,9 +1,9 @@
-//! The service around what is served: the library opened, its first key made, jobs begun. Where the library does not
-//! answer, players are served all the same, and it is tried again.
+//! The upload service next to the origin: opens the library, makes the first key, starts jobs. If the library does not
+//! respond, players are served all the same, and the service retries.
 
 use crate::config::{Config, Database};
 use crate::control::{Control, Players, first_key};
-use crate::ingest::{Ingest, Settings};
+use crate::ingest::{Ingest, IngestStores, Settings};
 use crate::library::{self, Library};
 use crate::metrics::Metrics;
 use crate::origin::Origin;
@@ -15,13 +15,13 @@ use std::time::Duration;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-/// How long the start waits for the library.
+/// Longest time the start waits for the library.
 const SOON: Duration = Duration::from_secs(2);
 
-/// How long to wait before a library that did not answer is asked again.
+/// Delay before the next attempt to open the library.
 const AGAIN: Duration = Duration::from_secs(2);
 
-/// The service.
+/// The control API and the ingest behind it.
 #[derive(Debug)]
 pub(super) struct Service {
     control: Control,
@@ -29,20 +29,27 @@ pub(super) struct Service {
     first_key: Option<String>,
 }
 
+/// The parts of the running server that the service depends on.
+#[derive(Debug)]
+pub(super) struct ServiceContext {
+    pub(super) origin: Arc<Origin>,
+    pub(super) metrics: Arc<Metrics>,
+    /// Address at which players are served.
+    pub(super) public: SocketAddr,
+    /// Cancelled when the server stops.
+    pub(super) stop: CancellationToken,
+}
+
 impl Service {
-    /// Begins it as `config` says, with players at `public`, until `stop` is cancelled; `None` where there is none.
-    pub(super) async fn begin(
-        config: &Config,
-        (origin, metrics): (&Arc<Origin>, &Arc<Metrics>),
-        (public, stop): (SocketAddr, CancellationToken),
-    ) -> Result<Option<Self>, library::Error> {
+    /// Starts the service according to `config`, within `context`. `None` if it is not configured or the media folder is not writable.
+    pub(super) async fn begin(config: &Config, context: ServiceContext) -> Result<Option<Self>, library::Error> {
         let Some(url) = url(config) else { return Ok(None) };
+        let ServiceContext { origin, metrics, public, stop } = context;
         let players = Players::new(&config.listen.public_url, public);
         let control = Control::new(players, &config.ingest.origins);
         let mut service = Self { control, ingest: Arc::default(), first_key: None };
-        let (origin, metrics) = (Arc::clone(origin), Arc::clone(metrics));
-        let opening = Opening { url, settings: Settings::of(config), origin, metrics, stop };
-        // Players do not wait for it.
+        let opening = ServiceParts { url, settings: Settings::of(config), origin, metrics, stop };
+        // Players do not wait for the library.
         let opened = timeout(SOON, opening.open()).await;
         match opened.unwrap_or_else(|_| Err(library::Error::Away { why: "it takes its time".into() })) {
             Ok((ingest, key)) => {
@@ -50,12 +57,12 @@ impl Service {
                 service.opened(ingest);
             }
             Err(error) if error.is_away() => {
-                tracing::error!("no uploads yet: {error}");
+                tracing::error!("uploads are off until the library responds: {error}");
                 tokio::spawn(opening.until_there(service.control.clone(), Arc::clone(&service.ingest)));
             }
-            // A folder of media that nobody may write to is served as ever.
+            // A read-only folder of media is served without uploads.
             Err(error) if config.library.url == Database::Beside => {
-                tracing::warn!("there are no uploads: {error}");
+                tracing::warn!("uploads are off, as the library cannot be opened: {error}");
                 return Ok(None);
             }
             Err(error) => return Err(error),
@@ -67,22 +74,22 @@ impl Service {
         opened(&self.control, &self.ingest, ingest);
     }
 
-    /// The secret of the first key, where this process made it.
+    /// The secret of the first key, if this process made it.
     pub(super) fn first_key(&self) -> Option<&str> {
         self.first_key.as_deref()
     }
 
-    /// What answers.
+    /// Routes of the control API.
     pub(super) fn router(&self) -> Router {
         self.control.router()
     }
 
-    /// What answers where uploads alone are taken.
+    /// Routes for uploads only.
     pub(super) fn uploads(&self) -> Router {
         self.control.uploads()
     }
 
-    /// Waits until what was under way has kept what it has; the caller bounds the wait.
+    /// Waits until running work has saved its state; the caller bounds the wait.
     pub(super) async fn drained(self) {
         if let Some(ingest) = self.ingest.get() {
             ingest.drained().await;
@@ -97,7 +104,7 @@ fn opened(control: &Control, place: &OnceLock<Ingest>, ingest: Ingest) {
     let _ = place.set(ingest);
 }
 
-/// The library's address, where there is one.
+/// Address of the library; `None` if there is none.
 pub(super) fn url(config: &Config) -> Option<String> {
     let folder = match config.store.url.as_str() {
         "" => Some(config.store.media.as_path()),
@@ -105,13 +112,13 @@ pub(super) fn url(config: &Config) -> Option<String> {
     };
     let url = config.library.url.url(folder);
     if url.is_none() && config.library.url == Database::Beside {
-        tracing::info!("there are no uploads: `library.url` names no database");
+        tracing::info!("uploads are off: `library.url` names no database");
     }
     url
 }
 
-/// What it takes to begin.
-struct Opening {
+/// Arguments for opening the library and ingest.
+struct ServiceParts {
     url: String,
     settings: Settings,
     origin: Arc<Origin>,
@@ -119,20 +126,20 @@ struct Opening {
     stop: CancellationToken,
 }
 
-impl Opening {
+impl ServiceParts {
     async fn open(&self) -> Result<(Ingest, Option<String>), library::Error> {
         let library = Library::open(&self.url).await?;
         let key = first_key(&library).await?;
         let catalog = self.origin.catalog().clone();
         let (settings, metrics) = (self.settings.clone(), Arc::clone(&self.metrics));
-        Ok((Ingest::new((catalog, library), settings, metrics, self.stop.clone()), key))
+        Ok((Ingest::new(IngestStores { catalog, library }, settings, metrics, self.stop.clone()), key))
     }
 
-    /// Tries until it is there.
+    /// Retries until the library opens or the server stops.
     async fn until_there(self, control: Control, place: Arc<OnceLock<Ingest>>) {
         while self.stop.run_until_cancelled(sleep(AGAIN)).await.is_some() {
             if let Ok((ingest, key)) = self.open().await {
-                tracing::info!("uploads are taken from now on");
+                tracing::info!("the library responds: uploads are on");
                 if let Some(key) = key {
                     println!("key {key}");
                 }

@@ -1,4 +1,4 @@
-//! Signals that stop the program: SIGTERM, SIGINT and SIGHUP gently, a second SIGTERM or SIGINT at once.
+//! Signals that stop the program: the first SIGTERM, SIGINT or SIGHUP stops gently, a second SIGTERM or SIGINT at once.
 
 use std::fs::read_to_string;
 use std::future::pending;
@@ -7,7 +7,7 @@ use std::process::exit;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-/// What a second signal exits with: nothing was finished.
+/// Exit code after a second signal: work was left unfinished.
 const KILLED: i32 = 1;
 
 /// The signals that stop the program.
@@ -15,12 +15,12 @@ const KILLED: i32 = 1;
 pub(super) struct StopSignals {
     terminate: Signal,
     interrupt: Signal,
-    /// A closed terminal; `None` where whoever started the program has it ignore that, as `nohup` does.
+    /// SIGHUP, for a closed terminal; `None` if the parent had it ignored, as `nohup` does.
     hang_up: Option<Signal>,
 }
 
 impl StopSignals {
-    /// From now on they no longer end the program by themselves. Called in a runtime.
+    /// Installs the handlers, so that the signals do not end the program by themselves. Needs a runtime.
     pub(super) fn new() -> io::Result<Self> {
         let hang_up = (!ignores_hang_up()).then(|| signal(SignalKind::hangup())).transpose()?;
         Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())?, hang_up })
@@ -34,7 +34,7 @@ impl StopSignals {
             () = hung_up(hang_up.as_mut()) => {}
         }
         stop.cancel();
-        // A terminal that closes says so more than once.
+        // A closing terminal may send SIGHUP more than once: ignore further ones.
         self.asked().await;
         tracing::warn!("stopped at once, by a second signal");
         exit(KILLED);
@@ -57,7 +57,7 @@ async fn hung_up(signal: Option<&mut Signal>) {
     }
 }
 
-/// Whether SIGHUP, the first bit of the mask, is ignored.
+/// Whether SIGHUP, the first bit of the `SigIgn` mask, is ignored.
 fn ignores_hang_up() -> bool {
     let status = read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("SigIgn:")?.trim(), 16).ok());

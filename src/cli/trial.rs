@@ -1,10 +1,11 @@
-//! `afflux trial`: reads and plans one file within bounds of its own, for the server that begins it. It has no files and
-//! no network: the bytes that it needs it asks for on standard output, and they come on standard input (`ingest::gate`
-//! has the other end). It ends with `done`, whatever the file is; ends it otherwise, the file took more than it may.
+//! `afflux trial`: reads and plans one file within its own resource limits, for the server that starts it. It opens no
+//! files and no network connections: it requests bytes on standard output and gets them on standard input
+//! (`ingest::gate` is the other end). It prints `done` at the end, whether or not the file is playable; if it ends
+//! without, the file exceeded the limits.
 
 use crate::demux::{Probe, Step};
 use crate::media::{ByteRange, Movie, usize_from_u64};
-use crate::plan::{Plan, Settings, Source};
+use crate::plan::{Plan, Settings, SourceFile};
 use bytes::Bytes;
 use rustix::process::{Resource, Rlimit, setrlimit};
 use serde::Deserialize;
@@ -13,33 +14,34 @@ use std::io::{BufRead, Read, StdinLock, Write, stdin, stdout};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-/// Bytes that are looked at at a time.
+/// Bytes read and parsed at a time.
 const PART: u64 = 256 << 10;
 
-/// Bytes of the first line, at most.
+/// Longest first line, in bytes.
 const LINE: u64 = 1_024;
 
-/// Requests that one file may take: as many as the server itself would make.
+/// Largest number of range requests for one file: the same as the server's own.
 const READS: u32 = 1 << 18;
 
-/// What bounds memory: where the system counts it apart, what is written to alone, as the program itself takes some too.
+/// Resource that bounds memory. Linux counts writable memory apart (`RLIMIT_DATA`); elsewhere the whole address space
+/// is bounded, which includes the program itself.
 #[cfg(target_os = "linux")]
 const MEMORY: Resource = Resource::Data;
 #[cfg(not(target_os = "linux"))]
 const MEMORY: Resource = Resource::As;
 
-/// What is to be tried.
+/// The order that the server sends on the first line.
 #[derive(Debug, Deserialize)]
-struct Order {
-    /// Bytes of the file.
+struct TrialOrder {
+    /// Size of the file, in bytes.
     size: u64,
-    /// How long segments are to be.
+    /// Segment target duration, in milliseconds.
     target_millis: u32,
-    /// Bytes of memory that this process may take.
+    /// Memory limit of this process, in bytes.
     memory: u64,
 }
 
-/// Tries the file that standard input tells of.
+/// Tries the file that the first line of standard input describes.
 #[must_use]
 pub fn run() -> ExitCode {
     match tried() {
@@ -55,19 +57,19 @@ fn tried() -> Result<(), Box<dyn Error>> {
     let mut input = stdin().lock();
     let mut line = String::new();
     (&mut input).take(LINE).read_line(&mut line)?;
-    let begun: Order = serde_json::from_str(&line)?;
+    let begun: TrialOrder = serde_json::from_str(&line)?;
     setrlimit(MEMORY, Rlimit { current: Some(begun.memory), maximum: Some(begun.memory) })?;
     #[cfg(target_os = "linux")]
     rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
     if let Some(movie) = read(&mut input, begun.size)? {
-        let source = Source { file: String::new(), name: None, movie, said: Vec::new() };
-        // Whether it can be played is not asked here: only whether it fits.
+        let source = SourceFile { file: String::new(), name: None, movie, said: Vec::new() };
+        // Whether the file is playable is the server's question; this process tests only the cost.
         let _planned = Plan::new(&[source], 0, Settings { target_millis: begun.target_millis });
     }
     say("done")
 }
 
-/// What is in the file; `None` where it is no film.
+/// Parses the file; `None` if it is not a film.
 fn read(input: &mut StdinLock<'_>, size: u64) -> Result<Option<Arc<Movie>>, Box<dyn Error>> {
     let Ok((mut probe, mut range)) = Probe::new(size) else { return Ok(None) };
     for _ in 0..READS {
@@ -80,14 +82,14 @@ fn read(input: &mut StdinLock<'_>, size: u64) -> Result<Option<Arc<Movie>>, Box<
     Ok(None)
 }
 
-/// Feeds `probe` the bytes of `range`; `None` where it refuses them.
+/// Feeds `probe` the bytes of `range`; `None` if it rejects them.
 fn answered(input: &mut StdinLock<'_>, probe: &mut Probe, range: ByteRange) -> Result<Option<Step>, Box<dyn Error>> {
     say(&format!("{} {}", range.start(), range.len()))?;
     let (mut rest, mut step, mut refused) = (Some(range), None, false);
     while let Some(part) = rest.and_then(|rest| rest.slice(0, PART)) {
         let mut bytes = vec![0; usize_from_u64(part.len())];
         input.read_exact(&mut bytes)?;
-        // All that was asked for is taken, so that what comes next is what is asked for next.
+        // Read the whole response even after a rejection, so that the next bytes answer the next request.
         if !refused {
             step = probe.part(&Bytes::from(bytes)).ok();
             refused = step.is_none();

@@ -1,5 +1,5 @@
-//! `afflux worker`: jobs, and nothing else. Killing it loses nothing: its jobs are another's when its lease runs out; a
-//! signal gives them back at once.
+//! `afflux worker`: runs jobs, and nothing else. Killing it loses nothing: another worker takes its jobs when the lease
+//! runs out. After a signal it returns them at once.
 
 use super::args::WorkerArgs;
 use super::log;
@@ -7,7 +7,7 @@ use super::plain::plain;
 use super::service::url;
 use super::signals::StopSignals;
 use crate::config::{Config, Overrides};
-use crate::ingest::{Ingest, Settings};
+use crate::ingest::{Ingest, IngestStores, Settings};
 use crate::library::Library;
 use crate::metrics::Metrics;
 use crate::origin;
@@ -18,7 +18,7 @@ use std::sync::Arc;
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
-/// Does jobs until a signal. 0: stopped; 2: never started, and one line says why.
+/// Runs jobs until a signal. Exit code 0: stopped; 2: failed to start, with one line on standard error.
 #[must_use]
 pub fn run(args: &WorkerArgs) -> ExitCode {
     match work(args) {
@@ -49,7 +49,12 @@ async fn until_stopped(config: &Config, jobs: Option<u8>) -> Result<(), Box<dyn 
     let library = Library::open(&url).await?;
     let settings = Settings::of(config);
     let workers = jobs.map_or(settings.workers.max(1), usize::from);
-    let ingest = Ingest::new((catalog.clone(), library), Settings { workers, ..settings }, metrics, stop.clone());
+    let ingest = Ingest::new(
+        IngestStores { catalog: catalog.clone(), library },
+        Settings { workers, ..settings },
+        metrics,
+        stop.clone(),
+    );
     ingest.begin();
     let _ = writeln!(stdout(), "working, {workers} at a time").and_then(|()| stdout().flush());
     stop.cancelled().await;

@@ -1,17 +1,19 @@
-//! Which optional parts this build has. A setting that needs a missing part is refused with the feature to rebuild with.
+//! The optional parts of this build. A setting that needs a missing part is refused, naming the feature to rebuild
+//! with.
 
 /// The optional parts of a build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Build {
+pub(super) struct BuildFeatures {
     postgres: bool,
     clouds: bool,
 }
 
 /// The parts of this build.
-pub(super) const THIS: Build = Build { postgres: cfg!(feature = "postgres"), clouds: cfg!(feature = "clouds") };
+pub(super) const THIS: BuildFeatures =
+    BuildFeatures { postgres: cfg!(feature = "postgres"), clouds: cfg!(feature = "clouds") };
 
-impl Build {
-    /// Why this build cannot use `url`; `None` where it can.
+impl BuildFeatures {
+    /// The reason why this build cannot use `url`; `None` if it can.
     pub(super) fn refuses(self, url: &str) -> Option<&'static str> {
         let (scheme, _) = url.split_once("://")?;
         match scheme {
@@ -27,11 +29,11 @@ impl Build {
 
 #[cfg(test)]
 mod tests {
-    use super::Build;
+    use super::BuildFeatures;
 
     #[test]
     fn a_build_refuses_what_it_lacks_and_names_the_feature() {
-        let quick = Build { postgres: false, clouds: false };
+        let quick = BuildFeatures { postgres: false, clouds: false };
         let refused = |url| quick.refuses(url).unwrap_or("taken");
         assert_eq!(refused("postgres://u:p@h/n"), "this build has no PostgreSQL: rebuild with --features postgres");
         assert_eq!(refused("postgresql://h/n"), "this build has no PostgreSQL: rebuild with --features postgres");
@@ -40,7 +42,7 @@ mod tests {
         for url in ["sqlite:/f", "s3://b/p", "https://h/p", "file:///f", "none", ""] {
             assert_eq!(refused(url), "taken", "{url}");
         }
-        let full = Build { postgres: true, clouds: true };
+        let full = BuildFeatures { postgres: true, clouds: true };
         for url in ["postgres://h/n", "gs://b/p", "az://c/p"] {
             assert_eq!(full.refuses(url), None, "{url}");
         }

@@ -1,4 +1,4 @@
-//! Where an HTTP store may lead: its own host and those that are listed, at public addresses and those that are listed.
+//! Restricts the hosts that HTTP stores and imports may connect to: listed hosts, at public or listed addresses.
 
 use super::units::word;
 use ipnet::IpNet;
@@ -6,12 +6,12 @@ use serde::{Deserialize, Deserializer};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
-/// A host that an HTTP store may lead to, by name or by address.
+/// A listed host that may be connected to, by name or by address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Host {
-    /// A name, in lower case; whatever address it has.
+    /// A name in lower case, at any address.
     Name(String),
-    /// An address, or all of a network.
+    /// An address, or all addresses of a network.
     Network(IpNet),
 }
 
@@ -40,7 +40,7 @@ impl<'de> Deserialize<'de> for Host {
     }
 }
 
-/// Whether `host`, as a URL has it, is `listed`.
+/// Whether `host`, as written in a URL, is `listed`.
 #[must_use]
 pub fn is_listed(listed: &[Host], host: &str) -> bool {
     let address = literal(host);
@@ -51,14 +51,14 @@ pub fn is_listed(listed: &[Host], host: &str) -> bool {
     })
 }
 
-/// Whether `address`, which `host` has, may be connected to: it is public, or it or its host is `listed`.
+/// Whether `address`, an address of `host`, may be connected to: it is public, or the address or the host is `listed`.
 #[must_use]
 pub fn is_allowed(listed: &[Host], host: &str, address: IpAddr) -> bool {
     is_open(listed, address) || is_listed(listed, host)
 }
 
-/// Whether `address` may be connected to whatever host has it: it is public, or `listed` itself or by its network.
-/// Whoever answers for a name chooses its addresses: for URLs of strangers a listed name is no word for them.
+/// Whether `address` may be connected to for any host: it is public, or `listed` as an address or network. Use this for
+/// URLs from strangers: the owner of a name chooses its addresses, so a listed name must not allow private addresses.
 #[must_use]
 pub fn is_open(listed: &[Host], address: IpAddr) -> bool {
     let address = address.to_canonical();
@@ -66,14 +66,14 @@ pub fn is_open(listed: &[Host], address: IpAddr) -> bool {
     is_public(address) || listed.iter().any(network)
 }
 
-/// The address that `host` is, as a URL has it.
+/// The IP address if `host`, as written in a URL, is one and not a name.
 #[must_use]
 pub fn literal(host: &str) -> Option<IpAddr> {
     let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
     bare.parse::<IpAddr>().ok().map(|address| address.to_canonical())
 }
 
-/// Whether `address` is one of the open Internet's (IANA's special-purpose registries, RFC 6890).
+/// Whether `address` is on the public Internet (IANA's special-purpose registries, RFC 6890).
 #[must_use]
 pub fn is_public(address: IpAddr) -> bool {
     match address.to_canonical() {
@@ -98,12 +98,12 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
         is_public_v4(Ipv4Addr::new(a, b, c, d))
     };
     match first {
-        // NAT64 (RFC 6052) and 6to4 (RFC 3056) lead to the address within.
+        // NAT64 (RFC 6052) and 6to4 (RFC 3056) lead to the embedded IPv4 address.
         0x64 if second == 0xff9b => (third, fourth) == (0, 0) && embedded(high, low),
         0x2002 => embedded(second, third),
         // Documentation, and Teredo and its neighbours (RFC 2928).
         0x2001 => second != 0xdb8 && second > 0x1ff,
-        // All that is global unicast (RFC 4291 §2.4).
+        // All other global unicast addresses (RFC 4291 §2.4).
         0x2000..=0x3fff => true,
         _ => false,
     }

@@ -1,29 +1,29 @@
-//! `[limits]`: how much may be made of one asset.
+//! The section `[limits]` of the configuration: limits on one asset.
 
-use super::units::{Range, Size, count_within, size_within};
+use super::units::{ByteSize, Range, count_within, size_within};
 use serde::{Deserialize, Deserializer};
 
-/// `[limits]`: how much may be made of one asset. What exceeds it is refused by name.
+/// `[limits]`: limits on one asset. An asset that exceeds one is refused with an error that names the limit.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
-    /// Segments of one track; 1 to 1000000.
+    /// Most segments of one track; 1 to 1000000.
     #[serde(deserialize_with = "segments")]
     pub segments: usize,
-    /// Tracks of all files of an asset; 1 to 1024.
+    /// Most tracks of all files of an asset together; 1 to 1024.
     #[serde(deserialize_with = "tracks")]
     pub tracks: usize,
-    /// Variants of an HLS multivariant playlist; 1 to 10000.
+    /// Most variants of an HLS multivariant playlist; 1 to 10000.
     #[serde(deserialize_with = "variants")]
     pub variants: usize,
-    /// Bytes of one manifest or playlist; 64KiB to 256MiB.
+    /// Most bytes of one manifest or playlist; 64KiB to 256MiB.
     #[serde(deserialize_with = "manifest_bytes")]
-    pub manifest_bytes: Size,
+    pub manifest_bytes: ByteSize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { segments: 100_000, tracks: 128, variants: 1_000, manifest_bytes: Size(8 << 20) }
+        Self { segments: 100_000, tracks: 128, variants: 1_000, manifest_bytes: ByteSize(8 << 20) }
     }
 }
 
@@ -39,7 +39,7 @@ fn variants<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Erro
     count_within(deserializer, Range { least: 1, most: 10_000, allowed: "1 to 10000" })
 }
 
-fn manifest_bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Size, D::Error> {
-    let range = Range { least: Size(64 << 10), most: Size(256 << 20), allowed: "64KiB to 256MiB" };
+fn manifest_bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ByteSize, D::Error> {
+    let range = Range { least: ByteSize(64 << 10), most: ByteSize(256 << 20), allowed: "64KiB to 256MiB" };
     size_within(deserializer, range)
 }

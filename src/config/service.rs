@@ -1,41 +1,41 @@
-//! `[library]`, `[ingest]` and `[jobs]`: the service around what is served. What is uploaded, who may, and who works.
+//! The sections `[library]`, `[ingest]` and `[jobs]` of the configuration: the database, uploads and background jobs.
 
 use super::build::THIS;
 use super::units::{Range, count_within, size_within, time_within, word};
-use super::{HOUR, Host, Size, is_web_url};
+use super::{ByteSize, HOUR, Host, is_web_url};
 use serde::{Deserialize, Deserializer, de};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-/// The folder of what is ours among media; hidden, so that no asset is in it.
+/// The folder for our own files among the media; hidden, so that no asset is in it.
 const FOLDER: &str = ".afflux";
 
-/// `[library]`: the database of uploads, jobs, keys and what assets are called.
+/// `[library]`: the database of uploads, jobs, keys and assets.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Library {
-    /// Where it is.
+pub struct LibraryConfig {
+    /// Location of the database.
     pub url: Database,
 }
 
-/// Where a database is.
+/// Location of the database.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Database {
-    /// A file beside the media, where these are in a folder; nowhere, where they are not.
+    /// A file next to the media if these are in a folder; otherwise no database.
     #[default]
     Beside,
-    /// Nowhere: there are no uploads, no jobs and no API.
+    /// No database: there are no uploads, no jobs and no API.
     None,
     /// An SQLite file.
     File(PathBuf),
-    /// A PostgreSQL database: its URL, which may hold a password and is not printed.
+    /// A PostgreSQL database. Its URL may contain a password: `Display` leaves out the part before `@`.
     Postgres(String),
 }
 
 impl Database {
-    /// What to open, given the folder that media are in; `None` for nothing.
+    /// URL of the database to open, given the folder of media; `None` for no database.
     #[must_use]
     pub fn url(&self, media: Option<&Path>) -> Option<String> {
         let file = |path: &Path| format!("sqlite:{}", path.display());
@@ -86,43 +86,43 @@ impl FromStr for Database {
 
 impl<'de> Deserialize<'de> for Database {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // Unlike other values it is not quoted: it may hold a password.
+        // Unlike for other values, the error does not quote the text, which may contain a password.
         String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
     }
 }
 
-/// `[ingest]`: what may be uploaded.
+/// `[ingest]`: uploads and imports.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Ingest {
-    /// One upload at most; 1B to 1048576GiB.
+pub struct IngestConfig {
+    /// Largest upload; 1B to 1048576GiB.
     #[serde(deserialize_with = "largest")]
-    pub largest: Size,
-    /// All assets and unfinished uploads together; 0B to 1048576GiB, 0B for no bound.
-    pub quota: Size,
-    /// How long an unfinished upload is kept behind its last byte; 1min to 720h.
+    pub largest: ByteSize,
+    /// Most bytes of all assets and unfinished uploads together; 0B to 1048576GiB, 0B for no limit.
+    pub quota: ByteSize,
+    /// How long an unfinished upload is kept after its last byte; 1min to 720h.
     #[serde(deserialize_with = "lasting")]
     pub expires: Duration,
-    /// How long a deleted asset can be had back, and a replaced file is kept; 1min to 720h.
+    /// Grace period in which a deleted asset can be restored, and a replaced file is kept; 1min to 720h.
     #[serde(deserialize_with = "lasting")]
     pub grace: Duration,
-    /// What becomes of an upload of a file whose name is taken, where it does not say.
+    /// Default for uploads that do not say how to handle a name that is taken.
     pub on_conflict: OnConflict,
-    /// Hosts that files may be imported from, and addresses of theirs that are not public; empty for none.
+    /// Hosts that files may be imported from, and their addresses that are not public; empty for none.
     pub import_hosts: Vec<Host>,
-    /// Other sites whose pages may call the API: `https://studio.example.com`.
+    /// Origins of other sites whose pages may call the API: `https://studio.example.com`.
     #[serde(deserialize_with = "origins")]
     pub origins: Vec<String>,
 }
 
-/// What becomes of an upload whose name is taken.
+/// How to handle an upload whose name is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnConflict {
-    /// It is refused.
+    /// Refuse the upload.
     Refuse,
-    /// It takes the place of what has the name.
+    /// Replace the asset of that name.
     Replace,
-    /// It gets another name; the answer says which.
+    /// Give the upload another name, and return that name in the response.
     Keep,
 }
 
@@ -156,28 +156,28 @@ impl<'de> Deserialize<'de> for OnConflict {
     }
 }
 
-/// `[jobs]`: work behind requests.
+/// `[jobs]`: background jobs.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Jobs {
-    /// Jobs that this process does at a time; 0 to 64. 0: others do them.
+    /// Jobs that this process runs at a time; 0 to 64. With 0, other processes must run them.
     #[serde(deserialize_with = "workers")]
     pub workers: usize,
-    /// How long a worker may be silent before another takes its job; 1s to 1h.
+    /// How long a worker may be silent before another worker takes its job; 1s to 1h.
     #[serde(deserialize_with = "lease")]
     pub lease: Duration,
-    /// Memory that the process may take which reads and plans what was uploaded; 64MiB to 1024GiB.
+    /// Memory limit of the child process that checks an upload; 64MiB to 1024GiB.
     #[serde(deserialize_with = "trial_memory")]
-    pub trial_memory: Size,
-    /// The program that links GStreamer; empty: `afflux-transcode` beside this one, if it is there.
+    pub trial_memory: ByteSize,
+    /// The program that links GStreamer; if empty, `afflux-transcode` next to this program, if it exists.
     pub transcoder: PathBuf,
 }
 
-impl Default for Ingest {
+impl Default for IngestConfig {
     fn default() -> Self {
         Self {
-            largest: Size(64 << 30),
-            quota: Size(0),
+            largest: ByteSize(64 << 30),
+            quota: ByteSize(0),
             expires: Duration::from_hours(24),
             grace: Duration::from_hours(24),
             on_conflict: OnConflict::Keep,
@@ -189,12 +189,12 @@ impl Default for Ingest {
 
 impl Default for Jobs {
     fn default() -> Self {
-        Self { workers: 2, lease: Duration::from_secs(30), trial_memory: Size(1 << 30), transcoder: PathBuf::new() }
+        Self { workers: 2, lease: Duration::from_secs(30), trial_memory: ByteSize(1 << 30), transcoder: PathBuf::new() }
     }
 }
 
-fn largest<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Size, D::Error> {
-    size_within(deserializer, Range { least: Size(1), most: Size(1 << 50), allowed: "1B to 1048576GiB" })
+fn largest<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ByteSize, D::Error> {
+    size_within(deserializer, Range { least: ByteSize(1), most: ByteSize(1 << 50), allowed: "1B to 1048576GiB" })
 }
 
 fn lasting<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
@@ -206,15 +206,15 @@ fn lease<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Erro
     time_within(deserializer, Range { least: Duration::from_secs(1), most: HOUR, allowed: "1s to 1h" })
 }
 
-fn trial_memory<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Size, D::Error> {
-    size_within(deserializer, Range { least: Size(64 << 20), most: Size(1 << 40), allowed: "64MiB to 1024GiB" })
+fn trial_memory<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ByteSize, D::Error> {
+    size_within(deserializer, Range { least: ByteSize(64 << 20), most: ByteSize(1 << 40), allowed: "64MiB to 1024GiB" })
 }
 
 fn workers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
     count_within(deserializer, Range { least: 0, most: 64, allowed: "0 to 64" })
 }
 
-/// Origins as browsers send them (RFC 6454 §7.1): a scheme, a host, a port that is not the scheme's own.
+/// Reads origins in the form that browsers send (RFC 6454 §7.1): a scheme, a host, and a port unless it is the default.
 fn origins<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     let origins = Vec::<String>::deserialize(deserializer)?;
     let is_origin = |text: &String| is_web_url(text) && text.matches('/').count() == 2;

@@ -1,27 +1,27 @@
-//! `[site]`: what is shown beside the media.
+//! The section `[site]` of the configuration: the gallery, and access to stored files.
 
 use serde::Deserialize;
 
-/// `[site]`: what is shown beside the media.
+/// `[site]`: the gallery, and access to stored files.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Site {
-    /// Who may see the gallery, and so the names of all assets.
+    /// Visibility of the gallery, which lists the names of all assets.
     pub gallery: Gallery,
-    /// Whether stored files are given out as they are, below `files/`.
+    /// Whether stored files can be downloaded unchanged, below `files/`.
     pub files: bool,
 }
 
-/// Who may see the gallery.
+/// Visibility of the gallery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Gallery {
-    /// Everybody: it is on the public listener.
+    /// The gallery is on the public listener.
     #[default]
     Public,
-    /// Those who reach the private listener.
+    /// The gallery is on the private listener only.
     Private,
-    /// Nobody.
+    /// There is no gallery.
     Off,
 }
 

@@ -1,4 +1,5 @@
-//! `[store]`: where media come from. A folder, or a URL; more of them under prefixes; each with a second behind it.
+//! The section `[store]` of the configuration: a folder or a URL of media, more stores under prefixes, and a fallback
+//! for each.
 
 use super::build::THIS;
 use super::units::{Range, UP_TO_AN_HOUR, time_within, word};
@@ -9,88 +10,90 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-/// `[store]`: where media come from.
+/// `[store]`: the stores of media.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Store {
-    /// The folder of media, relative to the working directory, where `url` is empty.
+pub struct StoreConfig {
+    /// The folder of media, relative to the working directory. Used if `url` is empty.
     pub media: PathBuf,
-    /// Instead of a folder.
+    /// URL of a store to use instead of the folder; empty for none.
     pub url: Location,
-    /// How the store at `url` is reached.
+    /// Connection options of the store at `url`.
     pub options: Options,
-    /// A second store that holds the same.
-    pub fallback: Place,
-    /// More stores, each under a prefix of its own.
-    pub mounts: Vec<Mount>,
-    /// How long an asset is served before its files are looked at again; 0s to 1h.
+    /// A second store with the same objects.
+    pub fallback: StoreAddress,
+    /// More stores, each under its own prefix.
+    pub mounts: Vec<MountConfig>,
+    /// How long an asset in a folder is served before its files are checked again; 0s to 1h.
     #[serde(deserialize_with = "refresh")]
     pub refresh: Duration,
-    /// The same of object stores, where a look costs a request; 0s to 1h.
+    /// How long an asset in an object store, where a check costs a request, is served before it is checked again; 0s to
+    /// 1h.
     #[serde(deserialize_with = "refresh")]
     pub refresh_remote: Duration,
-    /// How long a new or changed file must not have been written to before it appears; 0s to 1h.
+    /// How long a new or changed file must stay unmodified before it appears; 0s to 1h.
     #[serde(deserialize_with = "settle")]
     pub settle: Duration,
-    /// How long an object store may take to answer, and an answer to go on; 100ms to 1min.
+    /// How long an object store may take to respond, and may pause in a response; 100ms to 1min.
     #[serde(deserialize_with = "timeout")]
     pub timeout: Duration,
-    /// Whether links in a folder are followed that lead out of it.
+    /// Whether to follow links in a folder that lead out of it.
     pub follow_links: bool,
-    /// Whether segments of files that rest are sent as they stand in the page cache.
+    /// Whether to send segments of unchanging files directly from the page cache (sendfile).
     pub sendfile: bool,
 }
 
-/// A store, and how it is reached.
+/// A store and its connection options.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Place {
-    /// Where it is; empty for none.
+pub struct StoreAddress {
+    /// URL of the store; empty for none.
     pub url: Location,
-    /// How it is reached.
+    /// Connection options.
     pub options: Options,
 }
 
 /// A store whose assets have names that begin with a prefix.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Mount {
-    /// What names begin with: plain names between slashes.
+pub struct MountConfig {
+    /// Beginning of the assets' names: plain names between slashes.
     pub prefix: Prefix,
-    /// Where it is.
+    /// URL of the store.
     pub url: Location,
-    /// How it is reached.
+    /// Connection options.
     #[serde(default)]
     pub options: Options,
-    /// A second store that holds the same.
+    /// A second store with the same objects.
     #[serde(default)]
-    pub fallback: Place,
+    pub fallback: StoreAddress,
 }
 
-/// How a store is reached. Credentials are never here: they come from the environment, as the clouds' own tools have it.
+/// Connection options of a store. They never contain credentials: these come from the environment variables that the
+/// clouds' own tools use.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Options {
-    /// The service's address where it is not the cloud's own: `https://minio.example.com:9000`.
+    /// URL of the service if it is not the cloud's default: `https://minio.example.com:9000`.
     #[serde(deserialize_with = "endpoint")]
     pub endpoint: String,
     /// The region of an S3 bucket.
     pub region: String,
-    /// Whether an S3 bucket is named in the path rather than in the host.
+    /// Whether the name of an S3 bucket is part of the path, not of the host.
     pub path_style: bool,
-    /// Whether the service may be spoken to without TLS.
+    /// Whether to allow connections without TLS.
     pub allow_http: bool,
-    /// A file of PEM certificates that are trusted beside the system's.
+    /// File of PEM certificates to trust in addition to the system's.
     pub ca: PathBuf,
-    /// Hosts that an HTTP store may lead to beside its own, and addresses of either that are not public.
+    /// Hosts that an HTTP store may connect to in addition to its own, and allowed addresses that are not public.
     pub hosts: Vec<Host>,
 }
 
-/// Where a store is: a URL, as it was written.
+/// The URL of a store, as written in the configuration but without slashes at its end; empty for none.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Location(String);
 
-/// The schemes of stores.
+/// URL schemes of stores.
 const SCHEMES: [&str; 7] = ["file:///", "s3://", "gs://", "az://", "https://", "http://", "memory:"];
 
 impl Location {
@@ -100,7 +103,7 @@ impl Location {
         &self.0
     }
 
-    /// Whether there is none.
+    /// Whether no store is configured.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -125,7 +128,7 @@ impl FromStr for Location {
         match rest {
             _ if text.is_empty() => Ok(Self::default()),
             Some(("memory:", "")) => Ok(Self(text.into())),
-            // Neither a name and password nor a query: such things would be logged.
+            // Refuse user names, passwords and queries, because URLs are logged.
             Some(("https://" | "http://", rest)) if rest.contains(['@', '?', '#']) => Err(ALLOWED),
             Some((scheme, rest)) if scheme != "memory:" && !rest.is_empty() && !rest.starts_with('/') => {
                 Ok(Self(text.trim_end_matches('/').into()))
@@ -141,12 +144,12 @@ impl<'de> Deserialize<'de> for Location {
     }
 }
 
-/// What names begin with in a mount: plain names between slashes, none of them hidden.
+/// The prefix of a mount: plain names between slashes, none of them hidden.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Prefix(String);
 
 impl Prefix {
-    /// Without slashes at its ends.
+    /// The prefix, without slashes at its ends.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -191,13 +194,13 @@ fn endpoint<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Err
     Err(de::Error::custom(format_args!("`{text}`: {allowed}")))
 }
 
-impl Default for Store {
+impl Default for StoreConfig {
     fn default() -> Self {
         Self {
             media: "media".into(),
             url: Location::default(),
             options: Options::default(),
-            fallback: Place::default(),
+            fallback: StoreAddress::default(),
             mounts: Vec::new(),
             refresh: Duration::from_secs(2),
             refresh_remote: Duration::from_secs(30),
@@ -222,8 +225,8 @@ impl Default for Options {
     }
 }
 
-impl Store {
-    /// What it is called in messages: its URL, else its folder.
+impl StoreConfig {
+    /// The name of the store in messages: its URL, else its folder.
     #[must_use]
     pub fn name(&self) -> String {
         if self.url.is_empty() { self.media.display().to_string() } else { self.url.to_string() }

@@ -1,5 +1,5 @@
-//! Values with units and bounds: sizes, durations, counts and addresses. A value without its unit or out of its bounds is
-//! refused with what is allowed.
+//! Parses values with units and ranges: sizes, durations, counts and addresses. The error for a value without its unit
+//! or out of range states the allowed values.
 
 use serde::{Deserialize, Deserializer, de};
 use std::fmt;
@@ -9,17 +9,17 @@ use std::time::Duration;
 
 /// A number of bytes; written `512MiB`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Size(pub(super) u64);
+pub struct ByteSize(pub(super) u64);
 
-impl Size {
-    /// In bytes.
+impl ByteSize {
+    /// The size in bytes.
     #[must_use]
     pub const fn bytes(self) -> u64 {
         self.0
     }
 }
 
-impl FromStr for Size {
+impl FromStr for ByteSize {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -32,22 +32,22 @@ impl FromStr for Size {
             "GiB" => 1 << 30,
             _ => return Err(ALLOWED),
         };
-        // A number too large to hold is out of every range as well.
+        // A saturated number is out of every range as well.
         Ok(Self(number.saturating_mul(scale)))
     }
 }
 
-/// Keys without a range of their own take up to a pebibyte.
-impl<'de> Deserialize<'de> for Size {
+/// For keys without their own range: 0 to one pebibyte.
+impl<'de> Deserialize<'de> for ByteSize {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         size_within(deserializer, Range { least: Self(0), most: Self(1 << 50), allowed: "0B to 1048576GiB" })
     }
 }
 
-/// A length of time; written `6s`.
-struct Time(Duration);
+/// A duration; written `6s`.
+struct DurationText(Duration);
 
-impl FromStr for Time {
+impl FromStr for DurationText {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -64,22 +64,22 @@ impl FromStr for Time {
     }
 }
 
-/// The digits' number, or the largest that there is where they say more, and the unit behind them.
+/// Splits `text` into a number, saturated at `u64::MAX`, and the unit after it.
 fn number_and_unit(text: &str) -> Option<(u64, &str)> {
     let (digits, unit) = text.split_at_checked(text.find(|c: char| !c.is_ascii_digit())?)?;
     (!digits.is_empty()).then(|| (digits.parse().unwrap_or(u64::MAX), unit))
 }
 
-/// The values that a key takes.
+/// The range of allowed values of a key.
 #[derive(Clone, Copy)]
 pub(super) struct Range<T> {
     pub(super) least: T,
     pub(super) most: T,
-    /// Both, as they are written.
+    /// The range as text, for error messages.
     pub(super) allowed: &'static str,
 }
 
-/// The durations that most keys take.
+/// The range of most keys that are durations.
 pub(super) const UP_TO_AN_HOUR: Range<Duration> =
     Range { least: Duration::ZERO, most: Duration::from_hours(1), allowed: "0s to 1h" };
 
@@ -90,30 +90,33 @@ impl<T: PartialOrd> Range<T> {
     }
 }
 
-/// A duration in `range`.
+/// Parses a duration within `range`.
 pub(super) fn time_within<'de, D: Deserializer<'de>>(
     deserializer: D,
     range: Range<Duration>,
 ) -> Result<Duration, D::Error> {
-    let Time(time) = word(deserializer)?;
+    let DurationText(time) = word(deserializer)?;
     range.check(time)
 }
 
-/// A size in `range`.
-pub(super) fn size_within<'de, D: Deserializer<'de>>(deserializer: D, range: Range<Size>) -> Result<Size, D::Error> {
+/// Parses a size within `range`.
+pub(super) fn size_within<'de, D: Deserializer<'de>>(
+    deserializer: D,
+    range: Range<ByteSize>,
+) -> Result<ByteSize, D::Error> {
     range.check(word(deserializer)?)
 }
 
-/// A whole number in `range`.
+/// Parses a whole number within `range`.
 pub(super) fn count_within<'de, D: Deserializer<'de>>(deserializer: D, range: Range<u64>) -> Result<usize, D::Error> {
-    let count = deserializer.deserialize_i64(Count(range.allowed))?;
+    let count = deserializer.deserialize_i64(WholeNumberVisitor(range.allowed))?;
     usize::try_from(range.check(count)?).map_err(de::Error::custom)
 }
 
-/// Reads a whole number; it says which are allowed.
-struct Count(&'static str);
+/// Reads a whole number; its text states the allowed numbers for error messages.
+struct WholeNumberVisitor(&'static str);
 
-impl de::Visitor<'_> for Count {
+impl de::Visitor<'_> for WholeNumberVisitor {
     type Value = u64;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -129,10 +132,11 @@ impl de::Visitor<'_> for Count {
     }
 }
 
-/// A string that `T` is parsed from. Numbers and booleans come here too: they lack their unit, and `T` says so.
-struct Word<T>(std::marker::PhantomData<T>);
+/// Reads a string and parses `T` from it. For a number or boolean, which has no unit, the error states the format of
+/// `T`.
+struct TextVisitor<T>(std::marker::PhantomData<T>);
 
-impl<T: FromStr<Err = &'static str>> de::Visitor<'_> for Word<T> {
+impl<T: FromStr<Err = &'static str>> de::Visitor<'_> for TextVisitor<T> {
     type Value = T;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -144,12 +148,12 @@ impl<T: FromStr<Err = &'static str>> de::Visitor<'_> for Word<T> {
     }
 }
 
-/// A value that is written as a string.
+/// Parses a value that is written as a string.
 pub(super) fn word<'de, D: Deserializer<'de>, T: FromStr<Err = &'static str>>(deserializer: D) -> Result<T, D::Error> {
-    deserializer.deserialize_str(Word(std::marker::PhantomData))
+    deserializer.deserialize_str(TextVisitor(std::marker::PhantomData))
 }
 
-/// An address with a port.
+/// An IP address with a port.
 struct Address(SocketAddr);
 
 impl FromStr for Address {
@@ -160,12 +164,12 @@ impl FromStr for Address {
     }
 }
 
-/// An address with a port.
+/// Parses an IP address with a port.
 pub(super) fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
     word(deserializer).map(|Address(address)| address)
 }
 
-/// The same; none where the string is empty.
+/// Parses an IP address with a port; `None` if the string is empty.
 pub(super) fn some_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SocketAddr>, D::Error> {
     let text = String::deserialize(deserializer)?;
     if text.is_empty() { Ok(None) } else { address(de::value::StrDeserializer::new(&text)).map(Some) }

@@ -1,11 +1,11 @@
-//! The router, what its handlers share, and what holds for all of them: no answer before the library is there, none
-//! to other sites but those that are listed.
+//! The API's router, the state that its handlers share, and rules for all of them: no handler runs before the library
+//! is open, and only the configured sites get CORS headers.
 
 use super::access::Caller;
 use super::keys::key_of;
 use super::players::Players;
-use super::problem::Problem;
-use super::scope::{Right, Scope};
+use super::problem::ApiProblem;
+use super::scope::{Permission, Scope};
 use super::{assets, jobs, keys, openapi, page, tokens, uploads};
 use crate::http::ProblemKind;
 use crate::ingest::Ingest;
@@ -23,73 +23,77 @@ use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 use tower::{ServiceExt, service_fn};
 
-/// What pages of other sites may send.
+/// Request headers that pages of other sites may send.
 const SENT: &str = "Authorization, Content-Type, Tus-Resumable, Upload-Length, Upload-Defer-Length, Upload-Metadata, \
                     Upload-Offset, Upload-Checksum, X-HTTP-Method-Override, X-Requested-With";
 
-/// What they may see.
+/// Response headers that pages of other sites may read.
 const SEEN: &str = "Afflux-Asset, ETag, Location, Retry-After, Tus-Checksum-Algorithm, Tus-Extension, Tus-Max-Size, Tus-Resumable, \
                     Tus-Version, Upload-Defer-Length, Upload-Expires, Upload-Length, Upload-Metadata, Upload-Offset";
 
-/// What the handlers share. Clones are the same.
+/// State that the handlers share. Clones share the same state.
 #[derive(Debug, Clone)]
 pub struct Control {
-    /// Empty until the library is there.
+    /// Empty until the library is open.
     ingest: Arc<OnceLock<Ingest>>,
     origins: Arc<[String]>,
     players: Arc<Players>,
 }
 
 impl Control {
-    /// An API that tells players to go to `players`, and lets pages of `origins` call it.
+    /// An API that prints media URLs below `players`, and that pages of `origins` may call.
     #[must_use]
     pub fn new(players: Players, origins: &[String]) -> Self {
         Self { ingest: Arc::default(), origins: origins.into(), players: Arc::new(players) }
     }
 
-    /// Where players are served, for the caller who sent `headers`.
+    /// Base of media URLs, for the caller who sent `headers`.
     pub(super) fn players(&self, headers: &HeaderMap) -> Cow<'_, str> {
         self.players.url(headers)
     }
 
-    /// The library is there: requests are answered from now on.
+    /// Supplies the service once the library is open; handlers answer 503 until then. Only the first call counts.
     pub fn open(&self, ingest: Ingest) {
-        // Whoever was first stays.
+        // A second call changes nothing.
         let _ = self.ingest.set(ingest);
     }
 
-    /// The service, once there is one.
-    pub(super) fn ingest(&self) -> Result<&Ingest, Problem> {
-        let away = || Problem::new(ProblemKind::LibraryAway, "the library does not answer yet");
+    /// The ingest service; an error until the library is open.
+    pub(super) fn ingest(&self) -> Result<&Ingest, ApiProblem> {
+        let away = || ApiProblem::new(ProblemKind::LibraryAway, "the library does not answer yet");
         self.ingest.get().ok_or_else(away)
     }
 
-    /// The service, for the caller who sent `headers` and has `right`, at some asset at least.
-    pub(super) async fn allowed(&self, headers: &HeaderMap, right: Right) -> Result<(&Ingest, Caller), Problem> {
+    /// The ingest service and the caller who sent `headers`, if it has `right` for at least some assets.
+    pub(super) async fn allowed(
+        &self,
+        headers: &HeaderMap,
+        right: Permission,
+    ) -> Result<(&Ingest, Caller), ApiProblem> {
         let ingest = self.ingest()?;
         let caller = Caller::identify(ingest.library(), headers).await?;
         caller.check(right)?;
         Ok((ingest, caller))
     }
 
-    /// The service and the upload `id`, for the caller who sent `headers` and has `right` to it, or made it.
+    /// The ingest service and the upload `id`, if the caller who sent `headers` has `right` to it or created it.
     pub(super) async fn upload(
         &self,
         headers: &HeaderMap,
         id: &str,
-        right: Right,
-    ) -> Result<(&Ingest, Upload), Problem> {
+        right: Permission,
+    ) -> Result<(&Ingest, Upload), ApiProblem> {
         let ingest = self.ingest()?;
         let caller = Caller::identify(ingest.library(), headers).await?;
         if caller.check(right).is_err() {
-            caller.check(Right::Upload)?;
+            caller.check(Permission::Upload)?;
         }
         let upload = ingest.upload(id).await?;
         caller.check_upload(right, &upload)?;
         Ok((ingest, upload))
     }
 
-    /// What answers below `/api` and `/upload`.
+    /// The router for `/api` and `/upload` on the private listener.
     pub fn router(&self) -> Router {
         let json = Router::new()
             .route("/api/imports", post(uploads::import))
@@ -107,14 +111,14 @@ impl Control {
         with_slashes(self.finished(json.merge(Self::tus()).route("/api/assets/{*path}", any(assets::below))))
     }
 
-    /// The same for a listener that takes uploads and nothing else.
+    /// The router for `/api` and `/upload` on the upload listener, which only takes uploads.
     pub fn uploads(&self) -> Router {
         let json =
             Router::new().route("/api/direct", post(uploads::direct)).route("/api/imports", post(uploads::import));
         with_slashes(self.finished(json.merge(Self::tus()).route("/api/assets/{*path}", put(assets::file))))
     }
 
-    /// Uploads, and what becomes of them.
+    /// Routes that both listeners have: uploads and their state.
     fn tus() -> Router<Self> {
         Router::new()
             .route("/api/uploads", get(uploads::list).post(uploads::create).options(uploads::spoken))
@@ -130,14 +134,14 @@ impl Control {
             .route("/api/uploads/{id}/complete", post(uploads::complete))
     }
 
-    /// The page, and what holds for all routes.
+    /// Adds the upload page, the fallbacks and the layers to `routes`.
     fn finished(&self, routes: Router<Self>) -> Router {
         routes
             .route("/upload", get(page::index))
             .route("/upload/{*file}", get(page::file))
-            .fallback(|| async { Problem::new(ProblemKind::PathNotFound, "the API is told by /api/openapi.json") })
+            .fallback(|| async { ApiProblem::new(ProblemKind::PathNotFound, "the API is told by /api/openapi.json") })
             .method_not_allowed_fallback(|| async {
-                Problem::new(ProblemKind::MethodNotAllowed, "the API is told by /api/openapi.json")
+                ApiProblem::new(ProblemKind::MethodNotAllowed, "the API is told by /api/openapi.json")
             })
             .layer(from_fn_with_state(self.clone(), elsewhere))
             .layer(map_response(guarded))
@@ -145,29 +149,29 @@ impl Control {
     }
 }
 
-/// Marks a request whose path ended with a slash: what is relative to it is meant from there.
+/// Marks a request whose path ended with a slash: relative URLs in the response must account for it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Slashed;
+pub(super) struct TrailingSlash;
 
-/// `router`, whose paths below `/api/` may end with a slash.
+/// Wraps `router` so that paths below `/api/` may end with a slash.
 fn with_slashes(router: Router) -> Router {
     Router::new().fallback_service(service_fn(move |mut request: Request| {
         if let Some(uri) = without_slash(request.uri()) {
             *request.uri_mut() = uri;
-            request.extensions_mut().insert(Slashed);
+            request.extensions_mut().insert(TrailingSlash);
         }
         router.clone().oneshot(request)
     }))
 }
 
-/// The same place without the slash that its path ends with.
+/// Removes the slash at the end of a path below `/api/`. `None` if there is none.
 fn without_slash(uri: &Uri) -> Option<Uri> {
     let path = uri.path().strip_suffix('/').filter(|path| path.starts_with("/api/"))?;
     let query = uri.query().map_or_else(String::new, |query| format!("?{query}"));
     format!("{path}{query}").parse().ok()
 }
 
-/// Every answer is taken for what it says it is, and no cache keeps one that does not allow it.
+/// Forbids content sniffing on every response, and caching unless the response allows it.
 async fn guarded(mut response: Response<Body>) -> Response<Body> {
     let headers = response.headers_mut();
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -175,7 +179,7 @@ async fn guarded(mut response: Response<Body>) -> Response<Body> {
     response
 }
 
-/// Requests of pages of other sites (CORS): answered where they are listed.
+/// Adds CORS headers to responses for the listed sites.
 async fn elsewhere(State(control): State<Control>, request: Request, next: Next) -> Response<Body> {
     let origin = request.headers().get(ORIGIN).cloned();
     let listed = origin.filter(|origin| control.origins.iter().any(|listed| listed.as_bytes() == origin.as_bytes()));
@@ -196,8 +200,8 @@ async fn elsewhere(State(control): State<Control>, request: Request, next: Next)
     response
 }
 
-/// The first key of a library that has none: its secret, told to one process once.
+/// Creates the first key of a library without keys. Returns its secret to one process, once; `None` to all others.
 pub async fn first_key(library: &Library) -> Result<Option<String>, library::Error> {
-    let (key, hash, secret) = key_of("first", &[Scope::everywhere(Right::Admin)], None);
+    let (key, hash, secret) = key_of("first", &[Scope::everywhere(Permission::Admin)], None);
     Ok(library.insert_first_key(&key, &hash).await?.then_some(secret))
 }

@@ -1,9 +1,9 @@
-//! Jobs: what is being done behind requests, done again, or given up.
+//! Handlers for background jobs: list, get, retry, cancel.
 
 use super::desk::Control;
-use super::extract::{Asked, Named};
-use super::problem::Problem;
-use super::scope::Right;
+use super::extract::{PathName, QueryParameters};
+use super::problem::ApiProblem;
+use super::scope::Permission;
 use super::uploads::limit;
 use super::views::{JobView, JobsListed, Page};
 use crate::http::ProblemKind;
@@ -13,18 +13,18 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
 
-/// Jobs, the newest first.
+/// Lists jobs, the newest first.
 #[utoipa::path(get, path = "/api/jobs", operation_id = "listJobs", tag = "jobs", params(JobsListed), security(("key" = ["read"])), responses((status = 200, description = "A page of jobs", body = Page<JobView>)))]
 pub(super) async fn list(
     State(control): State<Control>,
     headers: HeaderMap,
-    Asked(listed): Asked<JobsListed>,
-) -> Result<Json<Page<JobView>>, Problem> {
-    let ingest = everywhere(&control, &headers, Right::Read).await?;
+    QueryParameters(listed): QueryParameters<JobsListed>,
+) -> Result<Json<Page<JobView>>, ApiProblem> {
+    let ingest = everywhere(&control, &headers, Permission::Read).await?;
     let state = listed.state.as_deref().map(|word| {
         JobState::of(word).ok_or_else(|| {
             let allowed = "queued, running, done, dead or cancelled is allowed";
-            Problem::new(ProblemKind::BadQuery, format!("`state` is `{word}`; {allowed}"))
+            ApiProblem::new(ProblemKind::BadQuery, format!("`state` is `{word}`; {allowed}"))
         })
     });
     let limit = limit(listed.limit)?;
@@ -35,25 +35,25 @@ pub(super) async fn list(
     Ok(Json(Page { items: rows.into_iter().map(JobView::from).collect(), next }))
 }
 
-/// One job.
+/// Returns one job.
 #[utoipa::path(get, path = "/api/jobs/{id}", operation_id = "getJob", tag = "jobs", params(("id" = String, Path, description = "The job's id")), security(("key" = ["read"])), responses((status = 200, description = "The job", body = JobView)))]
 pub(super) async fn one(
     State(control): State<Control>,
     headers: HeaderMap,
-    Named(id): Named,
-) -> Result<Json<JobView>, Problem> {
-    let ingest = everywhere(&control, &headers, Right::Read).await?;
+    PathName(id): PathName,
+) -> Result<Json<JobView>, ApiProblem> {
+    let ingest = everywhere(&control, &headers, Permission::Read).await?;
     Ok(Json(found(ingest.library(), &id).await?.into()))
 }
 
-/// Does a job again that is dead or was cancelled.
+/// Retries a job that is dead or was cancelled.
 #[utoipa::path(post, path = "/api/jobs/{id}/retry", operation_id = "retryJob", tag = "jobs", params(("id" = String, Path, description = "The job's id")), security(("key" = ["write"])), responses((status = 200, description = "The job, queued again", body = JobView)))]
 pub(super) async fn retry(
     State(control): State<Control>,
     headers: HeaderMap,
-    Named(id): Named,
-) -> Result<Json<JobView>, Problem> {
-    let ingest = everywhere(&control, &headers, Right::Write).await?;
+    PathName(id): PathName,
+) -> Result<Json<JobView>, ApiProblem> {
+    let ingest = everywhere(&control, &headers, Permission::Write).await?;
     found(ingest.library(), &id).await?;
     if !ingest.library().retry_job(&id, now()).await? {
         return Err(Error::Conflict("only dead and cancelled jobs are done again".into()).into());
@@ -61,14 +61,14 @@ pub(super) async fn retry(
     Ok(Json(found(ingest.library(), &id).await?.into()))
 }
 
-/// Cancels a job: one that waits at once, one under way as soon as its worker hears of it.
+/// Cancels a job: a queued one at once, a running one when its worker next renews its lease.
 #[utoipa::path(post, path = "/api/jobs/{id}/cancel", operation_id = "cancelJob", tag = "jobs", params(("id" = String, Path, description = "The job's id")), security(("key" = ["write"])), responses((status = 200, description = "The job as it is now", body = JobView)))]
 pub(super) async fn cancel(
     State(control): State<Control>,
     headers: HeaderMap,
-    Named(id): Named,
-) -> Result<Json<JobView>, Problem> {
-    let ingest = everywhere(&control, &headers, Right::Write).await?;
+    PathName(id): PathName,
+) -> Result<Json<JobView>, ApiProblem> {
+    let ingest = everywhere(&control, &headers, Permission::Write).await?;
     found(ingest.library(), &id).await?;
     if !ingest.cancel_job(&id).await? {
         return Err(Error::Conflict("only jobs that wait or are under way can be cancelled".into()).into());
@@ -76,13 +76,17 @@ pub(super) async fn cancel(
     Ok(Json(found(ingest.library(), &id).await?.into()))
 }
 
-/// The service, for a caller who has `right` for all assets: a job may be about any of them.
-async fn everywhere<'a>(control: &'a Control, headers: &HeaderMap, right: Right) -> Result<&'a Ingest, Problem> {
+/// The ingest service, if the caller has `right` for all assets: a job may concern any asset.
+async fn everywhere<'a>(
+    control: &'a Control,
+    headers: &HeaderMap,
+    right: Permission,
+) -> Result<&'a Ingest, ApiProblem> {
     let (ingest, caller) = control.allowed(headers, right).await?;
     caller.check_everywhere(right)?;
     Ok(ingest)
 }
 
-async fn found(library: &Library, id: &str) -> Result<Job, Problem> {
+async fn found(library: &Library, id: &str) -> Result<Job, ApiProblem> {
     Ok(library.job(id).await?.ok_or(Error::NotFound("job"))?)
 }

@@ -1,47 +1,49 @@
-//! Keys: `afx_` and 64 hexadecimal digits; listed, made and revoked. A row holds a hash of the secret, and its scopes.
+//! Handlers for API keys: list, create, revoke. A key is `afx_` and 64 hexadecimal digits; its row holds the scopes and
+//! only a hash of the secret.
 
 use super::access::{KEY_PREFIX, hash};
 use super::desk::Control;
-use super::extract::{Named, Unread};
-use super::problem::Problem;
-use super::scope::{Right, SCOPES, Scope};
+use super::extract::{PathName, UnreadBody};
+use super::problem::ApiProblem;
+use super::scope::{Permission, SCOPES, Scope};
 use super::views::{KeyView, Page};
 use crate::http::ProblemKind;
 use crate::ingest::{Error, now, token};
-use crate::library::Key;
+use crate::library::ApiKey;
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-/// Characters of a key's name at most.
+/// Longest name of a key, in characters.
 const NAME: usize = 100;
 
-/// A key to be made.
+/// A key to create.
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = Wanted)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Wanted {
-    /// What its owner calls it: 1 to 100 characters.
+pub(super) struct KeyRequest {
+    /// Name for people: 1 to 100 characters.
     #[schema(min_length = 1, max_length = 100, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]+$")]
     name: String,
-    /// What it allows: read, upload, write or admin; the first three everywhere, or below a folder as in
-    /// `upload:films/`. Several stand between commas; a comma in a folder's name is written %2C, a percent sign %25.
+    /// Scopes, separated by commas: read, upload, write or admin. The first three hold everywhere, or below a folder as
+    /// in `upload:films/`. In a folder's name, a comma is written %2C and a percent sign %25.
     #[schema(
         min_length = 4,
         max_length = 4096,
         pattern = "^(admin|(read|upload|write)(:[^,]+/)?)(,(admin|(read|upload|write)(:[^,]+/)?))*$"
     )]
     scope: String,
-    /// Until when it is valid: milliseconds since 1970, in the future; for ever where absent.
+    /// Expiry time in milliseconds since 1970, in the future; absent: never.
     expires: Option<i64>,
 }
 
-/// A new key: its row, the hash to store, and the secret, which is shown once.
+/// Generates a key. Returns its row, the hash to store, and the secret, which is shown once.
 #[must_use]
-pub fn key_of(name: &str, scopes: &[Scope], expires: Option<i64>) -> (Key, String, String) {
+pub fn key_of(name: &str, scopes: &[Scope], expires: Option<i64>) -> (ApiKey, String, String) {
     let secret = format!("{KEY_PREFIX}{}", token::<32>());
-    let key = Key {
+    let key = ApiKey {
         id: token::<8>(),
         name: name.into(),
         scopes: Scope::row(scopes),
@@ -53,7 +55,7 @@ pub fn key_of(name: &str, scopes: &[Scope], expires: Option<i64>) -> (Key, Strin
     (key, hash(&secret), secret)
 }
 
-/// The scopes that `text` lists between commas, each of them one.
+/// Parses a comma-separated list of scopes. The error is a sentence about the entry that is no scope, or the count.
 pub fn scopes_of(text: &str) -> Result<Vec<Scope>, String> {
     let scopes: Result<Vec<Scope>, _> = text.split(',').map(Scope::unescaped).collect();
     let scopes = scopes.map_err(|why| format!("`{text}`: {why}"))?;
@@ -61,24 +63,27 @@ pub fn scopes_of(text: &str) -> Result<Vec<Scope>, String> {
     if count <= SCOPES { Ok(scopes) } else { Err(format!("{count} scopes; {SCOPES} are allowed")) }
 }
 
-/// Keys, revoked ones included.
+/// Lists the keys, including revoked ones.
 #[utoipa::path(get, path = "/api/keys", operation_id = "listKeys", tag = "keys", security(("key" = ["admin"])), responses((status = 200, description = "The keys", body = Page<KeyView>)))]
-pub(super) async fn list(State(control): State<Control>, headers: HeaderMap) -> Result<Json<Page<KeyView>>, Problem> {
-    let (ingest, _) = control.allowed(&headers, Right::Admin).await?;
+pub(super) async fn list(
+    State(control): State<Control>,
+    headers: HeaderMap,
+) -> Result<Json<Page<KeyView>>, ApiProblem> {
+    let (ingest, _) = control.allowed(&headers, Permission::Admin).await?;
     let keys = ingest.library().keys().await?;
     Ok(Json(Page { items: keys.into_iter().map(|key| KeyView::of(key, None)).collect(), next: None }))
 }
 
-/// Makes a key; its secret is shown now, and never again.
-#[utoipa::path(post, path = "/api/keys", operation_id = "makeKey", tag = "keys", request_body = Wanted, security(("key" = ["admin"])), responses((status = 201, description = "The key, with its secret", body = KeyView)))]
+/// Creates a key; its secret is only shown in this response.
+#[utoipa::path(post, path = "/api/keys", operation_id = "makeKey", tag = "keys", request_body = KeyRequest, security(("key" = ["admin"])), responses((status = 201, description = "The key, with its secret", body = KeyView)))]
 pub(super) async fn make(
     State(control): State<Control>,
     headers: HeaderMap,
-    body: Unread,
-) -> Result<(StatusCode, Json<KeyView>), Problem> {
-    let (ingest, _) = control.allowed(&headers, Right::Admin).await?;
-    let wanted: Wanted = body.json().await?;
-    let wrong = |why: String| Problem::new(ProblemKind::BadField, why);
+    body: UnreadBody,
+) -> Result<(StatusCode, Json<KeyView>), ApiProblem> {
+    let (ingest, _) = control.allowed(&headers, Permission::Admin).await?;
+    let wanted: KeyRequest = body.json().await?;
+    let wrong = |why: String| ApiProblem::new(ProblemKind::BadField, why);
     let scopes = scopes_of(&wanted.scope).map_err(|why| wrong(format!("`scope`: {why}")))?;
     let name = wanted.name.trim();
     let length = name.chars().count();
@@ -90,22 +95,22 @@ pub(super) async fn make(
     }
     let (key, hash, secret) = key_of(name, &scopes, wanted.expires);
     ingest.library().insert_key(&key, &hash).await?;
-    tracing::info!(key = key.id, name = key.name, scopes = key.scopes, "a key is made");
+    tracing::info!(key = key.id, name = key.name, scopes = key.scopes, "API key created");
     Ok((StatusCode::CREATED, Json(KeyView::of(key, Some(secret)))))
 }
 
-/// Revokes a key: it cannot be used any more, and neither can the upload tokens that it made.
+/// Revokes a key and all upload tokens that were created with it.
 #[utoipa::path(delete, path = "/api/keys/{id}", operation_id = "revokeKey", tag = "keys", params(("id" = String, Path, description = "The key's id")), security(("key" = ["admin"])), responses((status = 204, description = "The key is revoked")))]
 pub(super) async fn revoke(
     State(control): State<Control>,
     headers: HeaderMap,
-    Named(id): Named,
-) -> Result<StatusCode, Problem> {
-    let (ingest, _) = control.allowed(&headers, Right::Admin).await?;
+    PathName(id): PathName,
+) -> Result<StatusCode, ApiProblem> {
+    let (ingest, _) = control.allowed(&headers, Permission::Admin).await?;
     if !ingest.library().revoke_key(&id, now()).await? {
         return Err(Error::NotFound("key").into());
     }
-    tracing::info!(key = id, "a key is revoked");
+    tracing::info!(key = id, "API key revoked");
     Ok(StatusCode::NO_CONTENT)
 }
 

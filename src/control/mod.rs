@@ -1,17 +1,17 @@
-//! The API of the service, on the private listener and on that for uploads: who may, what is asked, what is told.
+//! The control plane's HTTP API, on the private and the upload listener: authorization, requests, JSON responses.
 //!
 //! ```text
-//! request ── desk (router, the library's presence, other sites) ── access: who calls, with which scopes
+//! request ── desk (router, check for the library, CORS) ── access: identifies the caller and its scopes
 //!   ├── uploads   tus, PUT, signed URLs, imports           ┐
 //!   ├── assets    list, get, delete, restore               ├─ ingest, library, catalog
 //!   ├── jobs      list, retry, cancel                      │
-//!   ├── keys      list, make, revoke                       │
+//!   ├── keys      list, create, revoke                     │
 //!   ├── tokens    one upload for a visitor of a page       ┘
-//!   ├── openapi   what all of this is, from the code
-//!   └── page      the page that uploads
+//!   ├── openapi   the API's description, from the code
+//!   └── page      the upload page
 //! ```
-//! Every error is problem+json (`problem`), and so is the answer to what cannot be understood (`extract`); `views` shows rows as
-//! JSON, `words` the closed sets of words in them.
+//! Every error is problem+json (`problem`), also for requests that cannot be parsed (`extract`). `views` are the JSON
+//! forms of database rows, `words` the schemas of their enumerations.
 
 mod access;
 mod assets;

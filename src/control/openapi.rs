@@ -1,5 +1,5 @@
-//! The API as OpenAPI 3.1, made from the code that answers. Which problems an operation answers stands in one table
-//! here; their descriptions come from the problem types themselves.
+//! The API as an OpenAPI 3.1 document, generated from the handlers. A table in this file lists the problems of each
+//! operation; their descriptions come from the problem types.
 
 use super::words::TusVersion;
 use super::{assets, jobs, keys, tokens, uploads};
@@ -12,10 +12,10 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, Ref, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
-/// The media type of problems.
+/// Media type of problems.
 const PROBLEM: &str = "application/problem+json";
 
-/// The problems of each operation, besides those of everything that needs a key or brings JSON.
+/// The problems of each operation, besides those of all operations that need a key ([`KEYED`]) or take JSON ([`JSON`]).
 const PROBLEMS: &[(&str, &[Kind])] = &[
     ("describeApi", &[]),
     ("describeTus", &[Kind::LibraryAway]),
@@ -45,11 +45,11 @@ const PROBLEMS: &[(&str, &[Kind])] = &[
     ("revokeUploadToken", &[Kind::KeyNotFound]),
 ];
 
-/// Where an asset is named.
+/// Problems of operations on one asset.
 const ASSET: &[Kind] =
     &[Kind::BadName, Kind::AssetNotFound, Kind::Conflict, Kind::FileUnplayable, Kind::StoreFailed, Kind::Interrupted];
 
-/// Where an upload begins.
+/// Problems of operations that create an upload.
 const CREATION: &[Kind] = &[
     Kind::PreconditionFailed,
     Kind::TokenSpent,
@@ -72,7 +72,7 @@ const CREATION: &[Kind] = &[
     Kind::ChecksumMismatch,
 ];
 
-/// Where bytes of an upload arrive.
+/// Problems of operations that append bytes.
 const BYTES: &[Kind] = &[
     Kind::PreconditionFailed,
     Kind::BadHeader,
@@ -94,7 +94,7 @@ const BYTES: &[Kind] = &[
     Kind::StoreFull,
 ];
 
-/// Where a client says that its file is in the store.
+/// Problems of operations that complete a file in the store.
 const COMPLETION: &[Kind] = &[
     Kind::PreconditionFailed,
     Kind::UploadNotFound,
@@ -106,7 +106,7 @@ const COMPLETION: &[Kind] = &[
     Kind::Interrupted,
 ];
 
-/// Where a file is announced.
+/// Problems of operations that announce a file.
 const ANNOUNCED: &[Kind] = &[
     Kind::BadRequest,
     Kind::BadName,
@@ -118,7 +118,7 @@ const ANNOUNCED: &[Kind] = &[
     Kind::NameHeld,
 ];
 
-/// Where a whole file arrives.
+/// Problems of operations that receive a whole file.
 const WHOLE: &[Kind] = &[
     Kind::PreconditionFailed,
     Kind::TokenSpent,
@@ -139,14 +139,14 @@ const WHOLE: &[Kind] = &[
     Kind::StoreFull,
 ];
 
-/// Wherever a key is needed.
+/// Problems of all operations that need a key.
 const KEYED: &[Kind] =
     &[Kind::KeyMissing, Kind::KeyUnknown, Kind::KeyRevoked, Kind::KeyExpired, Kind::ScopeTooNarrow, Kind::LibraryAway];
 
-/// Wherever a JSON body is read.
+/// Problems of all operations that read a JSON body.
 const JSON: &[Kind] = &[Kind::BadJson, Kind::BodyTooSlow, Kind::BodyTooLarge, Kind::MediaType, Kind::BadField];
 
-/// All of it.
+/// The whole document.
 #[derive(Debug, OpenApi)]
 #[openapi(
     info(title = "Afflux", description = "Uploads, assets, jobs and keys of an origin for adaptive video. Each operation \
@@ -169,9 +169,9 @@ const JSON: &[Kind] = &[Kind::BadJson, Kind::BodyTooSlow, Kind::BodyTooLarge, Ki
     components(schemas(TusVersion)),
     modifiers(&Keys, &Problems),
 )]
-struct Api;
+struct ApiDocument;
 
-/// Adds how callers authenticate.
+/// Adds the security scheme: bearer keys.
 #[derive(Debug)]
 struct Keys;
 
@@ -219,7 +219,7 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
     [get, put, post, delete, options, head, patch].into_iter().flatten()
 }
 
-/// What the table says of an operation.
+/// The problems that [`PROBLEMS`] lists for an operation.
 fn declared(operation: &Operation) -> &'static [Kind] {
     let id = operation.operation_id.as_deref().unwrap_or_default();
     PROBLEMS.iter().find(|(known, _)| *known == id).map_or(&[], |(_, kinds)| kinds)
@@ -230,7 +230,7 @@ fn takes_json(operation: &Operation) -> bool {
     body.content.contains_key("application/json")
 }
 
-/// RFC 9457 §3.1.
+/// Schema of a problem (RFC 9457 §3.1).
 fn problem() -> utoipa::openapi::schema::Object {
     let text = |said: &str| ObjectBuilder::new().schema_type(Type::String).description(Some(said));
     let types = Kind::ALL.iter().map(|kind| kind.uri());
@@ -250,15 +250,15 @@ fn problem() -> utoipa::openapi::schema::Object {
         .build()
 }
 
-/// This document.
+/// Returns this document.
 #[utoipa::path(get, path = "/api/openapi.json", operation_id = "describeApi", tag = "api", responses((status = 200, description = "The API as OpenAPI 3.1", body = Object)))]
 pub(super) async fn text() -> Json<utoipa::openapi::OpenApi> {
-    Json(Api::openapi())
+    Json(ApiDocument::openapi())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Api, PROBLEMS};
+    use super::{ApiDocument, PROBLEMS};
     use crate::control::{Control, Players};
     use axum::body::Body;
     use axum::http::{Request, StatusCode};
@@ -267,9 +267,9 @@ mod tests {
     use tower::ServiceExt;
     use utoipa::OpenApi;
 
-    /// Path, method and operation of each.
+    /// Path, method and description of each operation.
     fn operations() -> Vec<(String, String, Value)> {
-        let api = serde_json::to_value(Api::openapi()).unwrap();
+        let api = serde_json::to_value(ApiDocument::openapi()).unwrap();
         assert_eq!(api["openapi"], "3.1.0");
         let paths = api["paths"].as_object().unwrap();
         let each = paths.iter().flat_map(|(path, methods)| {
@@ -305,7 +305,7 @@ mod tests {
     #[tokio::test]
     async fn every_operation_is_answered_with_a_slash_at_its_end_or_without() {
         for (path, method, told) in operations() {
-            // There is no library: whatever needs one says so, and nothing is read before.
+            // Without a library, every operation that needs it answers 503 before it reads the request.
             let expected =
                 if told["operationId"] == "describeApi" { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
             for path in [filled(&path), filled(&path) + "/", filled(&path) + "/?"] {

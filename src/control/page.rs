@@ -1,7 +1,7 @@
-//! The page that uploads: its files, carried in the binary.
+//! The upload page: its static files, embedded in the binary.
 
-use super::extract::Named;
-use super::problem::Problem;
+use super::extract::PathName;
+use super::problem::ApiProblem;
 use crate::http::ProblemKind;
 use axum::body::Body;
 use axum::http::Response;
@@ -13,7 +13,7 @@ macro_rules! file {
     };
 }
 
-/// Name, media type and bytes of each. What the gallery has too is the gallery's.
+/// Name, media type and bytes of each file. Files that the gallery also uses come from the gallery's folder.
 static FILES: [(&str, &str, &[u8]); 12] = [
     file!("index.html", "page/index.html", "text/html"),
     file!("upload.js", "page/upload.js", "text/javascript"),
@@ -25,29 +25,29 @@ static FILES: [(&str, &str, &[u8]); 12] = [
     file!("words.js", "../http/gallery/words.js", "text/javascript"),
     file!("hls.min.js", "../http/gallery/vendor/hls.min.js", "text/javascript"),
     file!("icon.svg", "../http/gallery/icon.svg", "image/svg+xml"),
-    // The licences ask that their text goes where the programs go.
+    // The licences require that their text is distributed with the programs.
     file!("tus-js-client.LICENSE.txt", "page/vendor/tus-js-client.LICENSE.txt", "text/plain"),
     file!("hls.js.LICENSE.txt", "../http/gallery/vendor/hls.js.LICENSE.txt", "text/plain"),
 ];
 
-/// What it may do: its own files; the API here; players' files from wherever these are served.
+/// Content-Security-Policy of the page: its own files, this API, and media from any host that serves players.
 const POLICY: &str = "default-src 'self'; media-src * blob:; connect-src *; worker-src 'self' blob:; img-src 'self' data:; \
                       style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// The page.
-pub(super) async fn index() -> Result<Response<Body>, Problem> {
+/// Serves the page itself.
+pub(super) async fn index() -> Result<Response<Body>, ApiProblem> {
     found("index.html")
 }
 
-/// A file of it.
-pub(super) async fn file(Named(name): Named) -> Result<Response<Body>, Problem> {
+/// Serves a file of the page.
+pub(super) async fn file(PathName(name): PathName) -> Result<Response<Body>, ApiProblem> {
     found(&name)
 }
 
-fn found(name: &str) -> Result<Response<Body>, Problem> {
+fn found(name: &str) -> Result<Response<Body>, ApiProblem> {
     let file = FILES.iter().find(|(known, _, _)| *known == name);
     let (_, media_type, bytes) =
-        file.ok_or_else(|| Problem::new(ProblemKind::PathNotFound, "there is no such file"))?;
+        file.ok_or_else(|| ApiProblem::new(ProblemKind::PathNotFound, "there is no such file"))?;
     let mut response = Response::new(Body::from(*bytes));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));

@@ -1,4 +1,4 @@
-//! Where players are served, as the API tells it.
+//! Base URL of the public listener, which the API puts before the URLs of manifests.
 
 use axum::http::HeaderMap;
 use axum::http::header::HOST;
@@ -6,17 +6,17 @@ use axum::http::uri::Authority;
 use std::borrow::Cow;
 use std::net::SocketAddr;
 
-/// Where players are served.
+/// Base of the URLs that players use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Players {
-    /// At this URL.
+    /// This URL, without a slash at its end.
     At(String),
-    /// At this port of whatever host a caller reaches the API by: the listener has every address.
+    /// This port on the host that the caller used to reach the API: the public listener has every address.
     Port(u16),
 }
 
 impl Players {
-    /// As `listen.public_url` says; where it is empty, at the address of the public listener.
+    /// `listen.public_url`; if it is empty, the address of the public listener.
     #[must_use]
     pub fn new(public_url: &str, listener: SocketAddr) -> Self {
         match public_url.trim_end_matches('/') {
@@ -26,13 +26,13 @@ impl Players {
         }
     }
 
-    /// Their URL, for the caller who sent `headers`.
+    /// The base URL for the caller who sent `headers`.
     pub(super) fn url(&self, headers: &HeaderMap) -> Cow<'_, str> {
         match self {
             Self::At(url) => url.into(),
             Self::Port(port) => {
                 let host = headers.get(HOST).and_then(|host| Authority::try_from(host.as_bytes()).ok());
-                // A user name is no part of a host (RFC 9110 §7.2).
+                // A Host header has no user name (RFC 9110 §7.2).
                 let host = host.as_ref().filter(|host| !host.as_str().contains('@')).map(Authority::host);
                 let host = host.filter(|host| is_host(host)).unwrap_or("127.0.0.1");
                 format!("http://{host}:{port}").into()
@@ -41,7 +41,7 @@ impl Players {
     }
 }
 
-/// Whether `host` is a name or an address, IPv6 in brackets.
+/// Whether `host` has only characters of a name or an address, IPv6 in brackets.
 fn is_host(host: &str) -> bool {
     let known = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '[' | ']' | ':');
     !host.is_empty() && host.chars().all(known)

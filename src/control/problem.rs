@@ -1,39 +1,39 @@
-//! Errors as the API answers them: problem+json, with what a client needs to go on.
+//! Error responses of the API: problem+json, with the headers that a client needs to continue.
 
 use crate::http::{self, ProblemKind};
 use crate::ingest::Error;
-use crate::ingest::tus::{Refusal, VERSION};
+use crate::ingest::tus::{TusError, VERSION};
 use axum::body::Body;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{Response, StatusCode};
 use axum::response::IntoResponse;
 
-/// An error as it is answered.
+/// An error response.
 #[derive(Debug)]
-pub(super) struct Problem {
+pub(super) struct ApiProblem {
     kind: ProblemKind,
     detail: String,
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
-impl Problem {
-    /// One sentence that says what is wrong and what would be right.
+impl ApiProblem {
+    /// A problem; `detail` is one sentence: what is wrong and what would be right.
     pub(super) fn new(kind: ProblemKind, detail: impl Into<String>) -> Self {
         Self { kind, detail: detail.into(), headers: Vec::new() }
     }
 
-    /// The same with a header that belongs to it.
+    /// Adds a header to the response.
     pub(super) fn with(mut self, name: &'static str, value: HeaderValue) -> Self {
         self.headers.push((HeaderName::from_static(name), value));
         self
     }
 
-    /// Another method; those that are `allowed` (RFC 9110 §15.5.6).
+    /// 405 with the `allowed` methods (RFC 9110 §15.5.6).
     pub(super) fn method(allowed: &'static str, detail: &str) -> Self {
         Self::new(ProblemKind::MethodNotAllowed, detail).with("allow", HeaderValue::from_static(allowed))
     }
 
-    /// Nobody knows who asks: RFC 9110 §11.6.1 wants to know how one says so.
+    /// A problem for a caller that is not identified. Adds `WWW-Authenticate`, which RFC 9110 §11.6.1 requires.
     pub(super) fn unknown(kind: ProblemKind, detail: &str) -> Self {
         let mut problem = Self::new(kind, detail);
         problem.headers.push((WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"afflux\"")));
@@ -41,7 +41,7 @@ impl Problem {
     }
 }
 
-/// The type of the problem that an error is to a client.
+/// Problem type that reports an error to the client.
 fn kind(error: &Error) -> ProblemKind {
     match error {
         Error::NotFound("upload") => ProblemKind::UploadNotFound,
@@ -49,10 +49,10 @@ fn kind(error: &Error) -> ProblemKind {
         Error::NotFound("key") => ProblemKind::KeyNotFound,
         Error::NotFound(_) => ProblemKind::AssetNotFound,
         Error::Gone => ProblemKind::UploadGone,
-        Error::Tus(Refusal::Version(_)) => ProblemKind::TusVersion,
-        Error::Tus(Refusal::MediaType) => ProblemKind::MediaType,
+        Error::Tus(TusError::Version(_)) => ProblemKind::TusVersion,
+        Error::Tus(TusError::MediaType) => ProblemKind::MediaType,
         Error::Type(_) => ProblemKind::FileType,
-        Error::Tus(Refusal::Missing(_) | Refusal::Header { .. } | Refusal::Metadata(_) | Refusal::Algorithm(_)) => {
+        Error::Tus(TusError::Missing(_) | TusError::Header { .. } | TusError::Metadata(_) | TusError::Algorithm(_)) => {
             ProblemKind::BadHeader
         }
         Error::Request(_) => ProblemKind::BadRequest,
@@ -75,24 +75,24 @@ fn kind(error: &Error) -> ProblemKind {
     }
 }
 
-impl From<Error> for Problem {
+impl From<Error> for ApiProblem {
     fn from(error: Error) -> Self {
         let problem = Self::new(kind(&error), error.to_string());
         match error {
-            Error::Tus(Refusal::Version(_)) => problem.with("tus-version", HeaderValue::from_static(VERSION)),
+            Error::Tus(TusError::Version(_)) => problem.with("tus-version", HeaderValue::from_static(VERSION)),
             Error::Offset { durable, .. } => problem.with("upload-offset", HeaderValue::from(durable)),
             _ => problem,
         }
     }
 }
 
-impl From<crate::library::Error> for Problem {
+impl From<crate::library::Error> for ApiProblem {
     fn from(error: crate::library::Error) -> Self {
         Error::from(error).into()
     }
 }
 
-impl IntoResponse for Problem {
+impl IntoResponse for ApiProblem {
     fn into_response(self) -> Response<Body> {
         let status = self.kind.status();
         let mut response = Response::new(Body::from(http::members(self.kind, &self.detail)));

@@ -1,4 +1,4 @@
-//! Scopes: what a key allows, everywhere or below one prefix of asset names.
+//! Scopes of API keys: a right that holds everywhere or below one prefix of asset names.
 //!
 //! ```text
 //! read          upload:films/          write:films/new/          admin
@@ -10,27 +10,27 @@ use crate::media::AssetId;
 use std::fmt;
 use std::str::FromStr;
 
-/// The scopes that a key has at most.
+/// Most scopes of one key.
 pub(super) const SCOPES: usize = 16;
 
-/// One kind of thing that a key allows.
+/// A right that a key can have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Right {
+pub enum Permission {
     /// To see assets, uploads and jobs.
     Read,
-    /// To make assets by uploads, and to continue or give up one's own.
+    /// To create assets by uploads, and to continue or cancel one's own uploads.
     Upload,
     /// To upload, read, change and delete.
     Write,
-    /// To make and revoke keys, besides all else.
+    /// To create and revoke keys, and to do everything else.
     Admin,
 }
 
-impl Right {
-    /// All of them, the widest last.
+impl Permission {
+    /// All rights, the widest last.
     pub const ALL: [Self; 4] = [Self::Read, Self::Upload, Self::Write, Self::Admin];
 
-    /// The word for it.
+    /// The word for this right in scopes.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -41,7 +41,7 @@ impl Right {
         }
     }
 
-    /// Whether whoever has it has `other` too.
+    /// Whether this right includes `other`.
     #[must_use]
     pub const fn covers(self, other: Self) -> bool {
         match self {
@@ -53,7 +53,7 @@ impl Right {
     }
 }
 
-impl fmt::Display for Right {
+impl fmt::Display for Permission {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
@@ -62,48 +62,48 @@ impl fmt::Display for Right {
 /// A right, everywhere or below one prefix of asset names.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Scope {
-    right: Right,
-    /// Ends with a slash; empty for everywhere.
+    right: Permission,
+    /// Ends with a slash; empty: everywhere.
     prefix: String,
 }
 
 impl Scope {
     /// A right everywhere.
     #[must_use]
-    pub const fn everywhere(right: Right) -> Self {
+    pub const fn everywhere(right: Permission) -> Self {
         Self { right, prefix: String::new() }
     }
 
-    /// Where it holds; empty for everywhere.
+    /// Prefix of the asset names for which the scope holds; empty: everywhere.
     #[must_use]
     pub fn prefix(&self) -> &str {
         &self.prefix
     }
 
-    /// Whether it allows what needs `right`, at some asset at least.
+    /// Whether the scope includes `right` for at least some assets.
     #[must_use]
-    pub const fn allows(&self, right: Right) -> bool {
+    pub const fn allows(&self, right: Permission) -> bool {
         self.right.covers(right)
     }
 
-    /// Whether it allows what needs `right` at the asset called `asset`.
+    /// Whether the scope includes `right` for the asset named `asset`.
     #[must_use]
-    pub fn allows_at(&self, right: Right, asset: &str) -> bool {
+    pub fn allows_at(&self, right: Permission, asset: &str) -> bool {
         self.allows(right) && asset.starts_with(&self.prefix)
     }
 
-    /// The scopes that a row lists; those that this version does not know allow nothing.
+    /// Parses the scopes of a row. Skips entries that this version does not know.
     #[must_use]
     pub fn list(row: &str) -> Vec<Self> {
         row.split(',').filter_map(|scope| Self::unescaped(scope).ok()).collect()
     }
 
-    /// The scope that an entry of a list between commas is.
+    /// Parses one entry of a comma-separated list, in which %2C is a comma and %25 a percent sign.
     pub fn unescaped(entry: &str) -> Result<Self, &'static str> {
         entry.replace("%2C", ",").replace("%25", "%").parse()
     }
 
-    /// As a row lists `scopes`: between commas, so that names have theirs escaped.
+    /// Prints `scopes` as a row stores them: separated by commas; commas in names are escaped.
     #[must_use]
     pub fn row(scopes: &[Self]) -> String {
         let escaped = |scope: &Self| scope.to_string().replace('%', "%25").replace(',', "%2C");
@@ -127,12 +127,12 @@ impl FromStr for Scope {
         const ALLOWED: &str = "a scope is read, upload, write or admin; the first three may name a folder of assets that \
                                they hold for, as in upload:films/";
         let (word, prefix) = text.split_once(':').map_or((text, None), |(word, prefix)| (word, Some(prefix)));
-        let right = Right::ALL.into_iter().find(|right| right.as_str() == word).ok_or(ALLOWED)?;
+        let right = Permission::ALL.into_iter().find(|right| right.as_str() == word).ok_or(ALLOWED)?;
         match prefix {
             None => Ok(Self::everywhere(right)),
             Some(prefix) => {
                 let folder = prefix.strip_suffix('/').and_then(AssetId::new);
-                let is_right = right != Right::Admin && folder.is_some();
+                let is_right = right != Permission::Admin && folder.is_some();
                 is_right.then(|| Self { right, prefix: prefix.into() }).ok_or(ALLOWED)
             }
         }
@@ -141,30 +141,30 @@ impl FromStr for Scope {
 
 #[cfg(test)]
 mod tests {
-    use super::{Right, Scope};
+    use super::{Permission, Scope};
     use proptest::prelude::{prop_assert_eq, proptest};
 
-    fn allows(scope: &str, right: Right, asset: &str) -> bool {
+    fn allows(scope: &str, right: Permission, asset: &str) -> bool {
         scope.parse::<Scope>().unwrap().allows_at(right, asset)
     }
 
     #[test]
     fn a_right_covers_lesser_ones_and_no_more() {
-        let covered = |right: Right| Right::ALL.map(|other| right.covers(other));
-        assert_eq!(covered(Right::Read), [true, false, false, false]);
-        assert_eq!(covered(Right::Upload), [false, true, false, false]);
-        assert_eq!(covered(Right::Write), [true, true, true, false]);
-        assert_eq!(covered(Right::Admin), [true; 4]);
+        let covered = |right: Permission| Permission::ALL.map(|other| right.covers(other));
+        assert_eq!(covered(Permission::Read), [true, false, false, false]);
+        assert_eq!(covered(Permission::Upload), [false, true, false, false]);
+        assert_eq!(covered(Permission::Write), [true, true, true, false]);
+        assert_eq!(covered(Permission::Admin), [true; 4]);
     }
 
     #[test]
     fn a_prefix_holds_for_what_is_below_it_alone() {
-        assert!(allows("write:films/", Right::Upload, "films/a"));
-        assert!(allows("write:films/", Right::Read, "films/new/a"));
-        assert!(!allows("write:films/", Right::Read, "films"));
-        assert!(!allows("write:films/", Right::Read, "films2/a"));
-        assert!(!allows("write:films/", Right::Admin, "films/a"));
-        assert!(allows("write", Right::Read, "anything"));
+        assert!(allows("write:films/", Permission::Upload, "films/a"));
+        assert!(allows("write:films/", Permission::Read, "films/new/a"));
+        assert!(!allows("write:films/", Permission::Read, "films"));
+        assert!(!allows("write:films/", Permission::Read, "films2/a"));
+        assert!(!allows("write:films/", Permission::Admin, "films/a"));
+        assert!(allows("write", Permission::Read, "anything"));
     }
 
     #[test]
@@ -177,8 +177,8 @@ mod tests {
     #[test]
     fn rows_of_before_still_say_what_they_said() {
         let scopes = Scope::list("read,write");
-        assert_eq!(scopes, [Scope::everywhere(Right::Read), Scope::everywhere(Right::Write)]);
-        assert_eq!(Scope::list("read,everything"), [Scope::everywhere(Right::Read)]);
+        assert_eq!(scopes, [Scope::everywhere(Permission::Read), Scope::everywhere(Permission::Write)]);
+        assert_eq!(Scope::list("read,everything"), [Scope::everywhere(Permission::Read)]);
     }
 
     proptest! {

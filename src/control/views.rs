@@ -1,10 +1,10 @@
-//! What is told of rows, as JSON.
+//! JSON forms of database rows: pages, uploads, assets, jobs, keys.
 
 use super::scope::Scope;
 use super::words::{JobWord, UploadWord};
 use crate::catalog::Asset;
 use crate::ingest::now;
-use crate::library::{AssetRow, Job, Key, Upload, UploadState};
+use crate::library::{ApiKey, AssetRow, Job, Upload, UploadState};
 use crate::media::AssetId;
 use crate::route::Route;
 use crate::verdict::{self, Playable, Plays};
@@ -18,7 +18,7 @@ use utoipa::ToSchema;
 pub(super) struct Page<T> {
     /// The entries.
     pub(super) items: Vec<T>,
-    /// What `after` says for the next page; absent at the end.
+    /// Value of `after` for the next page; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) next: Option<String>,
 }
@@ -26,34 +26,34 @@ pub(super) struct Page<T> {
 /// An upload.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct UploadView {
-    /// What it is called.
+    /// Id of the upload.
     id: String,
-    /// The asset that it is of.
+    /// Id of the asset that the upload belongs to.
     asset: String,
-    /// The file that it becomes.
+    /// Name of the file that it becomes.
     file: String,
-    /// How far it is.
+    /// State of the upload.
     #[schema(value_type = UploadWord)]
     state: &'static str,
-    /// Why it was refused.
+    /// Reason for the refusal.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
-    /// Bytes that are durable.
+    /// Number of durable bytes.
     offset: u64,
-    /// Bytes of the whole, where known.
+    /// Length in bytes, if known.
     #[serde(skip_serializing_if = "Option::is_none")]
     length: Option<u64>,
-    /// Milliseconds since 1970.
+    /// Time of creation, in milliseconds since 1970.
     created: i64,
-    /// Milliseconds since 1970.
+    /// Time of the last change, in milliseconds since 1970.
     updated: i64,
-    /// When it is given up if nobody goes on with it: milliseconds since 1970.
+    /// Time at which the upload is cancelled if no bytes arrive, in milliseconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
     expires: Option<i64>,
-    /// What it was found to hold: milliseconds, tracks, lint.
+    /// Report on the file: milliseconds, tracks, lint.
     #[serde(skip_serializing_if = "Option::is_none")]
     report: Option<Value>,
-    /// Where it plays, once it is published.
+    /// URLs for players, once it is published.
     #[serde(skip_serializing_if = "Option::is_none")]
     urls: Option<Urls>,
 }
@@ -82,12 +82,12 @@ impl UploadView {
     }
 }
 
-/// Where an asset plays.
+/// URLs for players.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Urls {
     /// HLS (CMAF).
     hls: String,
-    /// HLS (MPEG-TS); absent where it does not answer, and in lists of assets.
+    /// HLS (MPEG-TS); absent if MPEG-TS cannot carry the asset, and in lists of assets.
     #[serde(skip_serializing_if = "Option::is_none")]
     ts: Option<String>,
     /// DASH.
@@ -101,7 +101,7 @@ impl Urls {
         Self { hls: at(Route::Hls(asset())), ts: None, dash: at(Route::Dash(asset())) }
     }
 
-    /// With MPEG-TS, which answers.
+    /// Adds the URL of HLS (MPEG-TS).
     fn with_ts(self, id: &AssetId, players: &str) -> Self {
         Self { ts: Some(format!("{players}{}", Route::Ts(id.clone()))), ..self }
     }
@@ -110,38 +110,38 @@ impl Urls {
 /// An asset in a list.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct AssetView {
-    /// Its name.
+    /// Id of the asset.
     id: String,
-    /// What people call it.
+    /// Title for people.
     #[serde(skip_serializing_if = "Option::is_none")]
     title: Option<String>,
-    /// What it is about.
+    /// Description for people.
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<String>,
-    /// Words to find it by.
+    /// Search words.
     tags: Vec<String>,
-    /// The language of the whole.
+    /// Main language, as an RFC 5646 tag.
     #[serde(skip_serializing_if = "Option::is_none")]
     language: Option<String>,
-    /// Whatever else its owner notes.
+    /// Custom keys and values of the owner.
     custom: BTreeMap<String, String>,
-    /// Milliseconds since 1970.
+    /// Time of creation, in milliseconds since 1970.
     created: i64,
-    /// Milliseconds since 1970.
+    /// Time of the last change, in milliseconds since 1970.
     updated: i64,
-    /// Bytes of its files.
+    /// Size of all files, in bytes.
     bytes: u64,
-    /// How long it plays.
+    /// Duration in milliseconds.
     milliseconds: u64,
-    /// How many files.
+    /// Number of files.
     files: u32,
-    /// When it was deleted: milliseconds since 1970.
+    /// Time of deletion, in milliseconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
     deleted: Option<i64>,
-    /// Until when it can be had back: milliseconds since 1970.
+    /// Time until which it can be restored, in milliseconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
     purge_at: Option<i64>,
-    /// Where it plays.
+    /// URLs for players; absent if it is deleted.
     #[serde(skip_serializing_if = "Option::is_none")]
     urls: Option<Urls>,
 }
@@ -168,20 +168,20 @@ impl AssetView {
     }
 }
 
-/// An asset, whole.
+/// An asset with its files and its verdict.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct AssetWhole {
-    /// What a list tells.
+    /// The fields of the asset in a list.
     #[serde(flatten)]
     asset: AssetView,
-    /// Its files, in the order in which players list them.
+    /// The files, in the order in which players list them.
     renditions: Vec<RenditionView>,
-    /// Who plays it; absent where it cannot be opened.
+    /// Verdict on who can play it; absent if it cannot be opened.
     #[serde(skip_serializing_if = "Option::is_none")]
     playable: Option<PlayableView>,
 }
 
-/// Who plays an asset: `yes` is all, `some` depends on the browser, the device or the version, `no` is none.
+/// Verdict: which players can play an asset. `yes` means all, `no` none; `some` depends on browser, device or version.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct PlayableView {
     /// Browsers: yes, some or no.
@@ -190,7 +190,7 @@ pub(super) struct PlayableView {
     apple: &'static str,
     /// MPEG-TS: yes or no.
     ts: &'static str,
-    /// Why not everywhere, in sentences.
+    /// Reasons why it does not play everywhere, in sentences.
     why: Vec<String>,
 }
 
@@ -204,13 +204,13 @@ impl From<Playable> for PlayableView {
 /// A file of an asset.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct RenditionView {
-    /// The file's name.
+    /// Name of the file.
     file: String,
-    /// Its bytes.
+    /// Size in bytes.
     bytes: u64,
-    /// The RFC 6381 strings of its tracks.
+    /// RFC 6381 codec strings of its tracks.
     codecs: Vec<String>,
-    /// Its entity tag, for If-Match where it is replaced.
+    /// Entity tag, for If-Match when the file is replaced.
     etag: String,
 }
 
@@ -234,34 +234,34 @@ impl AssetWhole {
 /// A job.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct JobView {
-    /// What it is called.
+    /// Id of the job.
     id: String,
-    /// What is done.
+    /// Kind of work.
     kind: String,
-    /// What it is about: an upload, an asset or a file.
+    /// Subject of the job: an upload, an asset or a file.
     subject: String,
-    /// How far it is.
+    /// State of the job.
     #[schema(value_type = JobWord)]
     state: &'static str,
-    /// Higher ones are done first.
+    /// Jobs with a higher priority run first.
     priority: i16,
-    /// How often it was begun.
+    /// Number of attempts so far.
     attempt: i32,
-    /// How often it may be.
+    /// Most attempts.
     max_attempts: i32,
-    /// How much of it is done, in thousandths.
+    /// Progress in thousandths.
     #[schema(minimum = 0, maximum = 1000)]
     progress: i32,
-    /// What went wrong last.
+    /// Reason of the last failure.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
-    /// Milliseconds since 1970.
+    /// Time of creation, in milliseconds since 1970.
     created: i64,
-    /// Milliseconds since 1970.
+    /// Time of the last change, in milliseconds since 1970.
     updated: i64,
-    /// Not before: milliseconds since 1970.
+    /// Earliest time of the next attempt, in milliseconds since 1970.
     run_at: i64,
-    /// Milliseconds since 1970.
+    /// Time when it was done, died or was cancelled, in milliseconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
     finished: Option<i64>,
 }
@@ -286,35 +286,35 @@ impl From<Job> for JobView {
     }
 }
 
-/// A key; its secret is told when it is made, and never again.
+/// An API key; its secret is only shown when it is created.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct KeyView {
-    /// What it is called.
+    /// Id of the key.
     id: String,
-    /// What its owner calls it.
+    /// Name for people.
     name: String,
-    /// What it allows, as in `write` or `upload:films/`.
+    /// Scopes, such as `write` or `upload:films/`.
     scopes: Vec<String>,
-    /// Whether it can be used now.
+    /// Whether the key is neither revoked nor expired.
     active: bool,
-    /// Milliseconds since 1970.
+    /// Time of creation, in milliseconds since 1970.
     created: i64,
-    /// Milliseconds since 1970.
+    /// Expiry time in milliseconds since 1970; absent: never.
     #[serde(skip_serializing_if = "Option::is_none")]
     expires: Option<i64>,
-    /// When it was used last, to the minute: milliseconds since 1970.
+    /// Time of the last use, to the minute, in milliseconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
     used: Option<i64>,
-    /// Milliseconds since 1970.
+    /// Time of revocation, in milliseconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
     revoked: Option<i64>,
-    /// The secret, once.
+    /// The secret; only present when the key is created.
     #[serde(skip_serializing_if = "Option::is_none")]
     secret: Option<String>,
 }
 
 impl KeyView {
-    pub(super) fn of(key: Key, secret: Option<String>) -> Self {
+    pub(super) fn of(key: ApiKey, secret: Option<String>) -> Self {
         Self {
             active: key.revoked.is_none() && key.expires.is_none_or(|expires| expires > now()),
             scopes: Scope::list(&key.scopes).iter().map(ToString::to_string).collect(),
@@ -329,32 +329,32 @@ impl KeyView {
     }
 }
 
-/// Which page of a list.
+/// Query parameters of the upload list.
 #[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields, default)]
 #[into_params(parameter_in = Query)]
 pub(super) struct UploadsListed {
-    /// `next` of the page before.
+    /// `next` of the previous page.
     pub(super) after: Option<String>,
-    /// Entries of a page; 50 where absent.
+    /// Entries on a page; 50 if absent.
     #[param(minimum = 1, maximum = 500)]
     pub(super) limit: Option<u32>,
-    /// Only those of this state.
+    /// Only uploads in this state.
     #[param(value_type = Option<UploadWord>, inline)]
     pub(super) state: Option<String>,
 }
 
-/// Which page of jobs.
+/// Query parameters of the job list.
 #[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields, default)]
 #[into_params(parameter_in = Query)]
 pub(super) struct JobsListed {
-    /// `next` of the page before.
+    /// `next` of the previous page.
     pub(super) after: Option<String>,
-    /// Entries of a page; 50 where absent.
+    /// Entries on a page; 50 if absent.
     #[param(minimum = 1, maximum = 500)]
     pub(super) limit: Option<u32>,
-    /// Only those of this state.
+    /// Only jobs in this state.
     #[param(value_type = Option<JobWord>, inline)]
     pub(super) state: Option<String>,
     /// Only jobs of this kind.

@@ -1,4 +1,4 @@
-//! The closed sets of words that the API takes and gives, as schemas: made from the sets themselves.
+//! OpenAPI schemas of the enumerations and constrained strings in the API, generated from the enumerations themselves.
 
 use crate::config::OnConflict;
 use crate::ingest::tus::VERSION;
@@ -7,7 +7,7 @@ use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, SchemaType, Type};
 use utoipa::{PartialSchema, ToSchema};
 
-/// Declares the schema of a set: its name, and its words.
+/// Declares the schema of an enumeration: its name and its words.
 macro_rules! words {
     ($(#[doc = $about:literal] $name:ident, $words:expr;)*) => {
         $(
@@ -28,19 +28,19 @@ macro_rules! words {
 }
 
 words! {
-    #[doc = "How far an upload is."]
+    #[doc = "State of an upload."]
     UploadWord, UploadState::ALL.map(UploadState::word);
-    #[doc = "How far a job is."]
+    #[doc = "State of a job."]
     JobWord, JobState::ALL.map(JobState::word);
-    #[doc = "The version of tus that is spoken here."]
+    #[doc = "The supported version of tus."]
     TusVersion, [VERSION];
-    #[doc = "The policies for a name that is taken."]
+    #[doc = "Policies for a name that is taken."]
     TakenName, OnConflict::ALL.map(OnConflict::word);
-    #[doc = "What assets are sorted by; with `-` before it, the other way round."]
+    #[doc = "Sort key of the asset list; a leading `-` reverses the order."]
     SortWord, AssetSort::ALL.into_iter().flat_map(|sort| [sort.word().to_owned(), format!("-{}", sort.word())]);
 }
 
-/// Bytes of a file, as they are.
+/// The bytes of a file.
 #[derive(Debug)]
 pub(super) struct FileBytes;
 
@@ -66,7 +66,7 @@ impl PartialSchema for Tag {
 
 impl ToSchema for Tag {}
 
-/// Keys of one's own, and their values.
+/// Custom keys and their values.
 #[derive(Debug)]
 pub(super) struct Custom;
 

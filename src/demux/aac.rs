@@ -1,28 +1,28 @@
-//! `esds` and AudioSpecificConfig → [`Aac`] (ISO/IEC 14496-1 §7.2.6, 14496-3 §1.6.2.1).
+//! Parser of `esds` and AudioSpecificConfig → [`Aac`] (ISO/IEC 14496-1 §7.2.6, 14496-3 §1.6.2.1).
 //!
 //! ```text
 //! ES_Descriptor 3 { ES_ID u16 │ flags u8 │ … │ DecoderConfigDescriptor 4 { objectTypeIndication u8 │ 12 bytes │
 //!     DecoderSpecificInfo 5 { AudioSpecificConfig } } }
 //! ```
 
-use super::bits::Bits;
+use super::bits::BitReader;
 use super::boxes::Atom;
 use super::error::Error;
 use crate::media::AAC_RATES;
 use crate::media::Aac;
 use crate::media::usize_from_u32;
 
-/// What an `esds` says.
+/// Content of an `esds`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Esds<'a> {
     /// objectTypeIndication: 0x40 is MPEG-4 audio.
     pub(super) object_type: u8,
-    /// DecoderSpecificInfo, empty when there is none.
+    /// DecoderSpecificInfo; empty if there is none.
     pub(super) specific: &'a [u8],
 }
 
 impl<'a> Esds<'a> {
-    /// Reads it; descriptors that claim more than there is end with the box.
+    /// Reads `esds`. A descriptor that claims more bytes than are left ends with the box.
     pub(super) fn read(esds: Atom<'a>) -> Result<Self, Error> {
         let (_, _, fields) = esds.full()?;
         let refused = || esds.value("ES_Descriptor", 0, "one that holds a DecoderConfigDescriptor");
@@ -47,7 +47,7 @@ fn descriptor(mut bytes: &[u8], tag: u8) -> Option<&[u8]> {
     None
 }
 
-/// A length in 1 to 4 bytes of 7 bits (ISO/IEC 14496-1 §8.3.3).
+/// Reads a length in 1 to 4 bytes of 7 bits each (ISO/IEC 14496-1 §8.3.3); returns it and the bytes behind it.
 fn expandable(mut bytes: &[u8]) -> Option<(usize, &[u8])> {
     let mut len = 0_u32;
     for _ in 0..4 {
@@ -61,7 +61,7 @@ fn expandable(mut bytes: &[u8]) -> Option<(usize, &[u8])> {
     Some((usize_from_u32(len), bytes))
 }
 
-/// The descriptors of a stream, behind the fields that its flags announce.
+/// The descriptors of a stream, behind the optional fields that its flags announce.
 fn stream_body(stream: &[u8]) -> Option<&[u8]> {
     let ([_, _, flags], mut rest) = stream.split_first_chunk::<3>()?;
     if flags & 0x80 != 0 {
@@ -77,29 +77,29 @@ fn stream_body(stream: &[u8]) -> Option<&[u8]> {
     Some(rest)
 }
 
-/// An AudioSpecificConfig, as far as it matters.
+/// The fields of an AudioSpecificConfig that we use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Config {
-    /// The audio object type, be it signalled in front or behind: what `mp4a.40.N` prints.
+pub(super) struct AudioSpecificConfig {
+    /// Audio object type for `mp4a.40.N`, whether it is signalled before the core's config or behind.
     pub(super) object_type: u8,
-    /// The core's audio object type: the same, except below SBR (5) and PS (29).
+    /// Audio object type of the core; differs from the above only with SBR (5) and PS (29).
     pub(super) core: u8,
-    /// The core's samples per second.
+    /// Samples per second of the core.
     pub(super) sample_rate: u32,
-    /// Samples per second with SBR, where that is signalled, be it in front or behind.
+    /// Samples per second of the output: with SBR, if that is signalled before the core's config or behind.
     pub(super) output_rate: u32,
     /// channelConfiguration.
     pub(super) channel_configuration: u8,
-    /// Samples of the core per frame.
+    /// Samples per frame of the core.
     pub(super) frame_length: u16,
     /// Channels that a program config element lists; 0 without one.
     listed: u16,
 }
 
-impl Config {
-    /// `None` when `specific` ends too early or says a reserved rate.
+impl AudioSpecificConfig {
+    /// Reads a config; `None` if `specific` ends too early or has a reserved rate.
     pub(super) fn read(specific: &[u8]) -> Option<Self> {
-        let mut bits = Bits::new(specific);
+        let mut bits = BitReader::new(specific);
         let first = object_type(&mut bits)?;
         let sample_rate = rate(&mut bits)?;
         let channel_configuration = bits.byte(4)?;
@@ -119,7 +119,7 @@ impl Config {
             frame_length: 1024,
             listed: 0,
         };
-        // GASpecificConfig (§4.4.1) begins with frameLengthFlag for these; other types have no 960.
+        // For these types, GASpecificConfig (§4.4.1) begins with frameLengthFlag; other types have no 960.
         if matches!(core, 1..=4 | 6 | 7 | 17 | 19..=22) {
             config.frame_length = if bits.flag()? { 960 } else { 1024 };
             let Some(listed) = general(&mut bits, core, channel_configuration) else { return Some(config) };
@@ -134,7 +134,7 @@ impl Config {
         Some(config)
     }
 
-    /// What muxing needs; `None` for object types that are no plain AAC (ELD, USAC, ALS, …).
+    /// Parameters for the muxer; `None` for object types other than plain AAC (ELD, USAC, ALS, …).
     pub(super) fn aac(&self) -> Option<Aac> {
         matches!(self.core, 1..=4).then_some(Aac {
             object_type: self.object_type,
@@ -145,7 +145,7 @@ impl Config {
         })
     }
 
-    /// Channels that a decoder puts out; `None` where the configuration does not say, or says a reserved value.
+    /// Number of output channels; `None` if the configuration does not tell, or has a reserved value.
     pub(super) fn channels(&self) -> Option<u16> {
         match self.channel_configuration {
             1 if self.object_type == 29 => Some(2),
@@ -159,14 +159,14 @@ impl Config {
     }
 }
 
-fn object_type(bits: &mut Bits<'_>) -> Option<u8> {
+fn object_type(bits: &mut BitReader<'_>) -> Option<u8> {
     match bits.byte(5)? {
         31 => bits.byte(6).map(|more| 32 + more),
         plain => Some(plain),
     }
 }
 
-fn rate(bits: &mut Bits<'_>) -> Option<u32> {
+fn rate(bits: &mut BitReader<'_>) -> Option<u32> {
     let rate = match bits.read(4)? {
         15 => bits.read(24)?,
         index => *AAC_RATES.get(usize_from_u32(index))?,
@@ -174,9 +174,9 @@ fn rate(bits: &mut Bits<'_>) -> Option<u32> {
     (rate > 0).then_some(rate)
 }
 
-/// GASpecificConfig behind its first flag (§4.4.1): the channels that a program config element lists, 0 without one.
-/// `None` is a config that ends early.
-fn general(bits: &mut Bits<'_>, core: u8, channel_configuration: u8) -> Option<u16> {
+/// Reads GASpecificConfig behind its first flag (§4.4.1). Returns the number of channels that a program config element
+/// lists, 0 without one; `None` if the config ends early.
+fn general(bits: &mut BitReader<'_>, core: u8, channel_configuration: u8) -> Option<u16> {
     if bits.flag()? {
         bits.skip(14)?;
     }
@@ -196,8 +196,8 @@ fn general(bits: &mut Bits<'_>, core: u8, channel_configuration: u8) -> Option<u
     Some(channels)
 }
 
-/// How many channels program_config_element( ) lists (§4.4.1.1).
-fn program_config(bits: &mut Bits<'_>) -> Option<u16> {
+/// Number of channels that program_config_element( ) lists (§4.4.1.1).
+fn program_config(bits: &mut BitReader<'_>) -> Option<u16> {
     bits.skip(4 + 2 + 4)?;
     let mut count = |width| bits.read(width).map(usize_from_u32);
     let speakers = count(4)? + count(4)? + count(4)?;
@@ -219,48 +219,48 @@ fn program_config(bits: &mut Bits<'_>) -> Option<u16> {
     Some(channels)
 }
 
-/// What is signalled behind the core's config, where old decoders do not read it (§1.6.5).
+/// SBR and PS signalled behind the core's config, where old decoders do not read them (§1.6.5).
 #[derive(Debug, Clone, Copy)]
-struct Late {
-    /// 5 with SBR, 29 with PS too.
+struct SyncExtension {
+    /// 5 with SBR, 29 with SBR and PS.
     object_type: u8,
-    /// Samples per second with it.
+    /// Samples per second of the output.
     rate: u32,
 }
 
-fn late_extension(bits: &mut Bits<'_>) -> Option<Late> {
+fn late_extension(bits: &mut BitReader<'_>) -> Option<SyncExtension> {
     let signalled = bits.read(11)? == 0x2b7 && object_type(bits)? == 5 && bits.flag()?;
     let rate = signalled.then(|| rate(bits)).flatten()?;
     let stereo = bits.read(11) == Some(0x548) && bits.flag() == Some(true);
-    Some(Late { object_type: if stereo { 29 } else { 5 }, rate })
+    Some(SyncExtension { object_type: if stereo { 29 } else { 5 }, rate })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Config, Esds};
+    use super::{AudioSpecificConfig, Esds};
     use crate::demux::boxes::Atom;
     use crate::demux::fixture::{esds, full};
 
     #[test]
     fn low_complexity_says_rate_and_channels() {
-        let config = Config::read(&[0x12, 0x10]).unwrap();
+        let config = AudioSpecificConfig::read(&[0x12, 0x10]).unwrap();
         assert_eq!((config.object_type, config.sample_rate, config.channels()), (2, 44_100, Some(2)));
         assert_eq!((config.output_rate, config.frame_length), (44_100, 1024));
-        assert_eq!(Config::read(&[0x12, 0x14]).unwrap().frame_length, 960);
+        assert_eq!(AudioSpecificConfig::read(&[0x12, 0x14]).unwrap().frame_length, 960);
     }
 
     #[test]
     fn explicit_sbr_and_ps_double_the_output() {
-        let sbr = Config::read(&[0x2b, 0x92, 0x08, 0x00]).unwrap();
+        let sbr = AudioSpecificConfig::read(&[0x2b, 0x92, 0x08, 0x00]).unwrap();
         assert_eq!((sbr.object_type, sbr.core, sbr.sample_rate, sbr.output_rate), (5, 2, 22_050, 44_100));
-        let ps = Config::read(&[0xeb, 0x8a, 0x08, 0x00]).unwrap();
+        let ps = AudioSpecificConfig::read(&[0xeb, 0x8a, 0x08, 0x00]).unwrap();
         assert_eq!((ps.object_type, ps.channels(), ps.output_rate), (29, Some(2), 44_100));
     }
 
     #[test]
     fn sbr_and_ps_signalled_behind_the_core_are_named_like_those_in_front() {
         let told = |specific: &[u8]| {
-            let config = Config::read(specific).unwrap();
+            let config = AudioSpecificConfig::read(specific).unwrap();
             (config.object_type, config.core, config.sample_rate, config.output_rate)
         };
         assert_eq!(told(&[0x13, 0x90, 0x56, 0xe5, 0xa0]), (5, 2, 22_050, 44_100));
@@ -274,25 +274,25 @@ mod tests {
         // Front: a pair and one; side: one; back: a pair.
         let element = [0x11, 0x80, 0x04, 0xc8, 0x44, 0x00, 0x20, 0x00, 0xc4, 0x0d, 0x4c, 0x61, 0x76, 0x63, 0x35, 0x33];
         let whole = [&element[..], b".37.101V\xe5\x00"].concat();
-        let config = Config::read(&whole).unwrap();
+        let config = AudioSpecificConfig::read(&whole).unwrap();
         assert_eq!((config.channels(), config.aac().unwrap().has_program_config()), (Some(6), true));
         for len in 2..whole.len() {
-            let _cut = Config::read(&whole[..len]);
+            let _cut = AudioSpecificConfig::read(&whole[..len]);
         }
-        assert_eq!(Config::read(&element[..7]).unwrap().channels(), None);
+        assert_eq!(AudioSpecificConfig::read(&element[..7]).unwrap().channels(), None);
     }
 
     #[test]
     fn object_types_beyond_31_are_no_plain_aac() {
-        let config = Config::read(&[0xf9, 0x48, 0x40]).unwrap();
+        let config = AudioSpecificConfig::read(&[0xf9, 0x48, 0x40]).unwrap();
         assert_eq!((config.object_type, config.aac()), (42, None));
     }
 
     #[test]
     fn a_config_that_ends_early_or_says_a_reserved_rate_is_none() {
-        assert_eq!(Config::read(&[]), None);
-        assert_eq!(Config::read(&[0x12]), None);
-        assert_eq!(Config::read(&[0x16, 0x90]), None);
+        assert_eq!(AudioSpecificConfig::read(&[]), None);
+        assert_eq!(AudioSpecificConfig::read(&[0x12]), None);
+        assert_eq!(AudioSpecificConfig::read(&[0x16, 0x90]), None);
     }
 
     #[test]
@@ -303,7 +303,7 @@ mod tests {
         let mut body = vec![3, 0x80, 0x80, 30, 0, 1, 0xe0, 0, 0, 1, b'u', 0, 0, 4, 17, 0x40];
         body.extend([0; 12]);
         body.extend([5, 2, 0x11, 0x90]);
-        assert_eq!(found(&full(b"esds", (0, 0), &body)), Ok((0x40, vec![0x11, 0x90])));
-        assert!(found(&full(b"esds", (0, 0), &[3, 1, 0])).is_err());
+        assert_eq!(found(&full(b"esds", 0, 0, &body)), Ok((0x40, vec![0x11, 0x90])));
+        assert!(found(&full(b"esds", 0, 0, &[3, 1, 0])).is_err());
     }
 }

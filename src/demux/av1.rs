@@ -1,24 +1,24 @@
-//! `av1C` → the string of AV1, and what its sequence header says (AV1 in ISO Base Media §2.3 and §5; AV1 §5.5).
+//! Parser of `av1C` → codec string, size and colours of AV1 (AV1 in ISO Base Media §2.3 and §5; AV1 §5.5).
 
-use super::bits::Bits;
+use super::bits::BitReader;
 use super::boxes::Atom;
 use super::error::Error;
-use super::stream::{self, Size, Stream};
+use super::stream::{self, PixelSize, Stream};
 use crate::media::{Colour, usize_from_u64};
 
 /// OBU_SEQUENCE_HEADER.
 const SEQUENCE_HEADER: u32 = 1;
 
-/// The first bytes of `av1C`.
+/// Content of `av1C`: two bytes of parameters, and OBUs.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Config<'a> {
+pub(super) struct Av1Config<'a> {
     first: u8,
     second: u8,
     units: &'a [u8],
 }
 
-impl<'a> Config<'a> {
-    /// Reads them.
+impl<'a> Av1Config<'a> {
+    /// Reads `av1C`; checks marker and version.
     pub(super) fn read(av1c: Atom<'a>) -> Result<Self, Error> {
         let mut fields = av1c.fields();
         let [marker, first, second, _] = fields.take()?;
@@ -28,18 +28,18 @@ impl<'a> Config<'a> {
         Ok(Self { first, second, units: fields.rest() })
     }
 
-    /// What the sequence header among its units says.
+    /// Facts in the sequence header among the OBUs; empty without one.
     pub(super) fn stream(&self) -> Stream {
         let mut stream = Stream::default();
         if let Some(header) = sequence_header(self.units) {
-            // What was read before the end stays.
-            let _ended = fields(&mut Bits::new(header), &mut stream);
+            // If the header ends early, the facts before its end remain.
+            let _ended = fields(&mut BitReader::new(header), &mut stream);
         }
         stream
     }
 
-    /// `av01.P.LLT.DD`, and `.M.CCC.cp.tc.mc.F` unless that is what they mean where they are left out: 4:2:0, BT.709,
-    /// limited range. They are all there or none (AV1 in ISO Base Media §5).
+    /// Codec string: `av01.P.LLT.DD`, and `.M.CCC.cp.tc.mc.F` unless these fields have their defaults: 4:2:0, BT.709,
+    /// limited range. Either all of them are present or none (AV1 in ISO Base Media §5).
     pub(super) fn string(&self, colour: Option<Colour>) -> String {
         let Self { first, second, .. } = *self;
         let (profile, level) = (first >> 5, first & 0x1f);
@@ -51,7 +51,7 @@ impl<'a> Config<'a> {
         };
         let short = format!("av01.{profile}.{level:02}{tier}.{depth:02}");
         let (monochrome, across, down, place) = ((second >> 4) & 1, (second >> 3) & 1, (second >> 2) & 1, second & 3);
-        // The place of chroma samples counts in 4:2:0 alone.
+        // The position of chroma samples has a meaning only in 4:2:0.
         let place = if across == 1 && down == 1 { place } else { 0 };
         if (monochrome, across, down) == (0, 1, 1) && stream::is_ordinary(colour) {
             return short;
@@ -68,15 +68,15 @@ impl<'a> Config<'a> {
     }
 }
 
-/// The payload of the first sequence header among `units` (AV1 §5.3). Each turn takes a byte at least.
+/// The payload of the first sequence header among `units` (AV1 §5.3). Each iteration consumes at least one byte.
 fn sequence_header(units: &[u8]) -> Option<&[u8]> {
-    let mut bits = Bits::new(units);
+    let mut bits = BitReader::new(units);
     loop {
         bits.skip(1)?;
         let kind = bits.read(4)?;
         let (extended, sized) = (bits.flag()?, bits.flag()?);
         bits.skip(if extended { 1 + 8 } else { 1 })?;
-        let rest = |bits: &Bits<'_>| u64::try_from(bits.rest().len()).unwrap_or(u64::MAX);
+        let rest = |bits: &BitReader<'_>| u64::try_from(bits.rest().len()).unwrap_or(u64::MAX);
         let size = usize_from_u64(if sized { bits.leb128()? } else { rest(&bits) });
         let payload = bits.rest().get(..size)?;
         if kind == SEQUENCE_HEADER {
@@ -86,8 +86,8 @@ fn sequence_header(units: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// sequence_header_obu( ), up to its colours.
-fn fields(bits: &mut Bits<'_>, stream: &mut Stream) -> Option<()> {
+/// Reads sequence_header_obu( ), up to the colours.
+fn fields(bits: &mut BitReader<'_>, stream: &mut Stream) -> Option<()> {
     let profile = bits.read(3)?;
     bits.skip(1)?;
     let reduced = bits.flag()?;
@@ -98,7 +98,7 @@ fn fields(bits: &mut Bits<'_>, stream: &mut Stream) -> Option<()> {
     }
     let (across, down) = (bits.read(4)? + 1, bits.read(4)? + 1);
     let mut side = |count: u32| bits.read(usize::try_from(count).ok()?).map(|less| u64::from(less) + 1);
-    stream.size = Size::new(side(across)?, side(down)?);
+    stream.size = PixelSize::new(side(across)?, side(down)?);
     if !reduced && bits.flag()? {
         bits.skip(4 + 3)?;
     }
@@ -110,13 +110,13 @@ fn fields(bits: &mut Bits<'_>, stream: &mut Stream) -> Option<()> {
     colours(bits, profile, stream)
 }
 
-/// Timing and operating points.
-fn operating_points(bits: &mut Bits<'_>) -> Option<()> {
+/// Skips timing and operating points.
+fn operating_points(bits: &mut BitReader<'_>) -> Option<()> {
     let mut delay_bits = None;
     if bits.flag()? {
         bits.skip(64)?;
         if bits.flag()? {
-            // uvlc( ) is written as ue(v) is.
+            // uvlc( ) has the format of ue(v).
             bits.unsigned()?;
         }
         if bits.flag()? {
@@ -142,8 +142,8 @@ fn operating_points(bits: &mut Bits<'_>) -> Option<()> {
     Some(())
 }
 
-/// The coding tools between size and colours.
-fn tools(bits: &mut Bits<'_>) -> Option<()> {
+/// Skips the coding tools between size and colours.
+fn tools(bits: &mut BitReader<'_>) -> Option<()> {
     bits.skip(4)?;
     let order_hint = bits.flag()?;
     bits.skip(if order_hint { 2 } else { 0 })?;
@@ -154,8 +154,8 @@ fn tools(bits: &mut Bits<'_>) -> Option<()> {
     bits.skip(if order_hint { 3 } else { 0 })
 }
 
-/// color_config( ) (AV1 §5.5.2).
-fn colours(bits: &mut Bits<'_>, profile: u32, stream: &mut Stream) -> Option<()> {
+/// Reads color_config( ) (AV1 §5.5.2).
+fn colours(bits: &mut BitReader<'_>, profile: u32, stream: &mut Stream) -> Option<()> {
     let deep = bits.flag()?;
     if profile == 2 && deep {
         bits.skip(1)?;
@@ -167,7 +167,7 @@ fn colours(bits: &mut Bits<'_>, profile: u32, stream: &mut Stream) -> Option<()>
     } else {
         (unspecified, unspecified, unspecified)
     };
-    // sRGB has no flag of range: it is full.
+    // sRGB has no range flag: its range is always full.
     let rgb = !monochrome && (primaries, transfer, matrix) == (1, 13, 0);
     let full_range = rgb || bits.flag()?;
     stream.colour = Some(Colour { primaries, transfer, matrix, full_range });
@@ -176,13 +176,13 @@ fn colours(bits: &mut Bits<'_>, profile: u32, stream: &mut Stream) -> Option<()>
 
 #[cfg(test)]
 mod tests {
-    use super::Config;
+    use super::Av1Config;
     use crate::demux::boxes::Atom;
     use crate::demux::fixture::atom;
-    use crate::demux::stream::{Size, Stream};
+    use crate::demux::stream::{PixelSize, Stream};
     use crate::media::Colour;
 
-    /// Main profile, 10 bits, 322×182, PQ, of libaom.
+    /// Main profile, 10 bits, 322×182, PQ, written by libaom.
     const HDR: [u8; 20] = [
         0x81, 0x00, 0x4c, 0x00, 0x0a, 0x0e, 0x00, 0x00, 0x00, 0x04, 0x3d, 0x06, 0xd4, 0xda, 0xf9, 0x50, 0x91, 0x00,
         0x90, 0x40,
@@ -190,7 +190,7 @@ mod tests {
 
     fn read(body: &[u8]) -> Option<(Stream, String)> {
         let whole = atom(b"av1C", body);
-        let config = Config::read(Atom::new(&whole, 0).unwrap()).ok()?;
+        let config = Av1Config::read(Atom::new(&whole, 0).unwrap()).ok()?;
         let stream = config.stream();
         Some((stream, config.string(stream.colour)))
     }
@@ -198,7 +198,7 @@ mod tests {
     #[test]
     fn a_sequence_header_says_size_and_colours() {
         let colour = Some(Colour { primaries: 9, transfer: 16, matrix: 9, full_range: false });
-        let stream = Stream { size: Size::new(322, 182), pixel_aspect: None, colour };
+        let stream = Stream { size: PixelSize::new(322, 182), pixel_aspect: None, colour };
         assert_eq!(read(&HDR), Some((stream, "av01.0.00M.10.0.110.09.16.09.0".into())));
     }
 
@@ -208,7 +208,7 @@ mod tests {
             let whole = atom(b"av1C", &[0x81, 0x05, second, 0]);
             let colour =
                 colour.map(|[primaries, transfer, matrix]| Colour { primaries, transfer, matrix, full_range: false });
-            Config::read(Atom::new(&whole, 0).unwrap()).unwrap().string(colour)
+            Av1Config::read(Atom::new(&whole, 0).unwrap()).unwrap().string(colour)
         };
         assert_eq!(string(0x0c, None), "av01.0.05M.08");
         assert_eq!(string(0x0c, Some([1, 1, 1])), "av01.0.05M.08");

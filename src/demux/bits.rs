@@ -1,16 +1,16 @@
-//! Bits of decoder configurations, from the front, most significant first. Every read is checked against what is left.
+//! Bit reader for decoder configurations: most significant bit first, never beyond the end of the bytes.
 
 use crate::media::u64_from_usize;
 
-/// Bits that have not been read.
+/// Reader of bits. Each read returns `None` if too few bits are left.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Bits<'a> {
+pub(super) struct BitReader<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
-impl<'a> Bits<'a> {
-    /// All of `bytes`.
+impl<'a> BitReader<'a> {
+    /// Reader at the first bit of `bytes`.
     pub(super) const fn new(bytes: &'a [u8]) -> Self {
         Self { bytes, at: 0 }
     }
@@ -35,19 +35,19 @@ impl<'a> Bits<'a> {
         self.read(count).and_then(|value| u8::try_from(value).ok())
     }
 
-    /// Leaves out the next `count` bits.
+    /// Skips the next `count` bits.
     pub(super) fn skip(&mut self, count: usize) -> Option<()> {
         let at = self.at.checked_add(count)?;
         let left = u64_from_usize(self.bytes.len()).saturating_mul(8);
         (u64_from_usize(at) <= left).then(|| self.at = at)
     }
 
-    /// Leaves out what is left of the current byte.
+    /// Skips the rest of the current byte.
     pub(super) fn align(&mut self) {
         self.at = self.at.next_multiple_of(8);
     }
 
-    /// The next whole bytes, all that are left.
+    /// All whole bytes that are left.
     pub(super) fn rest(&self) -> &'a [u8] {
         self.bytes.get(self.at.div_ceil(8)..).unwrap_or_default()
     }
@@ -71,7 +71,7 @@ impl<'a> Bits<'a> {
         Some(if code % 2 == 0 { -(code / 2) } else { code / 2 + 1 })
     }
 
-    /// A number in groups of 7 bits, the lowest first (`leb128` of AV1 and IAMF): at most 8 bytes.
+    /// A number in groups of 7 bits, lowest group first (`leb128` of AV1 and IAMF); at most 8 bytes long.
     pub(super) fn leb128(&mut self) -> Option<u64> {
         let mut value = 0_u64;
         for group in 0..8_u32 {
@@ -102,26 +102,26 @@ pub(super) fn unescaped(unit: &[u8]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Bits, unescaped};
+    use super::{BitReader, unescaped};
 
     #[test]
     fn exp_golomb_codes_are_read_by_their_zeros() {
         // 1 │ 010 │ 011 │ 00100 │ 1…
-        let mut bits = Bits::new(&[0b1010_0110, 0b0100_1000]);
+        let mut bits = BitReader::new(&[0b1010_0110, 0b0100_1000]);
         assert_eq!([bits.unsigned(), bits.unsigned(), bits.unsigned(), bits.unsigned()], [0, 1, 2, 3].map(Some));
-        let mut bits = Bits::new(&[0b1010_0110, 0b0100_0010, 0b1000_0000]);
+        let mut bits = BitReader::new(&[0b1010_0110, 0b0100_0010, 0b1000_0000]);
         assert_eq!([bits.signed(), bits.signed(), bits.signed(), bits.signed()], [0, 1, -1, 2].map(Some));
-        assert_eq!(Bits::new(&[0; 8]).unsigned(), None);
-        assert_eq!(Bits::new(&[0, 0, 0, 1, 0xff, 0xff, 0xff, 0xff]).unsigned(), Some(0xffff_fffe));
+        assert_eq!(BitReader::new(&[0; 8]).unsigned(), None);
+        assert_eq!(BitReader::new(&[0, 0, 0, 1, 0xff, 0xff, 0xff, 0xff]).unsigned(), Some(0xffff_fffe));
     }
 
     #[test]
     fn nothing_is_read_beyond_the_end() {
-        let mut bits = Bits::new(&[0xff]);
+        let mut bits = BitReader::new(&[0xff]);
         assert_eq!((bits.read(9), bits.skip(1), bits.flag()), (None, None, None));
-        assert_eq!(Bits::new(&[0xff]).skip(usize::MAX), None);
-        assert_eq!(Bits::new(&[0xff; 9]).leb128(), None);
-        assert_eq!(Bits::new(&[0xe5, 0x8e, 0x26]).leb128(), Some(624_485));
+        assert_eq!(BitReader::new(&[0xff]).skip(usize::MAX), None);
+        assert_eq!(BitReader::new(&[0xff; 9]).leb128(), None);
+        assert_eq!(BitReader::new(&[0xe5, 0x8e, 0x26]).leb128(), Some(624_485));
     }
 
     #[test]

@@ -1,15 +1,15 @@
-//! Boxes in bytes that are at hand: every size is checked against what is left before anything is read.
+//! Reader of ISO boxes in memory; checks every size against the bytes that are left before it reads.
 //!
 //! ```text
 //! │ size u32 │ type 4cc │ largesize u64 if size = 1 │ body … │
 //! ```
-//! ISO/IEC 14496-12 §4.2. The tables are read by this and not by the `mp4` crate: a refusal can then name box, byte
-//! and count, nothing is copied twice, and `stz2`, signed offsets and media_time −1 need no special care.
+//! ISO/IEC 14496-12 §4.2. We use this reader instead of the `mp4` crate: its errors name box, byte and count, it copies
+//! nothing twice, and `stz2`, signed offsets and media_time −1 need no special care.
 
 use super::error::Error;
 use super::error::FourCc;
 use super::sieve::Cut;
-use crate::media::Packing;
+use crate::media::PackedTable;
 use crate::media::u64_from_usize;
 use crate::media::usize_from_u32;
 use crate::media::usize_from_u64;
@@ -17,16 +17,16 @@ use crate::media::usize_from_u64;
 /// The first 8 or 16 bytes of a box.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Header {
-    /// Its type.
+    /// Box type.
     pub(super) kind: FourCc,
     /// Bytes of the header itself: 8 or 16.
     pub(super) len: u64,
-    /// Bytes of header and body; `None`: up to the end of the file.
+    /// Bytes of header and body; `None` if the box extends to the end of the file.
     pub(super) size: Option<u64>,
 }
 
 impl Header {
-    /// `None` when `bytes` end inside of it.
+    /// Reads a header; `None` if `bytes` end inside the header.
     pub(super) fn read(bytes: &[u8]) -> Option<Self> {
         let (size, rest) = bytes.split_first_chunk::<4>()?;
         let (kind, rest) = rest.split_first_chunk::<4>()?;
@@ -42,28 +42,28 @@ impl Header {
     }
 }
 
-/// A box whose bytes are all at hand.
+/// A box in memory, possibly without ranges that the sieve has removed.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Atom<'a> {
-    /// Its type.
+    /// Box type.
     pub(super) kind: FourCc,
-    /// Where in the object its header begins.
+    /// Byte of the object at which the header begins.
     pub(super) at: u64,
-    /// Header and body.
+    /// Bytes of header and body.
     pub(super) whole: &'a [u8],
-    /// What is behind the header.
+    /// Bytes behind the header.
     pub(super) body: &'a [u8],
-    /// What was cut out of it when it was read, in order.
+    /// Ranges that the sieve removed from the box while it was read, in order.
     cuts: &'a [Cut],
 }
 
 impl<'a> Atom<'a> {
-    /// The box that `whole` is, from its first byte to its last.
+    /// Reads the header of the box whose bytes are `whole`. `at` is the position in the object.
     pub(super) fn new(whole: &'a [u8], at: u64) -> Result<Self, Error> {
         Self::sifted(whole, at, &[])
     }
 
-    /// The same of a box that `cuts` are missing of.
+    /// Like [`Self::new`], for a box from which the sieve removed `cuts`.
     pub(super) fn sifted(whole: &'a [u8], at: u64, cuts: &'a [Cut]) -> Result<Self, Error> {
         let left = length(whole, cuts);
         let header = Header::read(whole).ok_or(Error::BoxSize { kind: FourCc(*b"    "), at, claims: 8, left })?;
@@ -71,63 +71,63 @@ impl<'a> Atom<'a> {
         Ok(Self { kind: header.kind, at, whole, body, cuts })
     }
 
-    /// The table that was cut out of it, packed; once, and only where one was.
-    pub(super) fn packing(self) -> Option<Packing> {
+    /// Takes the packed table that the sieve cut out of this box; `None` if there is none, or if it was taken before.
+    pub(super) fn packing(self) -> Option<PackedTable> {
         self.cuts.first().and_then(Cut::take)
     }
 
-    /// The boxes in its body.
+    /// The child boxes in the body.
     pub(super) fn children(self) -> Children<'a> {
         self.children_behind(0)
     }
 
-    /// The boxes behind the first `skip` bytes of its body.
+    /// The child boxes behind the first `skip` bytes of the body.
     pub(super) fn children_behind(self, skip: usize) -> Children<'a> {
         let rest = self.body.get(skip..).unwrap_or_default();
         let start = u64_from_usize(self.whole.len() - rest.len());
         Children { within: self.kind, at: self.at.saturating_add(start), rest, cuts: self.cuts }
     }
 
-    /// The first child of a type.
+    /// The first child of type `kind`; `None` if there is none.
     pub(super) fn child(self, kind: [u8; 4]) -> Result<Option<Self>, Error> {
         self.children().find(|child| child.as_ref().map_or(true, |child| child.kind.0 == kind)).transpose()
     }
 
-    /// The first child of a type, which must exist.
+    /// The first child of type `kind`; [`Error::Missing`] if there is none.
     pub(super) fn need(self, kind: [u8; 4]) -> Result<Self, Error> {
         self.child(kind)?.ok_or(Error::Missing { kind: FourCc(kind), within: self.kind, at: self.at })
     }
 
-    /// Its fields, from the first byte behind the header.
-    pub(super) fn fields(self) -> Fields<'a> {
-        Fields { atom: self, rest: self.body }
+    /// Reader of the fields, from the first byte behind the header.
+    pub(super) fn fields(self) -> BoxFields<'a> {
+        BoxFields { atom: self, rest: self.body }
     }
 
-    /// Its version, its flags, and the fields behind them (§4.2: FullBox).
-    pub(super) fn full(self) -> Result<(u8, u32, Fields<'a>), Error> {
+    /// Version, flags, and a reader of the fields behind them (§4.2: FullBox).
+    pub(super) fn full(self) -> Result<(u8, u32, BoxFields<'a>), Error> {
         let mut fields = self.fields();
         let word = fields.u32()?;
         let [version, ..] = word.to_be_bytes();
         Ok((version, word & 0x00ff_ffff, fields))
     }
 
-    /// The error of a field that says what it must not.
+    /// Error for a field of this box whose value is not allowed.
     pub(super) fn value(self, field: &'static str, claims: i64, allowed: &'static str) -> Error {
         Error::Value { kind: self.kind, at: self.at, field, claims, allowed }
     }
 }
 
-/// The boxes of a container, one behind the other; ends after an error.
+/// Iterator over the boxes of a container; ends after an error.
 #[derive(Debug, Clone)]
 pub(super) struct Children<'a> {
     within: FourCc,
     at: u64,
     rest: &'a [u8],
-    /// What is missing of `rest`.
+    /// Ranges that the sieve removed from `rest`.
     cuts: &'a [Cut],
 }
 
-/// How long `bytes` were before `cuts` were taken out of them.
+/// Length of `bytes` before the sieve removed `cuts` from them.
 fn length(bytes: &[u8], cuts: &[Cut]) -> u64 {
     cuts.iter().fold(u64_from_usize(bytes.len()), |sum, cut| sum.saturating_add(cut.len()))
 }
@@ -137,7 +137,7 @@ impl<'a> Children<'a> {
         let (at, left) = (self.at, length(self.rest, self.cuts));
         let header = Header::read(self.rest);
         let size = header.map_or(Some(8), |header| header.size);
-        // QuickTime ends some containers with 32 zero bits; "to the end of the file" is for top-level boxes alone.
+        // QuickTime ends some containers with 32 zero bits; "to the end of the file" is only for top-level boxes.
         let padding = header.is_none() || size.is_none();
         if padding && self.rest.iter().all(|byte| *byte == 0) {
             return Ok(None);
@@ -172,14 +172,14 @@ impl<'a> Iterator for Children<'a> {
     }
 }
 
-/// The fields of a box, read from front to back.
+/// Reader of the fields of a box, from front to back.
 #[derive(Debug, Clone)]
-pub(super) struct Fields<'a> {
+pub(super) struct BoxFields<'a> {
     atom: Atom<'a>,
     rest: &'a [u8],
 }
 
-impl<'a> Fields<'a> {
+impl<'a> BoxFields<'a> {
     /// The next `N` bytes.
     pub(super) fn take<const N: usize>(&mut self) -> Result<[u8; N], Error> {
         let Some((taken, rest)) = self.rest.split_first_chunk::<N>() else { return Err(self.short(N)) };
@@ -219,24 +219,24 @@ impl<'a> Fields<'a> {
         if version == 0 { self.u32().map(u64::from) } else { self.u64() }
     }
 
-    /// The next 32 bits where `present` is among `flags`.
+    /// The next 32 bits if the bit `present` is set in `flags`, else `None`.
     pub(super) fn optional(&mut self, flags: u32, present: u32) -> Result<Option<u32>, Error> {
         if flags & present == 0 { Ok(None) } else { self.u32().map(Some) }
     }
 
-    /// `count` entries of `N` bytes: refused when the box does not hold them.
+    /// The next `count` entries of `N` bytes each; an error if the box is too short for them.
     pub(super) fn table<const N: usize>(&self, count: u32) -> Result<&'a [[u8; N]], Error> {
         let (entries, _) = self.rest.as_chunks::<N>();
         let refused = || self.count(count, u64_from_usize(entries.len()));
         entries.get(..usize_from_u32(count)).ok_or_else(refused)
     }
 
-    /// Whatever is left.
+    /// The bytes that were not read yet.
     pub(super) fn rest(&self) -> &'a [u8] {
         self.rest
     }
 
-    /// The error of a table that counts more than there is.
+    /// Error for a table that claims `claims` entries where only `fits` fit.
     pub(super) fn count(&self, claims: u32, fits: u64) -> Error {
         Error::Count { kind: self.atom.kind, at: self.atom.at, claims: u64::from(claims), fits }
     }

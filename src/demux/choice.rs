@@ -1,22 +1,23 @@
-//! Which tracks of a file are the film: covers and disabled pictures are left out, with the reason.
+//! Selects the tracks of a file that are the film; skips covers and disabled pictures, with the reason.
 
 use crate::media::{Extent, Kind, MediaKind, Skipped, Track};
 
-/// Sample entries of still pictures. MJPEG and PNG in `mp4v` are told by their strings.
+/// Types of sample entries of still pictures. JPEG and PNG in `mp4v` are recognised by their codec strings.
 const STILLS: [[u8; 4]; 6] = [*b"jpeg", *b"mjpa", *b"png ", *b"gif ", *b"tiff", *b"mjp2"];
 
-/// objectTypeIndication of JPEG, PNG and JPEG 2000 in `mp4v` (ISO/IEC 14496-1 table 5).
+/// Codec strings of JPEG, PNG and JPEG 2000 in `mp4v`, by objectTypeIndication (ISO/IEC 14496-1 table 5).
 const STILL_STRINGS: [&str; 3] = ["mp4v.6C", "mp4v.6D", "mp4v.6E"];
 
-/// Moves what is not shown from `tracks` to `skipped`. Of the tracks of a kind that stay, one at least is enabled.
+/// Moves the tracks that are not part of the film from `tracks` to `skipped`. Then enables all remaining tracks of a
+/// kind if none of them is enabled.
 pub(super) fn choose(tracks: &mut Vec<Track>, skipped: &mut Vec<Skipped>) {
     let filmed = tracks.iter().any(|track| is_video(track) && !is_still(track));
-    // Several stills in a row are a film where there is no other: cameras recorded MJPEG.
+    // A track of several stills is the film if there is no other: some cameras recorded MJPEG.
     let cover = |track: &Track| is_still(track) && (filmed || track.index.len() == 1);
     leave_out(tracks, skipped, cover, "holds still pictures, such as a cover");
     let films = tracks.iter().any(|track| is_video(track) && track.index.len() > 1);
     let heard = tracks.iter().any(|track| !is_video(track));
-    // One picture under a long sound is a film, unless another track is it or the file disables it.
+    // A single picture with sound is the film, unless another track is the film or the file disables the picture.
     let still = |track: &Track| is_video(track) && track.index.len() == 1 && (films || (heard && !track.enabled));
     leave_out(tracks, skipped, still, "is one picture beside the film, such as a cover");
     if let Some(shown) = tracks.iter().find(|track| is_video(track) && track.enabled).map(|track| track.id) {
@@ -29,7 +30,8 @@ pub(super) fn choose(tracks: &mut Vec<Track>, skipped: &mut Vec<Skipped>) {
     }
 }
 
-/// Players switch between the videos of a file as between renditions of one film: one of another shape is another film.
+/// Skips videos of another shape than the first: players switch between the videos of a file as between renditions of
+/// one film, and a video of another shape is another film.
 fn leave_out_other_shapes(tracks: &mut Vec<Track>, skipped: &mut Vec<Skipped>) {
     let Some((film, shape)) = tracks.iter().find_map(|track| Some((track.id, shown(track)?))) else { return };
     let Extent { width, height } = shape;
@@ -54,13 +56,13 @@ fn is_video(track: &Track) -> bool {
     matches!(track.kind, Kind::Video(_))
 }
 
-/// Whether its codec is one of still pictures.
+/// Whether the codec of the track is for still pictures.
 fn is_still(track: &Track) -> bool {
     let still = STILLS.contains(&track.codec.fourcc) || STILL_STRINGS.contains(&track.codec.string.as_str());
     is_video(track) && still
 }
 
-/// The handler type of a track that is served.
+/// Handler type of a served track.
 pub(super) fn handler(track: &Track) -> [u8; 4] {
     match track.kind {
         Kind::Video(_) => *b"vide",
@@ -68,7 +70,7 @@ pub(super) fn handler(track: &Track) -> [u8; 4] {
     }
 }
 
-/// A file that disables all tracks of a kind means none of them to be left out: all are enabled.
+/// Enables all tracks of a kind if the file disables all of them: it cannot mean to leave them all out.
 fn enable_one(tracks: &mut [Track], kind: MediaKind) {
     if !tracks.iter().any(|track| track.kind.media() == kind && track.enabled) {
         tracks.iter_mut().filter(|track| track.kind.media() == kind).for_each(|track| track.enabled = true);
@@ -94,7 +96,7 @@ mod tests {
         still(id, b"avc1", &avcc())
     }
 
-    /// The tracks that are served, and those that are not with the reason.
+    /// track_IDs of the served tracks, and of the skipped ones with the reason.
     fn chosen(traks: &[Trak]) -> (Vec<u32>, Vec<(u32, String)>) {
         let movie = movie(&media_first(traks)).unwrap();
         let skipped = movie.skipped.into_iter().map(|skipped| (skipped.track, skipped.reason)).collect();

@@ -1,16 +1,16 @@
-//! Codec configuration records → RFC 6381 strings and [`Family`].
+//! Parser of video codec configuration records → RFC 6381 strings and [`Family`].
 //!
 //! ISO/IEC 14496-15 §5.3.3 and annex E (`avcC`, `hvcC`), the AV1 and VP9 ISO bindings (`av1C`, `vpcC`), Dolby Vision
-//! Streams within ISO Base Media (`dvcC`, `dvvC`). The strings need a record's first bytes only; parameter sets are
-//! checked to lie inside of it.
+//! Streams within ISO Base Media (`dvcC`, `dvvC`). The strings need only the first bytes of a record; parameter sets
+//! must lie inside the record.
 
 use super::aac::Esds;
 use super::av1;
-use super::bits::Bits;
+use super::bits::BitReader;
 use super::boxes::Atom;
-use super::boxes::Fields;
-use super::dolby::Vision;
-use super::entry::Parts;
+use super::boxes::BoxFields;
+use super::dolby::DolbyVision;
+use super::entry::EntryBoxes;
 use super::error::Error;
 use super::error::FourCc;
 use super::sps;
@@ -22,30 +22,30 @@ use crate::media::Supplemental;
 use crate::media::VideoRange;
 use std::fmt::Write;
 
-/// What a visual sample entry says of its codec.
+/// Facts about the codec in a visual sample entry.
 #[derive(Debug, Clone)]
-pub(super) struct Visual {
-    /// The RFC 6381 string.
+pub(super) struct VisualCodec {
+    /// RFC 6381 string.
     pub(super) string: String,
-    /// What muxing needs.
+    /// Codec family, with the data that the muxer needs.
     pub(super) family: Family,
-    /// Dolby Vision over a base layer.
+    /// Dolby Vision over a base layer; `None` if there is none.
     pub(super) supplemental: Option<Supplemental>,
-    /// What the stream says of itself; of colours, what `colr` says first.
+    /// Facts in the stream's own headers; colours in `colr` take precedence.
     pub(super) stream: Stream,
-    /// Its dynamic range.
+    /// Dynamic range.
     pub(super) range: VideoRange,
 }
 
-/// What the entry of type `kind` says.
-pub(super) fn video(parts: &Parts<'_>, kind: FourCc) -> Result<Visual, Error> {
+/// Reads the codec of a visual sample entry of type `kind` from its boxes.
+pub(super) fn video(parts: &EntryBoxes<'_>, kind: FourCc) -> Result<VisualCodec, Error> {
     let boxed = stream::colour_box(parts);
-    let vision = Vision::read(parts);
+    let vision = DolbyVision::read(parts);
     let (mut string, family, mut stream) = match &kind.0 {
         b"avc1" | b"avc2" | b"avc3" | b"avc4" | b"dva1" | b"dvav" => avc(parts.need(*b"avcC")?, kind)?,
         b"hvc1" | b"hev1" | b"dvh1" | b"dvhe" => hevc(parts.need(*b"hvcC")?, kind)?,
         b"av01" | b"dav1" => {
-            let config = av1::Config::read(parts.need(*b"av1C")?)?;
+            let config = av1::Av1Config::read(parts.need(*b"av1C")?)?;
             let stream = config.stream();
             (config.string(stream::merged(boxed, stream.colour)), Family::Other, stream)
         }
@@ -55,16 +55,16 @@ pub(super) fn video(parts: &Parts<'_>, kind: FourCc) -> Result<Visual, Error> {
         _ => (kind.to_string(), Family::Other, Stream::default()),
     };
     let named = matches!(&kind.0, b"dva1" | b"dvav" | b"dvh1" | b"dvhe" | b"dav1");
-    let supplemental = vision.filter(|_| !named).and_then(Vision::supplemental);
+    let supplemental = vision.filter(|_| !named).and_then(DolbyVision::supplemental);
     if let Some(vision) = vision.filter(|_| named) {
         string = vision.string(&kind.to_string());
     }
     stream.colour = stream::merged(boxed, stream.colour);
     let told = stream.colour.filter(|colour| colour.transfer != Colour::UNSPECIFIED);
-    // The colours of profile 5 are its own: whatever the stream says of them is no use to other decoders.
-    let alone = vision.filter(|vision| vision.is_alone()).and_then(Vision::range);
-    let range = alone.or(told.map(Colour::range)).or_else(|| vision.and_then(Vision::range));
-    Ok(Visual { string, family, supplemental, stream, range: range.unwrap_or(VideoRange::Sdr) })
+    // Profile 5 has colours of its own: the colour codes in the stream are of no use to other decoders.
+    let alone = vision.filter(|vision| vision.is_alone()).and_then(DolbyVision::range);
+    let range = alone.or(told.map(Colour::range)).or_else(|| vision.and_then(DolbyVision::range));
+    Ok(VisualCodec { string, family, supplemental, stream, range: range.unwrap_or(VideoRange::Sdr) })
 }
 
 /// `avc1.PPCCLL`: the profile, its constraints and the level, in hexadecimal.
@@ -83,8 +83,8 @@ fn avc(avcc: Atom<'_>, kind: FourCc) -> Result<(String, Family, Stream), Error> 
     Ok((string, Family::H264 { nal_length, parameter_sets: sets.into() }, stream))
 }
 
-/// Appends `count` parameter sets behind start codes, and returns the first; an empty one is none.
-fn parameter_sets<'a>(fields: &mut Fields<'a>, count: u8, sets: &mut Vec<u8>) -> Result<Option<&'a [u8]>, Error> {
+/// Appends `count` parameter sets to `sets`, each behind a start code; returns the first. Ignores empty sets.
+fn parameter_sets<'a>(fields: &mut BoxFields<'a>, count: u8, sets: &mut Vec<u8>) -> Result<Option<&'a [u8]>, Error> {
     let mut first = None;
     for _ in 0..count {
         let len = fields.u16()?;
@@ -98,7 +98,7 @@ fn parameter_sets<'a>(fields: &mut Fields<'a>, count: u8, sets: &mut Vec<u8>) ->
     Ok(first)
 }
 
-/// The type of H.265 sequence parameter sets.
+/// nal_unit_type of H.265 sequence parameter sets.
 const SEQUENCE_SET: u8 = 33;
 
 /// `hvc1.[space]profile.compatibility.tier level.constraints`: ISO/IEC 14496-15 annex E.3.
@@ -123,14 +123,14 @@ fn hevc(hvcc: Atom<'_>, kind: FourCc) -> Result<(String, Family, Stream), Error>
     let used = constraints.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
     let mut string = format!("{kind}.{space}{}.{compatibility:X}.{tier}{level}", general & 0x1f);
     for byte in constraints.iter().take(used) {
-        write!(string, ".{byte:X}").expect("a string takes all that is written");
+        write!(string, ".{byte:X}").expect("a write to a String cannot fail");
     }
     Ok((string, Family::H265 { nal_length }, set.map(sps::hevc).unwrap_or_default()))
 }
 
-/// `vp09.PP.LL.DD`, and `.CC.cp.tc.mc.FF` unless that is what they mean where they are left out: 4:2:0, BT.709, limited
-/// range (VP Codec ISO Media File Format Binding §"Codecs parameter string").
-fn vpx(parts: &Parts<'_>, kind: FourCc, boxed: Option<Colour>) -> Result<(String, Family, Stream), Error> {
+/// `vp09.PP.LL.DD`, and `.CC.cp.tc.mc.FF` unless these fields have their defaults: 4:2:0, BT.709, limited range (VP
+/// Codec ISO Media File Format Binding §"Codecs parameter string").
+fn vpx(parts: &EntryBoxes<'_>, kind: FourCc, boxed: Option<Colour>) -> Result<(String, Family, Stream), Error> {
     if kind.0 == *b"vp08" && parts.get(*b"vpcC").is_none() {
         return Ok((kind.to_string(), Family::Other, Stream::default()));
     }
@@ -155,8 +155,8 @@ fn vpx(parts: &Parts<'_>, kind: FourCc, boxed: Option<Colour>) -> Result<(String
     Ok((string, Family::Other, stream))
 }
 
-/// `mp4v.20.N`, N the profile and level that a visual object sequence begins with.
-fn mpeg4_visual(parts: &Parts<'_>) -> Result<String, Error> {
+/// `mp4v.20.N`; N is the profile and level at the start of the visual object sequence.
+fn mpeg4_visual(parts: &EntryBoxes<'_>) -> Result<String, Error> {
     let esds = Esds::read(parts.need(*b"esds")?)?;
     let object = format!("mp4v.{:02X}", esds.object_type);
     Ok(match esds.specific {
@@ -165,12 +165,12 @@ fn mpeg4_visual(parts: &Parts<'_>) -> Result<String, Error> {
     })
 }
 
-/// `vvc1.P.LN.CXX` (ISO/IEC 14496-15 annex E.6): profile, tier and level, the bytes of constraints that are not zero in
-/// base 32; the bare type where the record does not say.
+/// `vvc1.P.LN.CXX` (ISO/IEC 14496-15 annex E.6): profile, tier and level, and the constraint bytes up to the last that
+/// is not zero, in base 32. The type alone if the record does not tell them.
 fn vvc(vvcc: Option<Atom<'_>>, kind: FourCc) -> String {
     let read = |vvcc: Atom<'_>| {
         let (_, _, fields) = vvcc.full().ok()?;
-        let mut bits = Bits::new(fields.rest());
+        let mut bits = BitReader::new(fields.rest());
         bits.skip(7)?;
         if !bits.flag()? {
             return None;
@@ -193,7 +193,7 @@ fn vvc(vvcc: Option<Atom<'_>>, kind: FourCc) -> String {
 
 /// RFC 4648 §6, without padding.
 fn base32(bytes: &[u8], out: &mut String) {
-    let mut bits = Bits::new(bytes);
+    let mut bits = BitReader::new(bytes);
     for at in 0..(bytes.len() * 8).div_ceil(5) {
         let width = (bytes.len() * 8 - at * 5).min(5);
         let value = bits.byte(width).unwrap_or(0) << (5 - width);
@@ -203,14 +203,14 @@ fn base32(bytes: &[u8], out: &mut String) {
 }
 
 fn version(record: Atom<'_>, version: u8) -> Result<(), Error> {
-    // Drafts of `hvcC` say 0.
+    // Drafts of `hvcC` have version 0.
     if version == 1 || (version == 0 && record.kind.0 == *b"hvcC") {
         return Ok(());
     }
     Err(record.value("configurationVersion", i64::from(version), "1"))
 }
 
-/// lengthSizeMinusOne, in the low two bits of `byte`.
+/// Size of NAL unit lengths, in bytes: `byte` holds lengthSizeMinusOne in its low two bits.
 fn nal_length(record: Atom<'_>, byte: u8) -> Result<u8, Error> {
     match byte & 3 {
         2 => Err(record.value("lengthSizeMinusOne", 2, "0, 1 or 3")),
@@ -219,7 +219,7 @@ fn nal_length(record: Atom<'_>, byte: u8) -> Result<u8, Error> {
 }
 
 /// Reads `units` NAL units; returns the first.
-fn first_unit<'a>(fields: &mut Fields<'a>, units: u16) -> Result<Option<&'a [u8]>, Error> {
+fn first_unit<'a>(fields: &mut BoxFields<'a>, units: u16) -> Result<Option<&'a [u8]>, Error> {
     let mut first = None;
     for _ in 0..units {
         let len = fields.u16()?;
@@ -239,13 +239,14 @@ mod tests {
     )]
 
     use crate::demux::boxes::Atom;
-    use crate::demux::entry::{Shown, visual};
+    use crate::demux::entry::{DisplayGeometry, visual};
     use crate::demux::fixture::{self, atom, avcc, esds, full};
     use crate::demux::{Error, FourCc};
     use crate::media::{Codec, Colour, Family, Kind, Picture, VideoRange};
 
     fn codec(kind: &[u8; 4], boxes: &[u8]) -> Result<Codec, Error> {
-        visual(Atom::new(&fixture::visual(kind, boxes), 0)?, Shown::default()).map(|described| described.codec)
+        visual(Atom::new(&fixture::visual(kind, boxes), 0)?, DisplayGeometry::default())
+            .map(|described| described.codec)
     }
 
     fn string(kind: &[u8; 4], boxes: &[u8]) -> String {
@@ -266,12 +267,12 @@ mod tests {
         assert_eq!(codec(b"hvc1", &main).unwrap().family, Family::H265 { nal_length: 4 });
         assert_eq!(string(b"av01", &atom(b"av1C", &[0x81, 0x05, 0x4c, 0])), "av01.0.05M.10");
         assert_eq!(string(b"av01", &atom(b"av1C", &[0x81, 0x54, 0xe0, 0])), "av01.2.20H.12.0.000.02.02.02.0");
-        let vpcc = |depth, colours: [u8; 3]| full(b"vpcC", (1, 0), &[&[2, 31, depth][..], &colours, &[0, 0]].concat());
+        let vpcc = |depth, colours: [u8; 3]| full(b"vpcC", 1, 0, &[&[2, 31, depth][..], &colours, &[0, 0]].concat());
         assert_eq!(string(b"vp09", &vpcc(0xa2, [1, 1, 1])), "vp09.02.31.10");
         assert_eq!(string(b"vp09", &vpcc(0xa0, [2, 2, 2])), "vp09.02.31.10");
         assert_eq!(string(b"vp09", &vpcc(0xa2, [9, 16, 9])), "vp09.02.31.10.01.09.16.09.00");
         assert_eq!(string(b"vp09", &vpcc(0xa7, [1, 1, 1])), "vp09.02.31.10.03.01.01.01.01");
-        assert_eq!(string(b"vp09", &full(b"vpcC", (0, 0), &[2, 31, 0xa2])), "vp09.02.31.10");
+        assert_eq!(string(b"vp09", &full(b"vpcC", 0, 0, &[2, 31, 0xa2])), "vp09.02.31.10");
         assert_eq!(string(b"vp08", &[]), "vp08");
         assert_eq!(string(b"mp4v", &esds(0x20, &[0, 0, 1, 0xb0, 3, 0])), "mp4v.20.3");
         let dolby = atom(b"dvcC", &[1, 0, 0x0a, 0x35, 0, 0]);
@@ -285,19 +286,20 @@ mod tests {
     fn vvc_names_profile_tier_level_and_constraints() {
         let vvcc = |constraints: &[u8]| {
             let head = [0xff, 0x00, 0x11, 0x5f, constraints.len() as u8, 0x02, 67];
-            full(b"vvcC", (0, 0), &[&head[..], constraints, &[0; 8]].concat())
+            full(b"vvcC", 0, 0, &[&head[..], constraints, &[0; 8]].concat())
         };
         assert_eq!(string(b"vvc1", &vvcc(&[0x80])), "vvc1.1.L67.CQA");
         assert_eq!(string(b"vvc1", &vvcc(&[0xc0, 0])), "vvc1.1.L67.CYA");
         assert_eq!(string(b"vvi1", &vvcc(&[0])), "vvi1.1.L67");
-        let cut = full(b"vvcC", (0, 0), &[0xff, 0x00, 0x11, 0x5f, 63, 0x02, 67, 1]);
+        let cut = full(b"vvcC", 0, 0, &[0xff, 0x00, 0x11, 0x5f, 63, 0x02, 67, 1]);
         assert_eq!(string(b"vvc1", &cut), "vvc1");
         assert_eq!(string(b"vvc1", &[]), "vvc1");
     }
 
     fn picture(kind: &[u8; 4], boxes: &[u8]) -> Picture {
         let entry = fixture::visual(kind, boxes);
-        let Kind::Video(picture) = visual(Atom::new(&entry, 0).unwrap(), Shown::default()).unwrap().kind else {
+        let Kind::Video(picture) = visual(Atom::new(&entry, 0).unwrap(), DisplayGeometry::default()).unwrap().kind
+        else {
             panic!("video")
         };
         picture
@@ -331,7 +333,7 @@ mod tests {
             let [primaries, transfer, matrix] = codes;
             atom(b"colr", &[&kind[..], &[0, primaries, 0, transfer, 0, matrix, 0x80]].concat())
         };
-        let vpcc = full(b"vpcC", (1, 0), &[2, 31, 0xa2, 9, 18, 9, 0, 0]);
+        let vpcc = full(b"vpcC", 1, 0, &[2, 31, 0xa2, 9, 18, 9, 0, 0]);
         let colour = |primaries, transfer, matrix, full_range| Some(Colour { primaries, transfer, matrix, full_range });
         let of = |boxes: &[u8]| picture(b"vp09", boxes).colour;
         assert_eq!(of(&vpcc), colour(9, 18, 9, false));
@@ -373,7 +375,7 @@ mod tests {
     fn pixels_have_an_aspect_and_odd_bytes_at_the_end_are_left_out() {
         let pasp = atom(b"pasp", &[0, 0, 0, 4, 0, 0, 0, 3]);
         let entry = fixture::visual(b"avc1", &[avcc(), pasp.clone(), vec![0, 0, 0, 0]].concat());
-        let described = visual(Atom::new(&entry, 0).unwrap(), Shown::default()).unwrap();
+        let described = visual(Atom::new(&entry, 0).unwrap(), DisplayGeometry::default()).unwrap();
         let Kind::Video(picture) = described.kind else { panic!("video") };
         assert_eq!(picture.pixel_aspect, (4, 3));
         assert_eq!(described.entry, fixture::visual(b"avc1", &[avcc(), pasp].concat()));
@@ -383,9 +385,9 @@ mod tests {
     fn a_picture_without_width_takes_the_track_headers_or_is_refused() {
         let mut entry = fixture::visual(b"avc1", &avcc());
         entry[32..34].fill(0);
-        let error = visual(Atom::new(&entry, 7).unwrap(), Shown::default()).unwrap_err();
+        let error = visual(Atom::new(&entry, 7).unwrap(), DisplayGeometry::default()).unwrap_err();
         assert_eq!(error.to_string(), "`avc1` at byte 7 says width 0; it must be at least 1");
-        let shown = Shown { width: 640, height: 360, ..Shown::default() };
+        let shown = DisplayGeometry { width: 640, height: 360, ..DisplayGeometry::default() };
         let Kind::Video(picture) = visual(Atom::new(&entry, 7).unwrap(), shown).unwrap().kind else { panic!("video") };
         assert_eq!((picture.width, picture.height), (640, 360));
     }

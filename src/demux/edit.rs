@@ -1,4 +1,4 @@
-//! `elst` → [`Edit`] and its [`Part`]s: which stretches of the media are presented, and when (ISO/IEC 14496-12 §8.6.6).
+//! Parser of edit lists: `elst` → [`Edit`] and the [`EditPart`]s of the media that it presents (ISO/IEC 14496-12 §8.6.6).
 
 use super::boxes::Atom;
 use super::error::Error;
@@ -13,12 +13,12 @@ use crate::media::u64_from_usize;
 
 /// One entry of an edit list.
 #[derive(Debug, Clone, Copy)]
-struct Entry {
+struct EditEntry {
     /// segment_duration, in the movie's timescale.
     duration: u64,
     /// media_time, −1 for a gap.
     media_time: i64,
-    /// media_rate, 16.16.
+    /// media_rate, 16.16 fixed point.
     rate: u32,
 }
 
@@ -27,45 +27,45 @@ struct Entry {
 pub(super) struct Edits {
     track: u32,
     at: u64,
-    entries: Vec<Entry>,
+    entries: Vec<EditEntry>,
 }
 
 /// A contiguous part of the media that is presented, in the track's timescale.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Part {
-    /// The entry of the edit list that it begins with, from 1.
+pub(super) struct EditPart {
+    /// Number of its first entry in the edit list, from 1.
     pub(super) entry: u64,
-    /// Composition time at which it begins.
+    /// Composition time at which the part begins.
     pub(super) from: i64,
-    /// Composition time at which it ends; `None`: with the media.
+    /// Composition time at which the part ends; `None` if it ends with the media.
     pub(super) to: Option<i64>,
-    /// Added to its composition times, so that it follows on the part before it.
+    /// Ticks to add to its composition times, so that it follows the part before it.
     pub(super) shift: i64,
 }
 
 /// The timescales of an edit list.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Scales {
-    /// The movie's: of durations.
+pub(super) struct EditTimescales {
+    /// Timescale of the movie, for durations.
     pub(super) movie: Timescale,
-    /// The track's: of media times.
+    /// Timescale of the track, for media times.
     pub(super) media: Timescale,
 }
 
-impl Scales {
-    /// A tick of the movie in ticks of the track, rounded up.
+impl EditTimescales {
+    /// One tick of the movie in ticks of the track, rounded up.
     pub(super) fn tick(self) -> i64 {
         i64::from(self.media.get().div_ceil(self.movie.get()))
     }
 
-    /// `length` movie ticks behind `from`, which is in ticks of the track.
+    /// The time `length` movie ticks after `from`; `from` and the result are in ticks of the track.
     fn after(self, from: i64, length: u64) -> i64 {
         let length = Span(length).at(self.movie).nearest_to(self.media).unwrap_or(Ticks(i64::MAX));
         from.saturating_add(length.0)
     }
 }
 
-/// Parts of a track at most.
+/// Largest number of parts of one track.
 const PART_LIMIT: usize = 1_024;
 
 /// media_time of an empty edit.
@@ -80,15 +80,15 @@ impl Edits {
         let (version, _, mut fields) = elst.full()?;
         let count = fields.u32()?;
         let entries = if version == 0 {
-            fields.table::<12>(count)?.iter().map(Entry::short).collect()
+            fields.table::<12>(count)?.iter().map(EditEntry::short).collect()
         } else {
-            fields.table::<20>(count)?.iter().map(Entry::long).collect()
+            fields.table::<20>(count)?.iter().map(EditEntry::long).collect()
         };
         Ok(Self { track, at: elst.at, entries })
     }
 
-    /// When the presentation begins, and the parts of the media that it is made of.
-    pub(super) fn fold(&self, scales: Scales) -> Result<(Edit, Vec<Part>), Error> {
+    /// Start of the presentation, and the parts of the media that it consists of.
+    pub(super) fn fold(&self, scales: EditTimescales) -> Result<(Edit, Vec<EditPart>), Error> {
         let gaps = self.entries.iter().take_while(|entry| entry.media_time == GAP).count();
         let (leading, rest) = self.entries.split_at_checked(gaps).unwrap_or_default();
         let delay = leading.iter().fold(0_u64, |sum, gap| sum.saturating_add(gap.duration));
@@ -106,15 +106,15 @@ impl Edits {
         Ok((Edit { media_time: Ticks(first.media_time), length, ..edit }, parts))
     }
 
-    /// The parts that `played` entries are, those that follow on one another joined.
+    /// Turns the `played` entries into parts, and joins entries that are contiguous in the media.
     fn parts<'a>(
         &self,
-        played: impl Iterator<Item = (usize, &'a Entry)>,
+        played: impl Iterator<Item = (usize, &'a EditEntry)>,
         begin: i64,
-        scales: Scales,
-    ) -> Result<Vec<Part>, Error> {
-        let mut parts: Vec<Part> = Vec::new();
-        // Movie ticks before the entry, and those that the part before it lasts.
+        scales: EditTimescales,
+    ) -> Result<Vec<EditPart>, Error> {
+        let mut parts: Vec<EditPart> = Vec::new();
+        // Movie ticks before the entry, movie ticks of the current part, and whether a gap precedes the entry.
         let (mut elapsed, mut length, mut gap) = (0_u64, 0_u64, false);
         for (number, entry) in played {
             self.check_rate(number, *entry)?;
@@ -135,7 +135,7 @@ impl Edits {
                     }
                     let from = entry.media_time;
                     let shift = scales.after(begin, elapsed).saturating_sub(from);
-                    parts.push(Part { entry: u64_from_usize(number) + 1, from, to: None, shift });
+                    parts.push(EditPart { entry: u64_from_usize(number) + 1, from, to: None, shift });
                     length = 0;
                 }
                 _ => {}
@@ -149,20 +149,20 @@ impl Edits {
         Ok(parts)
     }
 
-    /// Refuses a part that begins where the media, whose compositions last until `end`, is over.
-    pub(super) fn check_within(&self, parts: &[Part], end: i64) -> Result<(), Error> {
+    /// Refuses a part that begins at or after `end`, the end of the last composition in the media.
+    pub(super) fn check_within(&self, parts: &[EditPart], end: i64) -> Result<(), Error> {
         match parts.iter().map(|part| part.from).find(|from| *from > 0 && *from >= end) {
             Some(media_time) => Err(Error::EditBeyond { track: self.track, at: self.at, media_time, end }),
             None => Ok(()),
         }
     }
 
-    /// Where the list begins in the object.
+    /// Byte of the object at which `elst` begins.
     pub(super) const fn at(&self) -> u64 {
         self.at
     }
 
-    fn check_rate(&self, number: usize, entry: Entry) -> Result<(), Error> {
+    fn check_rate(&self, number: usize, entry: EditEntry) -> Result<(), Error> {
         if entry.rate == NORMAL || entry.media_time == GAP {
             return Ok(());
         }
@@ -175,7 +175,7 @@ impl Edits {
     }
 }
 
-impl Entry {
+impl EditEntry {
     fn short(bytes: &[u8; 12]) -> Self {
         let [d0, d1, d2, d3, t0, t1, t2, t3, rate @ ..] = *bytes;
         Self {
@@ -200,14 +200,14 @@ pub(super) fn greatest_offset(offsets: &OffsetRuns) -> i64 {
     i64::from(offsets.greatest())
 }
 
-/// Shifts an edit of a recording whose first sample is not decoded at 0: `origin` becomes the presentation's start.
+/// Adds `origin` to the media time of an edit, for a recording whose first sample is not decoded at 0.
 pub(super) fn shifted(edit: Edit, origin: u64) -> Edit {
     Edit { media_time: Ticks(edit.media_time.0.saturating_add(i64_from_u64(origin))), ..edit }
 }
 
-impl Part {
-    /// Takes the end off a part that lasts no longer than the first fragment of its recording, `first` ticks: whoever wrote
-    /// it did not know how long the recording would be.
+impl EditPart {
+    /// Removes the end of a part that is no longer than the recording's first fragment, `first` ticks: the writer of
+    /// the edit list did not know how long the recording would be.
     pub(super) fn open_end(&mut self, first: u64, tick: i64) {
         let length = self.to.map_or(0, |to| to.saturating_sub(self.from));
         if length <= i64_from_u64(first).saturating_add(tick) {
@@ -215,7 +215,7 @@ impl Part {
         }
     }
 
-    /// The same part of a recording whose edits count from another beginning, `by` ticks later.
+    /// Moves the part `by` ticks later in the media, for a recording whose edits count from another origin.
     pub(super) const fn shifted(self, by: i64) -> Self {
         let to = match self.to {
             Some(to) => Some(to.saturating_add(by)),
@@ -229,7 +229,7 @@ impl Part {
 mod tests {
     #![expect(clippy::as_conversions, clippy::cast_possible_truncation, reason = "numbers of a test are small")]
 
-    use super::{Edits, Part, Scales};
+    use super::{EditPart, EditTimescales, Edits};
     use crate::demux::Error;
     use crate::demux::boxes::Atom;
     use crate::demux::fixture::{atom, full};
@@ -247,16 +247,16 @@ mod tests {
         Ok(parts.into_iter().map(|part| (part.from, part.to, part.shift)).collect())
     }
 
-    fn folded(entries: &[(u32, i32, u32)]) -> Result<(Edit, Vec<Part>), Error> {
+    fn folded(entries: &[(u32, i32, u32)]) -> Result<(Edit, Vec<EditPart>), Error> {
         let mut body = (entries.len() as u32).to_be_bytes().to_vec();
         for (duration, media_time, rate) in entries {
             body.extend(duration.to_be_bytes());
             body.extend(media_time.to_be_bytes());
             body.extend(rate.to_be_bytes());
         }
-        let elst = full(b"elst", (0, 0), &body);
+        let elst = full(b"elst", 0, 0, &body);
         let edits = Edits::read(Atom::new(&elst, 100)?, 7)?;
-        edits.fold(Scales { movie: Timescale::MILLIS, media: Timescale::MPEG_TS })
+        edits.fold(EditTimescales { movie: Timescale::MILLIS, media: Timescale::MPEG_TS })
     }
 
     #[test]
@@ -304,7 +304,7 @@ mod tests {
         };
         assert_eq!(fold(&[(1_000, 0, RATE), (1_000, 89_909, RATE)]), refused(89_909, 90_000));
         assert_eq!(fold(&[(1_000, 90_000, RATE), (1_000, 0, RATE)]), refused(0, 180_000));
-        // A part of no length, and one that is elsewhere.
+        // An open-ended part, then an entry elsewhere in the media.
         assert_eq!(fold(&[(0, 0, RATE), (1_000, 90_000, RATE)]), refused(90_000, 0));
     }
 
@@ -325,9 +325,9 @@ mod tests {
     #[test]
     fn version_1_holds_64_bits() {
         let body = [&1_u32.to_be_bytes()[..], &(1_u64 << 33).to_be_bytes(), &5_i64.to_be_bytes(), &RATE.to_be_bytes()];
-        let elst = full(b"elst", (1, 0), &body.concat());
+        let elst = full(b"elst", 1, 0, &body.concat());
         let edits = Edits::read(Atom::new(&elst, 0).unwrap(), 1).unwrap();
-        let (edit, _) = edits.fold(Scales { movie: Timescale::MILLIS, media: Timescale::MILLIS }).unwrap();
+        let (edit, _) = edits.fold(EditTimescales { movie: Timescale::MILLIS, media: Timescale::MILLIS }).unwrap();
         assert_eq!((edit.media_time, edit.length), (Ticks(5), Some(Moment::from_millis(1 << 33))));
     }
 

@@ -1,4 +1,4 @@
-//! A visual sample entry → what it shows, its codec, and its bytes as init segments carry them.
+//! Parser of visual sample entries → picture, codec, and the bytes for init segments.
 //!
 //! ```text
 //! │ header 8 │ 6 zero │ data_reference_index u16 │ 16 │ width u16 │ height u16 │ 50 │ avcC, pasp, colr, … │
@@ -7,7 +7,7 @@
 
 use super::boxes::Atom;
 use super::codec;
-use super::codec::Visual;
+use super::codec::VisualCodec;
 use super::error::Error;
 use super::error::FourCc;
 use crate::media::Codec;
@@ -19,28 +19,28 @@ use bytes::Bytes;
 /// Bytes between the header of a visual sample entry and its first box.
 pub(super) const VISUAL: usize = 78;
 
-/// A sample entry, understood.
+/// A parsed sample entry.
 #[derive(Debug, Clone)]
-pub(super) struct Described {
-    /// What it is for.
+pub(super) struct ParsedEntry {
+    /// Video or audio, with its parameters.
     pub(super) kind: Kind,
-    /// Its codec.
+    /// Codec of the samples.
     pub(super) codec: Codec,
-    /// Its bytes, in the shape of ISO base media.
+    /// Bytes of the entry in the form of ISO base media, for init segments.
     pub(super) entry: Bytes,
 }
 
-/// The boxes of a sample entry, as far as they are well-formed.
+/// The boxes of a sample entry, up to the first malformed one.
 #[derive(Debug)]
-pub(super) struct Parts<'a> {
+pub(super) struct EntryBoxes<'a> {
     within: Atom<'a>,
-    /// In their order.
+    /// Boxes in file order.
     pub(super) boxes: Vec<Atom<'a>>,
     broken: Option<Error>,
 }
 
-impl<'a> Parts<'a> {
-    /// The boxes behind the first `skip` bytes of an entry's body. QuickTime writes odd bytes behind them: they end it.
+impl<'a> EntryBoxes<'a> {
+    /// Reads the boxes behind the first `skip` bytes of an entry's body. QuickTime may write stray bytes behind them.
     pub(super) fn new(entry: Atom<'a>, skip: usize) -> Self {
         let mut parts = Self { within: entry, boxes: Vec::new(), broken: None };
         for part in entry.children_behind(skip) {
@@ -52,18 +52,18 @@ impl<'a> Parts<'a> {
         parts
     }
 
-    /// The first box of a type.
+    /// The first box of type `kind`; `None` if there is none.
     pub(super) fn get(&self, kind: [u8; 4]) -> Option<Atom<'a>> {
         self.boxes.iter().find(|part| part.kind.0 == kind).copied()
     }
 
-    /// The first box of a type, which must exist.
+    /// The first box of type `kind`; an error if there is none.
     pub(super) fn need(&self, kind: [u8; 4]) -> Result<Atom<'a>, Error> {
         let missing = || Error::Missing { kind: FourCc(kind), within: self.within.kind, at: self.within.at };
         self.get(kind).ok_or_else(|| self.broken.clone().unwrap_or_else(missing))
     }
 
-    /// The entry without what stands behind its last well-formed box.
+    /// Bytes of the entry up to its last well-formed box.
     pub(super) fn trimmed(&self) -> Bytes {
         let parts = self.boxes.iter().map(|part| part.whole.len()).sum::<usize>();
         let skip = self.skipped();
@@ -92,27 +92,27 @@ pub(super) fn plain_box(kind: FourCc, body: &[u8]) -> Bytes {
     [&size[..], &kind.0, body].concat().into()
 }
 
-/// How a track header (`tkhd`) shows a picture.
+/// Presentation of a picture in the track header (`tkhd`).
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Shown {
-    /// Its matrix.
+pub(super) struct DisplayGeometry {
+    /// Transformation matrix.
     pub(super) matrix: [i32; 9],
-    /// Whole pixels; 0 where it does not say.
+    /// Width in whole pixels; 0 if the header does not tell.
     pub(super) width: u16,
-    /// Whole pixels; 0 where it does not say.
+    /// Height in whole pixels; 0 if the header does not tell.
     pub(super) height: u16,
 }
 
-/// Reads a visual sample entry. The stream's own headers know its size best. Some writers leave the entry's zero: the
-/// track header's counts then, both sides of it.
-pub(super) fn visual(entry: Atom<'_>, shown: Shown) -> Result<Described, Error> {
+/// Reads a visual sample entry. The size comes from the stream's own headers, else from the entry. Some writers set a
+/// side in the entry to 0: then both sides come from the track header.
+pub(super) fn visual(entry: Atom<'_>, shown: DisplayGeometry) -> Result<ParsedEntry, Error> {
     let mut fields = entry.fields();
     fields.slice(24)?;
     let (width, height) = (fields.u16()?, fields.u16()?);
     fields.slice(50)?;
     let (width, height) = if width == 0 || height == 0 { (shown.width, shown.height) } else { (width, height) };
-    let parts = Parts::new(entry, VISUAL);
-    let Visual { string, family, supplemental, stream, range } = codec::video(&parts, entry.kind)?;
+    let parts = EntryBoxes::new(entry, VISUAL);
+    let VisualCodec { string, family, supplemental, stream, range } = codec::video(&parts, entry.kind)?;
     let (width, height) = stream.size.map_or((width, height), |size| (size.width, size.height));
     for (field, claims) in [("width", width), ("height", height)] {
         if claims == 0 {
@@ -122,11 +122,11 @@ pub(super) fn visual(entry: Atom<'_>, shown: Shown) -> Result<Described, Error> 
     let pixel_aspect = pixel_aspect(&parts).or(stream.pixel_aspect).unwrap_or((1, 1));
     let picture = Picture { width, height, pixel_aspect, matrix: shown.matrix, colour: stream.colour, range };
     let codec = Codec { fourcc: entry.kind.0, string, family, supplemental };
-    Ok(Described { kind: Kind::Video(picture), codec, entry: parts.trimmed() })
+    Ok(ParsedEntry { kind: Kind::Video(picture), codec, entry: parts.trimmed() })
 }
 
-/// `pasp` (§12.1.4); a ratio with a zero is none.
-fn pixel_aspect(parts: &Parts<'_>) -> Option<(u32, u32)> {
+/// Ratio in `pasp` (§12.1.4); `None` if it is missing or contains a zero.
+fn pixel_aspect(parts: &EntryBoxes<'_>) -> Option<(u32, u32)> {
     let read = |pasp: Atom<'_>| {
         let mut fields = pasp.fields();
         Some((fields.u32().ok()?, fields.u32().ok()?))

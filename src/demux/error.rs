@@ -1,10 +1,10 @@
-//! Why a stored file is refused: which box, where it stands in the object, what it claims and what is allowed.
+//! Errors of the demuxer: each names the box, its position in the object, the value in the file and the allowed values.
 
-use crate::media::Flaw;
 use crate::media::Skipped;
+use crate::media::TableError;
 use std::fmt;
 
-/// A box type, printed as its four characters; bytes that are no printable ASCII as `\xhh`.
+/// A box type. Displays as four characters; bytes that are not printable ASCII display as `\xhh`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct FourCc(pub [u8; 4]);
 
@@ -20,309 +20,309 @@ impl fmt::Debug for FourCc {
     }
 }
 
-/// Why a file cannot be served. `at` is always the byte of the object where the named box's header begins.
+/// Why a file cannot be served. `at` is always the byte offset, in the object, of the named box's header.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// No bytes at all.
+    /// The object has no bytes.
     #[error("the file is empty")]
     Empty,
-    /// It does not begin like an ISO base media or QuickTime file.
+    /// The file does not begin like an ISO base media or QuickTime file.
     #[error("this is no MP4 or QuickTime file: it begins with `{kind}`, where a box type such as `ftyp` belongs")]
     NotMp4 {
-        /// What stands where the first box's type belongs.
+        /// The four bytes in place of the first box's type.
         kind: FourCc,
     },
-    /// No movie header.
+    /// The file has no movie header.
     #[error("no `moov` among the {boxes} top-level boxes in {size} bytes: the file was cut short or never finished")]
     NoMoov {
-        /// How many boxes there are.
+        /// Number of top-level boxes in the file.
         boxes: u32,
-        /// The object's size.
+        /// Size of the object, in bytes.
         size: u64,
     },
-    /// Other bytes were fed than the probe needed: a mistake of the caller or a short read.
+    /// The caller fed the probe other bytes than it needed: a bug in the caller or a short read.
     #[error("{needed} bytes were needed from byte {at}, {given} were given")]
     Fed {
-        /// Where the range begins.
+        /// First byte of the needed range.
         at: u64,
-        /// Its length.
+        /// Length of the needed range, in bytes.
         needed: u64,
-        /// What came.
+        /// Number of bytes that the caller passed.
         given: u64,
     },
-    /// A box that is smaller than its header or larger than what holds it.
+    /// A box is smaller than its header, or larger than its container or the object.
     #[error("`{kind}` at byte {at} claims {claims} bytes; a box has at least 8, and {left} are left")]
     BoxSize {
-        /// Its type.
+        /// Box type.
         kind: FourCc,
-        /// Where it begins.
+        /// Where the box begins.
         at: u64,
-        /// What it claims.
+        /// Size in the box header, in bytes.
         claims: u64,
-        /// What is left of its container or of the object.
+        /// Bytes that are left in its container or the object.
         left: u64,
     },
-    /// A box that ends before its fields do.
+    /// A box ends before its fields do.
     #[error("`{kind}` at byte {at} holds {has} bytes; its fields need {needs}")]
     Short {
-        /// Its type.
+        /// Box type.
         kind: FourCc,
-        /// Where it begins.
+        /// Where the box begins.
         at: u64,
-        /// Bytes behind its header.
+        /// Bytes behind the box header.
         has: u64,
-        /// Bytes needed.
+        /// Bytes that the fields need.
         needs: u64,
     },
-    /// A table with more entries than its box holds, or than are allowed.
+    /// A table claims more entries than its box holds, or than are allowed.
     #[error("`{kind}` at byte {at} counts {claims} entries; {fits} fit")]
     Count {
-        /// Its type.
+        /// Box type.
         kind: FourCc,
-        /// Where it begins.
+        /// Where the box begins.
         at: u64,
-        /// What it counts.
+        /// Number of entries in the table header.
         claims: u64,
-        /// What is possible.
+        /// Largest number of entries that is possible there.
         fits: u64,
     },
-    /// A box that is larger than is ever read.
+    /// A box exceeds the size limit for its type.
     #[error("`{kind}` at byte {at} claims {claims} bytes; at most {limit} are read")]
     TooLarge {
-        /// Its type.
+        /// Box type.
         kind: FourCc,
-        /// Where it begins.
+        /// Where the box begins.
         at: u64,
-        /// What it claims.
+        /// Size in the box header, in bytes.
         claims: u64,
-        /// What is read.
+        /// Size limit, in bytes.
         limit: u64,
     },
-    /// More top-level boxes than are ever looked at.
+    /// The file has more top-level boxes than the probe visits.
     #[error("box `{kind}` at byte {at} is one of more than {limit} top-level boxes, which are not looked at")]
     TooManyBoxes {
-        /// The first that is too many.
+        /// Type of the first box over the limit.
         kind: FourCc,
-        /// Where it begins.
+        /// Where that box begins.
         at: u64,
-        /// How many are looked at.
+        /// Largest number of top-level boxes that the probe visits.
         limit: u32,
     },
-    /// A box without one that it must hold.
+    /// A box lacks a mandatory child.
     #[error("`{within}` at byte {at} holds no `{kind}`")]
     Missing {
-        /// The type that is missing.
+        /// Type of the missing box.
         kind: FourCc,
-        /// The box that should hold it.
+        /// Type of the box that should contain it.
         within: FourCc,
-        /// Where that begins.
+        /// Where the containing box begins.
         at: u64,
     },
-    /// A field with a value that it cannot have.
+    /// A field has a value that it may not have.
     #[error("`{kind}` at byte {at} says {field} {claims}; it must be {allowed}")]
     Value {
-        /// The box's type.
+        /// Box type.
         kind: FourCc,
-        /// Where it begins.
+        /// Where the box begins.
         at: u64,
-        /// Which field.
+        /// Name of the field.
         field: &'static str,
-        /// What it says.
+        /// Value in the file.
         claims: i64,
-        /// What it may say.
+        /// Description of the allowed values.
         allowed: &'static str,
     },
-    /// Two tracks with one number.
+    /// Two tracks have the same track_ID.
     #[error("`trak` at byte {at} is the second with track_ID {track}")]
     DuplicateTrack {
-        /// The number.
+        /// The track_ID that both use.
         track: u32,
-        /// Where the second begins.
+        /// Where the second `trak` begins.
         at: u64,
     },
-    /// Samples of a sample entry that does not exist.
+    /// Samples use a sample entry that does not exist.
     #[error("track {track}: `{kind}` at byte {at} uses sample entry {entry}; `stsd` has {entries}")]
     EntryIndex {
-        /// The track.
+        /// track_ID.
         track: u32,
         /// `stsc` or `tfhd`.
         kind: FourCc,
-        /// Where that begins.
+        /// Where that box begins.
         at: u64,
-        /// Which entry it uses, from 1.
+        /// Number of the entry that the samples use, from 1.
         entry: u32,
-        /// How many there are.
+        /// Number of entries in `stsd`.
         entries: u32,
     },
-    /// Samples of more than one sample entry, for which a player would have to begin anew.
+    /// Samples of one track use different sample entries: a player would have to restart its decoder at the change.
     #[error("track {track}: `{kind}` at byte {at} changes its sample entry from {from} to {to}; one is served")]
     EntryChanges {
-        /// The track.
+        /// track_ID.
         track: u32,
         /// `stsc` or `tfhd`.
         kind: FourCc,
-        /// Where that begins.
+        /// Where that box begins.
         at: u64,
-        /// The entry used first.
+        /// Number of the first entry in use, from 1.
         from: u32,
-        /// The entry used then.
+        /// Number of the entry after the change, from 1.
         to: u32,
     },
-    /// An edit list that goes back in the media.
+    /// An edit list goes back in the media.
     #[error(
         "track {track}: edits-not-contiguous: entry {entry} of {entries} in `elst` at byte {at} begins at media time {claims}, its predecessor ends at {expected}"
     )]
     EditsNotContiguous {
-        /// The track.
+        /// track_ID.
         track: u32,
         /// Where `elst` begins.
         at: u64,
-        /// The entry, from 1.
+        /// Number of the entry, from 1.
         entry: u64,
-        /// How many there are.
+        /// Number of entries in the list.
         entries: u64,
-        /// Its media_time, −1 for a gap.
+        /// media_time of the entry, −1 for a gap.
         claims: i64,
-        /// Where it should begin at the earliest.
+        /// Earliest media_time that the entry may have.
         expected: i64,
     },
-    /// An edit that follows on a cut, but not at a keyframe.
+    /// An edit behind a cut does not begin at a keyframe.
     #[error(
         "track {track}: edit-inside-gop: entry {entry} of `elst` at byte {at} begins at media time {media_time}, where no keyframe is; a cut must end at one: cut the film again or encode it"
     )]
     EditCut {
-        /// The track.
+        /// track_ID.
         track: u32,
         /// Where `elst` begins.
         at: u64,
-        /// The entry, from 1.
+        /// Number of the entry, from 1.
         entry: u64,
-        /// Its media_time.
+        /// media_time of the entry.
         media_time: i64,
     },
-    /// An edit that sound cannot follow without a hole.
+    /// An edit leaves a hole in the sound.
     #[error(
         "track {track}: edit-gap: entry {entry} of `elst` at byte {at} begins where the sound before it has not just ended; only pictures can be held over a gap: encode the sound with silence there"
     )]
     EditGap {
-        /// The track.
+        /// track_ID.
         track: u32,
         /// Where `elst` begins.
         at: u64,
-        /// The entry, from 1.
+        /// Number of the entry, from 1.
         entry: u64,
     },
-    /// An edit that plays slower, faster, or stands still.
+    /// An edit plays slower or faster than normal, or holds one picture.
     #[error(
         "track {track}: edit-rate: entry {entry} of `elst` at byte {at} plays at {rate:#010x}; only 0x00010000 is served"
     )]
     EditRate {
-        /// The track.
+        /// track_ID.
         track: u32,
         /// Where `elst` begins.
         at: u64,
-        /// The entry, from 1.
+        /// Number of the entry, from 1.
         entry: u64,
-        /// media_rate, 16.16.
+        /// media_rate, 16.16 fixed point.
         rate: u32,
     },
-    /// An edit that begins where the media has ended.
+    /// An edit begins after the end of the media.
     #[error(
         "track {track}: edit-beyond-media: `elst` at byte {at} begins at media time {media_time}; the media ends at {end}"
     )]
     EditBeyond {
-        /// The track.
+        /// track_ID.
         track: u32,
         /// Where `elst` begins.
         at: u64,
-        /// Where the edit begins.
+        /// media_time at which the edit begins.
         media_time: i64,
-        /// Where the last sample's composition ends.
+        /// Media time at which the last sample's composition ends.
         end: i64,
     },
-    /// A fragment that begins before its predecessor's last sample.
+    /// A fragment begins at or before the decode time of its predecessor's last sample.
     #[error("track {track}: `tfdt` at byte {at} says {claims}; the samples before it last until {expected}")]
     BackInTime {
-        /// The track.
+        /// track_ID.
         track: u32,
         /// Where `tfdt` begins.
         at: u64,
-        /// What it says.
+        /// Decode time in `tfdt`, in ticks of the track.
         claims: u64,
-        /// Where the samples before end.
+        /// Decode time at which the samples before it end.
         expected: u64,
     },
-    /// A fragment whose samples lie before the object or past the end of numbers.
+    /// The samples of a fragment would begin before byte 0, or beyond the range of 64-bit offsets.
     #[error("track {track}: `{kind}` at byte {at} puts its samples at byte {claims}")]
     Position {
-        /// The track.
+        /// track_ID.
         track: u32,
         /// `trun` or `tfhd`.
         kind: FourCc,
-        /// Where that begins.
+        /// Where that box begins.
         at: u64,
-        /// Where its samples would be.
+        /// Byte offset at which the samples would begin.
         claims: i128,
     },
-    /// Fragments whose samples together are larger than the object.
+    /// The samples of all fragments together are larger than the object.
     #[error("track {track}: with `{kind}` at byte {at} the samples take {total} bytes, the object has {size}")]
     Oversize {
-        /// The track.
+        /// track_ID.
         track: u32,
         /// `trun`.
         kind: FourCc,
-        /// Where that begins.
+        /// Where that box begins.
         at: u64,
-        /// What the samples take.
+        /// Total size of the samples up to this box, in bytes.
         total: u64,
-        /// What there is.
+        /// Size of the object, in bytes.
         size: u64,
     },
-    /// A fragment before the header that says what it holds.
+    /// A fragment precedes the movie header that describes its tracks.
     #[error("`moof` at byte {at} stands before any `moov`")]
     FragmentFirst {
-        /// Where it begins.
+        /// Where the `moof` begins.
         at: u64,
     },
-    /// A track whose tables contradict each other or the object.
+    /// The tables of a track contradict each other or the object's size.
     #[error("track {track} (`trak` at byte {at}): {flaw}")]
     Track {
-        /// The track.
+        /// track_ID.
         track: u32,
-        /// Where its `trak` begins.
+        /// Where the `trak` begins.
         at: u64,
-        /// What is wrong.
-        flaw: Flaw,
+        /// The contradiction.
+        flaw: TableError,
     },
-    /// A second movie header that says something else: which of them holds is anyone's guess.
+    /// The file has a second, different movie header: nothing tells which of the two is right.
     #[error("`moov` at byte {at} is the second, and differs from the first: remux the file, so that it has one")]
     SecondMoov {
-        /// Where it begins.
+        /// Where the second `moov` begins.
         at: u64,
     },
-    /// A part of a film that is no use without the other, which is encrypted.
-    #[error("all {what} of this file is encrypted, and the rest is not served without it{}", Reasons(.skipped))]
+    /// All video or all sound of a film is encrypted; the rest alone is of no use.
+    #[error("all {what} of this file is encrypted, and the rest is not served without it{}", SkipReasons(.skipped))]
     HalfEncrypted {
-        /// Video or sound.
+        /// The encrypted half, as a word for the message: video or sound.
         what: &'static str,
-        /// All tracks that are left out, with the reasons.
+        /// Every skipped track, with the reason.
         skipped: Vec<Skipped>,
     },
-    /// Nothing to serve.
-    #[error("no track can be served{}", Reasons(.skipped))]
+    /// The file has no track that can be served.
+    #[error("no track can be served{}", SkipReasons(.skipped))]
     NoTracks {
-        /// All tracks, with the reasons.
+        /// Every track, with the reason to skip it.
         skipped: Vec<Skipped>,
     },
 }
 
-/// `: track 1 (hint) is …; track 2 …`, of the first few.
-struct Reasons<'a>(&'a [Skipped]);
+/// Displays the first [`REASONS`] skipped tracks: `: track 1 (hint) is …; track 2 …`.
+struct SkipReasons<'a>(&'a [Skipped]);
 
-/// Reasons that are printed.
+/// Number of skipped tracks that an error message lists.
 const REASONS: usize = 8;
 
-impl fmt::Display for Reasons<'_> {
+impl fmt::Display for SkipReasons<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0.is_empty() {
             return f.write_str(": `moov` holds none");

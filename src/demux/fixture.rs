@@ -1,4 +1,4 @@
-//! A small box writer for tests.
+//! Box writer for tests, and a driver for the probe.
 #![expect(
     clippy::as_conversions,
     clippy::cast_possible_truncation,
@@ -6,18 +6,18 @@
     reason = "numbers of a test are small, and box types read better without a star"
 )]
 
-/// A box.
+/// Writes a box.
 pub(super) fn atom(kind: &[u8; 4], body: &[u8]) -> Vec<u8> {
     [&(body.len() as u32 + 8).to_be_bytes()[..], kind, body].concat()
 }
 
-/// A box with version and flags.
-pub(super) fn full(kind: &[u8; 4], (version, flags): (u8, u32), body: &[u8]) -> Vec<u8> {
+/// Writes a box with version and flags.
+pub(super) fn full(kind: &[u8; 4], version: u8, flags: u32, body: &[u8]) -> Vec<u8> {
     let word = (u32::from(version) << 24) | flags;
     atom(kind, &[&word.to_be_bytes()[..], body].concat())
 }
 
-/// 32-bit words.
+/// Writes 32-bit words.
 pub(super) fn words(words: &[u32]) -> Vec<u8> {
     words.iter().flat_map(|word| word.to_be_bytes()).collect()
 }
@@ -29,7 +29,7 @@ pub(super) fn esds(object_type: u8, specific: &[u8]) -> Vec<u8> {
     body.extend([0; 11]);
     body.extend([5, len]);
     body.extend(specific);
-    full(b"esds", (0, 0), &body)
+    full(b"esds", 0, 0, &body)
 }
 
 /// `avcC` of High profile, level 3.1, with one parameter set of each kind.
@@ -58,17 +58,17 @@ pub(super) fn mp4a() -> Vec<u8> {
     audible(b"mp4a", &esds(0x40, &[0x12, 0x10]))
 }
 
-/// A box of fields that are 32-bit words behind version and flags 0.
+/// Writes a box of 32-bit fields, with version and flags 0.
 pub(super) fn table(kind: &[u8; 4], fields: &[u32]) -> Vec<u8> {
-    full(kind, (0, 0), &words(fields))
+    full(kind, 0, 0, &words(fields))
 }
 
 /// `stsd` with its entries.
 pub(super) fn stsd(entries: &[Vec<u8>]) -> Vec<u8> {
-    full(b"stsd", (0, 0), &[words(&[entries.len() as u32]), entries.concat()].concat())
+    full(b"stsd", 0, 0, &[words(&[entries.len() as u32]), entries.concat()].concat())
 }
 
-/// One `trak`, to be changed before it is written.
+/// One `trak`; tests change its parts before they write it.
 #[derive(Debug, Clone)]
 pub(super) struct Trak {
     pub(super) id: u32,
@@ -79,9 +79,9 @@ pub(super) struct Trak {
     pub(super) tables: Vec<Vec<u8>>,
     /// Boxes of `trak` before `mdia`.
     pub(super) more: Vec<u8>,
-    /// Whether its header leaves it out.
+    /// Whether `tkhd` disables the track.
     pub(super) disabled: bool,
-    /// Its group of alternatives.
+    /// alternate_group in `tkhd`; 0 for none.
     pub(super) alternate_group: u16,
 }
 
@@ -129,20 +129,20 @@ impl Trak {
         }
     }
 
-    /// Without samples, as fragmented files begin.
+    /// Removes the samples, as in the `moov` of a fragmented file.
     pub(super) fn empty(self) -> Self {
         let tables = vec![table(b"stts", &[0]), table(b"stsz", &[0, 0]), table(b"stsc", &[0]), table(b"stco", &[0])];
         Self { tables, ..self }
     }
 
-    /// With another table in place of the one of its kind.
+    /// Replaces the table of the same type.
     pub(super) fn with(mut self, table: Vec<u8>) -> Self {
         self.tables.retain(|other| other[4..8] != table[4..8]);
         self.tables.push(table);
         self
     }
 
-    /// Its bytes.
+    /// Writes the `trak`.
     pub(super) fn print(&self) -> Vec<u8> {
         let mut tkhd = words(&[0, 0, self.id, 0, 0, 0, 0, u32::from(self.alternate_group), 0]);
         tkhd.extend(words(&[0x1_0000, 0, 0, 0, 0x1_0000, 0, 0, 0, 0x4000_0000, 0, 0]));
@@ -154,7 +154,7 @@ impl Trak {
             atom(b"minf", &stbl),
         ];
         let trak = [
-            full(b"tkhd", (0, if self.disabled { 2 } else { 3 }), &tkhd),
+            full(b"tkhd", 0, if self.disabled { 2 } else { 3 }, &tkhd),
             self.more.clone(),
             atom(b"mdia", &mdia.concat()),
         ];
@@ -167,16 +167,16 @@ pub(super) fn ftyp() -> Vec<u8> {
     atom(b"ftyp", b"isom\0\0\0\0mp42")
 }
 
-/// `moov` with boxes behind `mvhd`, which counts milliseconds.
+/// `moov` with boxes behind `mvhd`; the movie's timescale is milliseconds.
 pub(super) fn moov(boxes: &[Vec<u8>]) -> Vec<u8> {
     let mvhd = table(b"mvhd", &[0, 0, 1_000, 0]);
     atom(b"moov", &[mvhd, boxes.concat()].concat())
 }
 
-/// Where [`media_first`] puts its samples.
+/// Byte at which [`media_first`] puts its samples.
 pub(super) const MEDIA: u32 = 28;
 
-/// `ftyp`, an `mdat` of 70 bytes, and a `moov` of tracks.
+/// `ftyp`, an `mdat` with 70 bytes, and a `moov` with tracks.
 pub(super) fn media_first(traks: &[Trak]) -> Vec<u8> {
     let traks: Vec<_> = traks.iter().map(Trak::print).collect();
     [ftyp(), atom(b"mdat", &[7; 70]), moov(&traks)].concat()
@@ -187,7 +187,7 @@ pub(super) fn both() -> Vec<u8> {
     media_first(&[Trak::video(MEDIA), Trak::audio(MEDIA + 60)])
 }
 
-/// Drives a probe over an object, and counts its reads.
+/// Parses an object with a probe, and counts the reads.
 pub(super) fn drive(object: &[u8]) -> Result<(crate::media::Movie, usize), super::Error> {
     let object = bytes::Bytes::copy_from_slice(object);
     let (mut probe, mut need) = super::Probe::new(object.len() as u64)?;
@@ -197,10 +197,10 @@ pub(super) fn drive(object: &[u8]) -> Result<(crate::media::Movie, usize), super
             super::Step::Done(movie) => return Ok((*movie, reads)),
         }
     }
-    panic!("a probe that never ends")
+    panic!("the probe does not end")
 }
 
-/// The movie in an object.
+/// Parses an object with a probe.
 pub(super) fn movie(object: &[u8]) -> Result<crate::media::Movie, super::Error> {
     drive(object).map(|(movie, _)| movie)
 }

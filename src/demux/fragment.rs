@@ -1,30 +1,30 @@
-//! `moof` → more samples of each track (ISO/IEC 14496-12 §8.8).
+//! Parser of movie fragments: `moof` → more samples of each track (ISO/IEC 14496-12 §8.8).
 //!
 //! ```text
-//! moof │ traf │ tfhd: which track, where its bytes are counted from, defaults
-//!      │      │ tfdt: when its first sample is decoded; without it, behind the sample before
+//! moof │ traf │ tfhd: track, base of its byte offsets, defaults
+//!      │      │ tfdt: decode time of its first sample; without it, the end of the sample before
 //!      │      │ trun: a chunk: duration, size, flags, composition offset of each sample
 //!      │ traf …
 //! ```
 
 use super::boxes::Atom;
-use super::boxes::Fields;
+use super::boxes::BoxFields;
 use super::error::Error;
 use super::error::FourCc;
 use super::moov::Moov;
-use super::moov::Stored;
-use super::seal::Seal;
+use super::moov::ParsedTrak;
+use super::seal::EncryptionMark;
 use super::stsd::Stsd;
 use super::tables::Used;
-use crate::media::Flaw;
 use crate::media::IndexBuilder;
 use crate::media::SAMPLE_LIMIT;
 use crate::media::Sizes;
+use crate::media::TableError;
 use crate::media::i64_from_u64;
 use crate::media::u64_from_usize;
 use crate::media::usize_from_u32;
 
-/// What holds for samples that say nothing of their own: `trex`, overridden by `tfhd`.
+/// Defaults for samples without own values: `trex`, overridden by `tfhd`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Defaults {
     entry: u32,
@@ -52,24 +52,24 @@ impl Defaults {
 /// sample_is_non_sync_sample (§8.8.3.1).
 const NON_SYNC: u32 = 0x0001_0000;
 
-/// The samples of one track, as far as they are read.
+/// The samples of one track that were read so far.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Run {
-    /// All of them; `sync` aside.
+pub(super) struct FragmentSamples {
+    /// All tables of the samples except `sizes` and `sync`.
     builder: IndexBuilder,
     sizes: Vec<u32>,
     sync: Vec<u32>,
     next: u64,
     bytes: u64,
-    /// Where the first fragment ends, the samples of `moov` included.
+    /// Decode time at which the first fragment ends, including the samples of `moov`; `None` before the first fragment.
     first_end: Option<u64>,
-    /// The one sample entry they use.
+    /// The sample entry that all samples use; `None` without samples.
     pub(super) used: Option<Used>,
 }
 
-impl Run {
-    /// Begins with the samples that `moov` itself describes, as the first fragment of some writers.
-    fn begin(stored: &mut Stored, size: u64) -> Result<Self, Flaw> {
+impl FragmentSamples {
+    /// Starts with the samples that `moov` itself describes: some writers store their first fragment there.
+    fn begin(stored: &mut ParsedTrak, size: u64) -> Result<Self, TableError> {
         let tables = std::mem::take(&mut stored.tables);
         let mut run = Self::default();
         if tables.builder.sizes.count() == 0 {
@@ -87,23 +87,23 @@ impl Run {
             end = sample.position.saturating_add(u64::from(sample.size));
             samples += 1;
             let flags = if sample.sync { 0 } else { NON_SYNC };
-            run.push(&Sample { duration: sample.duration, size: sample.size, flags, offset: sample.offset });
+            run.push(&TrunSample { duration: sample.duration, size: sample.size, flags, offset: sample.offset });
         }
         run.builder.push_chunk(start.unwrap_or(0), samples);
         Ok(run)
     }
 
-    /// How long the first fragment lasts, in ticks, the samples of `moov` included.
+    /// Duration of the first fragment in ticks of the track, including the samples of `moov`.
     pub(super) fn first_fragment(&self) -> u64 {
         self.first_end.unwrap_or(self.next).saturating_sub(self.builder.first_decode_time)
     }
 
-    /// All its samples, to be checked.
+    /// Returns all samples as a builder, which checks them when it builds the index.
     pub(super) fn finish(self) -> IndexBuilder {
         IndexBuilder { sizes: Sizes::Each(self.sizes), sync: Some(self.sync), ..self.builder }
     }
 
-    fn push(&mut self, sample: &Sample) {
+    fn push(&mut self, sample: &TrunSample) {
         self.builder.push_duration(sample.duration);
         self.builder.push_offset(sample.offset);
         self.sizes.push(sample.size);
@@ -114,7 +114,7 @@ impl Run {
         self.bytes = self.bytes.saturating_add(u64::from(sample.size));
     }
 
-    /// The next sample is decoded at `tfdt`'s time: the one before lasts as long as that takes.
+    /// Sets the decode time of the next sample to that of `tfdt`, and adapts the duration of the sample before.
     fn continue_at(&mut self, tfdt: Atom<'_>, track: u32) -> Result<(), Error> {
         let (version, _, mut fields) = tfdt.full()?;
         let time = fields.wide(version)?;
@@ -126,7 +126,7 @@ impl Run {
         if time == self.next {
             return Ok(());
         }
-        // A muxer's rounding may shorten it, but never to nothing: decode times go up.
+        // A muxer's rounding may shorten that sample, but never to 0: decode times strictly increase.
         let began = self.next.saturating_sub(u64::from(last));
         let lasts = time.checked_sub(began).filter(|lasts| *lasts > 0);
         let Some(lasts) = lasts else {
@@ -145,43 +145,43 @@ impl Run {
         Ok(())
     }
 
-    /// Uses the sample entry that `tfhd` names, which must be the one used before, or equal to it.
-    fn use_entry(&mut self, entry: u32, tfhd: Atom<'_>, (track, stsd): (u32, &Stsd)) -> Result<(), Error> {
-        let (kind, at) = (tfhd.kind, tfhd.at);
+    /// Checks the sample entry that a `tfhd` names: it must equal the entry used before.
+    fn use_entry(&mut self, used: Used, track: u32, stsd: &Stsd) -> Result<(), Error> {
+        let Used { entry, kind, at } = used;
         match self.used {
             Some(Used { entry: from, .. }) if from != entry && stsd.first_like(from) != stsd.first_like(entry) => {
                 Err(Error::EntryChanges { track, kind, at, from, to: entry })
             }
             Some(_) => Ok(()),
             None => {
-                self.used = Some(Used { entry, kind, at });
+                self.used = Some(used);
                 Ok(())
             }
         }
     }
 }
 
-/// Adds a fragment's samples to their tracks. `size` is the object's.
+/// Adds a fragment's samples to their tracks. `size` is the object's size in bytes.
 pub(super) fn moof(atom: Atom<'_>, moov: &mut Moov, size: u64) -> Result<(), Error> {
-    // §8.8.7.1: without any base the first traf counts from the moof, each later one from its predecessor's end.
+    // §8.8.7.1: without a base offset, the first traf counts from the moof, each later traf from its predecessor's end.
     let mut end = atom.at;
     for child in atom.children() {
         let child = child?;
         if child.kind == FourCc(*b"traf") {
-            let place = Place { moof: atom.at, end, size };
+            let place = TrafBase { moof: atom.at, end, size };
             end = traf(child, moov, place)?;
         }
     }
     Ok(())
 }
 
-/// Where the last sample of a fragment ends.
+/// Byte of the object at which the last sample data of a fragment ends; 0 if it has no samples.
 pub(super) fn reach(atom: Atom<'_>, moov: &Moov, size: u64) -> Result<u64, Error> {
     let (mut end, mut last) = (atom.at, 0);
     for child in atom.children() {
         let child = child?;
         if child.kind == FourCc(*b"traf") {
-            let header = Tfhd::read(child.need(*b"tfhd")?, moov, Place { moof: atom.at, end, size })?;
+            let header = Tfhd::read(child.need(*b"tfhd")?, moov, TrafBase { moof: atom.at, end, size })?;
             let runs = placed(child, &header)?;
             last = runs.iter().map(|run| run.end).max().unwrap_or(0).max(last);
             end = runs.last().map_or(header.base, |run| run.end);
@@ -190,30 +190,30 @@ pub(super) fn reach(atom: Atom<'_>, moov: &Moov, size: u64) -> Result<u64, Error
     Ok(last)
 }
 
-/// What positions of a traf are counted from.
+/// Positions that the byte offsets of a traf may count from, and the size of the object.
 #[derive(Debug, Clone, Copy)]
-struct Place {
+struct TrafBase {
     moof: u64,
     end: u64,
     size: u64,
 }
 
-/// Returns where the traf's bytes end.
-fn traf(atom: Atom<'_>, moov: &mut Moov, place: Place) -> Result<u64, Error> {
+/// Adds a traf's samples to their track. Returns the byte of the object at which their data ends.
+fn traf(atom: Atom<'_>, moov: &mut Moov, place: TrafBase) -> Result<u64, Error> {
     let tfhd = atom.need(*b"tfhd")?;
     let header = Tfhd::read(tfhd, moov, place)?;
     let track = header.track;
     let runs = placed(atom, &header)?;
     let end = runs.last().map_or(header.base, |run| run.end);
     let Some(stored) = moov.places.get(&track).copied().and_then(|at| moov.tracks.get_mut(at)) else { return Ok(end) };
-    stored.seal = stored.seal.or_else(|| Seal::find(atom));
+    stored.seal = stored.seal.or_else(|| EncryptionMark::find(atom));
     let mut run = joined(stored, place.size)?;
     if let Some(tfdt) = atom.child(*b"tfdt")? {
         run.continue_at(tfdt, track)?;
     }
-    for Placed { trun, start, .. } in runs.iter().filter(|run| run.trun.count > 0) {
-        run.use_entry(header.defaults.entry, tfhd, (track, &stored.stsd))?;
-        trun.append(&mut run, *start, (&header, place.size))?;
+    for located in runs.iter().filter(|run| run.trun.count > 0) {
+        run.use_entry(Used { entry: header.defaults.entry, kind: tfhd.kind, at: tfhd.at }, track, &stored.stsd)?;
+        located.append(&mut run, &header, place.size)?;
     }
     if !run.sizes.is_empty() {
         run.first_end.get_or_insert(run.next);
@@ -222,15 +222,38 @@ fn traf(atom: Atom<'_>, moov: &mut Moov, place: Place) -> Result<u64, Error> {
     Ok(end)
 }
 
-/// A run of samples, and where its bytes are.
-struct Placed<'a> {
+/// A run of samples, and the byte range of its data.
+struct LocatedRun<'a> {
     trun: Trun<'a>,
     start: u64,
     end: u64,
 }
 
+impl LocatedRun<'_> {
+    /// Appends the samples to `run`; `size` is the size of the object.
+    fn append(&self, run: &mut FragmentSamples, header: &Tfhd, size: u64) -> Result<(), Error> {
+        let trun = &self.trun;
+        let samples = u64_from_usize(run.sizes.len()) + u64::from(trun.count);
+        if samples > u64::from(SAMPLE_LIMIT) {
+            return Err(trun.fields.count(trun.count, u64::from(SAMPLE_LIMIT) - u64_from_usize(run.sizes.len())));
+        }
+        // Samples without fields cost a hostile file no bytes in `trun`: only the size of their data bounds the count.
+        if trun.stride() == 0 && header.defaults.size == 0 {
+            return Err(trun.fields.count(trun.count, 0));
+        }
+        let len = trun.bytes(&header.defaults);
+        let total = run.bytes.saturating_add(len);
+        if total > size {
+            return Err(Error::Oversize { track: header.track, kind: FourCc(*b"trun"), at: trun.at, total, size });
+        }
+        run.builder.push_chunk(self.start, trun.count);
+        trun.samples(header.defaults).for_each(|sample| run.push(&sample));
+        Ok(())
+    }
+}
+
 /// The runs of a traf, in order.
-fn placed<'a>(atom: Atom<'a>, header: &Tfhd) -> Result<Vec<Placed<'a>>, Error> {
+fn placed<'a>(atom: Atom<'a>, header: &Tfhd) -> Result<Vec<LocatedRun<'a>>, Error> {
     let (mut runs, mut cursor) = (Vec::new(), header.base);
     for child in atom.children() {
         let child = child?;
@@ -243,21 +266,21 @@ fn placed<'a>(atom: Atom<'a>, header: &Tfhd) -> Result<Vec<Placed<'a>>, Error> {
         let refused = || Error::Position { track: header.track, kind: child.kind, at: child.at, claims };
         let start = start.ok_or_else(refused)?;
         cursor = start.checked_add(trun.bytes(&header.defaults)).ok_or_else(refused)?;
-        runs.push(Placed { trun, start, end: cursor });
+        runs.push(LocatedRun { trun, start, end: cursor });
     }
     Ok(runs)
 }
 
-/// Takes the samples of a track so far.
-fn joined(stored: &mut Stored, size: u64) -> Result<Run, Error> {
+/// Takes the samples of a track so far, starting with those of `moov`.
+fn joined(stored: &mut ParsedTrak, size: u64) -> Result<FragmentSamples, Error> {
     let (track, at) = (stored.track.id, stored.at);
     match stored.run.take() {
         Some(run) => Ok(run),
-        None => Run::begin(stored, size).map_err(|flaw| Error::Track { track, at, flaw }),
+        None => FragmentSamples::begin(stored, size).map_err(|flaw| Error::Track { track, at, flaw }),
     }
 }
 
-/// What `tfhd` says, `trex` behind it.
+/// Content of `tfhd`, with missing values from `trex`.
 #[derive(Debug, Clone, Copy)]
 struct Tfhd {
     track: u32,
@@ -266,7 +289,7 @@ struct Tfhd {
 }
 
 impl Tfhd {
-    fn read(tfhd: Atom<'_>, moov: &Moov, place: Place) -> Result<Self, Error> {
+    fn read(tfhd: Atom<'_>, moov: &Moov, place: TrafBase) -> Result<Self, Error> {
         let (_, flags, mut fields) = tfhd.full()?;
         let track = fields.u32()?;
         let trex = moov.defaults.get(&track).copied().unwrap_or_default();
@@ -285,16 +308,16 @@ impl Tfhd {
     }
 }
 
-/// One sample of a run.
+/// One sample of a `trun`.
 #[derive(Debug, Clone, Copy)]
-struct Sample {
+struct TrunSample {
     duration: u32,
     size: u32,
     flags: u32,
     offset: i32,
 }
 
-/// A run of samples.
+/// The header of a `trun`, and the fields of its samples.
 #[derive(Debug, Clone)]
 struct Trun<'a> {
     at: u64,
@@ -302,7 +325,7 @@ struct Trun<'a> {
     count: u32,
     position: Option<i32>,
     first_flags: Option<u32>,
-    fields: Fields<'a>,
+    fields: BoxFields<'a>,
 }
 
 const DURATION: u32 = 0x100;
@@ -324,12 +347,12 @@ impl<'a> Trun<'a> {
         Ok(this)
     }
 
-    /// Bytes of one sample's fields.
+    /// Size of one sample's fields in the `trun`, in bytes.
     fn stride(&self) -> usize {
         [DURATION, SIZE, FLAGS, OFFSET].iter().filter(|present| self.flags & **present != 0).count() * 4
     }
 
-    fn samples(&self, defaults: Defaults) -> impl Iterator<Item = Sample> + 'a {
+    fn samples(&self, defaults: Defaults) -> impl Iterator<Item = TrunSample> + 'a {
         let (flags, stride, rest) = (self.flags, self.stride(), self.fields.rest());
         let first = self.first_flags.unwrap_or(defaults.flags);
         (0..usize_from_u32(self.count)).map(move |at| {
@@ -344,36 +367,16 @@ impl<'a> Trun<'a> {
             let (duration, size) = (word(DURATION, defaults.duration), word(SIZE, defaults.size));
             let own = word(FLAGS, defaults.flags);
             let offset = i32::from_be_bytes(word(OFFSET, 0).to_be_bytes());
-            Sample { duration, size, flags: if at == 0 && flags & FLAGS == 0 { first } else { own }, offset }
+            TrunSample { duration, size, flags: if at == 0 && flags & FLAGS == 0 { first } else { own }, offset }
         })
     }
 
-    /// Bytes of all samples.
+    /// Total size of the samples' data, in bytes.
     fn bytes(&self, defaults: &Defaults) -> u64 {
         if self.flags & SIZE == 0 {
             return u64::from(self.count) * u64::from(defaults.size);
         }
         self.samples(*defaults).fold(0_u64, |sum, sample| sum.saturating_add(u64::from(sample.size)))
-    }
-
-    /// Appends the samples, which begin at byte `start`.
-    fn append(&self, run: &mut Run, start: u64, (header, size): (&Tfhd, u64)) -> Result<(), Error> {
-        let samples = u64_from_usize(run.sizes.len()) + u64::from(self.count);
-        if samples > u64::from(SAMPLE_LIMIT) {
-            return Err(self.fields.count(self.count, u64::from(SAMPLE_LIMIT) - u64_from_usize(run.sizes.len())));
-        }
-        // Samples that say nothing of their own take no bytes here: the object's must pay for them.
-        if self.stride() == 0 && header.defaults.size == 0 {
-            return Err(self.fields.count(self.count, 0));
-        }
-        let len = self.bytes(&header.defaults);
-        let total = run.bytes.saturating_add(len);
-        if total > size {
-            return Err(Error::Oversize { track: header.track, kind: FourCc(*b"trun"), at: self.at, total, size });
-        }
-        run.builder.push_chunk(start, self.count);
-        self.samples(header.defaults).for_each(|sample| run.push(&sample));
-        Ok(())
     }
 }
 
@@ -388,18 +391,18 @@ mod tests {
 
     use crate::demux::fixture::{Trak, atom, drive, ftyp, full, moov, movie, table, words};
     use crate::demux::{Error, FourCc};
-    use crate::media::{Edit, Flaw, Layout, Ticks, Track};
+    use crate::media::{Edit, Layout, TableError, Ticks, Track};
 
     const BASE_IS_MOOF: u32 = 0x2_0000;
 
     fn traf(track: u32, tfdt: Option<u32>, truns: &[Vec<u8>]) -> Vec<u8> {
         let tfdt = tfdt.map(|time| table(b"tfdt", &[time])).unwrap_or_default();
-        atom(b"traf", &[full(b"tfhd", (0, BASE_IS_MOOF), &words(&[track])), tfdt, truns.concat()].concat())
+        atom(b"traf", &[full(b"tfhd", 0, BASE_IS_MOOF, &words(&[track])), tfdt, truns.concat()].concat())
     }
 
     /// Two samples of 10 and 20 bytes, the first of them a sync sample, `at` bytes behind the moof.
     fn trun(at: u32) -> Vec<u8> {
-        full(b"trun", (0, 0x305), &words(&[2, at, 0, 100, 10, 100, 20]))
+        full(b"trun", 0, 0x305, &words(&[2, at, 0, 100, 10, 100, 20]))
     }
 
     fn fragment(trafs: &[Vec<u8>]) -> Vec<u8> {
@@ -407,7 +410,7 @@ mod tests {
         [moof, atom(b"mdat", &[7; 100])].concat()
     }
 
-    /// `trex` says: 90 ticks, 5 bytes, no sync sample.
+    /// ftyp and moov; the defaults in `trex` are 90 ticks, 5 bytes, no sync sample.
     fn header(traks: &[Trak]) -> Vec<u8> {
         let mvex: Vec<_> = traks.iter().map(|t| table(b"trex", &[t.id, 1, 90, 5, 0x1_0000])).collect();
         let traks: Vec<_> = traks.iter().map(Trak::print).collect();
@@ -461,7 +464,7 @@ mod tests {
         for len in head.len() + 8..head.len() + 120 + 30 {
             assert_eq!(known(len), (2, Some(head.len() as u64)), "{len} of {}", object.len());
         }
-        // The only fragment, or one before others, is not left out.
+        // A broken fragment is refused if it is the only one or if others follow it.
         let only = header(&[video()]).len();
         for len in only + 8..only + 120 + 30 {
             assert!(movie(&object[..len]).is_err(), "{len}");
@@ -499,12 +502,12 @@ mod tests {
     fn defaults_come_from_tfhd_and_else_from_trex() {
         let head = header(&[video()]);
         let at = head.len() as u64 + 9;
-        let bare = full(b"trun", (0, 1), &words(&[2, 9]));
+        let bare = full(b"trun", 0, 1, &words(&[2, 9]));
         assert_eq!(
             samples(&only(&[head.clone(), fragment(&[traf(1, None, std::slice::from_ref(&bare))])].concat())),
             [(at, 5, 0, true), (at + 5, 5, 90, false),]
         );
-        let tfhd = full(b"tfhd", (0, BASE_IS_MOOF | 0x38), &words(&[1, 7, 8, 0]));
+        let tfhd = full(b"tfhd", 0, BASE_IS_MOOF | 0x38, &words(&[1, 7, 8, 0]));
         let own = fragment(&[atom(b"traf", &[tfhd, bare].concat())]);
         assert_eq!(samples(&only(&[head, own].concat())), [(at, 8, 0, true), (at + 8, 8, 7, true)]);
     }
@@ -512,8 +515,8 @@ mod tests {
     #[test]
     fn without_offsets_runs_follow_each_other_and_trafs_too() {
         let head = header(&[video(), audio()]);
-        let run = full(b"trun", (0, 0), &words(&[2]));
-        let old = |track| atom(b"traf", &[full(b"tfhd", (0, 0), &words(&[track])), run.clone(), run.clone()].concat());
+        let run = full(b"trun", 0, 0, &words(&[2]));
+        let old = |track| atom(b"traf", &[full(b"tfhd", 0, 0, &words(&[track])), run.clone(), run.clone()].concat());
         let movie = movie(&[head.clone(), fragment(&[old(1), old(2)])].concat()).unwrap();
         let positions = |track: &Track| samples(track).iter().map(|s| s.0 - head.len() as u64).collect::<Vec<_>>();
         assert_eq!(movie.tracks.iter().map(positions).collect::<Vec<_>>(), [[0, 5, 10, 15], [20, 25, 30, 35]]);
@@ -521,15 +524,15 @@ mod tests {
 
     #[test]
     fn a_base_offset_counts_from_the_object() {
-        let tfhd = full(b"tfhd", (0, 1), &words(&[1, 0, 40]));
-        let run = full(b"trun", (0, 1), &words(&[1, 2]));
+        let tfhd = full(b"tfhd", 0, 1, &words(&[1, 0, 40]));
+        let run = full(b"trun", 0, 1, &words(&[1, 2]));
         let object = [header(&[video()]), fragment(&[atom(b"traf", &[tfhd, run].concat())])].concat();
         assert_eq!(samples(&only(&object)), [(42, 5, 0, true)]);
     }
 
     #[test]
     fn composition_offsets_are_signed() {
-        let run = full(b"trun", (1, 0x801), &words(&[2, 80, 50, (-50_i32) as u32]));
+        let run = full(b"trun", 1, 0x801, &words(&[2, 80, 50, (-50_i32) as u32]));
         let track = only(&[header(&[video()]), fragment(&[traf(1, None, &[run])])].concat());
         assert_eq!(track.index.samples(0..2).map(|s| s.offset).collect::<Vec<_>>(), [50, -50]);
     }
@@ -546,7 +549,7 @@ mod tests {
         let edit = |ticks| Edit { media_time: Ticks(ticks), ..Edit::NONE };
         assert_eq!(late(&[]), [edit(250_000), edit(441_000)]);
         assert_eq!(late(&[1, 0, 400, 0x1_0000]), [edit(250_000), edit(441_400)]);
-        // Counted from 0: as it is, and the video with it.
+        // The edit counts from 0: its media time stays as stored, and the video's too.
         assert_eq!(late(&[1, 0, 441_500, 0x1_0000]), [Edit::NONE, edit(441_500)]);
     }
 
@@ -573,8 +576,8 @@ mod tests {
             other => panic!("{other:?}"),
         };
         let kind = FourCc(*b"trun");
-        assert_eq!(refused(full(b"trun", (0, 0x200), &words(&[3, 1, 1]))), (kind, 3, 2));
-        let object = [header(&[video()]), fragment(&[traf(1, None, &[full(b"trun", (0, 0), &words(&[0xff_ffff]))])])];
+        assert_eq!(refused(full(b"trun", 0, 0x200, &words(&[3, 1, 1]))), (kind, 3, 2));
+        let object = [header(&[video()]), fragment(&[traf(1, None, &[full(b"trun", 0, 0, &words(&[0xff_ffff]))])])];
         let (size, at) = (object.concat().len() as u64, (object[0].len() + 8 + 16 + 8 + 16) as u64);
         let refused = Error::Oversize { track: 1, kind, at, total: 0xff_ffff * 5, size };
         assert_eq!(movie(&object.concat()).unwrap_err(), refused);
@@ -584,7 +587,7 @@ mod tests {
     fn a_fragment_outside_the_object_or_before_the_moov_is_refused() {
         let object = [header(&[video()]), fragment(&[traf(1, None, &[trun(0x7fff_ffff)])])].concat();
         let end = header(&[video()]).len() as u64 + 0x7fff_ffff + 30;
-        let flaw = Flaw::Outside { chunk: 0, end, size: object.len() as u64 };
+        let flaw = TableError::Outside { chunk: 0, end, size: object.len() as u64 };
         assert_eq!(movie(&object).unwrap_err(), Error::Track { track: 1, at: 56, flaw });
         let early = [ftyp(), fragment(&[]), header(&[video()])].concat();
         assert_eq!(movie(&early).unwrap_err(), Error::FragmentFirst { at: 20 });
@@ -594,7 +597,7 @@ mod tests {
 
     #[test]
     fn fragments_of_ciphertext_under_a_clear_entry_are_not_served() {
-        let senc = full(b"senc", (0, 2), &words(&[2, 0, 0]));
+        let senc = full(b"senc", 0, 2, &words(&[2, 0, 0]));
         let sealed = [traf(1, None, &[trun(80), senc])];
         let object = [header(&[video()]), fragment(&sealed)].concat();
         let error = movie(&object).unwrap_err();

@@ -1,45 +1,45 @@
-//! Samples of an index, some left out and others moved, as sample tables again.
+//! Builds new sample tables from some of the samples of an index, moved in time.
 
-use crate::media::{Flaw, IndexBuilder, Sample, SampleIndex, Sizes, Ticks};
+use crate::media::{IndexBuilder, Sample, SampleIndex, Sizes, TableError, Ticks};
 use std::ops::Range;
 
-/// Samples in a row that are kept, and by how much they are presented later.
+/// Consecutive samples to copy, and the ticks by which they are presented later.
 #[derive(Debug, Clone)]
-pub(super) struct Kept {
+pub(super) struct SampleRun {
     pub(super) samples: Range<u32>,
     pub(super) shift: i64,
 }
 
-/// When the last sample that is kept ends, give or take `slack` ticks.
+/// Composition time at which the last sample ends, with a tolerance of `slack` ticks.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct End {
     pub(super) at: Ticks,
     pub(super) slack: i64,
 }
 
-/// What becomes of samples without bytes.
+/// Treatment of samples without bytes.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Empty {
-    /// The one before lasts as much longer.
+pub(super) enum EmptySamples {
+    /// Drop them, and add their durations to the sample before.
     LeftOut,
     Kept,
 }
 
-/// The tables of what is `kept` of `index`, and how many of it were left out because they are empty; the last sample lasts until
-/// `end` where that is said.
+/// Builds tables of the `kept` samples of `index`; also returns the number of samples left out because they are empty.
+/// The last sample lasts until `end`, if that is given.
 pub(super) fn gather(
     index: &SampleIndex,
-    kept: &[Kept],
+    kept: &[SampleRun],
     end: Option<End>,
-    empty: Empty,
-) -> Result<(IndexBuilder, u32), Flaw> {
+    empty: EmptySamples,
+) -> Result<(IndexBuilder, u32), TableError> {
     let all_sync = index.sync_count() == index.len();
-    let mut gathered = Gathered { sync: (!all_sync).then(Vec::new), ..Gathered::default() };
-    for Kept { samples, shift } in kept {
+    let mut gathered = TableCollector { sync: (!all_sync).then(Vec::new), ..TableCollector::default() };
+    for SampleRun { samples, shift } in kept {
         for sample in index.samples(samples.clone()) {
             match empty {
-                Empty::LeftOut if sample.size == 0 => gathered.leave_out(&sample),
-                Empty::LeftOut | Empty::Kept => gathered.push(&sample, *shift)?,
+                EmptySamples::LeftOut if sample.size == 0 => gathered.leave_out(&sample),
+                EmptySamples::LeftOut | EmptySamples::Kept => gathered.push(&sample, *shift)?,
             }
         }
     }
@@ -47,46 +47,47 @@ pub(super) fn gather(
     Ok((gathered.finish(end)?, left_out))
 }
 
-/// Tables so far.
+/// The new tables so far.
 #[derive(Debug, Default)]
-struct Gathered {
+struct TableCollector {
     builder: IndexBuilder,
     sizes: Sizes,
-    /// `None` where all are sync samples.
+    /// Numbers of the sync samples, from 1; `None` if all samples are sync samples.
     sync: Option<Vec<u32>>,
     count: u32,
-    /// Samples whose bytes touch: where they begin and end, and how many.
-    chunk: Option<Chunk>,
-    last: Option<Last>,
-    /// When the sample that ends last ends.
+    /// The current chunk: samples with adjacent bytes.
+    chunk: Option<OpenChunk>,
+    last: Option<PreviousSample>,
+    /// Latest end of a sample, as composition time.
     end: i64,
-    /// Samples without bytes that were left out.
+    /// Number of samples left out because they are empty.
     left_out: u32,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Chunk {
+struct OpenChunk {
     start: u64,
     end: u64,
     samples: u32,
 }
 
-/// The sample before the next one.
+/// The times of the last sample in the new tables.
 #[derive(Debug, Clone, Copy)]
-struct Last {
-    /// When it is decoded: where it is stored, but for the shift, and as it is kept.
+struct PreviousSample {
+    /// Decode time in the old tables plus the shift.
     stored: i64,
+    /// Decode time in the new tables.
     decoded: i64,
     composed: i64,
     duration: u32,
 }
 
-impl Gathered {
-    fn push(&mut self, sample: &Sample, shift: i64) -> Result<(), Flaw> {
-        let stored = sample.decode_time.0.checked_add(shift).ok_or(Flaw::Time)?;
-        let composed = sample.composition_time().0.checked_add(shift).ok_or(Flaw::Time)?;
+impl TableCollector {
+    fn push(&mut self, sample: &Sample, shift: i64) -> Result<(), TableError> {
+        let stored = sample.decode_time.0.checked_add(shift).ok_or(TableError::Time)?;
+        let composed = sample.composition_time().0.checked_add(shift).ok_or(TableError::Time)?;
         let decoded = match self.last {
-            // Where parts meet, a sample may have to be decoded later than it would be, to be decoded behind the last.
+            // Where parts meet, decode times may overlap: this sample then is decoded one tick after the last.
             Some(last) if stored <= last.decoded && stored != last.stored => last.decoded.saturating_add(1),
             Some(last) => stored.max(last.decoded),
             None => stored,
@@ -94,20 +95,20 @@ impl Gathered {
         match self.last {
             Some(last) => {
                 self.builder
-                    .push_duration(u32::try_from(decoded.saturating_sub(last.decoded)).map_err(|_| Flaw::Time)?);
+                    .push_duration(u32::try_from(decoded.saturating_sub(last.decoded)).map_err(|_| TableError::Time)?);
             }
-            None => self.builder.first_decode_time = u64::try_from(decoded).map_err(|_| Flaw::Time)?,
+            None => self.builder.first_decode_time = u64::try_from(decoded).map_err(|_| TableError::Time)?,
         }
         self.builder.push_offset(
-            composed.checked_sub(decoded).and_then(|offset| i32::try_from(offset).ok()).ok_or(Flaw::Time)?,
+            composed.checked_sub(decoded).and_then(|offset| i32::try_from(offset).ok()).ok_or(TableError::Time)?,
         );
         self.place(sample);
         self.end = self.end.max(composed.saturating_add(i64::from(sample.duration)));
-        self.last = Some(Last { stored, decoded, composed, duration: sample.duration });
+        self.last = Some(PreviousSample { stored, decoded, composed, duration: sample.duration });
         Ok(())
     }
 
-    /// The last sample lasts as long as this one, too.
+    /// Leaves out `sample`, and adds its duration to the last sample.
     fn leave_out(&mut self, sample: &Sample) {
         self.left_out += 1;
         if let Some(last) = &mut self.last {
@@ -116,7 +117,7 @@ impl Gathered {
         }
     }
 
-    /// Adds what a sample is but its time.
+    /// Adds the sync flag, size and position of a sample.
     fn place(&mut self, sample: &Sample) {
         self.count += 1;
         if let Some(sync) = self.sync.as_mut().filter(|_| sample.sync) {
@@ -137,7 +138,7 @@ impl Gathered {
         match &mut self.chunk {
             Some(chunk) if chunk.end == sample.position => (chunk.end, chunk.samples) = (end, chunk.samples + 1),
             open => {
-                let done = open.replace(Chunk { start: sample.position, end, samples: 1 });
+                let done = open.replace(OpenChunk { start: sample.position, end, samples: 1 });
                 if let Some(chunk) = done {
                     self.builder.push_chunk(chunk.start, chunk.samples);
                 }
@@ -145,12 +146,12 @@ impl Gathered {
         }
     }
 
-    /// The tables, once the last sample lasts as long as it shall.
-    fn finish(mut self, end: Option<End>) -> Result<IndexBuilder, Flaw> {
-        let Some(last) = self.last else { return Err(Flaw::Empty) };
+    /// Sets the duration of the last sample, and returns the tables.
+    fn finish(mut self, end: Option<End>) -> Result<IndexBuilder, TableError> {
+        let Some(last) = self.last else { return Err(TableError::Empty) };
         let own_end = last.composed.saturating_add(i64::from(last.duration));
         let ends = match end {
-            // Held up to the end, or shortened where it is the last one that is shown.
+            // Hold the last picture up to `at`, or shorten it if no other picture ends later.
             Some(End { at, slack }) if at.0 > self.end + slack || (own_end == self.end && at.0 < own_end - slack) => {
                 at.0
             }

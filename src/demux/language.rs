@@ -1,23 +1,23 @@
-//! `mdhd`'s 16 bits of language → [`Language`].
+//! Decoder of the 16-bit language code in `mdhd` → [`Language`].
 
 use crate::media::Language;
 
-/// The Macintosh language codes 0 to 33 (QuickTime File Format, "Language code values"); the rest is rare.
+/// Languages of the Macintosh codes 0 to 33 (QuickTime File Format, "Language code values"); other codes are rare.
 const MACINTOSH: [&str; 34] = [
     "en", "fr", "de", "it", "nl", "sv", "es", "da", "pt", "no", "he", "ja", "ar", "fi", "el", "is", "mt", "tr", "hr",
     "zh-Hant", "ur", "hi", "th", "ko", "lt", "pl", "hu", "et", "lv", "se", "fo", "fa", "ru", "zh-Hans",
 ];
 
-/// Whose codes below 0x400 mean something.
+/// File format, which gives language codes below 0x400 their meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Dialect {
-    /// ISO base media: they mean nothing.
+    /// ISO base media: the codes have no meaning.
     Iso,
-    /// QuickTime: Macintosh languages.
+    /// QuickTime: the codes are Macintosh languages.
     QuickTime,
 }
 
-/// Three letters of 5 bits (ISO/IEC 14496-12 §8.4.2), or a Macintosh code in a QuickTime file.
+/// Decodes three letters of 5 bits each (ISO/IEC 14496-12 §8.4.2), or a Macintosh code in a QuickTime file.
 pub(super) fn language(code: u16, dialect: Dialect) -> Language {
     let found = match code {
         0..0x400 if dialect == Dialect::QuickTime => {

@@ -1,4 +1,4 @@
-//! Stored bytes → [`crate::media::Movie`]: which bytes are needed is said by [`Probe`]; what they mean is checked here.
+//! Demuxer: stored bytes → [`crate::media::Movie`]. [`Probe`] names the bytes that it needs, parses and checks them.
 
 mod aac;
 mod av1;

@@ -1,20 +1,20 @@
-//! `moov` → the tracks it describes, read box by box as the format nests (ISO/IEC 14496-12 §8.2 to §8.8).
+//! Parser of `moov` → the tracks that it describes; nests as the format does (ISO/IEC 14496-12 §8.2 to §8.8).
 
 use super::boxes::Atom;
 use super::edit::Edits;
-use super::entry::Shown;
+use super::entry::DisplayGeometry;
 use super::error::Error;
 use super::error::FourCc;
 use super::fragment::Defaults;
-use super::fragment::Run;
+use super::fragment::FragmentSamples;
 use super::language::Dialect;
 use super::language::language;
-use super::seal::Seal;
-use super::sieve::Sifted;
+use super::seal::EncryptionMark;
+use super::sieve::FilteredMoov;
 use super::stsd;
 use super::stsd::Handler;
 use super::stsd::Stsd;
-use super::tables::Tables;
+use super::tables::StblTables;
 use crate::media::Language;
 use crate::media::Skipped;
 use crate::media::Timescale;
@@ -23,70 +23,70 @@ use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
-/// Tracks of a movie that are looked at.
+/// Largest number of tracks in a movie.
 const TRACK_LIMIT: u64 = 1_024;
 
-/// What a `moov` says, before its fragments.
+/// Content of a `moov`, and the samples of the fragments read so far.
 #[derive(Debug)]
 pub(super) struct Moov {
-    /// The movie's timescale, which edit lists count in.
+    /// Timescale of the movie, which edit lists use for durations.
     pub(super) timescale: Timescale,
-    /// The tracks that may be served, in the file's order.
-    pub(super) tracks: Vec<Stored>,
-    /// The tracks that cannot.
+    /// Tracks that we may serve, in file order.
+    pub(super) tracks: Vec<ParsedTrak>,
+    /// Tracks that we cannot serve, with the reason.
     pub(super) skipped: Vec<Skipped>,
-    /// The handler types of those among them that are encrypted.
+    /// Handler types of the skipped tracks that are encrypted.
     pub(super) encrypted: Vec<[u8; 4]>,
-    /// What `trex` says, by track_ID.
+    /// Sample defaults from `trex`, by track_ID.
     pub(super) defaults: BTreeMap<u32, Defaults>,
-    /// Where in `tracks` a track_ID is.
+    /// Index into `tracks`, by track_ID.
     pub(super) places: BTreeMap<u32, usize>,
 }
 
 /// One track, as `trak` describes it.
 #[derive(Debug)]
-pub(super) struct Stored {
-    /// What its sample entry needs to know.
-    pub(super) track: stsd::Track,
-    /// Where its `trak` begins.
+pub(super) struct ParsedTrak {
+    /// Facts that the sample entry needs.
+    pub(super) track: stsd::TrackContext,
+    /// Byte of the object at which `trak` begins.
     pub(super) at: u64,
-    /// Its handler type.
+    /// Handler type.
     pub(super) handler: [u8; 4],
-    /// Whether its header enables it.
+    /// Whether the track header enables the track.
     pub(super) enabled: bool,
-    /// The group of alternatives that its header puts it into.
+    /// alternate_group in the track header; 0 for none.
     pub(super) alternate_group: u16,
-    /// Its title.
+    /// Title; `None` without one.
     pub(super) title: Option<Title>,
-    /// Its language.
+    /// Language.
     pub(super) language: Language,
-    /// A sign that it is encrypted, though its sample entry is clear.
-    pub(super) seal: Option<Seal>,
-    /// Its sample entries.
+    /// Sign of encryption despite a clear sample entry; `None` if there is none.
+    pub(super) seal: Option<EncryptionMark>,
+    /// Sample entries.
     pub(super) stsd: Stsd,
-    /// Its sample tables.
-    pub(super) tables: Tables,
-    /// Its fragments, once there is one.
-    pub(super) run: Option<Run>,
-    /// Its edit list.
+    /// Sample tables.
+    pub(super) tables: StblTables,
+    /// Samples with those of the fragments; `None` before the first fragment.
+    pub(super) run: Option<FragmentSamples>,
+    /// Edit list; `None` without one.
     pub(super) edits: Option<Edits>,
 }
 
-/// What `trak` turns out to be.
-enum Found {
-    Stored(Box<Stored>),
+/// Result of reading a `trak`.
+enum TrakOutcome {
+    Stored(Box<ParsedTrak>),
     Skipped(Skipped),
     Encrypted(Skipped),
 }
 
 impl Moov {
-    /// Reads the whole box, `bytes` that begin at byte `at` of the object. Its long tables stay where they are.
+    /// Reads the whole box: `bytes`, at byte `at` of the object. Its long tables are not copied.
     pub(super) fn read(bytes: &Bytes, at: u64, dialect: Dialect) -> Result<Self, Error> {
         Self::of(Atom::new(bytes, at)?, bytes, dialect)
     }
 
-    /// Reads what was kept of the box.
-    pub(super) fn sifted(sifted: &Sifted, dialect: Dialect) -> Result<Self, Error> {
+    /// Reads a box that has passed through the sieve.
+    pub(super) fn sifted(sifted: &FilteredMoov, dialect: Dialect) -> Result<Self, Error> {
         Self::of(sifted.atom()?, sifted.bytes(), dialect)
     }
 
@@ -100,11 +100,12 @@ impl Moov {
             defaults: BTreeMap::new(),
             places: BTreeMap::new(),
         };
-        let (chapters, mut ids) = (chapters(moov)?, BTreeSet::new());
+        let mut ids = TrackIds { chapters: chapters(moov)?, taken: BTreeSet::new() };
+        let source = MoovBytes { bytes, dialect };
         for child in moov.children() {
             let child = child?;
             match &child.kind.0 {
-                b"trak" => this.add(child, (bytes, dialect), (&chapters, &mut ids))?,
+                b"trak" => this.add(child, source, &mut ids)?,
                 b"mvex" => this.defaults = defaults(child)?,
                 _ => {}
             }
@@ -112,32 +113,27 @@ impl Moov {
         Ok(this)
     }
 
-    fn add(
-        &mut self,
-        trak: Atom<'_>,
-        from: (&Bytes, Dialect),
-        (chapters, ids): (&BTreeSet<u32>, &mut BTreeSet<u32>),
-    ) -> Result<(), Error> {
+    fn add(&mut self, trak: Atom<'_>, from: MoovBytes<'_>, ids: &mut TrackIds) -> Result<(), Error> {
         let header = TrackHeader::read(trak.need(*b"tkhd")?)?;
         let id = header.id;
-        if !ids.insert(id) {
+        if !ids.taken.insert(id) {
             return Err(Error::DuplicateTrack { track: id, at: trak.at });
         }
-        let claims = u64::try_from(ids.len()).unwrap_or(u64::MAX);
+        let claims = u64::try_from(ids.taken.len()).unwrap_or(u64::MAX);
         if claims > TRACK_LIMIT {
             return Err(Error::Count { kind: trak.kind, at: trak.at, claims, fits: TRACK_LIMIT });
         }
         match self::trak(trak, header, from)? {
-            Found::Stored(stored) if chapters.contains(&id) => {
+            TrakOutcome::Stored(stored) if ids.chapters.contains(&id) => {
                 let reason = "holds chapters of another track".into();
                 self.skipped.push(Skipped { track: id, handler: stored.handler, reason });
             }
-            Found::Stored(stored) => {
+            TrakOutcome::Stored(stored) => {
                 self.places.insert(id, self.tracks.len());
                 self.tracks.push(*stored);
             }
-            Found::Skipped(skipped) => self.skipped.push(skipped),
-            Found::Encrypted(skipped) => {
+            TrakOutcome::Skipped(skipped) => self.skipped.push(skipped),
+            TrakOutcome::Encrypted(skipped) => {
                 self.encrypted.push(skipped.handler);
                 self.skipped.push(skipped);
             }
@@ -146,7 +142,22 @@ impl Moov {
     }
 }
 
-/// The tracks that others name as their chapters (QuickTime's `tref`/`chap`).
+/// The bytes of a `moov`, which tables share, and the dialect of its file.
+#[derive(Clone, Copy)]
+struct MoovBytes<'a> {
+    bytes: &'a Bytes,
+    dialect: Dialect,
+}
+
+/// track_IDs of a `moov`.
+struct TrackIds {
+    /// Those that other tracks name as their chapters.
+    chapters: BTreeSet<u32>,
+    /// Those of the tracks read so far.
+    taken: BTreeSet<u32>,
+}
+
+/// track_IDs that other tracks name as their chapters (QuickTime's `tref`/`chap`).
 fn chapters(moov: Atom<'_>) -> Result<BTreeSet<u32>, Error> {
     let mut named = BTreeSet::new();
     for child in moov.children() {
@@ -162,13 +173,13 @@ fn chapters(moov: Atom<'_>) -> Result<BTreeSet<u32>, Error> {
     Ok(named)
 }
 
-/// What `tkhd` says.
+/// Content of `tkhd`.
 #[derive(Debug, Clone, Copy)]
 struct TrackHeader {
     id: u32,
     enabled: bool,
     alternate_group: u16,
-    shown: Shown,
+    shown: DisplayGeometry,
 }
 
 /// track_enabled (§8.3.2).
@@ -192,15 +203,15 @@ impl TrackHeader {
         for number in &mut matrix {
             *number = i32::from_be_bytes(fields.take()?);
         }
-        // 16.16 each; cut off by writers of other kinds of tracks.
+        // 16.16 fixed point each; some writers omit them in tracks of other kinds.
         let mut pixels = || fields.u32().map_or(0, |size| u16::try_from(size >> 16).unwrap_or(0));
         let (width, height) = (pixels(), pixels());
         let enabled = flags & ENABLED != 0;
-        Ok(Self { id, enabled, alternate_group, shown: Shown { matrix, width, height } })
+        Ok(Self { id, enabled, alternate_group, shown: DisplayGeometry { matrix, width, height } })
     }
 }
 
-fn trak(trak: Atom<'_>, header: TrackHeader, (bytes, dialect): (&Bytes, Dialect)) -> Result<Found, Error> {
+fn trak(trak: Atom<'_>, header: TrackHeader, from: MoovBytes<'_>) -> Result<TrakOutcome, Error> {
     let id = header.id;
     let mdia = trak.need(*b"mdia")?;
     let hdlr = mdia.need(*b"hdlr")?;
@@ -209,29 +220,29 @@ fn trak(trak: Atom<'_>, header: TrackHeader, (bytes, dialect): (&Bytes, Dialect)
     let kind = match &handler {
         b"vide" => Handler::Video,
         b"soun" => Handler::Audio,
-        _ => return Ok(Found::Skipped(skipped("is neither video nor audio".into()))),
+        _ => return Ok(TrakOutcome::Skipped(skipped("is neither video nor audio".into()))),
     };
     let stbl = mdia.need(*b"minf")?.need(*b"stbl")?;
     let stsd = Stsd::read(stbl.need(*b"stsd")?, kind)?;
     if let Some(reason) = stsd.encryption() {
-        return Ok(Found::Encrypted(skipped(reason)));
+        return Ok(TrakOutcome::Encrypted(skipped(reason)));
     }
     if let Some(reason) = stsd.reason() {
-        return Ok(Found::Skipped(skipped(reason)));
+        return Ok(TrakOutcome::Skipped(skipped(reason)));
     }
     let mdhd = mdia.need(*b"mdhd")?;
-    let tables = Tables::read(stbl, id, (bytes, &stsd))?;
-    let described = stsd::Track { id, timescale: timescale(mdhd)?, shown: header.shown };
+    let tables = StblTables::read(stbl, id, from.bytes, &stsd)?;
+    let described = stsd::TrackContext { id, timescale: timescale(mdhd)?, shown: header.shown };
     let elst = trak.child(*b"edts")?.map(|edts| edts.child(*b"elst")).transpose()?.flatten();
-    Ok(Found::Stored(Box::new(Stored {
+    Ok(TrakOutcome::Stored(Box::new(ParsedTrak {
         track: described,
         at: trak.at,
         handler,
         enabled: header.enabled,
         alternate_group: header.alternate_group,
         title: title(trak, hdlr)?,
-        language: spoken(mdia, mdhd, dialect)?,
-        seal: Seal::find(stbl),
+        language: spoken(mdia, mdhd, from.dialect)?,
+        seal: EncryptionMark::find(stbl),
         stsd,
         tables,
         run: None,
@@ -239,7 +250,7 @@ fn trak(trak: Atom<'_>, header: TrackHeader, (bytes, dialect): (&Bytes, Dialect)
     })))
 }
 
-/// The timescale of `mvhd` or `mdhd`, which begin alike.
+/// Timescale in `mvhd` or `mdhd`, which begin alike.
 fn timescale(header: Atom<'_>) -> Result<Timescale, Error> {
     let (version, _, mut fields) = header.full()?;
     fields.wide(version)?;
@@ -253,22 +264,22 @@ fn handler(hdlr: Atom<'_>) -> Result<[u8; 4], Error> {
     fields.take()
 }
 
-/// `name` of the track's user data, where QuickTime and HandBrake put it, else the name in `hdlr` (§8.4.3).
+/// Title: `name` in the track's user data, where QuickTime and HandBrake put it, else the name in `hdlr` (§8.4.3).
 fn title(trak: Atom<'_>, hdlr: Atom<'_>) -> Result<Option<Title>, Error> {
-    // User data is written carelessly: what is broken in it is no title.
+    // Some writers break user data: then it holds no title, and is no error.
     let name = trak.child(*b"udta")?.and_then(|udta| udta.child(*b"name").ok().flatten());
     if let Some(title) = name.and_then(|name| Title::new(&String::from_utf8_lossy(name.body))) {
         return Ok(Some(title));
     }
     let name = hdlr.body.get(24..).unwrap_or_default();
-    // QuickTime puts the number of bytes in front, ISO a zero behind.
+    // QuickTime writes the number of bytes before the name, ISO writes a zero behind it.
     let counted = name.split_first().and_then(|(len, rest)| rest.get(..usize::from(*len)));
     let plain = name.split(|byte| *byte == 0).next().unwrap_or_default();
     let counted = counted.filter(|counted| counted.len() + 2 >= name.len() && !counted.is_empty());
     Ok(Title::new(&String::from_utf8_lossy(counted.unwrap_or(plain))))
 }
 
-/// `elng` (§8.4.6) where it says something, else `mdhd`.
+/// Language: `elng` (§8.4.6) if it holds a valid tag, else `mdhd`.
 fn spoken(mdia: Atom<'_>, mdhd: Atom<'_>, dialect: Dialect) -> Result<Language, Error> {
     if let Some(elng) = mdia.child(*b"elng")? {
         let (_, _, fields) = elng.full()?;
@@ -304,7 +315,7 @@ mod tests {
 
     use crate::demux::fixture::{MEDIA, Trak, atom, avcc, full, media_first, movie, table, visual, words};
     use crate::demux::{Error, FourCc};
-    use crate::media::{Edit, Flaw, Moment, Skipped, Ticks};
+    use crate::media::{Edit, Moment, Skipped, TableError, Ticks};
 
     fn edited(elst: &[u32]) -> Trak {
         Trak { more: atom(b"edts", &table(b"elst", elst)), ..Trak::video(MEDIA) }
@@ -367,7 +378,7 @@ mod tests {
         let other = |disabled| Trak { id: 3, disabled, alternate_group: 7, ..Trak::audio(MEDIA) };
         assert_eq!(flags(&[Trak::audio(MEDIA), other(false)]), [(true, 0), (true, 7)]);
         assert_eq!(flags(&[Trak::audio(MEDIA), other(true)]), [(true, 0), (false, 7)]);
-        // All are disabled: none of them is meant to be left out.
+        // The file disables all tracks of a kind: we take all of them as enabled.
         assert_eq!(flags(&[Trak::video(MEDIA), other(true)]), [(true, 0), (true, 7)]);
     }
 
@@ -409,7 +420,7 @@ mod tests {
     fn one_flawed_track_refuses_the_file() {
         let flawed = Trak::audio(MEDIA).with(table(b"stsc", &[1, 1, 1, 1]));
         let at = 98 + 8 + 28 + Trak::video(MEDIA).print().len() as u64;
-        let flaw = Flaw::Unplaced { placed: 1, samples: 2 };
+        let flaw = TableError::Unplaced { placed: 1, samples: 2 };
         let refused = Error::Track { track: 2, at, flaw };
         assert_eq!(movie(&media_first(&[Trak::video(MEDIA), flawed])).unwrap_err(), refused);
     }
@@ -457,7 +468,7 @@ mod tests {
         let other = Trak { id: 3, ..hidden(Trak::audio(MEDIA)) };
         let movie = movie(&media_first(&[Trak::video(MEDIA), Trak::audio(MEDIA), other])).unwrap();
         assert_eq!((movie.tracks.len(), movie.skipped.len()), (2, 1));
-        let senc = Trak::video(MEDIA).with(full(b"senc", (0, 0), &words(&[3])));
+        let senc = Trak::video(MEDIA).with(full(b"senc", 0, 0, &words(&[3])));
         assert_eq!(
             refused(&[senc, Trak::audio(MEDIA)]),
             "all video of this file is encrypted, and the rest is not served without it: track 1 (`vide`) is encrypted \
@@ -471,7 +482,7 @@ mod tests {
         let expected =
             Edit { delay: Moment::from_millis(40), media_time: Ticks(1_000), length: Some(Moment::from_millis(80)) };
         assert_eq!(edit(&[2, 40, u32::MAX, 0x1_0000, 80, 1_000, 0x1_0000]), Ok(expected));
-        // Three samples of 1,000 ticks, the last of them composed 1,000 later.
+        // Three samples of 1,000 ticks; the last is composed 1,000 ticks after its decode time.
         assert_eq!(edit(&[1, 0, 3_999, 0x1_0000]).unwrap().media_time, Ticks(3_999));
         let at = 98 + 8 + 28 + 8 + 92 + 8;
         assert_eq!(
@@ -486,7 +497,7 @@ mod tests {
         assert_eq!(movie(&object).unwrap().tracks[0].language.as_str(), "en");
         let mut trak = Trak::audio(MEDIA).print();
         let mdia = trak.windows(4).position(|four| four == b"mdia").unwrap() - 4;
-        let elng = full(b"elng", (0, 0), b"pt-BR\0");
+        let elng = full(b"elng", 0, 0, b"pt-BR\0");
         for at in [0, mdia] {
             let size = u32::from_be_bytes(trak[at..at + 4].try_into().unwrap()) + elng.len() as u32;
             trak[at..at + 4].copy_from_slice(&size.to_be_bytes());

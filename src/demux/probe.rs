@@ -1,27 +1,27 @@
-//! Ranges of an object in, a [`Movie`] out: walks the top-level boxes, asking for as little as it takes.
+//! Parser that turns byte ranges of an object into a [`Movie`]: walks the top-level boxes, and requests few bytes.
 //!
 //! ```text
 //! ftyp moov mdat          1 read, and 2 for the first and last media bytes; 2 where the moov is long, and 1
 //! ftyp mdat moov          2 to 3 reads, and 2
 //! ftyp moov moof mdat …   1 read per fragment or per 64 KiB, and 2
 //! ```
-//! A read that looks for boxes brings 64 KiB, so that a header and its box, or several small boxes, come in one; that of
-//! a long `moov` brings the first media bytes behind it. What is read may be fed part by part: a long `moov` is packed
-//! as it comes, and is never whole in memory.
+//! A read that looks for boxes fetches 64 KiB, so that one read covers a header and its box, or several small boxes.
+//! The read of a long `moov` includes the first media bytes behind it. The caller may feed a range in parts: the probe
+//! packs a long `moov` as it arrives, and never holds all of it in memory.
 
 use super::boxes::Atom;
 use super::boxes::Header;
 use super::content;
-use super::content::Content;
+use super::content::ContentHashers;
 use super::error::Error;
 use super::error::FourCc;
 use super::fragment;
 use super::language::Dialect;
 use super::moov::Moov;
 use super::movie;
-use super::movie::Object;
+use super::movie::ObjectSummary;
 use super::sieve;
-use super::sieve::Sieve;
+use super::sieve::MoovFilter;
 use crate::media::ByteRange;
 use crate::media::Layout;
 use crate::media::Movie;
@@ -30,115 +30,115 @@ use crate::media::usize_from_u64;
 use bytes::Bytes;
 use std::mem;
 
-/// Bytes of a read that only looks for boxes.
+/// Length of a read that only looks for boxes, in bytes.
 pub const READ_AHEAD: u64 = 64 * 1024;
 
-/// Bytes that are read along with a long `moov`: the headers of `free` and `mdat`, and the first media bytes.
+/// Bytes to read behind a long `moov`: the headers of `free` and `mdat`, and the first media bytes.
 const FOLLOWING: u64 = READ_AHEAD + 64;
 
-/// Bytes of a `moov` that is read: 20 million samples or so.
+/// Largest accepted `moov`, in bytes: about 20 million samples.
 pub const MOOV_LIMIT: u64 = 256 << 20;
 
-/// Bytes of a `moof` or top-level `sidx` that is read.
+/// Largest accepted `moof` or top-level `sidx`, in bytes.
 pub const FRAGMENT_LIMIT: u64 = 16 << 20;
 
-/// Top-level boxes that are looked at: 1,024, and 8 more for each fragment, up to this.
+/// Largest number of top-level boxes in a file: 1,024 and 8 more per fragment are allowed, up to this number.
 pub const BOX_LIMIT: u32 = 1 << 17;
 
-/// Top-level boxes of a file without fragments.
+/// Largest number of top-level boxes in a file without fragments.
 const PLAIN_LIMIT: u32 = 1_024;
 
-/// Top-level boxes that come with one fragment: styp, prft, emsg, sidx, moof, mdat, and two to spare.
+/// Top-level boxes allowed per fragment: styp, prft, emsg, sidx, moof, mdat, and two to spare.
 const BOXES_PER_FRAGMENT: u32 = 8;
 
-/// What a probe wants next.
+/// Next step of a probe.
 #[derive(Debug)]
 pub enum Step {
-    /// These bytes of the object, then [`Probe::feed`].
+    /// Fetch these bytes of the object, then call [`Probe::feed`].
     Need(ByteRange),
-    /// Nothing: the file is understood.
+    /// The probe is complete.
     Done(Box<Movie>),
 }
 
-/// Finds out what a stored file is by asking for ranges of it.
+/// Parses a stored file; requests the byte ranges that it needs.
 #[derive(Debug)]
 pub struct Probe {
     size: u64,
-    /// What is still to come of the bytes that were asked for.
+    /// Rest of the requested range that has not arrived.
     asked: ByteRange,
     head: Bytes,
-    window: Window,
-    /// What has come of the window that is next.
+    window: ByteWindow,
+    /// Parts of the next window that have arrived.
     coming: Vec<u8>,
-    sieve: Option<Box<Sieve>>,
-    phase: Phase,
-    seen: Seen,
-    content: Content,
+    sieve: Option<Box<MoovFilter>>,
+    phase: ProbePhase,
+    seen: ProbeState,
+    content: ContentHashers,
 }
 
-/// Bytes that are at hand, and where they begin.
+/// Bytes in memory, and their position in the object.
 #[derive(Debug, Default)]
-struct Window {
+struct ByteWindow {
     at: u64,
     bytes: Bytes,
 }
 
-/// What is being looked for.
+/// Target of the search.
 #[derive(Debug, Clone, Copy)]
-enum Phase {
-    /// The box at this byte.
+enum ProbePhase {
+    /// The top-level box at this byte.
     Walk(u64),
     /// The first media bytes.
     First,
     /// The last media bytes.
     Last,
-    /// Nothing more.
+    /// The search is complete.
     Over,
 }
 
-/// What has been found.
+/// Findings so far.
 #[derive(Debug, Default)]
-struct Seen {
+struct ProbeState {
     boxes: u32,
     fragments: u32,
     dialect: Option<Dialect>,
     moov: Option<Moov>,
-    /// The hash of the first `moov`.
+    /// Hash of the first `moov`.
     moov_hash: Option<blake3::Hash>,
     layout: Option<Layout>,
-    /// A fragment that reaches beyond the end of the object, and where it begins.
+    /// A fragment whose data extends beyond the end of the object, and its position.
     beyond: Option<(Bytes, u64)>,
-    /// Where a box begins in which the object ends, behind fragments.
+    /// Position of a box behind fragments that the end of the object truncates.
     cut_at: Option<u64>,
     first_media: Option<ByteRange>,
     last_media: Option<ByteRange>,
 }
 
-/// A top-level box: where it is, its sizes cut to the object.
+/// A top-level box: type, position, and sizes limited to the object.
 #[derive(Debug, Clone, Copy)]
-struct Place {
+struct TopLevelBox {
     kind: FourCc,
     at: u64,
     header: u64,
     size: u64,
 }
 
-/// Bytes, or the range they are in.
-enum Sought {
+/// Bytes in memory, or the range to fetch.
+enum WindowLookup {
     Found(Bytes),
     Need(ByteRange),
 }
 
 impl Probe {
-    /// Begins with an object of `size` bytes; the range says which of them are needed first.
+    /// Starts a probe of an object of `size` bytes; also returns the first range to fetch. [`Error::Empty`] for size 0.
     pub fn new(size: u64) -> Result<(Self, ByteRange), Error> {
         let asked = ByteRange::new(0, size.min(READ_AHEAD)).ok_or(Error::Empty)?;
-        let (phase, seen, content) = (Phase::Walk(0), Seen::default(), Content::default());
-        let (head, window, coming) = (Bytes::new(), Window::default(), Vec::new());
+        let (phase, seen, content) = (ProbePhase::Walk(0), ProbeState::default(), ContentHashers::default());
+        let (head, window, coming) = (Bytes::new(), ByteWindow::default(), Vec::new());
         Ok((Self { size, asked, head, window, coming, sieve: None, phase, seen, content }, asked))
     }
 
-    /// Takes the bytes of the range that was needed, all of them. After an error or [`Step::Done`] it is of no use.
+    /// Takes all bytes of the requested range. Do not use the probe after an error or [`Step::Done`].
     pub fn feed(&mut self, bytes: &Bytes) -> Result<Step, Error> {
         let (at, needed, given) = (self.asked.start(), self.asked.len(), u64_from_usize(bytes.len()));
         if needed != given {
@@ -147,7 +147,7 @@ impl Probe {
         self.part(bytes)
     }
 
-    /// The same of the first bytes of the range, at least one: [`Step::Need`] tells the others.
+    /// Takes the first bytes of the requested range, at least one; [`Step::Need`] then names the rest of it.
     pub fn part(&mut self, bytes: &Bytes) -> Result<Step, Error> {
         let (at, needed, given) = (self.asked.start(), self.asked.len(), u64_from_usize(bytes.len()));
         if given == 0 || given > needed {
@@ -162,10 +162,10 @@ impl Probe {
         }
         loop {
             let need = match self.phase {
-                Phase::Walk(at) => self.walk(at)?,
-                Phase::First => self.first_media(),
-                Phase::Last => self.last_media(),
-                Phase::Over => return self.finish().map(|movie| Step::Done(Box::new(movie))),
+                ProbePhase::Walk(at) => self.walk(at)?,
+                ProbePhase::First => self.first_media(),
+                ProbePhase::Last => self.last_media(),
+                ProbePhase::Over => return self.finish().map(|movie| Step::Done(Box::new(movie))),
             };
             if let Some(need) = need {
                 self.asked = need;
@@ -174,7 +174,7 @@ impl Probe {
         }
     }
 
-    /// Takes out of `bytes` what belongs to a long `moov` that is on its way; returns what is behind.
+    /// Passes the bytes of an incomplete long `moov` to the sieve; returns the bytes behind it.
     fn sift(&mut self, bytes: &Bytes) -> Result<Bytes, Error> {
         let Some(sieve) = &mut self.sieve else { return Ok(bytes.clone()) };
         let mut behind = bytes.clone();
@@ -189,7 +189,7 @@ impl Probe {
         Ok(behind)
     }
 
-    /// Keeps `bytes` that end at byte `end` of the object: all that was asked for is at hand, or `more` is to come.
+    /// Stores `bytes`, which end at byte `end` of the object. `more` tells that the requested range is incomplete.
     fn arrived(&mut self, end: u64, bytes: Bytes, more: bool) {
         if more || !self.coming.is_empty() {
             self.coming.extend_from_slice(&bytes);
@@ -202,17 +202,17 @@ impl Probe {
         if at == 0 && self.head.is_empty() {
             self.head = bytes.clone();
         }
-        self.window = Window { at, bytes };
+        self.window = ByteWindow { at, bytes };
     }
 
-    /// Looks at the box at byte `at`; returns what it needs for that.
+    /// Examines the box at byte `at`; returns the range to fetch for that, if any.
     fn walk(&mut self, at: u64) -> Result<Option<ByteRange>, Error> {
         let left = self.size.saturating_sub(at);
         if left < 8 && at > 0 {
-            // Fewer bytes than a header are no box; many files end in a few.
+            // Bytes shorter than a header are no box; many files end with a few stray bytes.
             return self.walked();
         }
-        let Sought::Found(bytes) = self.bytes(at, left.min(16)) else { return Ok(Some(self.ahead(at, 16))) };
+        let WindowLookup::Found(bytes) = self.bytes(at, left.min(16)) else { return Ok(Some(self.ahead(at, 16))) };
         if self.seen.fragments > 0 && is_cut(&bytes, left) {
             self.seen.cut_at = Some(at);
             return self.walked();
@@ -233,13 +233,13 @@ impl Probe {
         Ok(need)
     }
 
-    /// A box is known; the next one begins at byte `end`.
+    /// Counts a complete box, and continues with the box at byte `end`.
     fn passed(&mut self, end: u64) {
         self.seen.boxes += 1;
-        self.phase = Phase::Walk(end);
+        self.phase = ProbePhase::Walk(end);
     }
 
-    fn place(&self, bytes: &[u8], at: u64) -> Result<Place, Error> {
+    fn place(&self, bytes: &[u8], at: u64) -> Result<TopLevelBox, Error> {
         let left = self.size.saturating_sub(at);
         if at == 0 {
             check_first(bytes)?;
@@ -255,35 +255,35 @@ impl Probe {
         if self.seen.boxes >= limit {
             return Err(Error::TooManyBoxes { kind, at, limit });
         }
-        Ok(Place { kind, at, header: header.len, size: claims.min(left) })
+        Ok(TopLevelBox { kind, at, header: header.len, size: claims.min(left) })
     }
 
-    fn moov(&mut self, place: Place) -> Result<Option<ByteRange>, Error> {
+    fn moov(&mut self, place: TopLevelBox) -> Result<Option<ByteRange>, Error> {
         let bytes = match self.whole(place, MOOV_LIMIT)? {
-            Sought::Need(_) => {
-                self.sieve = Some(Box::new(Sieve::new((place.at, place.header, place.size), sieve::LONG)));
+            WindowLookup::Need(_) => {
+                self.sieve = Some(Box::new(MoovFilter::new(place.at, place.header, place.size, sieve::LONG)));
                 return Ok(Some(self.ahead(place.at, place.size.saturating_add(FOLLOWING))));
             }
-            Sought::Found(bytes) => bytes,
+            WindowLookup::Found(bytes) => bytes,
         };
         self.content.moov.update(&bytes);
         self.described(Moov::read(&bytes, place.at, self.dialect())?);
         Ok(None)
     }
 
-    /// Recordings that were joined repeat their header: an equal one says nothing new.
-    fn second_moov(&mut self, place: Place) -> Result<Option<ByteRange>, Error> {
+    /// Accepts a second header that equals the first: joined recordings repeat it.
+    fn second_moov(&mut self, place: TopLevelBox) -> Result<Option<ByteRange>, Error> {
         if place.size > FRAGMENT_LIMIT {
             return Err(Error::SecondMoov { at: place.at });
         }
         match self.whole(place, FRAGMENT_LIMIT)? {
-            Sought::Need(need) => Ok(Some(need)),
-            Sought::Found(bytes) if self.seen.moov_hash == Some(blake3::hash(&bytes)) => Ok(None),
-            Sought::Found(_) => Err(Error::SecondMoov { at: place.at }),
+            WindowLookup::Need(need) => Ok(Some(need)),
+            WindowLookup::Found(bytes) if self.seen.moov_hash == Some(blake3::hash(&bytes)) => Ok(None),
+            WindowLookup::Found(_) => Err(Error::SecondMoov { at: place.at }),
         }
     }
 
-    /// A file without `ftyp` is older than ISO base media.
+    /// Format of the file. A file without `ftyp` is older than ISO base media.
     fn dialect(&self) -> Dialect {
         self.seen.dialect.unwrap_or(Dialect::QuickTime)
     }
@@ -295,15 +295,15 @@ impl Probe {
         self.seen.layout = Some(if behind { Layout::MoovLast } else { Layout::MoovFirst });
     }
 
-    fn moof(&mut self, place: Place) -> Result<Option<ByteRange>, Error> {
+    fn moof(&mut self, place: TopLevelBox) -> Result<Option<ByteRange>, Error> {
         let bytes = match self.whole(place, FRAGMENT_LIMIT)? {
-            Sought::Need(need) => return Ok(Some(need)),
-            Sought::Found(bytes) => bytes,
+            WindowLookup::Need(need) => return Ok(Some(need)),
+            WindowLookup::Found(bytes) => bytes,
         };
         let moov = self.seen.moov.as_mut().ok_or(Error::FragmentFirst { at: place.at })?;
         self.content.fragments.update(&bytes);
         if let Some((earlier, at)) = self.seen.beyond.take() {
-            // It was not the last: the file is not cut, but wrong.
+            // Another fragment follows: the file is not truncated but broken, and this call reports it.
             fragment::moof(Atom::new(&earlier, at)?, moov, self.size)?;
         }
         let atom = Atom::new(&bytes, place.at)?;
@@ -317,17 +317,17 @@ impl Probe {
         Ok(None)
     }
 
-    fn sidx(&mut self, place: Place) -> Result<Option<ByteRange>, Error> {
+    fn sidx(&mut self, place: TopLevelBox) -> Result<Option<ByteRange>, Error> {
         match self.whole(place, FRAGMENT_LIMIT)? {
-            Sought::Need(need) => Ok(Some(need)),
-            Sought::Found(bytes) => {
+            WindowLookup::Need(need) => Ok(Some(need)),
+            WindowLookup::Found(bytes) => {
                 self.content.fragments.update(&bytes);
                 Ok(None)
             }
         }
     }
 
-    fn mdat(&mut self, place: Place) -> Option<ByteRange> {
+    fn mdat(&mut self, place: TopLevelBox) -> Option<ByteRange> {
         let payload = place.size.checked_sub(place.header);
         if let Some(payload) = payload.and_then(|len| ByteRange::new(place.at.saturating_add(place.header), len)) {
             self.seen.first_media.get_or_insert(payload);
@@ -336,45 +336,45 @@ impl Probe {
         None
     }
 
-    fn ftyp(&mut self, place: Place) -> Option<ByteRange> {
+    fn ftyp(&mut self, place: TopLevelBox) -> Option<ByteRange> {
         let brand = place.at.saturating_add(place.header);
         let found = match self.bytes(brand, 4) {
-            Sought::Found(brand) => brand,
-            Sought::Need(_) => Bytes::new(),
+            WindowLookup::Found(brand) => brand,
+            WindowLookup::Need(_) => Bytes::new(),
         };
         let quicktime = found.as_ref() == b"qt  ";
         self.seen.dialect.get_or_insert(if quicktime { Dialect::QuickTime } else { Dialect::Iso });
         None
     }
 
-    /// All boxes are known.
+    /// Ends the walk over the top-level boxes.
     fn walked(&mut self) -> Result<Option<ByteRange>, Error> {
         if self.seen.moov.is_none() {
             return Err(Error::NoMoov { boxes: self.seen.boxes, size: self.size });
         }
-        self.phase = Phase::First;
+        self.phase = ProbePhase::First;
         Ok(None)
     }
 
     fn first_media(&mut self) -> Option<ByteRange> {
         if let Some(range) = self.seen.first_media.and_then(content::first_media) {
             match self.bytes(range.start(), range.len()) {
-                Sought::Need(need) => return Some(need),
-                Sought::Found(bytes) => self.content.first.update(&bytes),
+                WindowLookup::Need(need) => return Some(need),
+                WindowLookup::Found(bytes) => self.content.first.update(&bytes),
             };
         }
-        self.phase = Phase::Last;
+        self.phase = ProbePhase::Last;
         None
     }
 
     fn last_media(&mut self) -> Option<ByteRange> {
         if let Some(range) = self.seen.last_media.and_then(content::last_media) {
             match self.bytes(range.start(), range.len()) {
-                Sought::Need(need) => return Some(need),
-                Sought::Found(bytes) => self.content.last.update(&bytes),
+                WindowLookup::Need(need) => return Some(need),
+                WindowLookup::Found(bytes) => self.content.last.update(&bytes),
             };
         }
-        self.phase = Phase::Over;
+        self.phase = ProbePhase::Over;
         None
     }
 
@@ -384,42 +384,42 @@ impl Probe {
             return Err(Error::NoMoov { boxes: self.seen.boxes, size });
         };
         let cut_at = self.seen.beyond.take().map(|(_, at)| at).or(self.seen.cut_at);
-        movie::movie(moov, Object { content: self.content.id(size), size, layout, cut_at })
+        movie::movie(moov, ObjectSummary { content: self.content.id(size), size, layout, cut_at })
     }
 
-    /// A box from its first byte to its last.
-    fn whole(&self, place: Place, limit: u64) -> Result<Sought, Error> {
-        let Place { kind, at, size, .. } = place;
+    /// All bytes of a box, or the range to fetch; [`Error::TooLarge`] above `limit` bytes.
+    fn whole(&self, place: TopLevelBox, limit: u64) -> Result<WindowLookup, Error> {
+        let TopLevelBox { kind, at, size, .. } = place;
         if size > limit {
             return Err(Error::TooLarge { kind, at, claims: size, limit });
         }
         Ok(match self.bytes(at, size) {
-            Sought::Need(_) => Sought::Need(self.ahead(at, size)),
-            found @ Sought::Found(_) => found,
+            WindowLookup::Need(_) => WindowLookup::Need(self.ahead(at, size)),
+            found @ WindowLookup::Found(_) => found,
         })
     }
 
-    /// At least `len` bytes from `at`, and what a read may bring along.
+    /// Range to fetch for at least `len` bytes from `at`, with read-ahead, up to the end of the object.
     fn ahead(&self, at: u64, len: u64) -> ByteRange {
         let left = self.size.saturating_sub(at);
         ByteRange::new(at, len.max(READ_AHEAD).min(left)).unwrap_or(self.asked)
     }
 
-    /// `len` bytes from `at`, out of those that are at hand.
-    fn bytes(&self, at: u64, len: u64) -> Sought {
+    /// `len` bytes from `at`, if they are in memory; else the range to fetch.
+    fn bytes(&self, at: u64, len: u64) -> WindowLookup {
         let within = |start: u64, bytes: &Bytes| {
             let from = usize_from_u64(at.checked_sub(start)?);
             let to = from.checked_add(usize_from_u64(len))?;
             (to <= bytes.len()).then(|| bytes.slice(from..to))
         };
         match within(self.window.at, &self.window.bytes).or_else(|| within(0, &self.head)) {
-            Some(bytes) => Sought::Found(bytes),
-            None => Sought::Need(ByteRange::new(at, len).unwrap_or(self.asked)),
+            Some(bytes) => WindowLookup::Found(bytes),
+            None => WindowLookup::Need(ByteRange::new(at, len).unwrap_or(self.asked)),
         }
     }
 }
 
-/// Whether the box whose header is among `bytes` ends behind the `left` bytes that there are. Of media, less may do.
+/// Whether the box whose header begins `bytes` ends beyond the `left` remaining bytes. An `mdat` may be truncated.
 fn is_cut(bytes: &[u8], left: u64) -> bool {
     match Header::read(bytes) {
         Some(Header { kind: FourCc([b'm', b'd', b'a', b't']), .. }) => false,
@@ -428,7 +428,7 @@ fn is_cut(bytes: &[u8], left: u64) -> bool {
     }
 }
 
-/// Box types that a file may begin with.
+/// Box types with which a file may begin.
 const FIRST: [[u8; 4]; 14] = [
     *b"ftyp", *b"styp", *b"moov", *b"mdat", *b"free", *b"skip", *b"wide", *b"pnot", *b"uuid", *b"sidx", *b"moof",
     *b"prft", *b"emsg", *b"junk",

@@ -1,13 +1,13 @@
-//! Sound that a decoder renders to the speakers that there are: AC-4, MPEG-H and IAMF configurations → their strings.
+//! Codec strings of sound that a decoder renders for any speaker layout: configurations of AC-4, MPEG-H and IAMF.
 
-use super::bits::Bits;
+use super::bits::BitReader;
 use super::boxes::Atom;
 use crate::media::usize_from_u64;
 
-/// `ac-4.bb.vv.ll` in hexadecimal: bitstream and presentation version, and the level of decoders that the first presentation
-/// needs (ETSI TS 103 190-2 annex E.6 and E.13). `None` where `dac4` does not say.
+/// `ac-4.bb.vv.ll` in hexadecimal: bitstream version, presentation version, and the decoder level that the first
+/// presentation needs (ETSI TS 103 190-2 annex E.6 and E.13). `None` if `dac4` does not tell them.
 pub(super) fn ac4(dac4: Atom<'_>) -> Option<String> {
-    let mut bits = Bits::new(dac4.body);
+    let mut bits = BitReader::new(dac4.body);
     let layout = bits.read(3)?;
     let version = bits.read(7)?;
     bits.skip(1 + 4)?;
@@ -32,23 +32,23 @@ pub(super) fn ac4(dac4: Atom<'_>) -> Option<String> {
     Some(format!("ac-4.{version:02x}.{presentation:02x}.{level:02x}"))
 }
 
-/// `mhm1.0x0D`: the profile and level, in hexadecimal (ISO/IEC 23008-3 §21). `None` where `mhaC` does not say.
+/// `mhm1.0x0D`: the profile and level, in hexadecimal (ISO/IEC 23008-3 §21). `None` if `mhaC` does not tell them.
 pub(super) fn mpegh(mhac: Atom<'_>, entry: &str) -> Option<String> {
-    let mut bits = Bits::new(mhac.body);
+    let mut bits = BitReader::new(mhac.body);
     (bits.read(8)? == 1).then_some(())?;
     let level = bits.read(8)?;
     Some(format!("{entry}.0x{level:02X}"))
 }
 
-/// OBUs that are looked at: the sequence header and the codec's configuration come first.
+/// Number of OBUs to read: the sequence header and the codec's configuration come first.
 const OBU_LIMIT: usize = 16;
 
-/// `iamf.PPP.AAA.codec`: the profiles and the string of the codec inside (IAMF §6.3). `None` where `iacb` does not say.
+/// `iamf.PPP.AAA.codec`: the profiles, and the string of the inner codec (IAMF §6.3). `None` if `iacb` lacks them.
 pub(super) fn iamf(iacb: Atom<'_>) -> Option<String> {
-    let mut bits = Bits::new(iacb.body);
+    let mut bits = BitReader::new(iacb.body);
     (bits.read(8)? == 1).then_some(())?;
     let len = usize_from_u64(bits.leb128()?);
-    let mut bits = Bits::new(bits.rest().get(..len)?);
+    let mut bits = BitReader::new(bits.rest().get(..len)?);
     let (mut profiles, mut codec) = (None, None);
     for _ in 0..OBU_LIMIT {
         let Some(kind) = bits.read(5) else { break };
@@ -56,11 +56,11 @@ pub(super) fn iamf(iacb: Atom<'_>) -> Option<String> {
         let size = usize_from_u64(bits.leb128()?);
         let whole = bits.rest().get(..size)?;
         bits.skip(size.checked_mul(8)?)?;
-        // Neither has samples to trim nor a longer header.
+        // The two OBUs that we need have no samples to trim and no extended header.
         if trimmed || extended {
             continue;
         }
-        let mut unit = Bits::new(whole);
+        let mut unit = BitReader::new(whole);
         match kind {
             31 => {
                 (unit.read(32)? == u32::from_be_bytes(*b"iamf")).then_some(())?;

@@ -1,35 +1,35 @@
-//! Signs of encryption outside of sample entries (ISO/IEC 23001-7 §7.2, ISO/IEC 14496-12 §8.7.8 and §8.9.3).
+//! Detects signs of encryption outside of sample entries (ISO/IEC 23001-7 §7.2, ISO/IEC 14496-12 §8.7.8 and §8.9.3).
 //!
-//! A track whose entry says that it is clear, and whose fragments or tables say otherwise, would be served as noise.
+//! Without this check, a track with a clear sample entry but encrypted samples would play as noise.
 
 use super::boxes::Atom;
 use super::error::FourCc;
 
-/// `senc` as PIFF wrote it, before it had a type of its own.
+/// UUID of `senc` in PIFF, which has no box type for it.
 const PIFF_SENC: [u8; 16] =
     [0xa2, 0x39, 0x4f, 0x52, 0x5a, 0x9b, 0x4f, 0x14, 0xa2, 0x44, 0x6c, 0x42, 0x7c, 0x64, 0x8d, 0xf4];
 
-/// Protection schemes (ISO/IEC 23001-7 §4.2), which `saiz` names too.
+/// Protection schemes (ISO/IEC 23001-7 §4.2) that `saiz` may name.
 const SCHEMES: [[u8; 4]; 4] = [*b"cenc", *b"cens", *b"cbc1", *b"cbcs"];
 
-/// Where a file says that samples are encrypted.
+/// A box that marks samples as encrypted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Seal {
-    /// The box's type.
+pub(super) struct EncryptionMark {
+    /// Box type.
     kind: FourCc,
-    /// Where it begins.
+    /// Byte of the object at which the box begins.
     at: u64,
 }
 
-impl Seal {
-    /// The first such box among the children of a `stbl` or `traf`. What cannot be read is no sign.
+impl EncryptionMark {
+    /// Finds the first such box among the children of a `stbl` or `traf`; ignores boxes that it cannot read.
     pub(super) fn find(within: Atom<'_>) -> Option<Self> {
         let mut parts = within.children().filter_map(Result::ok);
         let found = parts.find(|part| is_sign(*part).unwrap_or(false))?;
         Some(Self { kind: found.kind, at: found.at })
     }
 
-    /// Why the track is not served.
+    /// Reason to skip the track.
     pub(super) fn reason(self) -> String {
         format!("is encrypted (`{}` at byte {}), though its sample entry says that it is clear", self.kind, self.at)
     }
@@ -48,17 +48,17 @@ fn is_sign(part: Atom<'_>) -> Option<bool> {
     }
 }
 
-/// Whether `senc`, behind `skip` bytes, is about any sample.
+/// Whether `senc`, whose fields begin behind `skip` bytes, lists any sample.
 fn counts_samples(senc: Atom<'_>, skip: usize) -> Option<bool> {
     let mut fields = senc.fields();
     fields.slice(skip).ok()?;
     let flags = fields.u32().ok()? & 0x00ff_ffff;
-    // An algorithm, the size of vectors and a key of its own.
+    // Overrides of the algorithm, the size of initialisation vectors and the key id.
     fields.slice(if flags & 1 == 0 { 0 } else { 20 }).ok()?;
     Some(fields.u32().ok()? > 0)
 }
 
-/// Whether a group of samples (`seig`) is protected.
+/// Whether a sample group description (`seig`) marks its samples as protected.
 fn protects(sgpd: Atom<'_>) -> Option<bool> {
     let (version, _, mut fields) = sgpd.full().ok()?;
     if fields.take().ok()? != *b"seig" {
@@ -68,7 +68,7 @@ fn protects(sgpd: Atom<'_>) -> Option<bool> {
     if version > 1 {
         fields.u32().ok()?;
     }
-    // The box ends the loop: each turn takes 20 bytes at least.
+    // The end of the box bounds the loop: each iteration takes at least 20 bytes.
     for _ in 0..fields.u32().ok()? {
         let own = if version == 1 && length == 0 { fields.u32().ok()? } else { length };
         let [_, _, protected, ..] = fields.take::<20>().ok()?;
@@ -82,30 +82,30 @@ fn protects(sgpd: Atom<'_>) -> Option<bool> {
 
 #[cfg(test)]
 mod tests {
-    use super::{PIFF_SENC, Seal};
+    use super::{EncryptionMark, PIFF_SENC};
     use crate::demux::boxes::Atom;
     use crate::demux::fixture::{atom, full, words};
 
     fn sealed(part: &[u8]) -> bool {
-        Seal::find(Atom::new(&atom(b"traf", part), 0).unwrap()).is_some()
+        EncryptionMark::find(Atom::new(&atom(b"traf", part), 0).unwrap()).is_some()
     }
 
     fn seig(protected: u8) -> Vec<u8> {
         let entry = [&[0, 0, protected, 8][..], &[7; 16]].concat();
-        full(b"sgpd", (1, 0), &[b"seig", &words(&[20, 1])[..], &entry].concat())
+        full(b"sgpd", 1, 0, &[b"seig", &words(&[20, 1])[..], &entry].concat())
     }
 
     #[test]
     fn boxes_of_encrypted_samples_are_signs() {
-        assert!(sealed(&full(b"senc", (0, 2), &words(&[1, 0, 0]))));
-        assert!(!sealed(&full(b"senc", (0, 2), &words(&[0]))));
+        assert!(sealed(&full(b"senc", 0, 2, &words(&[1, 0, 0]))));
+        assert!(!sealed(&full(b"senc", 0, 2, &words(&[0]))));
         assert!(sealed(&atom(b"uuid", &[&PIFF_SENC[..], &words(&[0, 3])].concat())));
         assert!(!sealed(&atom(b"uuid", &[&[1; 16][..], &words(&[0, 3])].concat())));
         assert!(sealed(&seig(1)));
         assert!(!sealed(&seig(0)));
-        assert!(!sealed(&full(b"sgpd", (1, 0), &[b"roll", &words(&[2, 1])[..], &[0, 1]].concat())));
-        assert!(sealed(&full(b"saiz", (0, 1), b"cenc\0\0\0\0\x08\0\0\0\x01")));
-        assert!(!sealed(&full(b"saiz", (0, 0), &[8, 0, 0, 0, 1])));
+        assert!(!sealed(&full(b"sgpd", 1, 0, &[b"roll", &words(&[2, 1])[..], &[0, 1]].concat())));
+        assert!(sealed(&full(b"saiz", 0, 1, b"cenc\0\0\0\0\x08\0\0\0\x01")));
+        assert!(!sealed(&full(b"saiz", 0, 0, &[8, 0, 0, 0, 1])));
     }
 
     #[test]
@@ -114,6 +114,6 @@ mod tests {
         for len in 0..whole.len() {
             let _cut = sealed(&whole[..len]);
         }
-        assert!(!sealed(&full(b"sgpd", (1, 0), &[b"seig", &words(&[20, u32::MAX])[..]].concat())));
+        assert!(!sealed(&full(b"sgpd", 1, 0, &[b"seig", &words(&[20, u32::MAX])[..]].concat())));
     }
 }

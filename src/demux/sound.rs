@@ -1,4 +1,4 @@
-//! An audio sample entry → what it sounds like, its codec, and its bytes as init segments carry them.
+//! Parser of audio sample entries → sound, codec, and the bytes for init segments.
 //!
 //! ```text
 //! │ header 8 │ 6 zero │ data_reference_index u16 │ version u16 │ 6 │ channels u16 │ bits u16 │ 4 │ rate 16.16 │ …
@@ -6,14 +6,14 @@
 //!   QuickTime version 1:            … │ 16 bytes │ wave { frma │ mp4a │ esds } │
 //!   QuickTime version 2:            … │ u32 │ rate f64 │ channels u32 │ 20 bytes │ wave { … } or esds │
 //! ```
-//! ISO/IEC 14496-12 §12.2.3; QuickTime File Format, "Sound sample descriptions". Players want the first shape.
+//! ISO/IEC 14496-12 §12.2.3; QuickTime File Format, "Sound sample descriptions". Players expect the first form.
 
-use super::aac::Config;
+use super::aac::AudioSpecificConfig;
 use super::aac::Esds;
-use super::bits::Bits;
+use super::bits::BitReader;
 use super::boxes::Atom;
-use super::entry::Described;
-use super::entry::Parts;
+use super::entry::EntryBoxes;
+use super::entry::ParsedEntry;
 use super::entry::plain_box;
 use super::error::Error;
 use super::error::FourCc;
@@ -29,11 +29,12 @@ use bytes::Bytes;
 /// Bytes between the header of an audio sample entry of version 0 and its first box.
 pub(super) const AUDIO: usize = 28;
 
-/// Boxes that configure a decoder; those are lifted out of QuickTime's `wave`.
+/// Boxes that configure a decoder; we move them out of QuickTime's `wave`.
 const CONFIGURATIONS: [[u8; 4]; 9] =
     [*b"esds", *b"alac", *b"dac3", *b"dec3", *b"dac4", *b"dOps", *b"dfLa", *b"mhaC", *b"iacb"];
 
-/// Uncompressed and telephone sound, which no player takes from a playlist. QuickTime counts its samples differently, too.
+/// Types of uncompressed and telephone sound, which no player accepts in a playlist. QuickTime also counts the samples
+/// of such sound differently.
 pub(super) const UNPACKED: [[u8; 4]; 24] = [
     *b"twos", *b"sowt", *b"raw ", *b"NONE", *b"in24", *b"in32", *b"fl32", *b"fl64", *b"lpcm", *b"ipcm", *b"fpcm",
     *b"ulaw", *b"alaw", *b"ima4", *b"sac3", *b"samr", *b"sawb", *b"sawp", *b"sevc", *b"sqcp", *b"ssmv", *b"Qclp",
@@ -50,14 +51,14 @@ struct Fixed {
     skip: usize,
 }
 
-/// Reads an audio sample entry; a track without a rate of its own counts in samples.
-pub(super) fn audible(entry: Atom<'_>, timescale: Timescale) -> Result<Described, Error> {
+/// Reads an audio sample entry. If it tells no sample rate, the timescale of the track is the rate.
+pub(super) fn audible(entry: Atom<'_>, timescale: Timescale) -> Result<ParsedEntry, Error> {
     let mut fixed = Fixed::read(entry)?;
-    let mut parts = Parts::new(entry, fixed.skip);
+    let mut parts = EntryBoxes::new(entry, fixed.skip);
     if fixed.version == 1 && parts.boxes.is_empty() {
-        // AudioSampleEntryV1 of ISO files has no fields of its own.
+        // AudioSampleEntryV1 of ISO files adds no fields, unlike version 1 of QuickTime.
         fixed.skip = AUDIO;
-        parts = Parts::new(entry, AUDIO);
+        parts = EntryBoxes::new(entry, AUDIO);
     }
     let plain = plain_boxes(&parts);
     let shaped = fixed.version == 0 && plain.is_none();
@@ -70,7 +71,7 @@ pub(super) fn audible(entry: Atom<'_>, timescale: Timescale) -> Result<Described
     };
     let configured = boxes.iter().any(|part| CONFIGURATIONS.contains(&part.kind.0));
     let bytes = if shaped || !configured { parts.trimmed() } else { reshaped(entry, &boxes, sound) };
-    Ok(Described { kind: Kind::Audio(sound), codec, entry: bytes })
+    Ok(ParsedEntry { kind: Kind::Audio(sound), codec, entry: bytes })
 }
 
 impl Fixed {
@@ -103,15 +104,15 @@ fn whole(bits: u64) -> Option<u32> {
     u32::try_from(mantissa >> (52 - exponent)).ok()
 }
 
-/// The boxes with `wave` replaced by the configuration in it; `None` without `wave`.
-fn plain_boxes<'a>(parts: &Parts<'a>) -> Option<Vec<Atom<'a>>> {
+/// The boxes, with `wave` replaced by the configuration boxes in it; `None` without `wave`.
+fn plain_boxes<'a>(parts: &EntryBoxes<'a>) -> Option<Vec<Atom<'a>>> {
     let wave = parts.get(*b"wave")?;
     let lifted = wave.children().filter_map(Result::ok).filter(|part| CONFIGURATIONS.contains(&part.kind.0));
     let kept = parts.boxes.iter().filter(|part| part.kind.0 != *b"wave").copied();
     Some(lifted.chain(kept).collect())
 }
 
-/// The entry as AudioSampleEntry of version 0.
+/// Rewrites the entry as an AudioSampleEntry of version 0.
 fn reshaped(entry: Atom<'_>, boxes: &[Atom<'_>], sound: Sound) -> Bytes {
     let mut body = entry.body.get(..8).unwrap_or_default().to_vec();
     body.extend([0; 8]);
@@ -126,21 +127,21 @@ fn reshaped(entry: Atom<'_>, boxes: &[Atom<'_>], sound: Sound) -> Bytes {
     plain_box(entry.kind, &body)
 }
 
-/// What a configuration says; `None` where the entry's own fields count.
+/// Facts in a decoder configuration; `None` where the fields of the entry apply.
 #[derive(Debug, Clone, Copy, Default)]
-struct Heard {
+struct AudioSettings {
     channels: Option<u16>,
     rate: Option<u32>,
-    /// [`Arrangement::Speakers`] where it is `None`.
+    /// `None` means [`Arrangement::Speakers`].
     arrangement: Option<Arrangement>,
 }
 
-impl Heard {
-    /// A decoder decides how many channels there are.
+impl AudioSettings {
+    /// The decoder chooses the number of channels.
     const UNSTATED: Self = Self { channels: None, rate: None, arrangement: Some(Arrangement::Unstated) };
 }
 
-fn describe(entry: Atom<'_>, parts: &Parts<'_>, boxes: &[Atom<'_>]) -> Result<(Codec, Heard), Error> {
+fn describe(entry: Atom<'_>, parts: &EntryBoxes<'_>, boxes: &[Atom<'_>]) -> Result<(Codec, AudioSettings), Error> {
     let find = |kind: [u8; 4]| boxes.iter().find(|part| part.kind.0 == kind).copied();
     let named = |string: &str| named(entry, string);
     match &entry.kind.0 {
@@ -150,14 +151,17 @@ fn describe(entry: Atom<'_>, parts: &Parts<'_>, boxes: &[Atom<'_>]) -> Result<(C
         b"ac-3" => Ok((named("ac-3"), find(*b"dac3").map(ac3).transpose()?.unwrap_or_default())),
         b"ec-3" => Ok((named("ec-3"), find(*b"dec3").map(eac3).transpose()?.unwrap_or_default())),
         b"alac" => Ok((named("alac"), find(*b"alac").map(alac).transpose()?.unwrap_or_default())),
-        b"ac-4" => Ok((named(&find(*b"dac4").and_then(scene::ac4).unwrap_or("ac-4".into())), Heard::UNSTATED)),
+        b"ac-4" => Ok((named(&find(*b"dac4").and_then(scene::ac4).unwrap_or("ac-4".into())), AudioSettings::UNSTATED)),
         b"mha1" | b"mha2" | b"mhm1" | b"mhm2" => {
             let bare = entry.kind.to_string();
-            Ok((named(&find(*b"mhaC").and_then(|mhac| scene::mpegh(mhac, &bare)).unwrap_or(bare)), Heard::UNSTATED))
+            Ok((
+                named(&find(*b"mhaC").and_then(|mhac| scene::mpegh(mhac, &bare)).unwrap_or(bare)),
+                AudioSettings::UNSTATED,
+            ))
         }
-        b"iamf" => Ok((named(&find(*b"iacb").and_then(scene::iamf).unwrap_or("iamf".into())), Heard::UNSTATED)),
-        b".mp3" => Ok((named("mp4a.6B"), Heard::default())),
-        _ => Ok((named(&FourCc(entry.kind.0).to_string()), Heard::default())),
+        b"iamf" => Ok((named(&find(*b"iacb").and_then(scene::iamf).unwrap_or("iamf".into())), AudioSettings::UNSTATED)),
+        b".mp3" => Ok((named("mp4a.6B"), AudioSettings::default())),
+        _ => Ok((named(&FourCc(entry.kind.0).to_string()), AudioSettings::default())),
     }
 }
 
@@ -165,74 +169,75 @@ fn named(entry: Atom<'_>, string: &str) -> Codec {
     Codec { fourcc: entry.kind.0, string: string.into(), family: Family::Other, supplemental: None }
 }
 
-/// `mp4a.40.N`, `mp4a.6B` and their like: RFC 6381 §3.3.
-fn mpeg_audio(entry: Atom<'_>, esds: Atom<'_>) -> Result<(Codec, Heard), Error> {
+/// Reads MPEG audio; its codec strings are `mp4a.40.N`, `mp4a.6B` and the like: RFC 6381 §3.3.
+fn mpeg_audio(entry: Atom<'_>, esds: Atom<'_>) -> Result<(Codec, AudioSettings), Error> {
     let found = Esds::read(esds)?;
     let object = format!("mp4a.{:02X}", found.object_type);
     if !matches!(found.object_type, 0x40 | 0x66..=0x68) {
-        return Ok((named(entry, &object), Heard::default()));
+        return Ok((named(entry, &object), AudioSettings::default()));
     }
     let length = i64::try_from(found.specific.len()).unwrap_or(i64::MAX);
     let refused = || esds.value("AudioSpecificConfig bytes", length, "a whole AudioSpecificConfig");
-    let config = Config::read(found.specific).ok_or_else(refused)?;
+    let config = AudioSpecificConfig::read(found.specific).ok_or_else(refused)?;
     if matches!(config.channel_configuration, 8..=10 | 15) {
         let claims = i64::from(config.channel_configuration);
         return Err(esds.value("channelConfiguration", claims, "0 to 7 or 11 to 14"));
     }
     let string = if found.object_type == 0x40 { format!("{object}.{}", config.object_type) } else { object };
     let family = config.aac().map_or(Family::Other, Family::Aac);
-    let heard = Heard { channels: config.channels(), rate: Some(config.output_rate), arrangement: None };
+    let heard = AudioSettings { channels: config.channels(), rate: Some(config.output_rate), arrangement: None };
     Ok((Codec { family, ..named(entry, &string) }, heard))
 }
 
-/// Encapsulation of Opus in ISO Base Media §4.3.2: a decoder puts out 48 kHz. Mapping families 2 and 3 are ambisonics
+/// Encapsulation of Opus in ISO Base Media §4.3.2: a decoder outputs 48 kHz. Mapping families 2 and 3 are ambisonics
 /// (RFC 8486).
-fn opus(dops: Atom<'_>) -> Result<Heard, Error> {
+fn opus(dops: Atom<'_>) -> Result<AudioSettings, Error> {
     let mut fields = dops.fields();
     let [_, channels] = fields.take()?;
     let family = fields.slice(8).and_then(|_| fields.u8()).unwrap_or(0);
     let arrangement = matches!(family, 2 | 3).then_some(Arrangement::Ambisonics);
-    Ok(Heard { channels: Some(channels.into()), rate: Some(48_000), arrangement })
+    Ok(AudioSettings { channels: Some(channels.into()), rate: Some(48_000), arrangement })
 }
 
-/// Encapsulation of FLAC in ISO Base Media §3.3.2: STREAMINFO comes first; its rate has 20 bits, its channels 3.
-fn flac(dfla: Atom<'_>) -> Result<Heard, Error> {
+/// Encapsulation of FLAC in ISO Base Media §3.3.2: STREAMINFO comes first; the rate has 20 bits, the channels have 3.
+fn flac(dfla: Atom<'_>) -> Result<AudioSettings, Error> {
     let (_, _, mut fields) = dfla.full()?;
     fields.slice(4 + 10)?;
     let word = fields.u32()?;
     let channels = u16::try_from((word >> 9) & 7).ok().map(|less| less + 1);
-    Ok(Heard { channels, rate: Some(word >> 12).filter(|rate| *rate > 0), arrangement: None })
+    Ok(AudioSettings { channels, rate: Some(word >> 12).filter(|rate| *rate > 0), arrangement: None })
 }
 
-/// Channels by acmod, without the subwoofer (ETSI TS 102 366 §4.4.2.3).
+/// Number of channels by acmod, without the subwoofer (ETSI TS 102 366 §4.4.2.3).
 const ACMOD: [u16; 8] = [2, 1, 2, 3, 3, 4, 4, 5];
 
-fn acmod(mode: u32, subwoofer: u32) -> Heard {
+fn acmod(mode: u32, subwoofer: u32) -> AudioSettings {
     let channels = usize::try_from(mode & 7).ok().and_then(|mode| ACMOD.get(mode));
     let channels = channels.map(|channels| channels + u16::from(subwoofer & 1 == 1));
-    Heard { channels, rate: None, arrangement: None }
+    AudioSettings { channels, rate: None, arrangement: None }
 }
 
 /// `dac3` (ETSI TS 102 366 annex F.4): fscod 2, bsid 5, bsmod 3, acmod 3, lfeon 1, …
-fn ac3(dac3: Atom<'_>) -> Result<Heard, Error> {
+fn ac3(dac3: Atom<'_>) -> Result<AudioSettings, Error> {
     let [a, b, c] = dac3.fields().take()?;
     let word = u32::from_be_bytes([0, a, b, c]);
     Ok(acmod(word >> 11, word >> 10))
 }
 
-/// Channels that each bit of chan_loc adds, the lowest first: pairs but for Cs, Ts, Cvh and LFE2 (annex F.6.2.13).
+/// Channels that each bit of chan_loc adds, lowest bit first: pairs except Cs, Ts, Cvh and LFE2 (annex F.6.2.13).
 const CHANNEL_PLACES: [u16; 9] = [2, 2, 1, 1, 2, 2, 2, 1, 1];
 
-/// `dec3` (annex F.6): data_rate 13, num_ind_sub 3; of each substream fscod 2, bsid 5, 2, bsmod 3, acmod 3, lfeon 1, 3,
-/// num_dep_sub 4, then chan_loc 9 or one bit. The first counts, with what its dependent ones add. Behind all: 7 bits, a
-/// flag of joint object coding and its complexity index (ETSI TS 103 420 §8.3).
-fn eac3(dec3: Atom<'_>) -> Result<Heard, Error> {
+/// `dec3` (annex F.6): data_rate 13, num_ind_sub 3; for each substream fscod 2, bsid 5, 2, bsmod 3, acmod 3, lfeon 1,
+/// 3, num_dep_sub 4, then chan_loc 9 or one bit. The first substream counts, plus the channels that its dependent
+/// substreams add. Behind all substreams: 7 bits, the flag of joint object coding and its complexity index (ETSI TS 103
+/// 420 §8.3).
+fn eac3(dec3: Atom<'_>) -> Result<AudioSettings, Error> {
     let mut fields = dec3.fields();
     let mut substreams = fields.u16()? & 7;
     let word = u32::from(fields.u16()?);
     let mut heard = acmod(word >> 1, word);
-    let mut bits = Bits::new(fields.rest());
-    let added = |bits: &mut Bits<'_>| {
+    let mut bits = BitReader::new(fields.rest());
+    let added = |bits: &mut BitReader<'_>| {
         bits.skip(3)?;
         if bits.read(4)? == 0 {
             bits.skip(1)?;
@@ -253,27 +258,27 @@ fn eac3(dec3: Atom<'_>) -> Result<Heard, Error> {
     Ok(heard)
 }
 
-/// ALACSpecificConfig: numChannels is its tenth byte, the rate its last word.
-fn alac(alac: Atom<'_>) -> Result<Heard, Error> {
+/// ALACSpecificConfig: numChannels is the tenth byte, the rate is the last word.
+fn alac(alac: Atom<'_>) -> Result<AudioSettings, Error> {
     let (_, _, mut fields) = alac.full()?;
     fields.slice(9)?;
     let channels = fields.u8()?;
     fields.slice(10)?;
     let rate = Some(fields.u32()?).filter(|rate| *rate > 0);
-    Ok(Heard { channels: Some(channels.into()), rate, arrangement: None })
+    Ok(AudioSettings { channels: Some(channels.into()), rate, arrangement: None })
 }
 
 #[cfg(test)]
 mod tests {
     #![expect(clippy::trivially_copy_pass_by_ref, reason = "box types read better without a star")]
 
-    use super::{Described, audible};
+    use super::{ParsedEntry, audible};
     use crate::demux::Error;
     use crate::demux::boxes::Atom;
     use crate::demux::fixture::{self, atom, esds, full, mp4a};
     use crate::media::{Aac, Arrangement, Family, Kind, Sound, Timescale};
 
-    fn described(entry: &[u8]) -> Result<Described, Error> {
+    fn described(entry: &[u8]) -> Result<ParsedEntry, Error> {
         audible(Atom::new(entry, 0)?, Timescale::MILLIS)
     }
 
@@ -283,7 +288,7 @@ mod tests {
         (described.codec.string, sound.channels, sound.sample_rate)
     }
 
-    /// The entry's own fields say stereo at 44,100.
+    /// The fields of the entry itself tell stereo at 44,100 Hz.
     #[test]
     fn each_codec_has_its_string_and_says_channels_and_rate() {
         let of = |kind, boxes: &[u8]| string_and_sound(kind, boxes);
@@ -294,11 +299,11 @@ mod tests {
         assert_eq!(of(b"mp4a", &esds(0x6b, &[])), ("mp4a.6B".into(), 2, 44_100));
         assert_eq!(of(b"Opus", &atom(b"dOps", &[0, 6, 1, 56, 0, 0, 0xbb, 0x80, 0, 0, 0])), ("opus".into(), 6, 48_000));
         let info = [0x80, 0, 0, 34, 16, 0, 16, 0, 0, 0, 0, 0, 0, 0, 0x17, 0x70, 0x02, 0xf0];
-        assert_eq!(of(b"fLaC", &full(b"dfLa", (0, 0), &info)), ("fLaC".into(), 2, 96_000));
+        assert_eq!(of(b"fLaC", &full(b"dfLa", 0, 0, &info)), ("fLaC".into(), 2, 96_000));
         assert_eq!(of(b"ac-3", &atom(b"dac3", &[0x10, 0x3d, 0x40])), ("ac-3".into(), 6, 44_100));
         assert_eq!(of(b"ec-3", &atom(b"dec3", &[0x06, 0, 0x20, 0x0f, 0])), ("ec-3".into(), 6, 44_100));
         let cookie = [0, 0, 16, 0, 0, 24, 40, 10, 14, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xbb, 0x80];
-        assert_eq!(of(b"alac", &full(b"alac", (0, 0), &cookie)), ("alac".into(), 3, 48_000));
+        assert_eq!(of(b"alac", &full(b"alac", 0, 0, &cookie)), ("alac".into(), 3, 48_000));
         assert_eq!(of(b"abcd", &[]), ("abcd".into(), 2, 44_100));
     }
 

@@ -1,21 +1,21 @@
-//! Applies an edit list to the samples of a track: leaves out those that no edit presents and moves the others together,
-//! so that the track is one contiguous stretch to everybody else.
+//! Applies an edit list to the samples of a track: leaves out the samples that no edit presents and moves the others
+//! together, so that the rest of the crate sees one contiguous track.
 //!
 //! ```text
 //! media      │ K . . . │ K . . . │ K . . . │ K . . . │
 //! edits      ├── 1 ────┤         ├── 2 ───────┤           composition times that are presented
 //! spliced    │ K . . . │ K . . . │ K . ─│                 the last picture is held up to the end of its edit
 //! ```
-//! The first edit may start anywhere: a plan begins at the keyframe at or before it. A later one must start at a keyframe.
-//! Pictures that are presented before the end of an edit, but decoded behind one that is not, end with it: without that one
-//! they cannot be decoded, and it is what somebody has cut away.
+//! The first edit may start anywhere: a plan begins at the keyframe at or before it. A later edit must start at a
+//! keyframe. A picture that an edit presents, but that is decoded behind a picture past the edit's end, is left out
+//! too: it may need the later picture, which somebody has cut away.
 
-use super::edit::Part;
+use super::edit::EditPart;
 use super::error::Error;
-use super::gather::{Empty, End, Kept, gather};
+use super::gather::{EmptySamples, End, SampleRun, gather};
 use crate::media::{IndexBuilder, Kind, LeftOut, SampleIndex, Ticks, Track, i64_from_u64};
 
-/// A track that was cut, and what is no longer in it.
+/// The samples that remain of a cut track, and the numbers of samples left out.
 #[derive(Debug)]
 struct Spliced {
     builder: IndexBuilder,
@@ -25,19 +25,19 @@ struct Spliced {
 /// The edits of a track that are not applied yet.
 #[derive(Debug)]
 pub(super) struct Edited {
-    /// What is presented, from the first edit on.
-    pub(super) parts: Vec<Part>,
-    /// Where the first edit began when they were read: they move with it.
+    /// The presented parts of the media, beginning with the first edit.
+    pub(super) parts: Vec<EditPart>,
+    /// media_time of the first edit when the list was read; if it moves later, the parts move with it.
     pub(super) media_time: Ticks,
     /// The greatest composition offset.
     pub(super) greatest_offset: i64,
-    /// One tick of the movie in ticks of the track, rounded up: edits are rounded to it.
+    /// One tick of the movie in ticks of the track, rounded up: the precision of edits.
     pub(super) tick: i64,
     /// Where the edit list begins in the object.
     pub(super) at: u64,
 }
 
-/// Where a later part starts.
+/// Start of a part behind the first: its first sample, and the shift of its composition times.
 #[derive(Debug, Clone, Copy)]
 struct Start {
     first: u32,
@@ -45,10 +45,10 @@ struct Start {
 }
 
 impl Edited {
-    /// Leaves out of `track`, whose object has `size` bytes, what is not presented.
+    /// Removes the samples that no edit presents from `track`. `size` is the object's size in bytes.
     pub(super) fn apply(&self, track: &mut Track, size: u64) -> Result<(), Error> {
         let moved = track.edit.media_time.0.saturating_sub(self.media_time.0);
-        let parts: Vec<Part> = self.parts.iter().map(|part| part.shifted(moved)).collect();
+        let parts: Vec<EditPart> = self.parts.iter().map(|part| part.shifted(moved)).collect();
         let (greatest_offset, tick, at) = (self.greatest_offset, self.tick, self.at);
         let cutter = Cutter { track, parts: &parts, greatest_offset, tick, at };
         if let Some(Spliced { builder, left_out }) = cutter.spliced()? {
@@ -60,33 +60,33 @@ impl Edited {
     }
 }
 
-/// Cuts a track as its edits say and its samples allow.
+/// Cuts a track by its edits, at sample boundaries.
 #[derive(Debug, Clone, Copy)]
 struct Cutter<'a> {
     track: &'a Track,
-    parts: &'a [Part],
+    parts: &'a [EditPart],
     greatest_offset: i64,
     tick: i64,
     at: u64,
 }
 
 impl Cutter<'_> {
-    /// `None` where every sample stays as it is.
+    /// Cuts the track; `None` if the edits change no sample.
     fn spliced(self) -> Result<Option<Spliced>, Error> {
-        let whole = [Part { entry: 0, from: 0, to: None, shift: 0 }];
+        let whole = [EditPart { entry: 0, from: 0, to: None, shift: 0 }];
         let parts = if self.parts.is_empty() { &whole[..] } else { self.parts };
         let (Some(first), Some(last)) = (parts.first(), parts.last()) else { return Ok(None) };
         let key = self.first_key();
         let leading = self.leading(key, self.start());
         let pictures = self.is_video() && self.index().bytes() > 0;
-        let empty = if pictures && self.index().has_empty() { Empty::LeftOut } else { Empty::Kept };
-        let same = parts.len() == 1 && leading == 0 && matches!(empty, Empty::Kept);
+        let empty = if pictures && self.index().has_empty() { EmptySamples::LeftOut } else { EmptySamples::Kept };
+        let same = parts.len() == 1 && leading == 0 && matches!(empty, EmptySamples::Kept);
         if same && !self.ends_early(first) {
             return Ok(None);
         }
         let mut left_out = LeftOut { leading, ..LeftOut::default() };
         let mut kept = Vec::new();
-        self.open(&mut kept, Kept { samples: 0..key + 1, shift: 0 }, leading);
+        self.open(&mut kept, SampleRun { samples: 0..key + 1, shift: 0 }, leading);
         self.close(&mut kept, first, parts.get(1))?;
         for (at, part) in parts.iter().enumerate().skip(1) {
             let Some(start) = self.joined(&kept, part)? else { continue };
@@ -98,7 +98,7 @@ impl Cutter<'_> {
             let leading = self.leading(start.first, i64::MAX);
             left_out.between = left_out.between.saturating_add(start.first.saturating_sub(before));
             left_out.leading = left_out.leading.saturating_add(leading);
-            self.open(&mut kept, Kept { samples: start.first..start.first + 1, shift: start.shift }, leading);
+            self.open(&mut kept, SampleRun { samples: start.first..start.first + 1, shift: start.shift }, leading);
             self.close(&mut kept, part, parts.get(at + 1))?;
         }
         let end = kept.last().map_or(0, |kept| kept.samples.end);
@@ -120,20 +120,20 @@ impl Cutter<'_> {
         matches!(self.track.kind, Kind::Video(_))
     }
 
-    /// The keyframe at or before the first edit's start; sound is kept from its first frame on.
+    /// The keyframe at or before the first edit's start; for sound, the first frame of the track.
     fn first_key(&self) -> u32 {
         let key = self.index().last_sync_composed_by(self.track.edit.media_time).filter(|_| self.is_video());
         key.unwrap_or(0)
     }
 
-    /// The composition time that is presented at 0.
+    /// Composition time that is presented at time 0.
     fn start(&self) -> i64 {
         let delay = self.track.edit.delay.nearest_to(self.track.timescale).unwrap_or_default();
         self.track.edit.media_time.0.saturating_sub(delay.0)
     }
 
-    /// How many samples right behind sample `key` are composed before it and before `start`: pictures that take others
-    /// before the keyframe to be decoded.
+    /// Number of samples right behind sample `key` that are composed before it and before `start`: pictures whose
+    /// decoding needs others before the keyframe.
     fn leading(&self, key: u32, start: i64) -> u32 {
         let index = self.index();
         if !self.is_video() || !index.reorders() {
@@ -144,15 +144,16 @@ impl Cutter<'_> {
         u32::try_from(times.take_while(|time| time.0 < limit).count()).unwrap_or(0)
     }
 
-    /// Keeps `first` and all samples behind it but the `leading` ones.
-    fn open(&self, kept: &mut Vec<Kept>, first: Kept, leading: u32) {
+    /// Appends `first` and all samples behind it except the `leading` ones.
+    fn open(&self, kept: &mut Vec<SampleRun>, first: SampleRun, leading: u32) {
         let behind = first.samples.end.saturating_add(leading)..self.index().len();
         let shift = first.shift;
-        kept.extend([first, Kept { samples: behind, shift }]);
+        kept.extend([first, SampleRun { samples: behind, shift }]);
     }
 
-    /// Ends what was kept last where `part` ends, before the `next` one in any case.
-    fn close(&self, kept: &mut [Kept], part: &Part, next: Option<&Part>) -> Result<(), Error> {
+    /// Ends the last range where `part` ends, and at the latest where the `next` part begins. Leaves the range of the
+    /// last part open if the media does not continue behind it.
+    fn close(&self, kept: &mut [SampleRun], part: &EditPart, next: Option<&EditPart>) -> Result<(), Error> {
         let is_last = next.is_none();
         let next = next.filter(|_| self.is_video()).map(|next| self.keyframe(next)).transpose()?;
         let open = is_last && !self.ends_early(part);
@@ -163,8 +164,8 @@ impl Cutter<'_> {
         Ok(())
     }
 
-    /// Where `part` starts behind what is `kept`; `None` where there is no frame for it.
-    fn joined(&self, kept: &[Kept], part: &Part) -> Result<Option<Start>, Error> {
+    /// Start of `part` behind the ranges so far; `None` if no frame of sound is left for it.
+    fn joined(&self, kept: &[SampleRun], part: &EditPart) -> Result<Option<Start>, Error> {
         if self.is_video() {
             return self.keyframe(part).map(|first| Some(Start { first, shift: part.shift }));
         }
@@ -175,8 +176,8 @@ impl Cutter<'_> {
         self.frame(part, end, frame)
     }
 
-    /// The keyframe that `part` starts at, give or take half of what it lasts.
-    fn keyframe(&self, part: &Part) -> Result<u32, Error> {
+    /// The keyframe at which `part` starts, with a tolerance of half its duration or one movie tick.
+    fn keyframe(&self, part: &EditPart) -> Result<u32, Error> {
         let index = self.index();
         let near = |sample: &u32| {
             let half = (i64::from(index.duration(*sample)) / 2).max(self.tick);
@@ -188,9 +189,10 @@ impl Cutter<'_> {
         found.ok_or(Error::EditCut { track: self.track.id, at: self.at, entry: part.entry, media_time: part.from })
     }
 
-    /// The frame of sound of `part` that goes on best where the sound before it ends, at `end`; frames last about `frame`.
-    /// It moves there: by half a frame at most, since where it should be is counted from the beginning each time.
-    fn frame(&self, part: &Part, end: i64, frame: i64) -> Result<Option<Start>, Error> {
+    /// The frame of sound with which `part` continues best at `end`, where the sound before it ends; `frame` is the
+    /// approximate duration of a frame. The frame moves to `end`, by half a frame at most: errors do not add up, since
+    /// the exact position of each part is computed from the start of the track.
+    fn frame(&self, part: &EditPart, end: i64, frame: i64) -> Result<Option<Start>, Error> {
         let index = self.index();
         let from = end.saturating_sub(part.shift);
         let off = frame.saturating_add(self.tick).unsigned_abs();
@@ -214,14 +216,14 @@ impl Cutter<'_> {
         Ok(Some(Start { first, shift }))
     }
 
-    /// What an edit's rounding may be off: a tick of the movie, but no more than half of what a sample lasts.
+    /// Tolerance for the rounding of an edit, in ticks of the track: one movie tick, at most half an average sample.
     fn tolerance(&self) -> i64 {
         let frame = self.index().span().0.checked_div(u64::from(self.index().len())).unwrap_or(0);
         self.tick.min(i64_from_u64(frame / 2))
     }
 
-    /// Whether the media goes on behind the end of `part`, by more than that is rounded.
-    fn ends_early(&self, part: &Part) -> bool {
+    /// Whether the media continues behind the end of `part` by more than the rounding of the edit.
+    fn ends_early(&self, part: &EditPart) -> bool {
         let (Some(to), index) = (part.to, self.index()) else { return false };
         let last = index.len().saturating_sub(1);
         let earliest = index.decode_time(last).0 + i64::from(index.least_offset()) - self.greatest_offset;

@@ -1,29 +1,29 @@
-//! Sequence parameter sets of H.264 and H.265 → what they say of the picture (Rec. ITU-T H.264 §7.3.2.1 and E.1.1,
-//! H.265 §7.3.2.2 and E.2.1). A set that ends early says what stands before its end.
+//! Parser of sequence parameter sets of H.264 and H.265 → size, pixel aspect and colours (Rec. ITU-T H.264 §7.3.2.1 and
+//! E.1.1, H.265 §7.3.2.2 and E.2.1). A set that ends early yields the facts before its end.
 
-use super::bits::{Bits, unescaped};
-use super::stream::{Size, Stream};
+use super::bits::{BitReader, unescaped};
+use super::stream::{PixelSize, Stream};
 use crate::media::Colour;
 
-/// What the H.264 sequence parameter set `unit` says, its NAL header included.
+/// Reads the H.264 sequence parameter set `unit`, which includes the NAL header.
 pub(super) fn avc(unit: &[u8]) -> Stream {
     let payload = unescaped(unit.get(1..).unwrap_or_default());
     let mut stream = Stream::default();
-    // What was read before the end stays.
-    let _ended = avc_fields(&mut Bits::new(&payload), &mut stream);
+    // If the set ends early, the facts before its end remain.
+    let _ended = avc_fields(&mut BitReader::new(&payload), &mut stream);
     stream
 }
 
-/// What the H.265 sequence parameter set `unit` says, its NAL header included.
+/// Reads the H.265 sequence parameter set `unit`, which includes the NAL header.
 pub(super) fn hevc(unit: &[u8]) -> Stream {
     let payload = unescaped(unit.get(2..).unwrap_or_default());
     let mut stream = Stream::default();
-    // What was read before the end stays.
-    let _ended = hevc_fields(&mut Bits::new(&payload), &mut stream);
+    // If the set ends early, the facts before its end remain.
+    let _ended = hevc_fields(&mut BitReader::new(&payload), &mut stream);
     stream
 }
 
-fn avc_fields(bits: &mut Bits<'_>, stream: &mut Stream) -> Option<()> {
+fn avc_fields(bits: &mut BitReader<'_>, stream: &mut Stream) -> Option<()> {
     let profile = bits.byte(8)?;
     bits.skip(16)?;
     bits.unsigned()?;
@@ -63,8 +63,8 @@ fn avc_fields(bits: &mut Bits<'_>, stream: &mut Stream) -> Option<()> {
     vui(bits, stream)
 }
 
-/// The fields of the High profiles: chroma_format_idc, depths, scaling lists.
-fn avc_chroma(bits: &mut Bits<'_>) -> Option<u32> {
+/// Reads the fields of the High profiles: chroma_format_idc, depths, scaling lists. Returns chroma_format_idc.
+fn avc_chroma(bits: &mut BitReader<'_>) -> Option<u32> {
     let chroma = bits.unsigned()?;
     if chroma == 3 {
         bits.skip(1)?;
@@ -82,8 +82,8 @@ fn avc_chroma(bits: &mut Bits<'_>) -> Option<u32> {
     Some(chroma)
 }
 
-/// scaling_list( ) of `entries` (§7.3.2.1.1.1).
-fn avc_scaling_list(bits: &mut Bits<'_>, entries: u32) -> Option<()> {
+/// Skips scaling_list( ) of `entries` numbers (§7.3.2.1.1.1).
+fn avc_scaling_list(bits: &mut BitReader<'_>, entries: u32) -> Option<()> {
     let (mut last, mut next) = (8_i64, 8_i64);
     for _ in 0..entries {
         if next != 0 {
@@ -94,7 +94,7 @@ fn avc_scaling_list(bits: &mut Bits<'_>, entries: u32) -> Option<()> {
     Some(())
 }
 
-fn hevc_fields(bits: &mut Bits<'_>, stream: &mut Stream) -> Option<()> {
+fn hevc_fields(bits: &mut BitReader<'_>, stream: &mut Stream) -> Option<()> {
     bits.skip(4)?;
     let layers = bits.read(3)?;
     bits.skip(1)?;
@@ -137,8 +137,8 @@ fn hevc_fields(bits: &mut Bits<'_>, stream: &mut Stream) -> Option<()> {
     vui(bits, stream)
 }
 
-/// profile_tier_level( 1, `layers` ) (H.265 §7.3.3).
-fn profile_tier_level(bits: &mut Bits<'_>, layers: u32) -> Option<()> {
+/// Skips profile_tier_level( 1, `layers` ) (H.265 §7.3.3).
+fn profile_tier_level(bits: &mut BitReader<'_>, layers: u32) -> Option<()> {
     bits.skip(88 + 8)?;
     let mut present = Vec::new();
     for _ in 0..layers {
@@ -154,8 +154,8 @@ fn profile_tier_level(bits: &mut Bits<'_>, layers: u32) -> Option<()> {
     Some(())
 }
 
-/// scaling_list_data( ) (H.265 §7.3.4).
-fn hevc_scaling_lists(bits: &mut Bits<'_>) -> Option<()> {
+/// Skips scaling_list_data( ) (H.265 §7.3.4).
+fn hevc_scaling_lists(bits: &mut BitReader<'_>) -> Option<()> {
     for size in 0..4_u32 {
         let step = if size == 3 { 3 } else { 1 };
         for _ in (0..6).step_by(step) {
@@ -174,8 +174,8 @@ fn hevc_scaling_lists(bits: &mut Bits<'_>) -> Option<()> {
     Some(())
 }
 
-/// All st_ref_pic_set( ) (H.265 §7.3.7): at most 64 of at most 16 pictures.
-fn reference_sets(bits: &mut Bits<'_>) -> Option<()> {
+/// Skips all st_ref_pic_set( ) (H.265 §7.3.7): at most 64 sets, which list at most 16 pictures each.
+fn reference_sets(bits: &mut BitReader<'_>) -> Option<()> {
     let count = bits.unsigned().filter(|sets| *sets <= 64)?;
     let mut before = 0;
     for set in 0..count {
@@ -185,8 +185,8 @@ fn reference_sets(bits: &mut Bits<'_>) -> Option<()> {
     Some(())
 }
 
-/// A set that is told by the one before, of `before` pictures: how many it has.
-fn predicted_set(bits: &mut Bits<'_>, before: u32) -> Option<u32> {
+/// Skips a set that is predicted from the set before, of `before` pictures. Returns its number of pictures.
+fn predicted_set(bits: &mut BitReader<'_>, before: u32) -> Option<u32> {
     bits.skip(1)?;
     bits.unsigned()?;
     let mut pictures = 0;
@@ -199,8 +199,8 @@ fn predicted_set(bits: &mut Bits<'_>, before: u32) -> Option<u32> {
     Some(pictures)
 }
 
-/// A set that lists its pictures: how many.
-fn listed_set(bits: &mut Bits<'_>) -> Option<u32> {
+/// Skips a set that lists its pictures. Returns their number.
+fn listed_set(bits: &mut BitReader<'_>) -> Option<u32> {
     let few = |pictures: &u32| *pictures <= 16;
     let (earlier, later) = (bits.unsigned().filter(few)?, bits.unsigned().filter(few)?);
     for _ in 0..earlier + later {
@@ -210,14 +210,14 @@ fn listed_set(bits: &mut Bits<'_>) -> Option<u32> {
     Some(earlier + later)
 }
 
-/// Pixels that a unit of cropping covers.
+/// Size of a cropping unit, in pixels.
 #[derive(Debug, Clone, Copy)]
 struct Units {
     width: u64,
     height: u64,
 }
 
-/// How much of a decoded picture is left out at each side, in units.
+/// Cropping of a decoded picture at each side, in cropping units.
 #[derive(Debug, Clone, Copy, Default)]
 struct Crop {
     left: u32,
@@ -227,7 +227,7 @@ struct Crop {
 }
 
 impl Crop {
-    fn read(bits: &mut Bits<'_>) -> Option<Self> {
+    fn read(bits: &mut BitReader<'_>) -> Option<Self> {
         if !bits.flag()? {
             return Some(Self::default());
         }
@@ -236,10 +236,10 @@ impl Crop {
         Some(Self { left, right, top, bottom })
     }
 
-    fn applied(self, width: u64, height: u64, units: Units) -> Option<Size> {
+    fn applied(self, width: u64, height: u64, units: Units) -> Option<PixelSize> {
         let across = (u64::from(self.left) + u64::from(self.right)) * units.width;
         let down = (u64::from(self.top) + u64::from(self.bottom)) * units.height;
-        Size::new(width.checked_sub(across)?, height.checked_sub(down)?)
+        PixelSize::new(width.checked_sub(across)?, height.checked_sub(down)?)
     }
 }
 
@@ -264,8 +264,8 @@ const ASPECTS: [(u32, u32); 17] = [
     (2, 1),
 ];
 
-/// vui_parameters( ), up to the colours: H.264 and H.265 begin alike.
-fn vui(bits: &mut Bits<'_>, stream: &mut Stream) -> Option<()> {
+/// Reads vui_parameters( ), up to the colours: H.264 and H.265 begin alike.
+fn vui(bits: &mut BitReader<'_>, stream: &mut Stream) -> Option<()> {
     if !bits.flag()? {
         return Some(());
     }
@@ -295,23 +295,23 @@ fn vui(bits: &mut Bits<'_>, stream: &mut Stream) -> Option<()> {
 #[cfg(test)]
 mod tests {
     use super::{avc, hevc};
-    use crate::demux::stream::{Size, Stream};
+    use crate::demux::stream::{PixelSize, Stream};
     use crate::media::Colour;
 
-    /// High profile, interlaced, 720×576 in 64:45 pixels, of x264.
+    /// High profile, interlaced, 720×576 in 64:45 pixels, written by x264.
     const PAL: [u8; 29] = [
         0x67, 0x64, 0x00, 0x16, 0xac, 0xd9, 0x40, 0xb4, 0x24, 0xdf, 0xf8, 0x02, 0x00, 0x01, 0x68, 0x80, 0x00, 0x00,
         0x03, 0x01, 0x00, 0x00, 0x03, 0x00, 0x19, 0x0f, 0x8a, 0x14, 0xcb,
     ];
 
-    /// Main 10, 320×180 of 320×184, PQ, of x265.
+    /// Main 10, 320×180 cropped from 320×184, PQ, written by x265.
     const HDR: [u8; 45] = [
         0x42, 0x01, 0x01, 0x02, 0x20, 0x00, 0x00, 0x03, 0x00, 0x90, 0x00, 0x00, 0x03, 0x00, 0x00, 0x03, 0x00, 0x3c,
         0xa0, 0x0a, 0x08, 0x0b, 0x9f, 0x6d, 0x96, 0x56, 0x69, 0x24, 0xca, 0xf0, 0x16, 0xa1, 0x22, 0x01, 0x20, 0x80,
         0x00, 0x00, 0x03, 0x00, 0x80, 0x00, 0x00, 0x0c, 0x84,
     ];
 
-    /// Main 10, 1280×720, HLG, of a telephone.
+    /// Main 10, 1280×720, HLG, recorded by a phone.
     const PHONE: [u8; 35] = [
         0x42, 0x01, 0x01, 0x02, 0x20, 0x00, 0x00, 0x03, 0x00, 0xb0, 0x00, 0x00, 0x03, 0x00, 0x00, 0x03, 0x00, 0x5d,
         0xa0, 0x02, 0x80, 0x80, 0x2d, 0x13, 0x62, 0x05, 0x7b, 0x91, 0x65, 0x53, 0x50, 0x91, 0x20, 0x90, 0x08,
@@ -320,14 +320,14 @@ mod tests {
     #[test]
     fn a_set_of_h264_says_size_pixels_and_colours() {
         let stream = avc(&PAL);
-        assert_eq!((stream.size, stream.pixel_aspect), (Size::new(720, 576), Some((64, 45))));
+        assert_eq!((stream.size, stream.pixel_aspect), (PixelSize::new(720, 576), Some((64, 45))));
     }
 
     #[test]
     fn a_set_of_h265_says_its_cropped_size_and_its_colours() {
         let colour = |transfer| Some(Colour { primaries: 9, transfer, matrix: 9, full_range: false });
-        assert_eq!((hevc(&HDR).size, hevc(&HDR).colour), (Size::new(320, 180), colour(16)));
-        assert_eq!((hevc(&PHONE).size, hevc(&PHONE).colour), (Size::new(1_280, 720), colour(18)));
+        assert_eq!((hevc(&HDR).size, hevc(&HDR).colour), (PixelSize::new(320, 180), colour(16)));
+        assert_eq!((hevc(&PHONE).size, hevc(&PHONE).colour), (PixelSize::new(1_280, 720), colour(18)));
     }
 
     #[test]

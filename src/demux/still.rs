@@ -1,18 +1,19 @@
-//! A film of one picture under sound: the picture is repeated up to the end of the sound.
+//! Repeats the picture of a film that has one picture and sound, up to the end of the sound.
 //!
-//! Browsers show a picture once the next one is decoded, and players say that no more comes only once something is shown: a
-//! single picture is waited for without end. Repeated, it also gives keyframes to cut and to seek at.
+//! Browsers show a picture only after they have decoded the next one, and players signal the end of the stream only
+//! after something is shown: with a single picture, both wait forever. The copies also are keyframes, for cuts and for
+//! seeks.
 
 use crate::media::{IndexBuilder, Kind, Moment, OffsetRuns, SampleIndex, Sizes, Ticks, Track, usize_from_u32};
 
-/// Seconds from one picture to the next, at least.
+/// Time from one picture to the next, in seconds; longer where the limits on number and size require it.
 const STEP: u64 = 2;
 
-/// Pictures at most; where they do not reach, they are further apart.
+/// Largest number of pictures.
 const PICTURES: u64 = 10_000;
 
-/// Repeats the picture of each video track that has one. All of them together are no larger than the object, whose size is
-/// `size`.
+/// Repeats the picture of each video track that has only one. The pictures of a track together are no larger than
+/// `size`, the size of the object in bytes.
 pub(super) fn repeat(tracks: &mut [Track], size: u64) {
     let sounds = tracks.iter().filter(|track| !is_video(track));
     let ends = sounds.map(|track| presented(track, track.index.decode_time(track.index.len())));
@@ -28,13 +29,14 @@ const fn is_video(track: &Track) -> bool {
     matches!(track.kind, Kind::Video(_))
 }
 
-/// When composition time `at` of `track` is presented.
+/// Presentation time of composition time `at` of `track`.
 fn presented(track: &Track, at: Ticks) -> Moment {
     let delay = track.edit.delay.nearest_to(track.timescale).unwrap_or_default();
     Ticks(at.0.saturating_sub(track.edit.media_time.0).saturating_add(delay.0)).at(track.timescale)
 }
 
-/// The one picture of `track` as often as it takes to reach `end`; `None` where it lasts that long, up to a second.
+/// Index that repeats the one picture of `track` up to `end`; `None` if the picture ends at most a second before `end`,
+/// or if `size` has no room for two.
 fn repeated(track: &Track, end: Moment, size: u64) -> Option<SampleIndex> {
     let picture = track.index.samples(0..1).next()?;
     let second = u64::from(track.timescale.get());
@@ -64,7 +66,7 @@ mod tests {
     use crate::demux::fixture::{MEDIA, Trak, media_first, movie, table};
     use crate::media::SampleIndex;
 
-    /// The pictures of a film of so many, under two frames of sound that last so many ticks of 44,100 Hz each.
+    /// Video index of a film with `count` pictures and two frames of sound, of `sound` ticks at 44,100 Hz each.
     fn pictures(count: u32, sound: u32) -> SampleIndex {
         let video = Trak::video(MEDIA)
             .with(table(b"stts", &[1, count, 1_000]))

@@ -1,10 +1,10 @@
-//! `stsd` → the sample entries of a track, kept as stored until it is known which of them its samples use.
+//! Parser of `stsd`: copies the sample entries of a track, and describes the one that its samples use.
 
 use super::boxes::Atom;
 use super::entry;
-use super::entry::Described;
-use super::entry::Parts;
-use super::entry::Shown;
+use super::entry::DisplayGeometry;
+use super::entry::EntryBoxes;
+use super::entry::ParsedEntry;
 use super::error::Error;
 use super::error::FourCc;
 use super::sound;
@@ -16,10 +16,10 @@ use crate::media::usize_from_u32;
 use bytes::Bytes;
 use std::collections::BTreeMap;
 
-/// Bytes of an `stsd` that are kept at most; init segments carry its entry.
+/// Largest accepted `stsd`, in bytes; init segments carry one of its entries.
 const STSD_LIMIT: u64 = 1 << 20;
 
-/// The kinds of tracks that are served.
+/// The kinds of tracks that we serve.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Handler {
     /// `vide`.
@@ -33,12 +33,12 @@ pub(super) enum Handler {
 pub(super) struct Stsd {
     handler: Handler,
     entries: Vec<(u64, Bytes)>,
-    /// Of each entry, the number of the first that is the same, byte for byte.
+    /// For each entry, the number of the first entry with the same bytes, from 1.
     likes: Vec<u32>,
 }
 
 impl Stsd {
-    /// Copies the entries that `stsd` counts; those it lacks are missed when a sample needs them.
+    /// Copies the entries that `stsd` counts. A missing entry is an error only if samples use it.
     pub(super) fn read(stsd: Atom<'_>, handler: Handler) -> Result<Self, Error> {
         let claims = u64_from_usize(stsd.whole.len());
         if claims > STSD_LIMIT {
@@ -55,22 +55,22 @@ impl Stsd {
         Ok(Self { handler, entries, likes })
     }
 
-    /// The scheme that its samples are encrypted by, for people; `None` where no entry says that they are.
+    /// Reason to skip the track, with the encryption scheme; `None` if no entry is encrypted.
     pub(super) fn encryption(&self) -> Option<String> {
-        // `drmi` and `drms` are Apple's of old; a clear type with `sinf` is a mistake of a writer.
+        // `drmi` and `drms` are old types of Apple; a clear type with `sinf` is a mistake of the writer.
         let hidden = |entry: &Atom<'_>| matches!(&entry.kind.0, b"encv" | b"enca" | b"drmi" | b"drms");
         let entry = self.atoms().find(|entry| hidden(entry) || self.parts(*entry).get(*b"sinf").is_some())?;
         Some(format!("is already encrypted (scheme {})", self.scheme(entry)))
     }
 
-    /// Why none of its samples can be served in the clear either.
+    /// Reason to skip a track that is in the clear; `None` if we can serve it.
     pub(super) fn reason(&self) -> Option<String> {
         let unpacked = |entry: &Atom<'_>| self.handler == Handler::Audio && sound::UNPACKED.contains(&entry.kind.0);
         let entry = self.atoms().find(unpacked)?;
         Some(format!("holds `{}`, sound that players do not take from playlists", entry.kind))
     }
 
-    /// The number of the first entry that is the same, byte for byte, as the one numbered `entry`, from 1.
+    /// Number, from 1, of the first entry with the same bytes as entry number `entry`.
     pub(super) fn first_like(&self, entry: u32) -> u32 {
         let first = entry.checked_sub(1).and_then(|at| self.likes.get(usize_from_u32(at)));
         first.copied().unwrap_or(entry)
@@ -80,9 +80,9 @@ impl Stsd {
         self.entries.iter().filter_map(|(at, bytes)| Atom::new(bytes, *at).ok())
     }
 
-    /// The entry that the samples use.
-    pub(super) fn describe(&self, track: Track, used: Used) -> Result<Described, Error> {
-        let Track { id, timescale, shown } = track;
+    /// Describes the entry that the samples use; [`Error::EntryIndex`] if it does not exist.
+    pub(super) fn describe(&self, track: TrackContext, used: Used) -> Result<ParsedEntry, Error> {
+        let TrackContext { id, timescale, shown } = track;
         let found = used.entry.checked_sub(1).and_then(|at| self.entries.get(usize_from_u32(at)));
         let Some((at, bytes)) = found else {
             let entries = u32_from_usize(self.entries.len());
@@ -95,9 +95,9 @@ impl Stsd {
         }
     }
 
-    fn parts<'a>(&self, entry: Atom<'a>) -> Parts<'a> {
+    fn parts<'a>(&self, entry: Atom<'a>) -> EntryBoxes<'a> {
         let skip = if self.handler == Handler::Video { entry::VISUAL } else { sound::AUDIO };
-        Parts::new(entry, skip)
+        EntryBoxes::new(entry, skip)
     }
 
     fn scheme(&self, entry: Atom<'_>) -> String {
@@ -107,13 +107,13 @@ impl Stsd {
     }
 }
 
-/// What an entry needs to know of its track.
+/// Facts about a track that its sample entry needs.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Track {
-    /// Its track_ID.
+pub(super) struct TrackContext {
+    /// track_ID.
     pub(super) id: u32,
-    /// Its media timescale.
+    /// Media timescale.
     pub(super) timescale: Timescale,
-    /// How its header shows it.
-    pub(super) shown: Shown,
+    /// Presentation in the track header.
+    pub(super) shown: DisplayGeometry,
 }

@@ -1,45 +1,45 @@
-//! `stbl` → [`IndexBuilder`]: the sample tables of a track, the long ones where they are, counts checked against the
-//! bytes there are.
+//! Parser of `stbl` → [`IndexBuilder`]: reads the sample tables of a track, and checks their counts against the size of
+//! their boxes. The long tables are not copied.
 //!
-//! ISO/IEC 14496-12 §8.6 and §8.7. Whether they agree with each other is `IndexBuilder::build`'s to say.
+//! ISO/IEC 14496-12 §8.6 and §8.7. `IndexBuilder::build` checks that the tables agree with each other.
 
 use super::boxes::Atom;
-use super::boxes::Fields;
+use super::boxes::BoxFields;
 use super::error::Error;
 use super::error::FourCc;
 use super::stsd::Stsd;
 use crate::media::IndexBuilder;
 use crate::media::OffsetRuns;
-use crate::media::Packing;
+use crate::media::PackedTable;
 use crate::media::SAMPLE_LIMIT;
 use crate::media::Sizes;
 use crate::media::usize_from_u32;
 use bytes::Bytes;
 
-/// Which sample entry a table or fragment uses, and where it says so.
+/// The sample entry that a table or fragment uses, and the box that tells it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Used {
     /// sample_description_index, from 1.
     pub(super) entry: u32,
     /// `stsc` or `tfhd`.
     pub(super) kind: FourCc,
-    /// Where that begins.
+    /// Byte of the object at which that box begins.
     pub(super) at: u64,
 }
 
-/// What `stbl` holds.
+/// Content of `stbl`.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Tables {
-    /// The tables.
+pub(super) struct StblTables {
+    /// Builder that holds the tables.
     pub(super) builder: IndexBuilder,
     /// The one sample entry of all chunks; `None` without chunks.
     pub(super) used: Option<Used>,
 }
 
-impl Tables {
-    /// Reads them out of `stbl`, which is part of `bytes`. A missing box is an empty table: in fragmented files all of
-    /// them may be.
-    pub(super) fn read(stbl: Atom<'_>, track: u32, (bytes, stsd): (&Bytes, &Stsd)) -> Result<Self, Error> {
+impl StblTables {
+    /// Reads the tables of `stbl`, which is part of `bytes`. A missing box is an empty table: fragmented files may lack
+    /// all of them.
+    pub(super) fn read(stbl: Atom<'_>, track: u32, bytes: &Bytes, stsd: &Stsd) -> Result<Self, Error> {
         let mut builder = IndexBuilder::default();
         let mut used = None;
         for child in stbl.children() {
@@ -64,12 +64,12 @@ impl Tables {
     }
 }
 
-/// Puts a table that was packed as it came into its place.
-fn take(packing: Packing, builder: &mut IndexBuilder) {
+/// Moves a table that the sieve has packed into the builder.
+fn take(packing: PackedTable, builder: &mut IndexBuilder) {
     match packing {
-        Packing::Sizes(sizes) => builder.sizes = sizes,
-        Packing::Offsets(offsets) => builder.offsets = offsets,
-        Packing::Chunks(offsets) => builder.chunk_offsets = offsets,
+        PackedTable::Sizes(sizes) => builder.sizes = sizes,
+        PackedTable::Offsets(offsets) => builder.offsets = offsets,
+        PackedTable::Chunks(offsets) => builder.chunk_offsets = offsets,
     }
 }
 
@@ -115,8 +115,8 @@ fn stz2(atom: Atom<'_>) -> Result<Sizes, Error> {
     Ok(Sizes::Each(sizes))
 }
 
-/// More samples than are ever indexed are not even copied.
-fn limited<'a>(fields: &Fields<'a>, count: u32) -> Result<Fields<'a>, Error> {
+/// Refuses a count above [`SAMPLE_LIMIT`] before the caller copies anything.
+fn limited<'a>(fields: &BoxFields<'a>, count: u32) -> Result<BoxFields<'a>, Error> {
     if count > SAMPLE_LIMIT {
         return Err(fields.count(count, u64::from(SAMPLE_LIMIT)));
     }
@@ -141,7 +141,7 @@ fn stss(atom: Atom<'_>) -> Result<Vec<u32>, Error> {
     Ok(fields.table::<4>(count)?.iter().map(|number| u32::from_be_bytes(*number)).collect())
 }
 
-/// Runs of chunks, and the sample entry that all of them use.
+/// Runs of chunks, and the sample entry that all of them use; `None` without chunks.
 type ChunkRuns = (Vec<(u32, u32)>, Option<Used>);
 
 fn stsc(atom: Atom<'_>, track: u32, stsd: &Stsd) -> Result<ChunkRuns, Error> {
@@ -168,7 +168,7 @@ fn stsc(atom: Atom<'_>, track: u32, stsd: &Stsd) -> Result<ChunkRuns, Error> {
 mod tests {
     #![expect(clippy::as_conversions, clippy::cast_sign_loss, reason = "numbers of a test are small")]
 
-    use super::Tables;
+    use super::StblTables;
     use crate::demux::boxes::Atom;
     use crate::demux::fixture::{atom, full, stsd, table, words};
     use crate::demux::stsd::{Handler, Stsd};
@@ -176,15 +176,15 @@ mod tests {
     use crate::media::Sizes;
     use bytes::Bytes;
 
-    fn read(boxes: &[Vec<u8>]) -> Result<Tables, Error> {
+    fn read(boxes: &[Vec<u8>]) -> Result<StblTables, Error> {
         let stbl = Bytes::from(atom(b"stbl", &boxes.concat()));
         let stsd = stsd(&[]);
         let stsd = Stsd::read(Atom::new(&stsd, 0)?, Handler::Video)?;
-        Tables::read(Atom::new(&stbl, 0)?, 1, (&stbl, &stsd))
+        StblTables::read(Atom::new(&stbl, 0)?, 1, &stbl, &stsd)
     }
 
     fn sizes(stz2: &[u8]) -> Result<Sizes, Error> {
-        read(&[full(b"stz2", (0, 0), stz2)]).map(|tables| tables.builder.sizes)
+        read(&[full(b"stz2", 0, 0, stz2)]).map(|tables| tables.builder.sizes)
     }
 
     #[test]
@@ -199,7 +199,7 @@ mod tests {
     #[test]
     fn offsets_are_signed_in_either_version() {
         for version in [0, 1] {
-            let ctts = full(b"ctts", (version, 0), &words(&[2, 1, (-7_i32) as u32, 4, 9]));
+            let ctts = full(b"ctts", version, 0, &words(&[2, 1, (-7_i32) as u32, 4, 9]));
             let offsets = read(&[ctts]).unwrap().builder.offsets;
             assert_eq!(offsets.iter().collect::<Vec<_>>(), [(1, -7), (4, 9)]);
         }
@@ -214,7 +214,7 @@ mod tests {
     #[test]
     fn a_count_beyond_its_box_is_refused_with_its_place() {
         for (kind, entry) in [(b"stts", 8), (b"ctts", 8), (b"stco", 4), (b"co64", 8), (b"stss", 4), (b"stsc", 12)] {
-            let error = read(&[table(b"free", &[]), full(kind, (0, 0), &words(&[u32::MAX, 1, 1, 1, 1]))]).unwrap_err();
+            let error = read(&[table(b"free", &[]), full(kind, 0, 0, &words(&[u32::MAX, 1, 1, 1, 1]))]).unwrap_err();
             let refused = Error::Count { kind: FourCc(*kind), at: 20, claims: 0xffff_ffff, fits: 16 / entry };
             assert_eq!(error, refused);
         }

@@ -1,6 +1,5 @@
-//! The access log: a line for each answer once its last byte is sent, combined as web servers write it or JSON. A thread
-//! of its own writes the lines: an answer never waits for a disk. Lines that it cannot keep up with are counted and
-//! dropped.
+//! The access log: a line for each response once its last byte is sent, in the combined format or as JSON. A separate
+//! thread writes the lines, so that no response waits for a disk. If it cannot keep up, lines are dropped and counted.
 
 use super::request_id::{X_REQUEST_ID, request_id};
 use crate::config::{AccessFormat, Log};
@@ -19,16 +18,16 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// Lines that wait to be written.
+/// Most lines that wait to be written.
 const WAITING: usize = 8_192;
 
-/// How long the end of the program waits until all lines are written.
+/// How long the program waits at its end until all lines are written.
 const FINISH: Duration = Duration::from_secs(2);
 
-/// What nginx calls the status of a request whose client hung up before it was answered.
+/// Status logged for a client that hung up before its response, as in nginx.
 const HUNG_UP: u16 = 499;
 
-/// Where lines go.
+/// Handle of the access log; its thread writes the lines.
 #[derive(Debug)]
 pub struct AccessLog {
     json: bool,
@@ -39,12 +38,12 @@ pub struct AccessLog {
 #[derive(Debug)]
 enum Message {
     Line(String),
-    /// Everything before has been written.
+    /// Marker: the thread replies once all earlier lines are written.
     Written(SyncSender<()>),
 }
 
 impl AccessLog {
-    /// The log that `settings` ask for; `None` for none. An error when its file cannot be opened.
+    /// Opens the access log. `None` if `settings` turn it off. Fails if the file cannot be opened.
     pub fn open(settings: &Log) -> io::Result<Option<Arc<Self>>> {
         let json = match settings.access {
             AccessFormat::Off => return Ok(None),
@@ -63,7 +62,7 @@ impl AccessLog {
         Ok(Some(Arc::new(Self { json, lines, dropped })))
     }
 
-    /// Waits until all lines are written, a bounded time.
+    /// Waits until all lines are written, for a limited time.
     pub fn finish(&self) {
         let (until, (written, wait)) = (Instant::now() + FINISH, sync_channel(1));
         let mut message = Message::Written(written);
@@ -74,28 +73,28 @@ impl AccessLog {
             thread::sleep(Duration::from_millis(10));
             message = again;
         }
-        // A disk that takes longer keeps nobody.
+        // If the disk takes longer, the remaining lines may be lost.
         let _ = wait.recv_timeout(FINISH);
     }
 
-    /// A line for `request`, which came from `client` to `listener`. It is written when it is dropped.
+    /// Begins the line for `request`, which came from `client` to `listener`. Dropping the entry writes the line.
     pub(super) fn begin<B>(
         self: &Arc<Self>,
         request: &Request<B>,
         listener: &'static str,
         client: SocketAddr,
-    ) -> Box<Entry> {
+    ) -> Box<AccessLogEntry> {
         let target = match listener {
             "public" => request.uri().path_and_query().map_or("", |target| target.as_str()),
-            // A query there may be a signature.
+            // On the other listeners a query may contain a signature.
             _ => request.uri().path(),
         };
-        Box::new(Entry {
+        Box::new(AccessLogEntry {
             log: Arc::clone(self),
             began: Instant::now(),
             status: HUNG_UP,
             sent: 0,
-            fields: Fields {
+            fields: AccessLogFields {
                 time: String::new(),
                 listener,
                 client: client.ip().to_string(),
@@ -142,26 +141,26 @@ fn write_lines(lines: &Receiver<Message>, out: Box<dyn Write + Send>, dropped: &
         if count > 0 {
             tracing::warn!(count, "lines of the access log were dropped: they came faster than they could be written");
         }
-        // Who waits may have given up.
+        // The receiver may have timed out.
         for written in waiting {
             let _ = written.try_send(());
         }
     }
 }
 
-/// A line that is written when the last byte of its answer was handed on, or the client has hung up.
+/// A line in progress. It is written when dropped: after the last byte of the response, or when the client hangs up.
 #[derive(Debug)]
-pub(super) struct Entry {
+pub(super) struct AccessLogEntry {
     log: Arc<AccessLog>,
     began: Instant,
     status: u16,
-    /// Bytes of the body that were handed to the socket.
+    /// Bytes of the response body that were handed to the socket.
     pub(super) sent: u64,
-    fields: Fields,
+    fields: AccessLogFields,
 }
 
 #[derive(Debug, Clone, Serialize)]
-struct Fields {
+struct AccessLogFields {
     time: String,
     listener: &'static str,
     client: String,
@@ -176,30 +175,30 @@ struct Fields {
     user_agent: String,
 }
 
-impl Entry {
-    /// The answer has this status and this id.
+impl AccessLogEntry {
+    /// Records the status and the request id of the response.
     pub(super) fn answered(&mut self, status: StatusCode, id: &HeaderValue) {
         (self.status, self.fields.request_id) = (status.as_u16(), lossy(id.as_bytes()));
     }
 
     fn line(&self) -> String {
-        let (micros, now) = (self.began.elapsed().as_micros(), Moment::now());
+        let (micros, now) = (self.began.elapsed().as_micros(), LogTime::now());
         let mut fields = self.fields.clone();
         (fields.status, fields.bytes) = (self.status, self.sent);
         if self.log.json {
             fields.time = now.rfc3339();
             let seconds = format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000);
             fields.seconds = seconds.parse().unwrap_or(fields.seconds);
-            // Strings and numbers: it cannot fail.
+            // Serializing strings and numbers cannot fail.
             return serde_json::to_string(&fields).map(|line| line + "\n").unwrap_or_default();
         }
-        let Fields { client, method, target, protocol, status, bytes, referer, user_agent, .. } = &fields;
+        let AccessLogFields { client, method, target, protocol, status, bytes, referer, user_agent, .. } = &fields;
         let (target, referer, agent) = (escaped(target), quoted(referer), quoted(user_agent));
         format!("{client} - - [{}] \"{method} {target} {protocol}\" {status} {bytes} {referer} {agent}\n", now.common())
     }
 }
 
-impl Drop for Entry {
+impl Drop for AccessLogEntry {
     fn drop(&mut self) {
         self.log.write(self.line());
     }
@@ -224,7 +223,7 @@ fn quoted(text: &str) -> String {
     if text.is_empty() { "\"-\"".into() } else { format!("\"{}\"", escaped(text)) }
 }
 
-/// As web servers write it: no field can end its quotes or its line.
+/// Escapes `text` as web servers do, so that no field can end its quotes or its line.
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
@@ -232,7 +231,7 @@ fn escaped(text: &str) -> String {
             b'"' | b'\\' => out.extend(['\\', char::from(byte)]),
             b' '..=b'~' => out.push(char::from(byte)),
             _ => {
-                // A String takes all text.
+                // Writing to a String cannot fail.
                 let _ = write!(out, "\\x{byte:02x}");
             }
         }
@@ -240,23 +239,23 @@ fn escaped(text: &str) -> String {
     out
 }
 
-/// A moment as logs print it, in UTC.
+/// A point in time that logs print in UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Moment {
+struct LogTime {
     /// Milliseconds since 1970.
     millis: u64,
 }
 
 const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
-impl Moment {
+impl LogTime {
     fn now() -> Self {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self { millis: since.as_secs() * 1_000 + u64::from(since.subsec_millis()) }
     }
 
-    /// Year, month from 1, day from 1: days since 1970 in the proleptic Gregorian calendar, counted in eras of 400
-    /// years from 1 March 0000.
+    /// Year, month from 1 and day from 1 in the proleptic Gregorian calendar, computed in eras of 400 years from 1
+    /// March 0000.
     const fn day(self) -> (u64, u64, u64) {
         let days = self.millis / 86_400_000 + 719_468;
         let (era, of_era) = (days / 146_097, days % 146_097);
@@ -290,7 +289,7 @@ impl Moment {
 
 #[cfg(test)]
 mod tests {
-    use super::{Moment, escaped, quoted};
+    use super::{LogTime, escaped, quoted};
 
     #[test]
     fn moments_are_printed_as_logs_have_them() {
@@ -300,7 +299,7 @@ mod tests {
             (951_868_800_000, "2000-03-01T00:00:00.000Z", "01/Mar/2000:00:00:00 +0000"),
             (1_798_761_599_000, "2026-12-31T23:59:59.000Z", "31/Dec/2026:23:59:59 +0000"),
         ] {
-            let moment = Moment { millis };
+            let moment = LogTime { millis };
             assert_eq!((moment.rfc3339().as_str(), moment.common().as_str()), (iso, common));
         }
     }

@@ -1,7 +1,8 @@
-//! What another room answers on our listeners: by a router, whose answers are small and told with their length.
+//! Runs the control plane's router on the private and the upload listener. Its responses are small: they are buffered
+//! and sent with their length.
 
-use super::body::Body;
-use super::incoming::{Patience, Timed};
+use super::body::ResponseBody;
+use super::incoming::{BodyTimeouts, Timed};
 use super::kind::ProblemKind;
 use super::problem::Problem;
 use super::request::has_right_host;
@@ -12,16 +13,20 @@ use hyper::header::{CONTENT_LENGTH, HeaderValue, TRANSFER_ENCODING};
 use hyper::{Method, Request, Response, StatusCode};
 use tower::ServiceExt;
 
-/// Where a router's paths begin.
+/// Paths below which the router answers.
 const ROOTS: [&str; 2] = ["/api", "/upload"];
 
-/// Whether the router answers what is at `path`.
+/// Whether the router answers at `path`.
 pub(super) fn is_at(path: &str) -> bool {
     ROOTS.iter().any(|root| path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
 }
 
-/// What `router` answers to `request`, whose body is waited for with `patience`.
-pub(super) async fn answer(router: Router, request: Request<Incoming>, patience: Patience) -> Response<Body> {
+/// Answers `request` by `router`; `patience` limits how slowly the request body may arrive.
+pub(super) async fn answer(
+    router: Router,
+    request: Request<Incoming>,
+    patience: BodyTimeouts,
+) -> Response<ResponseBody> {
     let (head, body) = request.into_parts();
     if !has_right_host(&head) {
         return Problem::new(ProblemKind::BadRequest, "a request has exactly one Host header").response();
@@ -35,13 +40,13 @@ pub(super) async fn answer(router: Router, request: Request<Incoming>, patience:
     };
     head.headers.remove(TRANSFER_ENCODING);
     if is_head {
-        return Response::from_parts(head, Body::empty());
+        return Response::from_parts(head, ResponseBody::empty());
     }
-    // RFC 9110 §8.6: none in a 204.
+    // RFC 9110 §8.6: a 204 has no Content-Length.
     if head.status != StatusCode::NO_CONTENT {
         head.headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
     }
-    Response::from_parts(head, Body::text(bytes))
+    Response::from_parts(head, ResponseBody::text(bytes))
 }
 
 #[cfg(test)]

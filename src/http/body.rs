@@ -1,15 +1,16 @@
-//! The bytes of an answer: what is in memory goes out as it lies there, what is not is pulled piece by piece.
+//! Response bodies. Bytes in memory are sent without a copy; all others are read piece by piece.
 //!
-//! A frame is a [`Rope`]: several chunks that the socket takes in one vectored write, none copied. The first is made at
-//! once, each other when the kernel takes more, and where that had to be waited for, no larger than what it takes then: a
-//! slow client holds nothing while it is waited for. What all connections hold together has a budget; where that has
-//! nothing to grant, a frame is little, and copied: a part of a chunk would hold the whole of it.
-//! What is sent from where it stands in a file is in no frame's memory: there it is stood for, and waits in the outlet's line.
-//! A body that is dropped, because the client hung up, asks for nothing further.
+//! A frame is a [`Rope`]: several chunks that the socket takes in one vectored write, none copied. The first frame is
+//! built at once, each further frame when the kernel takes more bytes. If the server had to wait for that, the frame is
+//! no larger than the kernel then takes: while the server waits for a slow client, it holds no memory for it. The
+//! frames of all connections share one memory budget. When the budget is used up, a frame is small and copied, because
+//! a slice of a chunk would keep the whole chunk in memory. File ranges that the kernel sends by itself take no memory:
+//! the frame holds placeholders, and the ranges are queued in the outlet. When the client hangs up, the body is dropped
+//! and reads nothing further.
 
-use super::access::Entry;
-use super::frames::{Frames, Grant};
-use super::outlet::Outlet;
+use super::access::AccessLogEntry;
+use super::frames::{FrameBudget, FrameGrant};
+use super::outlet::ConnectionWriter;
 use super::rope::Rope;
 use crate::media::{ByteRange, u64_from_usize};
 use crate::origin::{Content, Error, Lump};
@@ -22,85 +23,85 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-/// Bytes that one frame gathers while the budget lasts; of a client that was waited for, what the kernel takes then, if
-/// that is less.
+/// Largest frame in memory while the budget lasts, in bytes. After a wait for the client, the frame is also limited to
+/// the bytes that the kernel takes.
 const FRAME: u64 = 512 << 10;
 
-/// Bytes of a frame that every connection may hold, whatever the budget says.
+/// Frame size that every connection may hold in memory even when the budget is used up, in bytes.
 const LEAST: u64 = 32 << 10;
 
-/// Bytes of one frame, those in files included, but for one run of them that is as long at most: that those are in the page
-/// cache was seen when it was made.
+/// Size, file ranges included, from which a frame gathers no further run, in bytes. The last run may exceed it by as
+/// much again. The limit is small because file ranges are checked to be in the page cache when the frame is built.
 const SPANS: u64 = 1 << 20;
 
-/// Chunks of one frame at most; hyper writes 64 at once.
+/// Most chunks in one frame; hyper writes 64 at once.
 const CHUNKS: usize = 62;
 
 /// A body of known length.
-pub(super) struct Body {
-    pieces: VecDeque<Piece>,
+pub(super) struct ResponseBody {
+    pieces: VecDeque<BodyPiece>,
     /// Bytes not handed out yet.
     left: u64,
-    source: Option<Source>,
-    frames: Option<Arc<Frames>>,
-    /// Where it is sent.
-    outlet: Option<Arc<Outlet>>,
-    /// The line of the access log that counts its bytes; written when the body is dropped.
-    entry: Option<Box<Entry>>,
-    /// Whether a frame of it was made.
+    source: Option<BodySource>,
+    frames: Option<Arc<FrameBudget>>,
+    /// The connection writer that sends this body; `None` until `sent_through` is called.
+    outlet: Option<Arc<ConnectionWriter>>,
+    /// The access log line that counts the bytes; it is written when the body is dropped.
+    entry: Option<Box<AccessLogEntry>>,
+    /// Whether the first frame was built.
     begun: bool,
-    /// Whether the client was waited for since.
+    /// Whether the server has waited for the client since the last frame.
     waited: bool,
 }
 
-/// What a body is made of.
+/// A part of a new body.
 #[derive(Debug)]
-pub(super) enum Part {
+pub(super) enum BodyPart {
     /// These bytes.
     Bytes(Bytes),
-    /// These bytes of the content; all of them exist.
+    /// This range of the content; all of its bytes exist.
     Range(ByteRange),
 }
 
-/// What is left of a part.
+/// The rest of a part that is not sent yet.
 #[derive(Debug)]
-enum Piece {
+enum BodyPiece {
     /// These bytes, at least one.
     Here(Bytes),
-    /// Those of the source, at least one.
+    /// This range of the source, at least one byte.
     There(Range<u64>),
 }
 
-/// Where pieces come from.
-struct Source {
+/// The content that [`BodyPiece::There`] ranges are read from.
+struct BodySource {
     content: Content,
-    /// What was asked for; for the log.
+    /// Path of the request, for the log.
     path: String,
-    reading: Option<(Reading, Room)>,
-    /// Ends when the client hangs up; there once a reading had to be waited for.
+    reading: Option<(PendingRead, FrameAllowance)>,
+    /// Completes when the client hangs up; `None` until a read has to wait.
     hang_up: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 
-/// What one frame may hold.
+/// Memory that one frame may hold.
 #[derive(Debug)]
-struct Room {
-    grant: Option<Grant>,
-    /// Bytes.
+struct FrameAllowance {
+    grant: Option<FrameGrant>,
+    /// Most bytes.
     most: u64,
-    /// Whether the budget has nothing for it.
+    /// Whether the budget is used up, so that chunks are copied.
     scarce: bool,
 }
 
-impl Default for Room {
+impl Default for FrameAllowance {
     fn default() -> Self {
         Self { grant: None, most: LEAST, scarce: true }
     }
 }
 
-type Reading = Pin<Box<dyn Future<Output = Result<Vec<Bytes>, Error>> + Send>>;
+type PendingRead = Pin<Box<dyn Future<Output = Result<Vec<Bytes>, Error>> + Send>>;
 
-impl Body {
-    /// No bytes.
+impl ResponseBody {
+    /// An empty body.
     pub(super) const fn empty() -> Self {
         Self {
             pieces: VecDeque::new(),
@@ -114,52 +115,52 @@ impl Body {
         }
     }
 
-    /// `text`, all of it.
+    /// A body that sends the whole `text`.
     pub(super) fn text(text: Bytes) -> Self {
         let mut body = Self::empty();
         body.push(text);
         body
     }
 
-    /// `parts` of `content`, which is what `path` names, in a row.
-    pub(super) fn new(content: Content, parts: impl IntoIterator<Item = Part>, path: &str) -> Self {
+    /// A body that sends `parts` of `content` one after another. `path` is the requested path, for the log.
+    pub(super) fn new(content: Content, parts: impl IntoIterator<Item = BodyPart>, path: &str) -> Self {
         let mut body = Self::empty();
         for part in parts {
             match (part, &content) {
-                (Part::Bytes(bytes), _) => body.push(bytes),
-                (Part::Range(range), Content::Text(_)) => {
-                    content.look(&(range.start()..range.end()), &mut |bytes| body.push(bytes));
+                (BodyPart::Bytes(bytes), _) => body.push(bytes),
+                (BodyPart::Range(range), Content::Text(_)) => {
+                    content.get(&(range.start()..range.end()), &mut |bytes| body.push(bytes));
                 }
-                (Part::Range(range), Content::Media(_) | Content::Stored(_)) => {
-                    body.pieces.push_back(Piece::There(range.start()..range.end()));
+                (BodyPart::Range(range), Content::Media(_) | Content::Stored(_)) => {
+                    body.pieces.push_back(BodyPiece::There(range.start()..range.end()));
                     body.left += range.len();
                 }
             }
         }
-        if body.pieces.iter().any(|piece| matches!(piece, Piece::There(_))) {
-            body.source = Some(Source { content, path: path.into(), reading: None, hang_up: None });
+        if body.pieces.iter().any(|piece| matches!(piece, BodyPiece::There(_))) {
+            body.source = Some(BodySource { content, path: path.into(), reading: None, hang_up: None });
         }
         body
     }
 
-    /// The same, taking its frames from this budget.
-    pub(super) fn budgeted(&mut self, frames: &Arc<Frames>) {
+    /// Takes the memory of frames from this budget.
+    pub(super) fn budgeted(&mut self, frames: &Arc<FrameBudget>) {
         self.frames = Some(Arc::clone(frames));
     }
 
-    /// The same, made as `outlet` takes it.
-    pub(super) fn sent_through(&mut self, outlet: Arc<Outlet>) {
+    /// Builds frames at the pace at which `outlet` takes them.
+    pub(super) fn sent_through(&mut self, outlet: Arc<ConnectionWriter>) {
         self.outlet = Some(outlet);
     }
 
-    /// The same, counted in the access log.
-    pub(super) fn logged(&mut self, entry: Box<Entry>) {
+    /// Counts the sent bytes in this line of the access log.
+    pub(super) fn logged(&mut self, entry: Box<AccessLogEntry>) {
         self.entry = Some(entry);
     }
 
-    /// Puts `text` in the place of its last byte, where it is a text.
+    /// Replaces the last byte by `text`, if the last piece is in memory.
     pub(super) fn replace_last_byte(&mut self, text: &str) {
-        if let Some(Piece::Here(last)) = self.pieces.pop_back_if(|piece| matches!(piece, Piece::Here(_))) {
+        if let Some(BodyPiece::Here(last)) = self.pieces.pop_back_if(|piece| matches!(piece, BodyPiece::Here(_))) {
             self.left -= u64_from_usize(last.len());
             self.push(Bytes::from([last.split_last().map_or(&[][..], |(_, before)| before), text.as_bytes()].concat()));
         }
@@ -168,7 +169,7 @@ impl Body {
     fn push(&mut self, bytes: Bytes) {
         self.left += u64_from_usize(bytes.len());
         if !bytes.is_empty() {
-            self.pieces.push_back(Piece::Here(bytes));
+            self.pieces.push_back(BodyPiece::Here(bytes));
         }
     }
 
@@ -177,26 +178,27 @@ impl Body {
         self.left
     }
 
-    /// What the next frame may hold.
-    fn grant(&self) -> Room {
+    /// Takes memory for the next frame from the budget.
+    fn grant(&self) -> FrameAllowance {
         let taken = self.outlet.as_ref().filter(|_| self.waited).map_or(FRAME, |outlet| outlet.takes().max(LEAST));
         let wanted = self.left.min(FRAME).min(taken);
         let frames = self.frames.as_ref().filter(|_| wanted > LEAST);
         let grant = frames.and_then(|frames| frames.take(wanted, wanted.min(2 * LEAST)));
-        let most = grant.as_ref().map_or(LEAST, Grant::bytes);
-        Room { scarce: grant.is_none() && wanted > LEAST, grant, most }
+        let most = grant.as_ref().map_or(LEAST, FrameGrant::bytes);
+        FrameAllowance { scarce: grant.is_none() && wanted > LEAST, grant, most }
     }
 
-    /// Takes at the front what is in memory, as far as there is room for it, and what lies in files.
-    fn gather(&mut self, room: &Room) -> Rope {
+    /// Builds a frame from the first pieces: bytes in memory as far as `room` allows, and file ranges. Stops at bytes
+    /// that must be read first.
+    fn gather(&mut self, room: &FrameAllowance) -> Rope {
         let mut rope = Rope::default();
         while rope.chunks() < CHUNKS && rope.held() < room.most && rope.bytes() < SPANS {
             match self.pieces.pop_front() {
-                Some(Piece::Here(bytes)) => rope.push(bytes),
-                Some(Piece::There(range)) => {
+                Some(BodyPiece::Here(bytes)) => rope.push(bytes),
+                Some(BodyPiece::There(range)) => {
                     let taken = self.take(&mut rope, &range, room);
                     if range.start + taken < range.end {
-                        self.pieces.push_front(Piece::There(range.start + taken..range.end));
+                        self.pieces.push_front(BodyPiece::There(range.start + taken..range.end));
                     }
                     if taken == 0 {
                         break;
@@ -208,9 +210,10 @@ impl Body {
         rope
     }
 
-    /// Appends to `rope` what there is of `range`, until it has as many chunks as one may; how many bytes.
-    fn take(&self, rope: &mut Rope, range: &Range<u64>, room: &Room) -> u64 {
-        let Some(Source { content, .. }) = &self.source else { return 0 };
+    /// Appends the available start of `range` to `rope`, as file ranges or chunks in memory, up to [`CHUNKS`]. Returns
+    /// the number of bytes appended.
+    fn take(&self, rope: &mut Rope, range: &Range<u64>, room: &FrameAllowance) -> u64 {
+        let Some(BodySource { content, .. }) = &self.source else { return 0 };
         let before = rope.bytes();
         if let Some(outlet) = &self.outlet {
             content.stands(&(range.start..range.end.min(range.start + SPANS)), &mut |lump| {
@@ -227,7 +230,7 @@ impl Body {
         }
         if rope.bytes() == before {
             let until = range.end.min(range.start + room.most - rope.held());
-            content.look(&(range.start..until), &mut |bytes| {
+            content.get(&(range.start..until), &mut |bytes| {
                 if rope.chunks() < CHUNKS {
                     rope.push(if room.scarce { alone(bytes) } else { bytes });
                 }
@@ -236,11 +239,11 @@ impl Body {
         rope.bytes() - before
     }
 
-    /// Waits for what is not in memory at the front.
+    /// Reads the start of the first piece, which is not in memory.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<Rope, Error>> {
         let lost = || Poll::Ready(Err(Error::Interrupted("the body has no source".into())));
         let room = self.source.as_ref().is_some_and(|source| source.reading.is_none()).then(|| self.grant());
-        let (Some(source), Some(Piece::There(range))) = (&mut self.source, self.pieces.front_mut()) else {
+        let (Some(source), Some(BodyPiece::There(range))) = (&mut self.source, self.pieces.front_mut()) else {
             return lost();
         };
         let (reading, _) = source.reading.get_or_insert_with(|| {
@@ -260,11 +263,11 @@ impl Body {
         source.hang_up = None;
         let room = source.reading.take().map(|(_, room)| room).unwrap_or_default();
         let rope = read.map(|chunks| rope_of(chunks, room)).and_then(|rope| {
-            // A source that gives nothing, or more than was asked for, would break the promised length.
+            // A source that returns nothing, or more than requested, would break the promised length.
             let fits = (1..=range.end - range.start).contains(&rope.bytes());
-            if fits { Ok(rope) } else { Err(Error::Interrupted("the store gave another length".into())) }
+            if fits { Ok(rope) } else { Err(Error::Interrupted("the store returned no bytes or too many".into())) }
         });
-        let rope = rope.inspect_err(|error| tracing::warn!(path = source.path, %error, "an answer is cut short"))?;
+        let rope = rope.inspect_err(|error| tracing::warn!(path = source.path, %error, "a response was cut short"))?;
         range.start += rope.bytes();
         if range.start == range.end {
             self.pieces.pop_front();
@@ -273,7 +276,7 @@ impl Body {
     }
 }
 
-impl hyper::body::Body for Body {
+impl hyper::body::Body for ResponseBody {
     type Data = Rope;
     type Error = Error;
 
@@ -299,7 +302,7 @@ impl hyper::body::Body for Body {
             self.gather(&room).granted(room.grant)
         };
         if rope.chunks() == 0 {
-            // What it was granted is given back first.
+            // Return the memory grant before a new one is taken.
             drop(rope);
             rope = match ready!(self.poll_read(cx)) {
                 Ok(rope) => rope,
@@ -323,14 +326,14 @@ impl hyper::body::Body for Body {
     }
 }
 
-impl fmt::Debug for Body {
+impl fmt::Debug for ResponseBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Body").field("left", &self.left).field("pieces", &self.pieces.len()).finish_non_exhaustive()
     }
 }
 
-/// What was read, as a frame.
-fn rope_of(chunks: Vec<Bytes>, room: Room) -> Rope {
+/// Builds a frame from chunks that were read.
+fn rope_of(chunks: Vec<Bytes>, room: FrameAllowance) -> Rope {
     let mut rope = Rope::default();
     for chunk in chunks {
         rope.push(if room.scarce { alone(chunk) } else { chunk });
@@ -338,15 +341,15 @@ fn rope_of(chunks: Vec<Bytes>, room: Room) -> Rope {
     rope.granted(room.grant)
 }
 
-/// The same bytes, holding no others in memory.
+/// Copies `bytes` unless they are the only reference to their buffer, so that they keep no other bytes in memory.
 fn alone(bytes: Bytes) -> Bytes {
     if bytes.is_unique() { bytes } else { Bytes::copy_from_slice(&bytes) }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::frames::Frames;
-    use super::{Body, Part};
+    use super::super::frames::FrameBudget;
+    use super::{BodyPart, ResponseBody};
     use crate::media::ByteRange;
     use crate::origin::{Content, Media};
     use bytes::{Buf, Bytes};
@@ -363,8 +366,8 @@ mod tests {
     #[tokio::test]
     async fn a_body_is_as_long_as_it_says() {
         let chunks = patterned(100, 10_000);
-        let parts = [Part::Bytes(Bytes::from_static(b"head")), Part::Range(range(5_000, 905_000))];
-        let body = Body::new(Content::Media(Media::of(chunks.clone())), parts, "");
+        let parts = [BodyPart::Bytes(Bytes::from_static(b"head")), BodyPart::Range(range(5_000, 905_000))];
+        let body = ResponseBody::new(Content::Media(Media::of(chunks.clone())), parts, "");
         assert_eq!(body.len(), 900_004);
         let got = body.collect().await.unwrap().to_bytes();
         assert_eq!(got, [b"head", &chunks.concat()[5_000..905_000]].concat());
@@ -373,10 +376,13 @@ mod tests {
     #[tokio::test]
     async fn frames_are_large_while_the_budget_lasts_and_little_each_when_it_is_used_up() {
         let chunks = patterned(60, 32 << 10);
-        let frames = Frames::new(8 << 20);
+        let frames = FrameBudget::new(8 << 20);
         let body = |frames| {
-            let mut body =
-                Body::new(Content::Media(Media::of(chunks.clone())), [Part::Range(range(100, 60 << 15))], "");
+            let mut body = ResponseBody::new(
+                Content::Media(Media::of(chunks.clone())),
+                [BodyPart::Range(range(100, 60 << 15))],
+                "",
+            );
             body.budgeted(frames);
             body
         };
@@ -390,7 +396,7 @@ mod tests {
         assert_eq!(third.remaining(), 512 << 10);
         let rest = one.collect().await.unwrap().to_bytes();
         assert!(rest == chunks.concat()[100 + (512 << 10)..]);
-        let frame = body(&Frames::new(0)).frame().await.unwrap().unwrap().into_data().unwrap();
+        let frame = body(&FrameBudget::new(0)).frame().await.unwrap().unwrap().into_data().unwrap();
         assert_eq!(frame.remaining(), 32 << 10);
     }
 
@@ -398,8 +404,9 @@ mod tests {
     async fn what_fits_into_one_frame_is_one() {
         let chunk = Bytes::from(vec![5; 64 << 10]);
         for len in [1, 32 << 10, (32 << 10) + 1, (64 << 10) - 1, 64 << 10] {
-            let mut body = Body::new(Content::Media(Media::of(vec![chunk.clone()])), [Part::Range(range(0, len))], "");
-            body.budgeted(&Frames::new(8 << 20));
+            let mut body =
+                ResponseBody::new(Content::Media(Media::of(vec![chunk.clone()])), [BodyPart::Range(range(0, len))], "");
+            body.budgeted(&FrameBudget::new(8 << 20));
             let frame = body.frame().await.unwrap().unwrap().into_data().unwrap();
             assert_eq!((u64::try_from(frame.remaining()).unwrap(), frame.chunk().as_ptr()), (len, chunk.as_ptr()));
         }
@@ -408,9 +415,12 @@ mod tests {
     #[tokio::test]
     async fn where_nothing_is_granted_a_frame_holds_no_chunk() {
         let chunk = Bytes::from(vec![5; 128 << 10]);
-        let mut body =
-            Body::new(Content::Media(Media::of(vec![chunk.clone()])), [Part::Range(range(9, (128 << 10) - 9))], "");
-        body.budgeted(&Frames::new(0));
+        let mut body = ResponseBody::new(
+            Content::Media(Media::of(vec![chunk.clone()])),
+            [BodyPart::Range(range(9, (128 << 10) - 9))],
+            "",
+        );
+        body.budgeted(&FrameBudget::new(0));
         let frame = body.frame().await.unwrap().unwrap().into_data().unwrap();
         drop(body);
         assert!(chunk.is_unique());

@@ -1,15 +1,15 @@
-//! What a player says that it will ask for next: `nor` of Common Media Client Data (CTA-5004 §3), in the header
-//! `CMCD-Request` or in the query's `CMCD`.
+//! Reads the next object that a player announces: `nor` of Common Media Client Data (CTA-5004 §3), in the header
+//! `CMCD-Request` or in the query parameter `CMCD`.
 
 use super::public::parameter;
 use crate::route::Route;
 use hyper::http::request::Parts;
 use percent_encoding::percent_decode_str;
 
-/// Bytes of what is looked at, at most.
+/// Longest CMCD value that is parsed, in bytes.
 const LIMIT: usize = 2_048;
 
-/// What the player of `request` will ask for next, where it says so.
+/// The route that the player announces as its next request; `None` if it announces none.
 pub(super) fn next(request: &Parts) -> Option<Route> {
     let header = request.headers.get("cmcd-request").and_then(|value| value.to_str().ok());
     let query =
@@ -19,7 +19,7 @@ pub(super) fn next(request: &Parts) -> Option<Route> {
     Route::parse(&resolved(request.uri.path(), &reference)?)
 }
 
-/// The string that `nor` stands for; the first where it lists some.
+/// The string value of `nor`; the first one of a list.
 fn object(said: &str) -> Option<&str> {
     let mut rest = said;
     loop {
@@ -27,7 +27,7 @@ fn object(said: &str) -> Option<&str> {
         if let Some(value) = rest.strip_prefix("nor=") {
             return value.trim_start_matches('(').strip_prefix('"')?.split('"').next();
         }
-        // Commas within strings part nothing.
+        // Commas inside strings are no separators.
         let mut quoted = false;
         let end = rest.find(|c| {
             quoted ^= c == '"';
@@ -37,7 +37,7 @@ fn object(said: &str) -> Option<&str> {
     }
 }
 
-/// The path that `reference` means in the document at `base` (RFC 3986 §5.2); `None` where it leads to another server.
+/// Resolves `reference` relative to the path `base` (RFC 3986 §5.2). `None` if it leads to another server.
 fn resolved(base: &str, reference: &str) -> Option<String> {
     let reference = reference.split(['?', '#']).next()?;
     if reference.starts_with("//") || reference.split('/').next()?.contains(':') {
@@ -61,7 +61,7 @@ fn resolved(base: &str, reference: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::{next, object, resolved};
-    use crate::route::{Part, Route};
+    use crate::route::{Route, TrackPart};
     use hyper::Request;
 
     #[test]
@@ -95,7 +95,7 @@ mod tests {
             next(&request.body(()).unwrap().into_parts().0)
         };
         let wanted = Route::parse(&at(3));
-        assert!(matches!(&wanted, Some(Route::Track(.., Part::Segment(3)))), "{wanted:?}");
+        assert!(matches!(&wanted, Some(Route::Track(.., TrackPart::Segment(3)))), "{wanted:?}");
         assert_eq!(said(&at(2), Some("mtp=100,nor=\"3.m4s\"")), wanted);
         assert_eq!(said(&at(2), Some("nor=\"..%2Fv1%2F3.m4s\"")), wanted);
         assert_eq!(said(&format!("{}?CMCD=mtp%3D100%2Cnor%3D%223.m4s%22", at(2)), None), wanted);

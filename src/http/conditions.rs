@@ -1,4 +1,4 @@
-//! Conditional headers and what is known of a representation → whether it is sent (RFC 9110 §13). Pure.
+//! Evaluates conditional request headers against a representation's validators (RFC 9110 §13). Pure.
 
 use hyper::HeaderMap;
 use hyper::header::{
@@ -6,53 +6,53 @@ use hyper::header::{
 };
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// What conditions are held against.
+/// The validators of a representation.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Validators<'a> {
     /// The strong entity tag, quotes included.
     pub etag: &'a str,
-    /// When it was last modified, if that is known.
+    /// Time of the last modification; `None` if unknown.
     pub modified: Option<SystemTime>,
 }
 
-/// What the conditions say.
+/// Result of the conditions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
-    /// Send it.
+pub(super) enum ConditionOutcome {
+    /// Send the representation.
     Send,
-    /// 304: the client has it.
+    /// 304: the client's copy is current.
     NotModified,
-    /// 412: it is not what the client took it for.
+    /// 412: a precondition failed.
     Failed,
 }
 
 impl Validators<'_> {
-    /// The verdict for GET and HEAD, in the order of RFC 9110 §13.2.2.
-    pub(super) fn judge(self, headers: &HeaderMap) -> Verdict {
+    /// Evaluates the conditions of GET and HEAD, in the order of RFC 9110 §13.2.2.
+    pub(super) fn judge(self, headers: &HeaderMap) -> ConditionOutcome {
         if headers.contains_key(IF_MATCH) {
-            // §13.1.1: by the strong comparison; `*` is true of whatever exists.
+            // §13.1.1: by the strong comparison; `*` matches any existing representation.
             if !self.is_among(headers, &IF_MATCH, Comparison::Strong) {
-                return Verdict::Failed;
+                return ConditionOutcome::Failed;
             }
         } else if let (Some(modified), Some(date)) = (self.modified, date(headers, &IF_UNMODIFIED_SINCE))
             && whole_seconds(modified) > date
         {
-            return Verdict::Failed;
+            return ConditionOutcome::Failed;
         }
         if headers.contains_key(IF_NONE_MATCH) {
             // §13.1.2: by the weak comparison. §13.1.3: If-Modified-Since is ignored beside it.
             if self.is_among(headers, &IF_NONE_MATCH, Comparison::Weak) {
-                return Verdict::NotModified;
+                return ConditionOutcome::NotModified;
             }
         } else if let (Some(modified), Some(date)) = (self.modified, date(headers, &IF_MODIFIED_SINCE))
             && whole_seconds(modified) <= date
         {
-            return Verdict::NotModified;
+            return ConditionOutcome::NotModified;
         }
-        Verdict::Send
+        ConditionOutcome::Send
     }
 
-    /// Whether a `Range` counts: RFC 9110 §13.1.5, by the strong comparison or by the exact date.
+    /// Whether `If-Range` lets `Range` apply: RFC 9110 §13.1.5, by the strong comparison or by the exact date.
     pub(super) fn range_counts(self, headers: &HeaderMap) -> bool {
         let Some(value) = headers.get(IF_RANGE) else {
             return true;
@@ -74,7 +74,7 @@ impl Validators<'_> {
     }
 }
 
-/// RFC 9110 §8.8.3.2.
+/// How entity tags are compared (RFC 9110 §8.8.3.2).
 #[derive(Debug, Clone, Copy)]
 enum Comparison {
     Strong,
@@ -90,7 +90,8 @@ impl Comparison {
     }
 }
 
-/// The entity tags of a list, quotes and `W/` included. Commas may stand inside of tags; it ends where no tag begins.
+/// Iterates over a list of entity tags, quotes and `W/` included. Tags may contain commas. Stops at the first position
+/// where no tag begins.
 struct Tags<'a>(&'a str);
 
 impl<'a> Iterator for Tags<'a> {
@@ -106,14 +107,14 @@ impl<'a> Iterator for Tags<'a> {
     }
 }
 
-/// A header that is one valid date; any other is ignored (§13.1.3, §13.1.4).
+/// Parses a header that occurs once and is a valid date; ignores any other (§13.1.3, §13.1.4).
 fn date(headers: &HeaderMap, name: &HeaderName) -> Option<SystemTime> {
     let mut values = headers.get_all(name).iter();
     let only = values.next().filter(|_| values.next().is_none());
     only.map(HeaderValue::to_str)?.ok().and_then(|text| httpdate::parse_http_date(text).ok())
 }
 
-/// What a date of HTTP can say of `time`.
+/// Truncates `time` to whole seconds, the precision of HTTP dates.
 pub(super) fn whole_seconds(time: SystemTime) -> SystemTime {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     UNIX_EPOCH + Duration::from_secs(since.as_secs())
@@ -121,7 +122,7 @@ pub(super) fn whole_seconds(time: SystemTime) -> SystemTime {
 
 #[cfg(test)]
 mod tests {
-    use super::{Validators, Verdict};
+    use super::{ConditionOutcome, Validators};
     use hyper::HeaderMap;
     use hyper::header::{HeaderName, HeaderValue};
     use std::time::{Duration, UNIX_EPOCH};
@@ -143,51 +144,51 @@ mod tests {
         Validators { etag: "\"abc\"", modified: None }
     }
 
-    fn judge(list: &[(&'static str, &'static str)]) -> Verdict {
+    fn judge(list: &[(&'static str, &'static str)]) -> ConditionOutcome {
         stored().judge(&headers(list))
     }
 
     #[test]
     fn if_none_match_compares_weakly_in_lists_and_knows_the_star() {
         for value in ["\"abc\"", "W/\"abc\"", "\"x\", \"abc\"", "\"x,\\\",W/\"abc\"", "*", " , \"abc\" ,"] {
-            assert_eq!(judge(&[("if-none-match", value)]), Verdict::NotModified, "{value}");
+            assert_eq!(judge(&[("if-none-match", value)]), ConditionOutcome::NotModified, "{value}");
         }
         for value in ["\"x\"", "abc", "\"abcd\"", "\"a,\"abc", ""] {
-            assert_eq!(judge(&[("if-none-match", value)]), Verdict::Send, "{value}");
+            assert_eq!(judge(&[("if-none-match", value)]), ConditionOutcome::Send, "{value}");
         }
     }
 
     #[test]
     fn if_match_compares_strongly() {
         for value in ["\"abc\"", "\"x\",\"abc\"", "*"] {
-            assert_eq!(judge(&[("if-match", value)]), Verdict::Send, "{value}");
+            assert_eq!(judge(&[("if-match", value)]), ConditionOutcome::Send, "{value}");
         }
         for value in ["W/\"abc\"", "\"x\"", ""] {
-            assert_eq!(judge(&[("if-match", value)]), Verdict::Failed, "{value}");
+            assert_eq!(judge(&[("if-match", value)]), ConditionOutcome::Failed, "{value}");
         }
     }
 
     #[test]
     fn dates_count_in_whole_seconds_and_only_beside_no_tags() {
-        assert_eq!(judge(&[("if-modified-since", EXACT)]), Verdict::NotModified);
-        assert_eq!(judge(&[("if-modified-since", LATER)]), Verdict::NotModified);
-        assert_eq!(judge(&[("if-modified-since", EARLIER)]), Verdict::Send);
-        assert_eq!(judge(&[("if-modified-since", "yesterday")]), Verdict::Send);
-        assert_eq!(judge(&[("if-modified-since", LATER), ("if-none-match", "\"x\"")]), Verdict::Send);
-        assert_eq!(judge(&[("if-unmodified-since", EXACT)]), Verdict::Send);
-        assert_eq!(judge(&[("if-unmodified-since", EARLIER)]), Verdict::Failed);
-        assert_eq!(judge(&[("if-unmodified-since", EARLIER), ("if-match", "\"abc\"")]), Verdict::Send);
+        assert_eq!(judge(&[("if-modified-since", EXACT)]), ConditionOutcome::NotModified);
+        assert_eq!(judge(&[("if-modified-since", LATER)]), ConditionOutcome::NotModified);
+        assert_eq!(judge(&[("if-modified-since", EARLIER)]), ConditionOutcome::Send);
+        assert_eq!(judge(&[("if-modified-since", "yesterday")]), ConditionOutcome::Send);
+        assert_eq!(judge(&[("if-modified-since", LATER), ("if-none-match", "\"x\"")]), ConditionOutcome::Send);
+        assert_eq!(judge(&[("if-unmodified-since", EXACT)]), ConditionOutcome::Send);
+        assert_eq!(judge(&[("if-unmodified-since", EARLIER)]), ConditionOutcome::Failed);
+        assert_eq!(judge(&[("if-unmodified-since", EARLIER), ("if-match", "\"abc\"")]), ConditionOutcome::Send);
     }
 
     #[test]
     fn dates_are_ignored_where_no_time_is_known() {
-        assert_eq!(made().judge(&headers(&[("if-modified-since", LATER)])), Verdict::Send);
-        assert_eq!(made().judge(&headers(&[("if-unmodified-since", EARLIER)])), Verdict::Send);
+        assert_eq!(made().judge(&headers(&[("if-modified-since", LATER)])), ConditionOutcome::Send);
+        assert_eq!(made().judge(&headers(&[("if-unmodified-since", EARLIER)])), ConditionOutcome::Send);
     }
 
     #[test]
     fn a_failed_if_match_wins_over_if_none_match() {
-        assert_eq!(judge(&[("if-match", "\"x\""), ("if-none-match", "\"abc\"")]), Verdict::Failed);
+        assert_eq!(judge(&[("if-match", "\"x\""), ("if-none-match", "\"abc\"")]), ConditionOutcome::Failed);
     }
 
     #[test]

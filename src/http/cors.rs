@@ -1,6 +1,6 @@
-//! What pages of other sites may ask and read (Fetch §3.3), on every answer, errors included.
+//! CORS headers (Fetch §3.3): any site may request and read every response, errors included.
 
-use super::body::Body;
+use super::body::ResponseBody;
 use hyper::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
     ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS, ALLOW, HeaderName,
@@ -8,16 +8,16 @@ use hyper::header::{
 };
 use hyper::{HeaderMap, Response, StatusCode};
 
-/// The methods there are.
+/// Methods of the public listener.
 pub(super) const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS");
 
-/// What scripts may read of an answer.
+/// Response headers that scripts may read.
 const EXPOSED: HeaderValue = HeaderValue::from_static(
     "Accept-Ranges, Age, Content-Encoding, Content-Length, Content-Range, Date, ETag, Last-Modified, Retry-After, \
      Server-Timing",
 );
 
-/// What scripts may send, in lower case: what players send, and what we understand.
+/// Request headers that scripts may send, in lower case: those that players send and those that the server understands.
 const PERMITTED: [&str; 16] = [
     "accept",
     "accept-encoding",
@@ -37,7 +37,7 @@ const PERMITTED: [&str; 16] = [
     "range",
 ];
 
-/// Says on every answer that any site may use it.
+/// Adds the headers that let any site use a response.
 pub(super) fn open(headers: &mut HeaderMap) {
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
@@ -47,9 +47,9 @@ pub(super) fn open(headers: &mut HeaderMap) {
     headers.insert(SERVER, HeaderValue::from_static("afflux"));
 }
 
-/// The answer to OPTIONS: what may be asked, preflight or not.
-pub(super) fn preflight(request: &HeaderMap) -> Response<Body> {
-    let mut response = Response::new(Body::empty());
+/// Answers OPTIONS with the allowed methods and headers, whether it is a preflight or not.
+pub(super) fn preflight(request: &HeaderMap) -> Response<ResponseBody> {
+    let mut response = Response::new(ResponseBody::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
     let headers = response.headers_mut();
     headers.insert(ALLOW, METHODS);
@@ -59,7 +59,7 @@ pub(super) fn preflight(request: &HeaderMap) -> Response<Body> {
     response
 }
 
-/// Those headers that were asked for and are permitted; all that are permitted where none was asked for.
+/// The requested headers that are permitted; all permitted headers if the request names none.
 fn allowed(request: &HeaderMap) -> HeaderValue {
     let asked: Vec<&str> = request
         .get_all(ACCESS_CONTROL_REQUEST_HEADERS)

@@ -1,9 +1,8 @@
-//! `Accept-Encoding` → identity, gzip or br (RFC 9110 §12.5.3), and the compression itself.
+//! Content coding: picks identity, gzip or br from `Accept-Encoding` (RFC 9110 §12.5.3), and compresses.
 
-use crate::metrics::Packing;
+use crate::metrics::Compression;
 use brotli::enc::BrotliEncoderParams;
 use bytes::Bytes;
-use flate2::Compression;
 use flate2::write::GzEncoder;
 use hyper::HeaderMap;
 use hyper::header::{ACCEPT_ENCODING, HeaderValue};
@@ -14,42 +13,44 @@ use std::thread::available_parallelism;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
-/// How a representation is coded.
+/// Content coding of a representation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Coding {
-    /// As it is.
+pub(super) enum ContentCoding {
+    /// Not compressed.
     Identity,
     /// Compressed.
-    Packed(Packing),
+    Packed(Compression),
 }
 
-/// What a client accepts of text.
+/// The codings that a client gets text in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Preference {
-    /// The coding it likes best; of those that it likes as well, br, then gzip.
-    pub best: Coding,
-    /// The coding for a range of the text: identity, unless that is refused and another is not.
-    pub ranged: Coding,
+    /// The coding with the highest quality; among equals br, then gzip, then identity.
+    pub best: ContentCoding,
+    /// The coding for a range of the text: identity, unless the client refuses it and accepts another coding.
+    pub ranged: ContentCoding,
 }
 
-/// A quality in thousandths.
+/// A quality value in thousandths.
 type Quality = u16;
 
 impl Preference {
-    /// What `headers` say.
+    /// Reads `Accept-Encoding` from `headers`.
     pub(super) fn of(headers: &HeaderMap) -> Self {
         let quality = |coding| quality_of(headers, coding);
         let star = quality("*");
-        // Identity is acceptable unless refused by name or by a star, and then liked least unless named.
+        // Identity is acceptable unless refused by name or by a star. If it is not named, any other coding is
+        // preferred.
         let identity = quality("identity").or(star.filter(|star| *star == 0));
         let gzip = quality("gzip").or_else(|| quality("x-gzip")).or(star).unwrap_or(0);
         let br = quality("br").or(star).unwrap_or(0);
-        // What is smaller comes last: the last of the greatest wins.
-        let packed = [(gzip, Packing::Gzip), (br, Packing::Brotli)].into_iter().max_by_key(|(quality, _)| *quality);
+        // br compresses better, so it comes last: `max_by_key` returns the last of equal maxima.
+        let packed =
+            [(gzip, Compression::Gzip), (br, Compression::Brotli)].into_iter().max_by_key(|(quality, _)| *quality);
         let liked = packed.filter(|(quality, _)| *quality > 0 && *quality >= identity.unwrap_or(0));
-        let best = liked.map_or(Coding::Identity, |(_, packing)| Coding::Packed(packing));
-        // Where nothing is acceptable, identity is sent all the same (RFC 9110 §12.5.3).
-        let ranged = if identity == Some(0) { best } else { Coding::Identity };
+        let best = liked.map_or(ContentCoding::Identity, |(_, packing)| ContentCoding::Packed(packing));
+        // If no coding is acceptable, identity is sent anyway (RFC 9110 §12.5.3).
+        let ranged = if identity == Some(0) { best } else { ContentCoding::Identity };
         Self { best, ranged }
     }
 }
@@ -64,7 +65,7 @@ fn quality_of(headers: &HeaderMap, coding: &str) -> Option<Quality> {
     })
 }
 
-/// RFC 9110 §12.4.2: `q=0.5`, at most three decimals.
+/// Parses a weight: `q=0.5`, at most three decimals (RFC 9110 §12.4.2).
 fn weight(parameter: &str) -> Option<Quality> {
     let (name, value) = parameter.split_once('=')?;
     let (whole, decimals) = value.trim().split_once('.').unwrap_or((value.trim(), ""));
@@ -80,30 +81,31 @@ fn weight(parameter: &str) -> Option<Quality> {
     }
 }
 
-/// How hard br tries, of 11. Measured on the playlist of a two-hour film and on the gallery's players: 5 costs what
-/// gzip at 6 costs (2.5 and 1.8 ms for 46 KB) and gives 7 % less; 9 costs six times that for 1 % more, 11 fifty times.
+/// Quality of br, up to 11. Measured on the playlist of a two-hour film and on the gallery's players: 5 costs about as
+/// much as gzip at 6 (2.5 and 1.8 ms for 46 KB) and its output is 7 % smaller; 9 costs six times that for another 1 %,
+/// 11 fifty times.
 const BROTLI_QUALITY: i32 = 5;
 
-/// How hard gzip tries, of 9.
+/// Compression level of gzip, up to 9.
 const GZIP_LEVEL: u32 = 6;
 
-/// Bytes of a text that takes less than a millisecond to compress.
+/// Largest text compressed on the async thread, in bytes: it takes less than a millisecond.
 const INLINE: usize = 16 << 10;
 
-/// Compresses texts: large ones on threads that may take long, as many at once as there are processors.
+/// Compresses texts: large ones on blocking threads, at most one per processor at a time.
 #[derive(Debug)]
-pub(super) struct Packer {
+pub(super) struct Compressor {
     turns: Arc<Semaphore>,
 }
 
-impl Packer {
+impl Compressor {
     pub(super) fn new() -> Self {
         let turns = available_parallelism().map_or(1, NonZeroUsize::get);
         Self { turns: Arc::new(Semaphore::new(turns)) }
     }
 
-    /// `text` compressed.
-    pub(super) async fn pack(&self, packing: Packing, text: Bytes) -> Bytes {
+    /// Compresses `text`.
+    pub(super) async fn pack(&self, packing: Compression, text: Bytes) -> Bytes {
         if text.len() <= INLINE {
             return pack(packing, &text);
         }
@@ -111,7 +113,7 @@ impl Packer {
         let packed = spawn_blocking({
             let text = text.clone();
             move || {
-                // Given back when it is done, whoever hung up meanwhile.
+                // The thread holds its permit until it is done, even if the client hangs up meanwhile.
                 let _turn = turn;
                 pack(packing, &text)
             }
@@ -120,18 +122,18 @@ impl Packer {
     }
 }
 
-/// `text` compressed. Equal text gives equal bytes: no time and no name is written.
-pub(super) fn pack(packing: Packing, mut text: &[u8]) -> Bytes {
+/// Compresses `text`. Equal text gives equal bytes: the output contains no time and no file name.
+pub(super) fn pack(packing: Compression, mut text: &[u8]) -> Bytes {
     match packing {
-        Packing::Gzip => {
-            let mut encoder = GzEncoder::new(Vec::new(), Compression::new(GZIP_LEVEL));
-            encoder.write_all(text).expect("a Vec takes all bytes");
-            encoder.finish().expect("a Vec takes all bytes").into()
+        Compression::Gzip => {
+            let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::new(GZIP_LEVEL));
+            encoder.write_all(text).expect("writing to a Vec cannot fail");
+            encoder.finish().expect("writing to a Vec cannot fail").into()
         }
-        Packing::Brotli => {
+        Compression::Brotli => {
             let (size_hint, mut packed) = (text.len(), Vec::new());
             let settings = BrotliEncoderParams { quality: BROTLI_QUALITY, size_hint, ..BrotliEncoderParams::default() };
-            brotli::BrotliCompress(&mut text, &mut packed, &settings).expect("a slice is read, a Vec takes all bytes");
+            brotli::BrotliCompress(&mut text, &mut packed, &settings).expect("a slice and a Vec never fail");
             packed.into()
         }
     }
@@ -139,8 +141,8 @@ pub(super) fn pack(packing: Packing, mut text: &[u8]) -> Bytes {
 
 #[cfg(test)]
 mod tests {
-    use super::{Coding, INLINE, Packer, Preference, pack};
-    use crate::metrics::Packing;
+    use super::{Compressor, ContentCoding, INLINE, Preference, pack};
+    use crate::metrics::Compression;
     use bytes::Bytes;
     use futures_util::FutureExt;
     use hyper::HeaderMap;
@@ -148,11 +150,11 @@ mod tests {
     use std::io::Read;
     use std::pin::pin;
 
-    const IDENTITY: Coding = Coding::Identity;
-    const GZIP: Coding = Coding::Packed(Packing::Gzip);
-    const BROTLI: Coding = Coding::Packed(Packing::Brotli);
+    const IDENTITY: ContentCoding = ContentCoding::Identity;
+    const GZIP: ContentCoding = ContentCoding::Packed(Compression::Gzip);
+    const BROTLI: ContentCoding = ContentCoding::Packed(Compression::Brotli);
 
-    fn of(value: &'static str) -> (Coding, Coding) {
+    fn of(value: &'static str) -> (ContentCoding, ContentCoding) {
         let headers: HeaderMap = [(ACCEPT_ENCODING, HeaderValue::from_static(value))].into_iter().collect();
         let Preference { best, ranged } = Preference::of(&headers);
         (best, ranged)
@@ -214,22 +216,22 @@ mod tests {
 
     #[tokio::test]
     async fn only_a_large_text_is_compressed_on_a_thread_of_its_own() {
-        let threads = Packer::new();
+        let threads = Compressor::new();
         let text = |bytes| Bytes::from(vec![b'a'; bytes]);
-        assert!(threads.pack(Packing::Brotli, text(INLINE)).now_or_never().is_some());
-        let mut packed = pin!(threads.pack(Packing::Brotli, text(INLINE + 1)));
+        assert!(threads.pack(Compression::Brotli, text(INLINE)).now_or_never().is_some());
+        let mut packed = pin!(threads.pack(Compression::Brotli, text(INLINE + 1)));
         assert!(packed.as_mut().now_or_never().is_none());
-        assert_eq!(packed.await, pack(Packing::Brotli, &text(INLINE + 1)));
+        assert_eq!(packed.await, pack(Compression::Brotli, &text(INLINE + 1)));
     }
 
     #[test]
     fn what_is_compressed_is_restored_and_equal_each_time() {
         let text = b"#EXTM3U\n".repeat(100);
-        let [gzip, br] = [Packing::Gzip, Packing::Brotli].map(|packing| pack(packing, &text));
+        let [gzip, br] = [Compression::Gzip, Compression::Brotli].map(|packing| pack(packing, &text));
         let (mut unzipped, mut restored) = (Vec::new(), Vec::new());
         flate2::read::GzDecoder::new(gzip.as_ref()).read_to_end(&mut unzipped).unwrap();
         brotli::BrotliDecompress(&mut br.as_ref(), &mut restored).unwrap();
         assert_eq!((&unzipped, &restored), (&text, &text));
-        assert_eq!((pack(Packing::Gzip, &text), pack(Packing::Brotli, &text)), (gzip, br));
+        assert_eq!((pack(Compression::Gzip, &text), pack(Compression::Brotli, &text)), (gzip, br));
     }
 }

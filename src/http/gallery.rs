@@ -1,4 +1,4 @@
-//! The gallery's files, carried in the binary: one table of what is served and as what.
+//! The gallery's static files, embedded in the binary: a table of paths, media types and contents.
 
 use super::respond::{Entity, etag_of};
 use crate::origin::Content;
@@ -6,28 +6,29 @@ use bytes::Bytes;
 use hyper::header::HeaderValue;
 use std::sync::OnceLock;
 
-/// What the gallery may do: its own files, players that feed `<video>` from memory, nothing from elsewhere.
+/// Content-Security-Policy of the gallery: its own files, players that feed `<video>` from memory, nothing from
+/// elsewhere.
 pub(super) const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'self'; media-src 'self' blob:; worker-src 'self' blob:; connect-src 'self'; img-src 'self' data:; \
      style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
 
-/// Keep it, but ask each time: another release has other files at the same paths.
+/// Caches must revalidate each time: another release has other files at the same paths.
 pub(super) const CACHING: HeaderValue = HeaderValue::from_static("no-cache");
 
 /// A file of the gallery.
 #[derive(Debug)]
-struct Asset {
+struct GalleryFile {
     path: &'static str,
     media_type: &'static str,
     bytes: &'static [u8],
-    /// Made when it is first asked for.
+    /// Computed at the first request.
     etag: OnceLock<String>,
 }
 
 macro_rules! asset {
     ($path:literal, $file:literal, $media_type:literal) => {
-        Asset {
+        GalleryFile {
             path: $path,
             media_type: $media_type,
             bytes: include_bytes!(concat!("gallery/", $file)),
@@ -36,7 +37,7 @@ macro_rules! asset {
     };
 }
 
-static ASSETS: [Asset; 16] = [
+static ASSETS: [GalleryFile; 16] = [
     asset!("/", "index.html", "text/html; charset=utf-8"),
     asset!("/favicon.ico", "icon.svg", "image/svg+xml"),
     asset!("/~gallery/app.js", "app.js", "text/javascript; charset=utf-8"),
@@ -53,7 +54,7 @@ static ASSETS: [Asset; 16] = [
         "vendor/shaka-player.dash-es2021.js",
         "text/javascript; charset=utf-8"
     ),
-    // The licences ask that their text goes where the players go.
+    // The licences require that their text is distributed with the players.
     asset!(
         "/~gallery/vendor/eventemitter3.LICENSE.txt",
         "vendor/eventemitter3.LICENSE.txt",
@@ -64,12 +65,12 @@ static ASSETS: [Asset; 16] = [
     asset!("/~gallery/vendor/shaka-player.NOTICE.txt", "vendor/shaka-player.NOTICE.txt", "text/plain; charset=utf-8"),
 ];
 
-/// Whether `path` is the gallery's, whatever is there.
+/// Whether `path` belongs to the gallery, even if there is no file.
 pub(super) fn is_at(path: &str) -> bool {
     matches!(path, "/" | "/favicon.ico") || path.starts_with("/~gallery/")
 }
 
-/// The file at `path`, if it is one of the gallery's.
+/// The gallery's file at `path`; `None` if there is none.
 pub(super) fn get(path: &str) -> Option<Entity> {
     let asset = ASSETS.iter().find(|asset| asset.path == path)?;
     Some(Entity {

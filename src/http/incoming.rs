@@ -1,5 +1,5 @@
-//! The body of a request, with time limits: a client that sends nothing for `http.read_stall`, or less than
-//! `http.minimum_rate` while it is waited for, ends it with an error.
+//! Request bodies with time limits: the body fails if the client sends nothing for `http.read_stall`, or less than
+//! `http.minimum_rate` while the server waits for it.
 
 use super::pace::Pace;
 use crate::config::Http;
@@ -12,39 +12,39 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::time::{Instant, Sleep, sleep};
 
-/// How slowly a client may send a body.
+/// Time limits of a request body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Patience {
+pub(super) struct BodyTimeouts {
     stall: Duration,
     rate: u64,
 }
 
-impl Patience {
-    /// As `settings` say.
+impl BodyTimeouts {
+    /// Limits from the settings.
     pub(super) const fn of(settings: &Http) -> Self {
         Self { stall: settings.read_stall, rate: settings.minimum_rate.bytes() }
     }
 }
 
-/// A body that ends with an error when its client is too slow.
+/// A body that fails if its client is too slow.
 #[derive(Debug)]
 pub(super) struct Timed<B = Incoming> {
     body: B,
-    patience: Patience,
+    patience: BodyTimeouts,
     pace: Pace,
-    wait: Option<Wait>,
+    wait: Option<ReadWait>,
 }
 
-/// The server waits for the client.
+/// A wait for the client's next bytes.
 #[derive(Debug)]
-struct Wait {
+struct ReadWait {
     since: Instant,
     stall: Pin<Box<Sleep>>,
 }
 
 impl<B> Timed<B> {
-    /// `body`, waited for with `patience`.
-    pub(super) fn new(body: B, patience: Patience) -> Self {
+    /// Wraps `body` with the limits of `patience`.
+    pub(super) fn new(body: B, patience: BodyTimeouts) -> Self {
         Self { body, patience, pace: Pace::default(), wait: None }
     }
 }
@@ -65,7 +65,7 @@ where
         let this = &mut *self;
         let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(cx) else {
             let stall = this.patience.stall;
-            let begin = || Wait { since: Instant::now(), stall: Box::pin(sleep(stall)) };
+            let begin = || ReadWait { since: Instant::now(), stall: Box::pin(sleep(stall)) };
             ready!(this.wait.get_or_insert_with(begin).stall.as_mut().poll(cx));
             return Poll::Ready(Some(Err(too_slow("the client sent nothing of its body for too long"))));
         };
@@ -89,7 +89,7 @@ where
 
 #[cfg(test)]
 mod tests {
-    use super::{Patience, Timed};
+    use super::{BodyTimeouts, Timed};
     use bytes::Bytes;
     use futures_util::stream;
     use http_body_util::{BodyExt, StreamBody};
@@ -105,7 +105,7 @@ mod tests {
             }
             Some((Ok::<_, Infallible>(Frame::data(Bytes::from_static(b"byte"))), at + 1))
         });
-        let patience = Patience { stall: Duration::from_millis(20), rate: 0 };
+        let patience = BodyTimeouts { stall: Duration::from_millis(20), rate: 0 };
         let mut body = Timed::new(StreamBody::new(Box::pin(frames)), patience);
         for _ in 0..2 {
             assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "byte");

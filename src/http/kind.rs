@@ -1,22 +1,22 @@
-//! The types of every problem that either plane answers (RFC 9457 §3.1.1): a stable name, its status, its title.
-//! `docs/errors.md` tells cause and cure of each.
+//! The problem types that the server answers with (RFC 9457 §3.1.1), on all listeners: each has a stable name, a status
+//! and a title. `docs/errors.md` explains the cause and cure of each.
 
 use hyper::StatusCode;
 
-/// What every type begins with.
+/// Prefix of every type URI.
 const PREFIX: &str = "urn:afflux:problem:";
 
-/// Declares the types: variant, status, last part of the type, title.
+/// Declares the problem types: variant, status, last part of the type URI, title.
 macro_rules! kinds {
     ($($variant:ident, $status:literal, $name:literal, $title:literal;)*) => {
-        /// The type of a problem. Names never change; new ones may join.
+        /// The type of a problem. Names never change; new ones may be added.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum ProblemKind {
             $(#[doc = $title] $variant,)*
         }
 
         impl ProblemKind {
-            /// All of them, by status.
+            /// All types, ordered by status.
             pub const ALL: &[Self] = &[$(Self::$variant,)*];
 
             const fn row(self) -> (u16, &'static str, &'static str) {
@@ -28,7 +28,7 @@ macro_rules! kinds {
     };
 }
 
-// 460 is the tus protocol's own (§Checksum).
+// The tus protocol defines status 460 (§Checksum).
 kinds! {
     BadRequest, 400, "bad-request", "The request cannot be understood";
     BadQuery, 400, "bad-query", "A query parameter is unknown or out of its bounds";
@@ -79,25 +79,25 @@ kinds! {
 }
 
 impl ProblemKind {
-    /// The status that it is answered with.
+    /// HTTP status of the response.
     #[must_use]
     pub fn status(self) -> StatusCode {
         StatusCode::from_u16(self.row().0).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
-    /// The last part of its type.
+    /// Last part of the type URI.
     #[must_use]
     pub const fn name(self) -> &'static str {
         self.row().1
     }
 
-    /// What it is, in one sentence that is the same every time.
+    /// The problem in one sentence, which is always the same.
     #[must_use]
     pub const fn title(self) -> &'static str {
         self.row().2
     }
 
-    /// Its type: a URI that names it.
+    /// The type URI.
     #[must_use]
     pub fn uri(self) -> String {
         format!("{PREFIX}{}", self.name())

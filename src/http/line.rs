@@ -1,64 +1,64 @@
-//! Spans of files that wait to be sent on a connection: large ones each by itself, small ones in a row through a pipe.
+//! Queue of file ranges to be sent on a connection: large ones are sent one by one, runs of small ones through a pipe.
 
 use super::pipes::{Pipe, Pipes};
 use crate::media::usize_from_u64;
-use crate::origin::Span;
+use crate::origin::FileRange;
 use std::collections::VecDeque;
 use std::io::{Error, ErrorKind, Result};
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
-/// Bytes that are worth a packet of their own.
+/// Size from which a file range is sent by itself, in bytes.
 const LARGE: u64 = 64 << 10;
 
-/// Spans in the order in which they are sent.
+/// File ranges in the order in which they are sent.
 #[derive(Debug)]
-pub(super) struct Line {
-    spans: VecDeque<Span>,
-    /// Before them: what is on its way already.
-    gathered: Option<Gathered>,
+pub(super) struct SendQueue {
+    spans: VecDeque<FileRange>,
+    /// Bytes before `spans` that are already in a pipe.
+    gathered: Option<FilledPipe>,
     pipes: Arc<Pipes>,
 }
 
-/// What a pipe holds, and the last span that is in it to its end.
+/// A pipe with gathered bytes, and the last file range that the pipe holds completely.
 #[derive(Debug)]
-struct Gathered {
+struct FilledPipe {
     pipe: Pipe,
-    last: Option<Span>,
+    last: Option<FileRange>,
 }
 
-/// What one write of spans did.
+/// Result of one write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Sent {
-    /// So many bytes of what was wanted, perhaps all.
+pub(super) enum SendResult {
+    /// This many of the wanted bytes were sent, perhaps all.
     Bytes(usize),
-    /// A file is not what it was: the last of its bytes were not sent.
+    /// A file changed while it was sent; its last bytes were withheld.
     Changed,
 }
 
-/// What a step of it did.
+/// Result of one step of a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Step {
-    /// So many bytes were sent, and there may be more.
+enum SendStep {
+    /// This many bytes were sent, and the socket may take more.
     On(usize),
-    /// So many were sent, and the socket takes no more now.
+    /// This many bytes were sent, and the socket takes no more for now.
     Full(usize),
     Changed,
 }
 
-impl Line {
-    /// Nothing waits; small spans are sent through `pipes`.
+impl SendQueue {
+    /// An empty queue; small ranges are sent through `pipes`.
     pub(super) fn new(pipes: Arc<Pipes>) -> Self {
         Self { spans: VecDeque::new(), gathered: None, pipes }
     }
 
-    /// The last to be sent from now on.
-    pub(super) fn push(&mut self, span: Span) {
+    /// Appends a range.
+    pub(super) fn push(&mut self, span: FileRange) {
         self.spans.push_back(span);
     }
 
-    /// Sends through `socket` the next `wanted` bytes, as many as it takes now. An error where it takes none.
-    pub(super) fn send(&mut self, socket: impl AsFd, wanted: usize) -> Result<Sent> {
+    /// Sends up to `wanted` bytes to `socket`, as many as it takes now. `WouldBlock` if it takes none.
+    pub(super) fn send(&mut self, socket: impl AsFd, wanted: usize) -> Result<SendResult> {
         let mut all = 0;
         while all < wanted {
             let step = match self.gathering() {
@@ -66,29 +66,30 @@ impl Line {
                 None => self.send_first(&socket, wanted - all)?,
             };
             match step {
-                Step::On(sent) => all += sent,
-                Step::Full(sent) => {
+                SendStep::On(sent) => all += sent,
+                SendStep::Full(sent) => {
                     all += sent;
                     break;
                 }
-                Step::Changed => return Ok(Sent::Changed),
+                SendStep::Changed => return Ok(SendResult::Changed),
             }
         }
-        if all == 0 { Err(ErrorKind::WouldBlock.into()) } else { Ok(Sent::Bytes(all)) }
+        if all == 0 { Err(ErrorKind::WouldBlock.into()) } else { Ok(SendResult::Bytes(all)) }
     }
 
-    /// What is gathered already, or where several small spans can be.
-    fn gathering(&mut self) -> Option<Gathered> {
+    /// The pipe in use, or a new one if several small ranges can be gathered. `None` if the first range is sent by
+    /// itself.
+    fn gathering(&mut self) -> Option<FilledPipe> {
         self.gathered.take().or_else(|| {
             let several = self.spans.len() > 1 && self.spans.front().is_some_and(|first| first.left() < LARGE);
             let pipe = several.then(|| self.pipes.take()).flatten()?;
-            Some(Gathered { pipe, last: None })
+            Some(FilledPipe { pipe, last: None })
         })
     }
 
-    /// Gathers on, and sends what was gathered, `wanted` bytes at most.
-    fn send_gathered(&mut self, mut gathered: Gathered, socket: impl AsFd, wanted: usize) -> Result<Step> {
-        let Gathered { pipe, last } = &mut gathered;
+    /// Gathers more ranges, then sends up to `wanted` bytes from the pipe.
+    fn send_gathered(&mut self, mut gathered: FilledPipe, socket: impl AsFd, wanted: usize) -> Result<SendStep> {
+        let FilledPipe { pipe, last } = &mut gathered;
         while pipe.held() < wanted
             && let Some(first) = self.spans.front_mut()
         {
@@ -106,36 +107,37 @@ impl Line {
         }
         let ends = [last.as_ref(), self.spans.front()];
         if pipe.held() >= wanted && !are_same(ends.into_iter().flatten()) {
-            return Ok(Step::Changed);
+            return Ok(SendStep::Changed);
         }
         let sent = pipe.send(socket, wanted)?;
         if pipe.held() == 0 {
-            return Ok(Step::On(sent));
+            return Ok(SendStep::On(sent));
         }
         self.gathered = Some(gathered);
-        Ok(Step::Full(sent))
+        Ok(SendStep::Full(sent))
     }
 
-    /// Sends the first span, `wanted` bytes at most.
-    fn send_first(&mut self, socket: impl AsFd, wanted: usize) -> Result<Step> {
+    /// Sends up to `wanted` bytes of the first range.
+    fn send_first(&mut self, socket: impl AsFd, wanted: usize) -> Result<SendStep> {
         let first = self.spans.front_mut().ok_or_else(nothing)?;
         let now = usize_from_u64(first.left()).min(wanted);
         if now == wanted && !are_same([&*first].into_iter()) {
-            return Ok(Step::Changed);
+            return Ok(SendStep::Changed);
         }
         let sent = first.send(socket, now)?;
         if first.left() == 0 {
             self.spans.pop_front();
         }
-        Ok(if sent < now { Step::Full(sent) } else { Step::On(sent) })
+        Ok(if sent < now { SendStep::Full(sent) } else { SendStep::On(sent) })
     }
 }
 
-/// Looked at before the last bytes of a write: no answer of a file that was written to under way is whole.
-fn are_same<'a>(mut spans: impl Iterator<Item = &'a Span>) -> bool {
+/// Whether no file has changed. Checked before the last bytes of a write, so that no response completes whose file was
+/// written to meanwhile.
+fn are_same<'a>(mut spans: impl Iterator<Item = &'a FileRange>) -> bool {
     spans.all(|span| span.check().is_ok())
 }
 
 fn nothing() -> Error {
-    Error::other("what is written stands for nothing")
+    Error::other("a placeholder was written without a queued file range")
 }

@@ -1,4 +1,5 @@
-//! Names that are not there cost requests to an object store: how many a client, and all together, may ask for.
+//! Rate limits for lookups of names that do not exist, which cost requests to an object store: one limit per client,
+//! one for all clients together.
 
 use crate::config::Http;
 use crate::media::AssetId;
@@ -7,44 +8,44 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Clients that are told apart at most.
+/// Most clients tracked at once.
 const CLIENTS: u64 = 1 << 14;
 
-/// How long a client is remembered that asks for nothing.
+/// Time after which an idle client is forgotten.
 const IDLE: Duration = Duration::from_mins(2);
 
-/// So long a time's worth may be asked for at once.
+/// Burst size: as many lookups may come at once as the rate allows in this time.
 const BURST: Duration = Duration::from_secs(10);
 
-/// Who sent a request.
+/// Address of the client that sent a request.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Peer(pub(super) IpAddr);
 
-/// What is left to ask for: by each client, and in all.
+/// Token buckets for lookups: one per client, and one for all.
 #[derive(Debug)]
-pub(super) struct Misses {
+pub(super) struct MissLimiter {
     clients: moka::sync::Cache<IpAddr, Arc<Bucket>>,
     all: Bucket,
     of_client: Option<Duration>,
     of_all: Option<Duration>,
-    /// Names that are being looked up: all who ask meanwhile share one look, which is paid for once.
+    /// Names being looked up: concurrent requests for one name share one lookup, which is charged once.
     looking: Mutex<HashSet<AssetId>>,
 }
 
-/// A look for a name, paid for by its first client. The name may cost again once this is dropped.
+/// A lookup of a name, charged to the first client that asked. Once this is dropped, the name can be charged again.
 #[derive(Debug)]
-pub(super) struct Look<'a> {
-    misses: &'a Misses,
+pub(super) struct LookupPermit<'a> {
+    misses: &'a MissLimiter,
     id: AssetId,
     peer: Option<Peer>,
 }
 
-/// When what was asked for so far is paid for: at one name each interval.
+/// Token bucket: the time until which past lookups use up the rate of one name per interval.
 #[derive(Debug, Default)]
 struct Bucket(Mutex<Option<Instant>>);
 
-impl Misses {
-    /// As `settings` say.
+impl MissLimiter {
+    /// Limits from the settings; a rate of 0 means no limit.
     pub(super) fn new(settings: &Http) -> Self {
         let interval = |rate: u32| Duration::from_secs(1).checked_div(rate);
         Self {
@@ -56,16 +57,16 @@ impl Misses {
         }
     }
 
-    /// Begins a look for `id`, of which nothing is known: `None` where one is under way already, which costs nothing more;
-    /// the error is how long to wait where nothing is left to pay with.
-    pub(super) fn begin(&self, id: &AssetId, peer: Option<Peer>) -> Result<Option<Look<'_>>, Duration> {
+    /// Begins a lookup of `id`, which is not cached. `None` if a lookup of `id` is in flight already; joining it is
+    /// free. The error is how long the client must wait until the limits allow another lookup.
+    pub(super) fn begin(&self, id: &AssetId, peer: Option<Peer>) -> Result<Option<LookupPermit<'_>>, Duration> {
         let mut looking = self.looking.lock().unwrap_or_else(PoisonError::into_inner);
         if looking.contains(id) {
             return Ok(None);
         }
         self.take_at(peer, Instant::now())?;
         looking.insert(id.clone());
-        Ok(Some(Look { misses: self, id: id.clone(), peer }))
+        Ok(Some(LookupPermit { misses: self, id: id.clone(), peer }))
     }
 
     fn take_at(&self, peer: Option<Peer>, now: Instant) -> Result<(), Duration> {
@@ -95,14 +96,14 @@ impl Misses {
     }
 }
 
-impl Look<'_> {
-    /// The name was there after all: the look costs nothing.
+impl LookupPermit<'_> {
+    /// Refunds the lookup, because the name exists.
     pub(super) fn found(self) {
         self.misses.give_back(self.peer);
     }
 }
 
-impl Drop for Look<'_> {
+impl Drop for LookupPermit<'_> {
     fn drop(&mut self) {
         self.misses.looking.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
     }
@@ -128,7 +129,7 @@ impl Bucket {
     }
 }
 
-/// One client has a /64 of IPv6.
+/// Groups IPv6 addresses by /64: one client has a whole /64.
 fn network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
@@ -141,13 +142,13 @@ fn network(address: IpAddr) -> IpAddr {
 
 #[cfg(test)]
 mod tests {
-    use super::{Misses, Peer};
+    use super::{MissLimiter, Peer};
     use crate::config::Http;
     use crate::media::AssetId;
     use std::time::{Duration, Instant};
 
-    fn misses(of_client: u32, of_all: u32) -> Misses {
-        Misses::new(&Http { misses_per_client: of_client, misses: of_all, ..Http::default() })
+    fn misses(of_client: u32, of_all: u32) -> MissLimiter {
+        MissLimiter::new(&Http { misses_per_client: of_client, misses: of_all, ..Http::default() })
     }
 
     fn peer(text: &str) -> Peer {
@@ -160,7 +161,7 @@ mod tests {
         let now = Instant::now();
         let taken = |text: &str| (0..100).filter(|_| misses.take_at(Some(peer(text)), now).is_ok()).count();
         assert_eq!(taken("10.0.0.1"), 10);
-        // What was refused to one is not taken from all.
+        // A lookup that the limit of one client refuses is not charged to all.
         assert_eq!(taken("2001:db8::1"), 10);
         assert_eq!(taken("2001:db8::2"), 0);
         assert_eq!(taken("10.0.0.2"), 0);
@@ -186,7 +187,7 @@ mod tests {
         assert!((0..1_000).all(|_| matches!(misses.begin(&night, Some(peer("10.0.0.1"))), Ok(None))));
         drop(first);
         assert!(matches!(misses.begin(&night, Some(peer("10.0.0.1"))), Ok(Some(_))));
-        // Names that are there cost nothing, however many.
+        // Lookups of existing names are free.
         let there = |number: u32| AssetId::new(&format!("film-{number}")).unwrap();
         for number in 0..1_000 {
             misses.begin(&there(number), Some(peer("10.0.0.1"))).unwrap().unwrap().found();

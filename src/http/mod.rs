@@ -1,16 +1,16 @@
-//! HTTP/1.1 for players: what the origin answers, told to clients by the letter of RFC 9110 and RFC 9112.
+//! The HTTP/1.1 server: public, private and upload listeners. It follows RFC 9110 and RFC 9112 to the letter.
 //!
 //! ```text
-//! socket ── server ──┬── public ──┬── request: what is refused before it is understood
-//!  (TCP)   (tasks,   │            ├── cors: what other sites may ask; cmcd: what players will ask next
-//!           drain)   │            ├── gallery: pages that the binary carries
+//! socket ── server ──┬── public ──┬── request: refuses malformed requests
+//!  (TCP)   (tasks,   │            ├── cors: access for other sites; cmcd: the player's next request
+//!           drain)   │            ├── gallery: pages embedded in the binary
 //!                    │            ├── respond ── conditions, ranges, encoding: 304, 412, 206, 416, gzip, br
 //!                    │            │      └── body: the bytes, frame by frame (rope), out of one budget (frames)
-//!                    │            ├── timing: what an answer waited for
-//!                    ├── upload ── api: what a router of another room answers; incoming: bodies with time limits
+//!                    │            ├── timing: `Server-Timing`
+//!                    ├── upload ── api: runs the control plane's router; incoming: request bodies with time limits
 //!                    └── private ──┘ └── problem: every error, as problem+json, of a type that kind lists
 //! ```
-//! Each answer may leave a line behind (access), with the id of its request (`request_id`).
+//! `access` logs a line for each response; `request_id` gives each request its id.
 
 mod access;
 mod api;
@@ -45,4 +45,4 @@ mod token;
 pub use access::AccessLog;
 pub use kind::ProblemKind;
 pub use problem::{members, status};
-pub use server::{Desks, Error, Server};
+pub use server::{Error, Handlers, Server};

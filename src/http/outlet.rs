@@ -1,21 +1,22 @@
-//! The sending side of a connection: what is written to it, and who waits until its client takes more.
+//! The sending side of a connection: writes bytes and queued file ranges, and limits how long a client may take to
+//! read.
 //!
-//! hyper limits how long a head may take to arrive; how long an answer may take to be taken is limited here: a client that
-//! takes nothing for `write_stall` ends the connection, as does one that has been waited for for 20 s in all and took less
-//! than `minimum_rate` of each; what the kernel holds for it is dropped. The kernel tells of progress in steps of half of
-//! `unsent`.
+//! hyper limits how long a request head may take to arrive. This file limits how long a client may take to read a
+//! response. The connection ends when the client reads nothing for `write_stall`, or when the server has waited 20 s in
+//! all and the client has read less than `minimum_rate` in that time. The kernel then drops the bytes it holds for the
+//! client. It reports progress in steps of half of `unsent`.
 //!
-//! What is written may stand for spans of files (`token`), which wait in line: the kernel sends them itself, and what
-//! follows them is sent only if their files are what they were.
+//! Written slices may be placeholders (`token`) for queued file ranges, which the kernel sends by itself. The bytes
+//! that follow a range are sent only if its file has not changed.
 
-use super::line::{Line, Sent};
+use super::line::{SendQueue, SendResult};
 use super::pace::Pace;
 use super::pipes::Pipes;
-use super::seat::{Evictable, Seat};
+use super::seat::{Evictable, EvictionSlot};
 use super::token;
 use crate::media::u64_from_usize;
 use crate::metrics::Metrics;
-use crate::origin::Span;
+use crate::origin::FileRange;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::retry_on_intr;
 use rustix::net::{SendAncillaryBuffer, SendFlags, sendmsg};
@@ -31,109 +32,109 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedWriteHalf;
 use tokio::time::{Instant, Sleep, sleep};
 
-/// How long an answer is waited for on behalf of a client that has closed its sending side: most of them are gone.
+/// How long a response may still take for a client that has closed its sending side: most of these clients are gone.
 const HALF_CLOSED: Duration = Duration::from_secs(20);
 
-/// Asks and does not wait.
+/// Timeout of a poll that does not wait.
 const AT_ONCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
 
-/// What a client may do to what is sent to it.
+/// Limits on how slowly a client may read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Limits {
-    /// How long it may take nothing.
+    /// Longest time without progress.
     pub(super) stall: Duration,
-    /// Bytes a second that are taken at least, of what is waited for; 0 asks none.
+    /// Lowest rate while the server waits for the client, in bytes a second; 0 means no limit.
     pub(super) rate: u64,
-    /// Unsent bytes that the kernel holds.
+    /// Most unsent bytes in the kernel's send buffer.
     pub(super) unsent: u64,
 }
 
-/// What the connections of one listener share.
+/// State shared by the connections of one listener.
 #[derive(Debug, Default)]
-pub(super) struct Shared {
+pub(super) struct ListenerState {
     pub(super) pipes: Arc<Pipes>,
-    /// Those that may be closed to make room.
+    /// Connections that may be closed to make room.
     pub(super) evictable: Arc<Evictable>,
 }
 
-/// The sending side of a connection: its bytes are counted, and its client is not waited for for ever.
+/// The sending side of a connection: counts its bytes, and ends it if the client reads too slowly.
 #[derive(Debug)]
-pub(super) struct Outlet {
-    /// Until it is dropped.
+pub(super) struct ConnectionWriter {
+    /// `None` only while this is dropped.
     half: Option<OwnedWriteHalf>,
     limits: Limits,
-    wait: Mutex<Wait>,
-    /// What is written stands for these, in this order.
-    line: Mutex<Line>,
+    wait: Mutex<WriteWait>,
+    /// File ranges that the next placeholders represent, in this order.
+    line: Mutex<SendQueue>,
     evictable: Arc<Evictable>,
     metrics: Option<Arc<Metrics>>,
 }
 
-/// How the client is waited for.
+/// The wait for the client.
 #[derive(Debug, Default)]
-struct Wait {
-    /// Runs while it is.
+struct WriteWait {
+    /// Timer for [`Limits::stall`]; restarted when a wait begins.
     stall: Option<Pin<Box<Sleep>>>,
-    /// Since when it is.
+    /// Begin of the current wait; `None` if the server does not wait.
     since: Option<Instant>,
-    /// How long it was before what is written next was made.
+    /// How long the server waited before it built the bytes that are written next.
     before: Duration,
     pace: Pace,
 }
 
-impl Wait {
-    /// The client is waited for no more; how long it was since the last write.
+impl WriteWait {
+    /// Ends the wait. Returns how long the server has waited since the last write.
     fn end(&mut self) -> Duration {
         std::mem::take(&mut self.before) + self.since.take().map_or(Duration::ZERO, |since| since.elapsed())
     }
 }
 
-impl Outlet {
-    /// What is sent through `half`, whose client has these limits; its bytes are counted where there are `metrics`.
+impl ConnectionWriter {
+    /// The sending side that writes to `half`, with these limits. Counts bytes if there are `metrics`.
     pub(super) fn new(
         half: OwnedWriteHalf,
         limits: Limits,
-        shared: &Shared,
+        shared: &ListenerState,
         metrics: Option<Arc<Metrics>>,
     ) -> Arc<Self> {
-        let line = Mutex::new(Line::new(Arc::clone(&shared.pipes)));
+        let line = Mutex::new(SendQueue::new(Arc::clone(&shared.pipes)));
         let evictable = Arc::clone(&shared.evictable);
         Arc::new(Self { half: Some(half), limits, wait: Mutex::default(), line, evictable, metrics })
     }
 
-    /// Returns when nobody is left to be answered: the connection has failed, or its client has closed its sending side
-    /// and a new client needs the place, or has to wait for [`HALF_CLOSED`]. A client that has only closed its sending
-    /// side cannot be told from one that is gone until it is sent something.
+    /// Returns when the client is taken to be gone: the connection has failed; or the client has closed its sending
+    /// side and either a new client needs the slot or [`HALF_CLOSED`] has passed. Until bytes are sent, a client that
+    /// has only closed its sending side looks the same as one that is gone.
     pub(super) async fn hung_up(&self) {
         let stream = self.stream();
         sending_closed(stream).await;
-        let seat = Seat::take(&self.evictable);
+        let seat = EvictionSlot::take(&self.evictable);
         tokio::select! {
-            // Whatever it says, the connection is of no use.
+            // Any result means that the connection has failed.
             _ = stream.ready(Interest::ERROR) => {}
             () = seat.evicted() => {}
             () = sleep(HALF_CLOSED) => {}
         }
     }
 
-    /// `span` is what is written next stands for, after those that wait already.
-    pub(super) fn line_up(&self, span: Span) {
+    /// Appends `span` to the queue of file ranges. The placeholder that represents it must be written next.
+    pub(super) fn line_up(&self, span: FileRange) {
         self.line().push(span);
     }
 
-    /// Bytes that the kernel takes at once of a connection that is open, at least.
+    /// Fewest bytes that the kernel takes at once after [`Self::poll_open`] has succeeded.
     pub(super) const fn takes(&self) -> u64 {
         self.limits.unsent / 2
     }
 
-    /// Waits until the kernel takes [`Self::takes`] bytes more: what is made then is sent at once, and nobody holds it for
-    /// a client that is slow. An error when the client is waited for for too long.
+    /// Waits until the kernel takes [`Self::takes`] more bytes: a frame built then is sent at once, and takes no memory
+    /// while a slow client reads. Fails if the client takes nothing for [`Limits::stall`].
     pub(super) fn poll_open(&self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         let stream = self.stream();
         loop {
             let Poll::Ready(ready) = stream.poll_write_ready(cx) else { return self.stalled(cx) };
             ready?;
-            // Within, so that what the kernel tells meanwhile is not forgotten with what it told before.
+            // Inside `try_io`: it clears only the readiness seen before, so a wake-up during the check is not lost.
             match stream.try_io(Interest::WRITABLE, || is_open(stream)) {
                 Ok(()) => {
                     let mut wait = self.wait();
@@ -146,7 +147,7 @@ impl Outlet {
         }
     }
 
-    /// Sends of `slices` what the kernel takes.
+    /// Sends as much of `slices` as the kernel takes; waits if it takes nothing. Returns the number of bytes sent.
     pub(super) fn poll_send(&self, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<Result<usize>> {
         let (stream, wanted) = (self.stream(), slices.iter().map(|slice| slice.len()).sum::<usize>());
         loop {
@@ -156,7 +157,7 @@ impl Outlet {
             let sent = stream.try_io(Interest::WRITABLE, || {
                 let sent = self.send(slices)?;
                 if sent < wanted {
-                    // It takes no more now: the next call need not ask.
+                    // The kernel is full: clear the readiness, so that the next call waits without a system call.
                     part = Some(sent);
                     return Err(ErrorKind::WouldBlock.into());
                 }
@@ -169,7 +170,7 @@ impl Outlet {
         }
     }
 
-    /// Sends of `slices` what the kernel takes now, at least one byte; an error where it takes none.
+    /// Sends as much of `slices` as the kernel takes now. `WouldBlock` if it takes nothing.
     fn send(&self, mut slices: &[IoSlice<'_>]) -> Result<usize> {
         let mut sent = 0;
         while let Some(first) = slices.first() {
@@ -190,7 +191,8 @@ impl Outlet {
         Ok(sent)
     }
 
-    /// Sends what is in memory; where there is more, what follows at once may be sent in one packet with its end.
+    /// Sends bytes in memory. If `more` follows at once, the kernel may put the end of these bytes and the next ones
+    /// into one packet.
     fn send_bytes(&self, slices: &[IoSlice<'_>], more: bool) -> Result<usize> {
         if !more {
             return self.stream().try_write_vectored(slices);
@@ -201,15 +203,15 @@ impl Outlet {
 
     fn send_spans(&self, wanted: usize) -> Result<usize> {
         match self.line().send(self.stream(), wanted)? {
-            Sent::Bytes(sent) => Ok(sent),
-            Sent::Changed => Err(self.cut("the file was written to while it was sent")),
+            SendResult::Bytes(sent) => Ok(sent),
+            SendResult::Changed => Err(self.cut("the file was written to while it was sent")),
         }
     }
 
-    /// Says that nothing more is sent.
+    /// Closes the sending side.
     pub(super) fn shut_down(&self) -> Result<()> {
         match SockRef::from(self.stream()).shutdown(Shutdown::Write) {
-            // The client is gone already.
+            // The client is already gone.
             Err(error) if error.kind() == ErrorKind::NotConnected => Ok(()),
             done => done,
         }
@@ -222,16 +224,16 @@ impl Outlet {
         }
         let mut wait = self.wait();
         let waited = wait.end();
-        // What is taken at once says nothing of what is waited for.
+        // Bytes that the kernel takes without a wait say nothing about the client's speed.
         if !waited.is_zero() && wait.pace.is_below(self.limits.rate, waited, taken) {
-            return Err(self.cut("the client takes less than it must"));
+            return Err(self.cut("the client reads more slowly than `http.minimum_rate`"));
         }
         Ok(count)
     }
 
     fn stalled(&self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         let mut wait = self.wait();
-        let Wait { stall, since, .. } = &mut *wait;
+        let WriteWait { stall, since, .. } = &mut *wait;
         let limit = self.limits.stall;
         let stall = stall.get_or_insert_with(|| Box::pin(sleep(limit)));
         if since.is_none() {
@@ -240,54 +242,57 @@ impl Outlet {
             stall.as_mut().reset(now + limit);
         }
         ready!(stall.as_mut().poll(cx));
-        Poll::Ready(Err(self.cut("the client took nothing for too long")))
+        Poll::Ready(Err(self.cut("the client read nothing for `http.write_stall`")))
     }
 
-    /// Without lingering the kernel drops what it still holds, and the client learns that the answer is not whole.
+    /// Aborts the connection: with a linger time of 0 the kernel drops the bytes it still holds, and the client notices
+    /// that the response is incomplete.
     fn cut(&self, why: &'static str) -> Error {
         let _ = SockRef::from(self.stream()).set_linger(Some(Duration::ZERO));
         Error::new(ErrorKind::TimedOut, why)
     }
 
     fn stream(&self) -> &TcpStream {
-        self.half.as_ref().expect("it is there until it is dropped").as_ref()
+        self.half.as_ref().expect("only drop takes the half").as_ref()
     }
 
-    fn line(&self) -> MutexGuard<'_, Line> {
+    fn line(&self) -> MutexGuard<'_, SendQueue> {
         self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn wait(&self) -> MutexGuard<'_, Wait> {
+    fn wait(&self) -> MutexGuard<'_, WriteWait> {
         self.wait.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Drop for Outlet {
+impl Drop for ConnectionWriter {
     fn drop(&mut self) {
-        // The connection ends as its protocol says, not because nothing is left to be sent.
+        // Dropping the half would close the sending side; `forget` prevents it, because hyper decides how a connection
+        // ends.
         if let Some(half) = self.half.take() {
             half.forget();
         }
     }
 }
 
-/// Whether the kernel takes more; it would block where not.
+/// Succeeds if the kernel takes more bytes, else fails with `WouldBlock`.
 fn is_open(stream: &TcpStream) -> Result<()> {
     let mut asked = [PollFd::new(stream, PollFlags::OUT)];
     retry_on_intr(|| poll(&mut asked, Some(&AT_ONCE)))?;
     let [told] = asked;
-    // A connection that has failed is told so by the next write.
+    // A failed connection counts as open: the next write reports the error.
     if told.revents().is_empty() { Err(ErrorKind::WouldBlock.into()) } else { Ok(()) }
 }
 
-/// Waits until the client has closed its sending side; what it has sent before that is left where it is.
+/// Waits until the client has closed its sending side. Reads none of the bytes that the client has sent.
 #[cfg(target_os = "linux")]
 async fn sending_closed(stream: &TcpStream) {
-    // Of this interest the kernel tells nothing but that; an error shows in what is done next.
+    // This interest reports nothing but a closed sending side. The next operation reports errors.
     let _ = stream.ready(Interest::PRIORITY).await;
 }
 
-/// The same, unless the client has sent the next request already: then until the connection fails.
+/// Waits until the client has closed its sending side or, if it has already sent its next request, until the connection
+/// fails.
 #[cfg(not(target_os = "linux"))]
 async fn sending_closed(stream: &TcpStream) {
     if stream.peek(&mut [0]).await.is_ok_and(|sent| sent > 0) {
@@ -297,9 +302,9 @@ async fn sending_closed(stream: &TcpStream) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Limits, Outlet, Shared};
-    use crate::http::body::{Body, Part};
-    use crate::http::frames::Frames;
+    use super::{ConnectionWriter, Limits, ListenerState};
+    use crate::http::body::{BodyPart, ResponseBody};
+    use crate::http::frames::FrameBudget;
     use crate::http::pace::Pace;
     use crate::media::ByteRange;
     use crate::origin::{Content, Media};
@@ -314,20 +319,23 @@ mod tests {
     use tokio::net::{TcpListener, TcpStream};
     use tokio::time::timeout;
 
-    /// Less than what the kernel holds of an answer by itself.
+    /// Less than the kernel buffers by default.
     const UNSENT: u64 = 128 << 10;
 
-    /// An outlet, and the client that it sends to.
-    async fn pair(stall: Duration) -> (Arc<Outlet>, TcpStream) {
+    /// An outlet and the client that it sends to.
+    async fn pair(stall: Duration) -> (Arc<ConnectionWriter>, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (stream, _) = listener.accept().await.unwrap();
         crate::http::socket::prepare(&stream, u32::try_from(UNSENT).unwrap());
         let (_, half) = stream.into_split();
-        (Outlet::new(half, Limits { stall, rate: 0, unsent: UNSENT }, &Shared::default(), None), client)
+        (
+            ConnectionWriter::new(half, Limits { stall, rate: 0, unsent: UNSENT }, &ListenerState::default(), None),
+            client,
+        )
     }
 
-    async fn send(outlet: &Outlet, bytes: &[u8]) -> usize {
+    async fn send(outlet: &ConnectionWriter, bytes: &[u8]) -> usize {
         poll_fn(|cx| outlet.poll_send(cx, &[IoSlice::new(bytes)])).await.unwrap()
     }
 
@@ -338,7 +346,7 @@ mod tests {
         let reading = tokio::spawn(async move {
             let (mut taken, mut buffer) = (0, vec![0; 64 << 10]);
             loop {
-                // Slowly: the outlet closes again and again.
+                // Reads slowly, so that the outlet closes again and again.
                 tokio::time::sleep(Duration::from_millis(1)).await;
                 match client.read(&mut buffer).await.unwrap() {
                     0 => return taken,
@@ -388,19 +396,19 @@ mod tests {
         }
         let chunk = Bytes::from(vec![5; 8 << 20]);
         let all = ByteRange::new(0, 8 << 20).unwrap();
-        let mut body = Body::new(Content::Media(Media::of(vec![chunk])), [Part::Range(all)], "");
-        let budget = Frames::new(16 << 20);
+        let mut body = ResponseBody::new(Content::Media(Media::of(vec![chunk])), [BodyPart::Range(all)], "");
+        let budget = FrameBudget::new(16 << 20);
         body.budgeted(&budget);
         body.sent_through(Arc::clone(&outlet));
         let first = body.frame().now_or_never().unwrap().unwrap().unwrap().into_data().unwrap();
-        assert!(budget.take(16 << 20, 0).unwrap().bytes() < 1 << 20, "the first frame is granted");
+        assert!(budget.take(16 << 20, 0).unwrap().bytes() < 1 << 20, "the first frame holds a grant");
         drop(first);
         assert!(body.frame().now_or_never().is_none());
-        assert_eq!(budget.take(16 << 20, 0).unwrap().bytes(), 1 << 20, "nothing is granted");
+        assert_eq!(budget.take(16 << 20, 0).unwrap().bytes(), 1 << 20, "no grant is held");
         let reading = tokio::spawn(async move { tokio::io::copy(&mut client, &mut tokio::io::sink()).await });
         let next = body.frame().await.unwrap().unwrap().into_data().unwrap();
         assert_eq!(u64::try_from(next.remaining()).unwrap(), outlet.takes());
-        // The wait for room counts as a wait for what is sent then.
+        // The wait for room counts as part of the next write.
         assert_eq!(outlet.wait().pace, Pace::default());
         send(&outlet, next.chunk()).await;
         assert!(outlet.wait().pace.waited > Duration::ZERO);

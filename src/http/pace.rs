@@ -1,11 +1,11 @@
-//! How fast a client takes or sends bytes while the server waits for it. Pure.
+//! Measures how fast a client reads or sends bytes while the server waits for it. Pure.
 
 use std::time::Duration;
 
-/// Waiting that a client's rate is measured over.
+/// Total waiting time over which a client's rate is measured.
 const MEASURED: Duration = Duration::from_secs(20);
 
-/// Bytes that a client moved while the server waited for it. Time in which the server did not wait does not count.
+/// Bytes that a client moved while the server waited for it. Time without waiting does not count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Pace {
     pub(super) waited: Duration,
@@ -13,7 +13,8 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    /// `moved` bytes took a wait of `waited`: whether the client is slower than `rate` bytes a second.
+    /// Records that a wait of `waited` moved `moved` bytes. Returns whether the client is slower than `rate` bytes a
+    /// second, which is decided every 20 s of waiting.
     pub(super) fn is_below(&mut self, rate: u64, waited: Duration, moved: u64) -> bool {
         self.waited += waited;
         self.moved += moved;
@@ -36,7 +37,7 @@ mod tests {
         for _ in 0..19 {
             assert!(!pace.is_below(100, second, 10));
         }
-        // 2,010 bytes in 20 s are enough; then measuring begins anew.
+        // 2,010 bytes in 20 s are enough; then a new measurement begins.
         assert!(!pace.is_below(100, second, 1_820));
         assert_eq!(pace, Pace::default());
         assert!(!pace.is_below(100, 19 * second, 1_000));

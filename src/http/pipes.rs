@@ -1,28 +1,28 @@
-//! Pipes that small spans of files are gathered in on their way to a socket: the kernel sends what a pipe holds in as few
-//! packets as it fits into, and copies none of it.
+//! Pipes for `splice`: small file ranges are gathered in a pipe before they go to a socket. The kernel sends the
+//! contents of a pipe in as few packets as possible, without a copy.
 //!
-//! A pipe holds 64 KiB of pages, and belongs to a connection only while it holds something: of a client that does not take
-//! it at once. There is a bounded number of them; who finds none sends span by span.
+//! A pipe holds 64 KiB of pages. A connection owns one only while the pipe holds bytes that the client has not taken
+//! yet. The number of pipes is limited; a connection without one sends range by range.
 
-use crate::origin::Span;
+use crate::origin::FileRange;
 use rustix::io::{Errno, retry_on_intr};
 use std::io::{ErrorKind, Result};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Pipes at once, two descriptors each.
+/// Most pipes at once; each takes two descriptors.
 const MOST: usize = 64;
 
-/// The pipes of a listener.
+/// Pool of the pipes of one listener.
 #[derive(Debug, Default)]
 pub(super) struct Pipes {
-    state: Mutex<State>,
+    state: Mutex<PoolState>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct PoolState {
     idle: Vec<Ends>,
-    /// Idle or not.
+    /// Number of open pipes, idle or in use.
     all: usize,
 }
 
@@ -32,7 +32,7 @@ struct Ends {
     into: OwnedFd,
 }
 
-/// A pipe that is one connection's until this is dropped.
+/// A pipe in use by one connection; dropping it returns it to the pool.
 #[derive(Debug)]
 pub(super) struct Pipe {
     ends: Option<Ends>,
@@ -41,7 +41,7 @@ pub(super) struct Pipe {
 }
 
 impl Pipes {
-    /// An empty one; none where there are too many already.
+    /// Takes an empty pipe. `None` if all are in use or none can be opened.
     pub(super) fn take(self: &Arc<Self>) -> Option<Pipe> {
         let mut state = self.state();
         let ends = match state.idle.pop() {
@@ -56,19 +56,19 @@ impl Pipes {
         Some(Pipe { ends: Some(ends), held: 0, pipes: Arc::clone(self) })
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, PoolState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Pipe {
-    /// Bytes that it holds.
+    /// Bytes in the pipe.
     pub(super) const fn held(&self) -> usize {
         self.held
     }
 
-    /// Gathers the next of `span`, `most` at most: as many bytes as there is room for.
-    pub(super) fn gather(&mut self, span: &mut Span, most: usize) -> Result<usize> {
+    /// Moves up to `most` bytes from the start of `span` into the pipe, as far as there is room. Returns their number.
+    pub(super) fn gather(&mut self, span: &mut FileRange, most: usize) -> Result<usize> {
         match span.gather(&self.ends().into, most) {
             Ok(gathered) => {
                 self.held += gathered;
@@ -79,7 +79,7 @@ impl Pipe {
         }
     }
 
-    /// Sends what it holds through `socket`, `most` bytes at most: as much as that takes without waiting.
+    /// Sends up to `most` bytes from the pipe to `socket`, as many as it takes without waiting. Returns their number.
     pub(super) fn send(&mut self, socket: impl AsFd, most: usize) -> Result<usize> {
         let mut all = 0;
         while all < most && self.held > 0 {
@@ -97,12 +97,12 @@ impl Pipe {
     }
 
     fn ends(&self) -> &Ends {
-        self.ends.as_ref().expect("they are there until it is dropped")
+        self.ends.as_ref().expect("only drop takes the ends")
     }
 }
 
 impl Drop for Pipe {
-    /// One that is not empty is another connection's no more.
+    /// Returns an empty pipe to the pool; closes any other, because its bytes belong to this connection.
     fn drop(&mut self) {
         let mut state = self.pipes.state();
         match self.ends.take().filter(|_| self.held == 0) {
@@ -124,7 +124,7 @@ fn spliced(out: &OwnedFd, socket: impl AsFd, len: usize) -> rustix::io::Result<u
     rustix::pipe::splice(out, None, socket, None, len, rustix::pipe::SpliceFlags::NONBLOCK)
 }
 
-/// Elsewhere nothing is sent as it stands, so there is nothing to gather.
+/// Only Linux sends file ranges directly, so other systems need no pipe.
 #[cfg(not(target_os = "linux"))]
 const fn opened() -> Option<Ends> {
     None

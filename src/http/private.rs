@@ -1,14 +1,14 @@
-//! The private listener: health, readiness, metrics, and what a router of another room answers.
+//! Handler of the private listener: health, readiness, metrics, the API of the control plane and a private gallery.
 
 use super::api;
-use super::body::Body;
+use super::body::ResponseBody;
 use super::gallery;
-use super::incoming::Patience;
+use super::incoming::BodyTimeouts;
 use super::kind::ProblemKind;
 use super::problem::Problem;
-use super::public::Public;
+use super::public::PublicHandler;
 use super::request::refusal;
-use super::seat::Seat;
+use super::seat::EvictionSlot;
 use crate::media::u64_from_usize;
 use crate::metrics::{MEDIA_TYPE, Metrics};
 use crate::origin::Origin;
@@ -25,42 +25,42 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-/// Requests of the API that are answered at once; probes are not counted.
+/// Most API requests answered at the same time; probes are not counted.
 const API_REQUESTS: usize = 256;
 
-/// How long a request of the API waits for its turn.
+/// How long an API request waits for its turn.
 const API_WAIT: Duration = Duration::from_secs(5);
 
-/// What answers on the private listener.
+/// Handler of the private listener.
 #[derive(Debug)]
-pub(super) struct Private {
+pub(super) struct PrivateHandler {
     pub origin: Arc<Origin>,
     pub metrics: Arc<Metrics>,
     /// Cancelled when the server is about to stop.
     pub stop: CancellationToken,
-    /// What else is answered here.
-    pub api: Option<Api>,
-    /// The gallery with what it plays, where it is shown here.
-    pub site: Option<Public>,
+    /// The API; `None` if the control plane is off.
+    pub api: Option<ApiHandler>,
+    /// The gallery and the media that it plays; `None` unless the gallery is private.
+    pub site: Option<PublicHandler>,
 }
 
-/// The API, and how many of its requests are answered at once.
+/// The API, with a limit on concurrent requests.
 #[derive(Debug)]
-pub(super) struct Api {
+pub(super) struct ApiHandler {
     router: Router,
     turns: Semaphore,
-    patience: Patience,
+    patience: BodyTimeouts,
 }
 
-impl Api {
-    /// What `router` answers.
-    pub(super) fn new(router: Router, patience: Patience) -> Self {
+impl ApiHandler {
+    /// An API that `router` answers; `patience` limits how slowly request bodies may arrive.
+    pub(super) fn new(router: Router, patience: BodyTimeouts) -> Self {
         Self { router, turns: Semaphore::new(API_REQUESTS), patience }
     }
 
-    /// The answer to `request`, once it is its turn. From then on its connection, which has this `seat`, is not closed
-    /// to make room for others.
-    async fn answer(&self, request: Request<Incoming>, seat: &Seat) -> Response<Body> {
+    /// Waits for the request's turn, then answers it. While it is answered, its connection, which has this `seat`,
+    /// cannot be evicted.
+    async fn answer(&self, request: Request<Incoming>, seat: &EvictionSlot) -> Response<ResponseBody> {
         let Ok(Ok(_turn)) = timeout(API_WAIT, self.turns.acquire()).await else {
             let detail = format!("{API_REQUESTS} requests of the API are being answered already");
             return Problem::new(ProblemKind::Busy, detail).response();
@@ -72,9 +72,9 @@ impl Api {
     }
 }
 
-impl Private {
-    /// The answer to `request`, whose connection has this `seat`.
-    pub(super) async fn answer(&self, request: Request<Incoming>, seat: &Seat) -> Response<Body> {
+impl PrivateHandler {
+    /// Answers `request`, whose connection has this `seat`.
+    pub(super) async fn answer(&self, request: Request<Incoming>, seat: &EvictionSlot) -> Response<ResponseBody> {
         if let Some(api) = self.api.as_ref().filter(|_| api::is_at(request.uri().path())) {
             return api.answer(request, seat).await;
         }
@@ -84,12 +84,12 @@ impl Private {
         let (request, _) = request.into_parts();
         let mut response = self.answer_to(&request).await.unwrap_or_else(Problem::response);
         if request.method == Method::HEAD {
-            *response.body_mut() = Body::empty();
+            *response.body_mut() = ResponseBody::empty();
         }
         response
     }
 
-    async fn answer_to(&self, request: &Parts) -> Result<Response<Body>, Problem> {
+    async fn answer_to(&self, request: &Parts) -> Result<Response<ResponseBody>, Problem> {
         if let Some(refusal) = refusal(request) {
             return Err(refusal.into());
         }
@@ -104,8 +104,8 @@ impl Private {
         }
     }
 
-    /// Whether a balancer should send requests here.
-    async fn ready(&self) -> Result<Response<Body>, Problem> {
+    /// Answers whether a load balancer should send requests to this server.
+    async fn ready(&self) -> Result<Response<ResponseBody>, Problem> {
         if self.stop.is_cancelled() {
             return Err(Problem::new(ProblemKind::NotReady, "the server is about to stop"));
         }
@@ -115,14 +115,14 @@ impl Private {
     }
 }
 
-/// Whether `path` is the gallery's, or one that it plays.
+/// Whether `path` belongs to the gallery or to the media that it plays.
 fn is_of_site(path: &str) -> bool {
     gallery::is_at(path) || path.starts_with("/vod/")
 }
 
-fn text(text: String, media_type: &'static str) -> Response<Body> {
+fn text(text: String, media_type: &'static str) -> Response<ResponseBody> {
     let length = HeaderValue::from(text.len());
-    let mut response = Response::new(Body::text(Bytes::from(text)));
+    let mut response = Response::new(ResponseBody::text(Bytes::from(text)));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
     headers.insert(CONTENT_LENGTH, length);

@@ -1,6 +1,6 @@
-//! Every error that is answered: `application/problem+json` (RFC 9457), never stored.
+//! Error responses: `application/problem+json` (RFC 9457), never cached.
 
-use super::body::Body;
+use super::body::ResponseBody;
 use super::kind::ProblemKind;
 use crate::origin;
 use bytes::Bytes;
@@ -8,7 +8,7 @@ use hyper::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, Hea
 use hyper::{Response, StatusCode};
 use serde::Serialize;
 
-/// The type of the problem that an error of the origin is to a client.
+/// Problem type that reports an error of the origin to the client.
 #[must_use]
 const fn kind(error: &origin::Error) -> ProblemKind {
     match error {
@@ -23,20 +23,20 @@ const fn kind(error: &origin::Error) -> ProblemKind {
     }
 }
 
-/// What a client may do about an error of the origin.
+/// HTTP status of an error of the origin.
 #[must_use]
 pub fn status(error: &origin::Error) -> StatusCode {
     kind(error).status()
 }
 
-/// The members of a problem that says `detail`, as JSON.
+/// JSON body of a problem of type `kind` with this `detail`.
 #[must_use]
 pub fn members(kind: ProblemKind, detail: &str) -> Bytes {
-    let members = Members { r#type: kind.uri(), title: kind.title(), status: kind.status().as_u16(), detail };
-    Bytes::from(serde_json::to_vec(&members).expect("strings and a number"))
+    let members = ProblemMembers { r#type: kind.uri(), title: kind.title(), status: kind.status().as_u16(), detail };
+    Bytes::from(serde_json::to_vec(&members).expect("strings and a number always serialize"))
 }
 
-/// An error as it is answered.
+/// An error response.
 #[derive(Debug)]
 pub(super) struct Problem {
     kind: ProblemKind,
@@ -44,9 +44,9 @@ pub(super) struct Problem {
     header: Option<(HeaderName, HeaderValue)>,
 }
 
-/// RFC 9457 §3.1.
+/// JSON members of a problem (RFC 9457 §3.1).
 #[derive(Serialize)]
-struct Members<'a> {
+struct ProblemMembers<'a> {
     r#type: String,
     title: &'static str,
     status: u16,
@@ -54,22 +54,22 @@ struct Members<'a> {
 }
 
 impl Problem {
-    /// A problem with one sentence that says what is wrong and, where it can, what would be right.
+    /// A problem whose `detail` is one sentence: what is wrong and, if known, what would be right.
     pub(super) fn new(kind: ProblemKind, detail: impl Into<String>) -> Self {
         Self { kind, detail: detail.into(), header: None }
     }
 
-    /// The same with a header that belongs to it.
+    /// Adds a header to the response; only one is possible.
     pub(super) fn with(self, name: HeaderName, value: HeaderValue) -> Self {
         Self { header: Some((name, value)), ..self }
     }
 
-    /// The answer.
-    pub(super) fn response(self) -> Response<Body> {
+    /// Builds the response.
+    pub(super) fn response(self) -> Response<ResponseBody> {
         let status = self.kind.status();
         let text = members(self.kind, &self.detail);
         let length = HeaderValue::from(text.len());
-        let mut response = Response::new(Body::text(text));
+        let mut response = Response::new(ResponseBody::text(text));
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(CONTENT_LENGTH, length);

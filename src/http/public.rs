@@ -1,23 +1,23 @@
-//! The public listener: what players and the gallery ask, answered.
+//! Handler of the public listener: answers players and the gallery.
 
-use super::body::Body;
+use super::body::ResponseBody;
 use super::cmcd;
 use super::cors;
-use super::encoding::Packer;
-use super::frames::Frames;
+use super::encoding::Compressor;
+use super::frames::FrameBudget;
 use super::gallery;
 use super::kind::ProblemKind;
-use super::misses::{Look, Misses, Peer};
+use super::misses::{LookupPermit, MissLimiter, Peer};
 use super::problem::{Problem, status};
 use super::request::refusal;
 use super::request_id::{X_REQUEST_ID, request_id};
-use super::respond::{Chosen, Entity, etag_of, span};
-use super::timing::{Passed, SERVER_TIMING};
+use super::respond::{Entity, Representation, etag_of, span};
+use super::timing::{RequestTimings, SERVER_TIMING};
 use crate::config::Http;
 use crate::media::AssetId;
-use crate::metrics::{Asked, Metrics, Packing};
+use crate::metrics::{Compression, Metrics, RequestKind};
 use crate::origin::{Caching, Content, Error, Origin, Query, Reply, Wish};
-use crate::route::{Part, ProgramPart, Route, is_canonical};
+use crate::route::{ProgramPart, Route, TrackPart, is_canonical};
 use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_LENGTH, CONTENT_SECURITY_POLICY, HeaderValue, LOCATION, RETRY_AFTER};
@@ -29,78 +29,78 @@ use percent_encoding::percent_decode_str;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Its URL names its bytes.
+/// `Cache-Control` of responses whose URL contains a version: their bytes never change.
 const IMMUTABLE: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
 
-/// Bytes of compressed texts that are kept.
+/// Size of the cache of compressed texts, in bytes.
 const PACKED: u64 = 16 << 20;
 
-/// Assets on a page of the gallery: where nothing is said, and at most.
+/// Assets on a page of the gallery by default; `PAGE_LIMIT` is the maximum.
 const PAGE: usize = 60;
 const PAGE_LIMIT: usize = 200;
 
-/// Bytes of the words that are searched, at most.
+/// Longest search text, in bytes.
 const WORDS_LIMIT: usize = 256;
 
-/// What answers on the public listener.
+/// Handler of the public listener.
 #[derive(Debug)]
-pub(super) struct Public {
+pub(super) struct PublicHandler {
     origin: Arc<Origin>,
     metrics: Arc<Metrics>,
-    /// The caching of entry manifests and stored files.
+    /// `Cache-Control` of entry manifests and stored files.
     entry: HeaderValue,
-    /// Texts compressed, by entity tag and coding: a crowd asks for the same few.
-    packed: Cache<(String, Packing), Bytes>,
-    packer: Packer,
-    /// Whether answers say what they waited for.
+    /// Compressed texts, by entity tag and coding: many viewers request the same few texts.
+    packed: Cache<(String, Compression), Bytes>,
+    packer: Compressor,
+    /// Whether responses carry `Server-Timing`.
     server_timing: bool,
-    /// What all answers hold to be sent next.
-    frames: Arc<Frames>,
-    /// Whether it shows the gallery.
+    /// Memory budget for the frames of all responses.
+    frames: Arc<FrameBudget>,
+    /// Whether the gallery is served.
     gallery: bool,
-    /// What is left to ask for of names that are not there.
-    misses: Misses,
+    /// Limits lookups of names that do not exist.
+    misses: MissLimiter,
 }
 
-impl Public {
-    /// Answers from `origin`, as `settings` say.
+impl PublicHandler {
+    /// A handler that answers from `origin`, without the gallery.
     pub(super) fn new(origin: Arc<Origin>, metrics: Arc<Metrics>, settings: &Http) -> Self {
         let entry = format!("public, max-age={}", settings.manifest_max_age.as_secs());
-        let entry = HeaderValue::from_str(&entry).expect("letters and digits");
-        let weigh = |(etag, _): &(String, Packing), packed: &Bytes| u32::try_from(etag.len() + packed.len());
+        let entry = HeaderValue::from_str(&entry).expect("visible ASCII is a valid header value");
+        let weigh = |(etag, _): &(String, Compression), packed: &Bytes| u32::try_from(etag.len() + packed.len());
         let packed = Cache::builder()
             .max_capacity(PACKED)
             .weigher(move |key, packed| weigh(key, packed).unwrap_or(u32::MAX))
-            // A text that has just become popular stays at once, however full it is.
+            // LRU admits a text that has just become popular even when the cache is full.
             .eviction_policy(EvictionPolicy::lru())
             .build();
-        let frames = Frames::new(settings.frames.bytes());
+        let frames = FrameBudget::new(settings.frames.bytes());
         Self {
             origin,
             metrics,
             entry,
             packed,
-            packer: Packer::new(),
+            packer: Compressor::new(),
             server_timing: settings.server_timing,
             frames,
             gallery: false,
-            misses: Misses::new(settings),
+            misses: MissLimiter::new(settings),
         }
     }
 
-    /// The same, with the gallery.
+    /// Adds the gallery.
     pub(super) fn with_gallery(self) -> Self {
         Self { gallery: true, ..self }
     }
 
-    /// Where its connections and bytes are counted.
+    /// Where connections and bytes are counted.
     pub(super) const fn metrics(&self) -> &Arc<Metrics> {
         &self.metrics
     }
 
-    /// The answer to `request`. Its body is not looked at: there is none.
-    pub(super) async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
-        let (start, mut passed) = (Instant::now(), Passed::default());
+    /// Answers `request`. Ignores the request body: a request that announces one is refused.
+    pub(super) async fn answer(&self, request: Request<Incoming>) -> Response<ResponseBody> {
+        let (start, mut passed) = (Instant::now(), RequestTimings::default());
         let (request, _) = request.into_parts();
         let (asked, answer) = self.answer_to(&request, &mut passed).await;
         let mut response = answer.unwrap_or_else(Problem::response);
@@ -110,7 +110,7 @@ impl Public {
             response.headers_mut().insert(SERVER_TIMING, passed.header(time));
         }
         if request.method == Method::HEAD {
-            *response.body_mut() = Body::empty();
+            *response.body_mut() = ResponseBody::empty();
         }
         response.body_mut().budgeted(&self.frames);
         self.metrics.requested(asked, response.status().as_u16(), passed.stages.cache);
@@ -118,13 +118,17 @@ impl Public {
         response
     }
 
-    async fn answer_to(&self, request: &Parts, passed: &mut Passed) -> (Asked, Result<Response<Body>, Problem>) {
+    async fn answer_to(
+        &self,
+        request: &Parts,
+        passed: &mut RequestTimings,
+    ) -> (RequestKind, Result<Response<ResponseBody>, Problem>) {
         let path = request.uri.path();
         if let Some(refusal) = refusal(request) {
-            return (Asked::Other, Err(refusal.into()));
+            return (RequestKind::Other, Err(refusal.into()));
         }
         if request.method == Method::OPTIONS {
-            return (Asked::Preflight, Ok(cors::preflight(&request.headers)));
+            return (RequestKind::Preflight, Ok(cors::preflight(&request.headers)));
         }
         if let Some(route) = Route::parse(path) {
             if !is_canonical(path) {
@@ -156,14 +160,18 @@ impl Public {
             Some(Ok(entity)) => self.answer_with(entity, request, passed).await.map(guarded),
             Some(Err(problem)) => Err(problem),
             None => {
-                return (Asked::Other, Err(Problem::new(ProblemKind::PathNotFound, "there is nothing at this path")));
+                return (
+                    RequestKind::Other,
+                    Err(Problem::new(ProblemKind::PathNotFound, "there is nothing at this path")),
+                );
             }
         };
-        (Asked::Gallery, answer)
+        (RequestKind::Gallery, answer)
     }
 
-    /// Pays for the look that an asset of which nothing is known costs; `None` where none is begun.
-    async fn paid(&self, id: &AssetId, request: &Parts) -> Result<Option<Look<'_>>, Problem> {
+    /// Charges the client for the lookup of an asset that is not cached. `None` if the request needs no lookup of its
+    /// own.
+    async fn paid(&self, id: &AssetId, request: &Parts) -> Result<Option<LookupPermit<'_>>, Problem> {
         if !self.origin.is_unknown(id).await {
             return Ok(None);
         }
@@ -184,24 +192,24 @@ impl Public {
         Entity { media_type, etag, modified, caching, content }
     }
 
-    /// The answer with `entity`, its text compressed if `request` wants it so.
+    /// Responds with `entity`, compressed if `request` accepts that.
     async fn answer_with(
         &self,
         entity: Entity,
         request: &Parts,
-        passed: &mut Passed,
-    ) -> Result<Response<Body>, Problem> {
+        passed: &mut RequestTimings,
+    ) -> Result<Response<ResponseBody>, Problem> {
         let Some((packing, text)) = entity.to_pack(request) else {
-            return entity.respond(Chosen::Plain, request);
+            return entity.respond(Representation::Plain, request);
         };
         let start = Instant::now();
         let packed = self.packed(&entity.etag, packing, text).await;
         passed.pack = Some(start.elapsed());
-        entity.respond(Chosen::Packed(packing, packed), request)
+        entity.respond(Representation::Packed(packing, packed), request)
     }
 
-    /// `text`, which `etag` names, compressed: once while it is kept, however many ask at the same time.
-    async fn packed(&self, etag: &str, packing: Packing, text: &Bytes) -> Bytes {
+    /// Compresses `text`, which has the entity tag `etag`. The result is cached, and concurrent requests share one run.
+    async fn packed(&self, etag: &str, packing: Compression, text: &Bytes) -> Bytes {
         let make = async {
             self.metrics.packed(packing);
             self.packer.pack(packing, text.clone()).await
@@ -219,7 +227,7 @@ impl Public {
         }
     }
 
-    /// `?id=…`: what one asset is.
+    /// `?id=…`: description of one asset, as JSON.
     async fn asset(&self, query: &str, request: &Parts) -> Result<Entity, Problem> {
         let id = parameter(query, "id").and_then(|name| AssetId::new(&name));
         let id =
@@ -230,7 +238,7 @@ impl Public {
         Ok(listed(json.inspect_err(|error| log("/~gallery/asset.json", None, error))?))
     }
 
-    /// `?q=…&after=…&limit=…`: a page of names.
+    /// `?q=…&after=…&limit=…`: a page of asset names, as JSON.
     async fn assets(&self, query: &str) -> Result<Entity, Problem> {
         let after = match parameter(query, "after") {
             Some(name) => Some(AssetId::new(&name).ok_or_else(|| {
@@ -264,32 +272,32 @@ fn listed(json: Bytes) -> Entity {
     }
 }
 
-/// What is spelled in another way than it is printed: a cache would keep it twice. A redirect where people ask; players
-/// ask as they are told.
-fn respelled(route: &Route, request: &Parts) -> Result<Response<Body>, Problem> {
+/// Responds to a path that is not spelled canonically, because caches would store it twice. Entry URLs, which people
+/// type, are redirected; all others get 404, because players request them exactly as printed.
+fn respelled(route: &Route, request: &Parts) -> Result<Response<ResponseBody>, Problem> {
     if !route.is_entry() {
         return Err(Problem::new(ProblemKind::PathNotFound, "there is nothing at this path in this spelling"));
     }
-    // Relative, as a proxy may have taken a prefix away.
+    // Relative, because a proxy may have removed a prefix.
     let printed = route.to_string();
     let below = printed.strip_prefix("/vod/").unwrap_or(&printed);
     let query = request.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
     let location = format!("{}{below}{query}", "../".repeat(below.matches('/').count()));
     let location = HeaderValue::try_from(location)
         .map_err(|_| Problem::new(ProblemKind::BadQuery, "the query has bytes that no URL has"))?;
-    let mut response = Response::new(Body::empty());
+    let mut response = Response::new(ResponseBody::empty());
     *response.status_mut() = StatusCode::MOVED_PERMANENTLY;
     response.headers_mut().extend([(LOCATION, location), (CONTENT_LENGTH, HeaderValue::from(0))]);
     Ok(response)
 }
 
-fn guarded(mut response: Response<Body>) -> Response<Body> {
+fn guarded(mut response: Response<ResponseBody>) -> Response<ResponseBody> {
     response.headers_mut().insert(CONTENT_SECURITY_POLICY, gallery::POLICY);
     response
 }
 
-/// Errors are logged here, where they are answered, once. What clients ask wrongly is no news, and neither is a file
-/// that is being written, or that there is no room: all its viewers are told so, over and over, and are counted.
+/// Logs an error once, where it is answered. Client errors are logged at debug level only. So are files that are being
+/// written and a server without room: every viewer gets that error again and again, and metrics count it.
 fn log(path: &str, request_id: Option<&str>, error: &Error) {
     if status(error).is_server_error() && !matches!(error, Error::Busy(_) | Error::Interrupted(_)) {
         tracing::warn!(path, request_id, %error, "a request failed");
@@ -298,21 +306,21 @@ fn log(path: &str, request_id: Option<&str>, error: &Error) {
     }
 }
 
-const fn asked(route: &Route) -> Asked {
+const fn asked(route: &Route) -> RequestKind {
     match route {
-        Route::Hls(_) => Asked::Hls,
-        Route::Dash(_) => Asked::Dash,
-        Route::File(..) => Asked::File,
-        Route::Track(.., Part::Playlist) => Asked::Playlist,
-        Route::Track(.., Part::Init) => Asked::Init,
-        Route::Track(.., Part::Segment(_)) => Asked::Segment,
-        Route::Ts(_) => Asked::Ts,
-        Route::Program(.., ProgramPart::Playlist) => Asked::TsPlaylist,
-        Route::Program(.., ProgramPart::Segment(_)) => Asked::TsSegment,
+        Route::Hls(_) => RequestKind::Hls,
+        Route::Dash(_) => RequestKind::Dash,
+        Route::File(..) => RequestKind::File,
+        Route::Track(.., TrackPart::Playlist) => RequestKind::Playlist,
+        Route::Track(.., TrackPart::Init) => RequestKind::Init,
+        Route::Track(.., TrackPart::Segment(_)) => RequestKind::Segment,
+        Route::Ts(_) => RequestKind::Ts,
+        Route::Program(.., ProgramPart::Playlist) => RequestKind::TsPlaylist,
+        Route::Program(.., ProgramPart::Segment(_)) => RequestKind::TsSegment,
     }
 }
 
-/// The first value of `name` in a query, decoded as forms are; empty counts as absent.
+/// The first value of `name` in a query, form-decoded. `None` if it is absent or empty.
 pub(super) fn parameter(query: &str, name: &str) -> Option<String> {
     let (_, value) = query.split('&').filter_map(|pair| pair.split_once('=')).find(|(key, _)| *key == name)?;
     let spaced = value.replace('+', " ");
@@ -320,8 +328,8 @@ pub(super) fn parameter(query: &str, name: &str) -> Option<String> {
     (!decoded.is_empty()).then_some(decoded)
 }
 
-/// Ends a look: it costs nothing where the name was there.
-fn settle<T>(look: Option<Look<'_>>, reply: &Result<T, Error>) {
+/// Ends a lookup, and refunds it if the name exists.
+fn settle<T>(look: Option<LookupPermit<'_>>, reply: &Result<T, Error>) {
     if let Some(look) = look
         && !matches!(reply, Err(Error::NotFound))
     {

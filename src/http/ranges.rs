@@ -1,31 +1,31 @@
-//! A `Range` header and a length → which bytes (RFC 9110 §14). Pure.
+//! Parses a `Range` header and resolves it against a length (RFC 9110 §14). Pure.
 //!
-//! What is malformed, of another unit or greedy is ignored, as the RFC lets us: the whole is sent then. Several ranges
-//! are sent as one where they touch, so that no request makes us send a byte twice.
+//! The RFC lets a server ignore `Range`. This one ignores headers that are malformed, use another unit or list too many
+//! ranges, and sends the whole representation. Ranges that touch are merged, so that no request gets a byte twice.
 
 use crate::media::ByteRange;
 use std::num::IntErrorKind;
 
-/// How many ranges one header may ask for; RFC 9110 §14.2 lets us ignore what looks like an attack.
+/// Most ranges in one header; RFC 9110 §14.2 lets a server ignore a header that looks like an attack.
 const RANGE_LIMIT: usize = 16;
 
-/// Gaps below this many bytes are sent rather than begin another part: a part's head is longer.
+/// Ranges with a gap of at most this many bytes are merged: the head of a multipart part is longer than the gap.
 const GAP: u64 = 128;
 
-/// What part of a whole is asked for.
+/// The part of a representation that a request selects.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Wanted {
-    /// All of it.
+pub(super) enum RequestedRange {
+    /// The whole representation.
     Whole,
-    /// One range of it.
+    /// One range.
     One(ByteRange),
-    /// Ranges of it, at least two, disjoint.
+    /// At least two disjoint ranges.
     Several(Vec<ByteRange>),
-    /// Nothing that is there.
+    /// No byte that exists (416).
     Nothing,
 }
 
-/// One part of the header as it is written.
+/// One range of the header, not yet resolved against a length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Spec {
     From(u64),
@@ -33,25 +33,25 @@ enum Spec {
     Last(u64),
 }
 
-/// What `header` asks for of `length` bytes.
-pub(super) fn wanted(header: &str, length: u64) -> Wanted {
+/// Resolves `header` against a representation of `length` bytes.
+pub(super) fn wanted(header: &str, length: u64) -> RequestedRange {
     let Some(specs) = parse(header) else {
-        return Wanted::Whole;
+        return RequestedRange::Whole;
     };
     let ranges: Vec<ByteRange> = specs.into_iter().filter_map(|spec| spec.resolve(length)).collect();
     match coalesced(ranges).as_slice() {
-        [] => Wanted::Nothing,
-        [one] => Wanted::One(*one),
-        several => Wanted::Several(several.to_vec()),
+        [] => RequestedRange::Nothing,
+        [one] => RequestedRange::One(*one),
+        several => RequestedRange::Several(several.to_vec()),
     }
 }
 
-/// Whether `header` is one that [`wanted`] does not ignore.
+/// Whether `header` is well formed, so that it is not ignored.
 pub(super) fn is_range(header: &str) -> bool {
     parse(header).is_some()
 }
 
-/// RFC 9110 §14.1.2: `bytes=first-last`, `first-`, `-suffix`, separated by commas.
+/// Parses `bytes=first-last`, `first-`, `-suffix`, separated by commas (RFC 9110 §14.1.2).
 fn parse(header: &str) -> Option<Vec<Spec>> {
     let (unit, list) = header.split_once('=')?;
     if !unit.trim().eq_ignore_ascii_case("bytes") {
@@ -77,7 +77,7 @@ impl Spec {
         }
     }
 
-    /// `None` when none of its bytes is among `length`.
+    /// Resolves the range against `length` bytes. `None` if it selects no byte that exists.
     fn resolve(self, length: u64) -> Option<ByteRange> {
         let (start, end) = match self {
             Self::From(first) => (first, length),
@@ -88,7 +88,7 @@ impl Spec {
     }
 }
 
-/// Digits only; what is larger than any file is as good as the largest number.
+/// Parses digits only. A number that overflows becomes `u64::MAX`, which is larger than any file.
 fn number(digits: &str) -> Option<u64> {
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
@@ -100,7 +100,7 @@ fn number(digits: &str) -> Option<u64> {
     }
 }
 
-/// Ranges that overlap, touch or nearly touch become one (RFC 9110 §15.3.7.2); if none do, the order stays.
+/// Merges ranges that overlap, touch or nearly touch (RFC 9110 §15.3.7.2). If none do, keeps the order of the header.
 fn coalesced(ranges: Vec<ByteRange>) -> Vec<ByteRange> {
     let mut sorted = ranges.clone();
     sorted.sort_by_key(|range| range.start());
@@ -121,7 +121,7 @@ fn coalesced(ranges: Vec<ByteRange>) -> Vec<ByteRange> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Wanted, wanted};
+    use super::{RequestedRange, wanted};
     use crate::media::ByteRange;
     use proptest::prelude::{any, prop_assert, proptest};
 
@@ -143,7 +143,7 @@ mod tests {
             ("bytes=-5000", 0, 1_000),
             ("bytes=5000-, 3-4", 3, 5),
         ] {
-            assert_eq!(wanted(header, 1_000), Wanted::One(range(start, end)), "{header}");
+            assert_eq!(wanted(header, 1_000), RequestedRange::One(range(start, end)), "{header}");
         }
     }
 
@@ -151,9 +151,9 @@ mod tests {
     fn what_begins_past_the_end_is_not_there() {
         for header in ["bytes=1000-", "bytes=1000-1001", "bytes=-0", "bytes=99999999999999999999999-", "bytes=1000-,-0"]
         {
-            assert_eq!(wanted(header, 1_000), Wanted::Nothing, "{header}");
+            assert_eq!(wanted(header, 1_000), RequestedRange::Nothing, "{header}");
         }
-        assert_eq!(wanted("bytes=0-", 0), Wanted::Nothing);
+        assert_eq!(wanted("bytes=0-", 0), RequestedRange::Nothing);
     }
 
     #[test]
@@ -174,16 +174,19 @@ mod tests {
             "bytes=0-1,x",
             "bytes 0-1",
         ] {
-            assert_eq!(wanted(header, 1_000), Wanted::Whole, "{header}");
+            assert_eq!(wanted(header, 1_000), RequestedRange::Whole, "{header}");
         }
     }
 
     #[test]
     fn several_ranges_stay_in_their_order_unless_they_meet() {
-        assert_eq!(wanted("bytes=500-509,0-9", 1_000), Wanted::Several(vec![range(500, 510), range(0, 10)]));
-        assert_eq!(wanted("bytes=0-9,5-20,600-", 1_000), Wanted::Several(vec![range(0, 21), range(600, 1_000)]));
-        assert_eq!(wanted("bytes=100-,0-49", 1_000), Wanted::One(range(0, 1_000)));
-        assert_eq!(wanted("bytes=0-,0-,0-,0-", 1_000), Wanted::One(range(0, 1_000)));
+        assert_eq!(wanted("bytes=500-509,0-9", 1_000), RequestedRange::Several(vec![range(500, 510), range(0, 10)]));
+        assert_eq!(
+            wanted("bytes=0-9,5-20,600-", 1_000),
+            RequestedRange::Several(vec![range(0, 21), range(600, 1_000)])
+        );
+        assert_eq!(wanted("bytes=100-,0-49", 1_000), RequestedRange::One(range(0, 1_000)));
+        assert_eq!(wanted("bytes=0-,0-,0-,0-", 1_000), RequestedRange::One(range(0, 1_000)));
     }
 
     #[test]
@@ -192,8 +195,8 @@ mod tests {
             let list: Vec<String> = (0..count).map(|at| format!("{}-{}", at * 1_000, at * 1_000)).collect();
             format!("bytes={}", list.join(","))
         };
-        assert!(matches!(wanted(&header(16), 100_000), Wanted::Several(list) if list.len() == 16));
-        assert_eq!(wanted(&header(17), 100_000), Wanted::Whole);
+        assert!(matches!(wanted(&header(16), 100_000), RequestedRange::Several(list) if list.len() == 16));
+        assert_eq!(wanted(&header(17), 100_000), RequestedRange::Whole);
     }
 
     proptest! {
@@ -203,7 +206,7 @@ mod tests {
         ) {
             let list: Vec<String> = specs.iter().map(|(a, b)| format!("{}-{}", a.min(b), a.max(b))).collect();
             let length = u64::from(length);
-            if let Wanted::Several(mut ranges) = wanted(&format!("bytes={}", list.join(",")), length) {
+            if let RequestedRange::Several(mut ranges) = wanted(&format!("bytes={}", list.join(",")), length) {
                 ranges.sort_by_key(|range| range.start());
                 prop_assert!(ranges.windows(2).all(|pair| pair[0].end() < pair[1].start()));
                 prop_assert!(ranges.iter().all(|range| range.end() <= length));

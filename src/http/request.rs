@@ -1,4 +1,4 @@
-//! A request's head → refused before it is understood, or not: what hyper leaves to us (RFC 9112 §3.2, §6).
+//! Refuses malformed requests by their head: the checks that hyper leaves to the application (RFC 9112 §3.2, §6).
 
 use super::cors::METHODS;
 use super::kind::ProblemKind;
@@ -8,38 +8,39 @@ use hyper::http::request::Parts;
 use hyper::http::uri::Authority;
 use hyper::{HeaderMap, Method, Version};
 
-/// Bytes of a path at most; an asset's name is at most 1,024, encoded 3,072.
+/// Longest path, in bytes; an asset's name has at most 1,024, encoded 3,072.
 const PATH_LIMIT: usize = 4_096;
 
-/// Why a request is refused.
+/// Reason to refuse a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Refusal {
-    /// It says that a body follows. Nothing here takes one, and where it ends is what smugglers argue about.
+pub(super) enum RequestError {
+    /// The request announces a body. No handler takes one, and request smuggling exploits doubts about where a body
+    /// ends.
     #[error("a request has no body here: neither Transfer-Encoding nor a Content-Length above 0 is accepted")]
     Body,
-    /// RFC 9112 §3.2: exactly one Host.
+    /// Not exactly one valid Host (RFC 9112 §3.2).
     #[error("a request has exactly one Host header, which names a host and at most a port")]
     Host,
-    /// A method that is not here.
+    /// A method that the server does not support.
     #[error("the methods here are GET, HEAD and OPTIONS")]
     Method,
-    /// A path that nothing can have.
+    /// A path that is too long for any asset.
     #[error("a path is at most {PATH_LIMIT} bytes long")]
     Path,
 }
 
-/// Why `request` is refused, if it is.
-pub(super) fn refusal(request: &Parts) -> Option<Refusal> {
+/// The reason to refuse `request`; `None` if it is acceptable.
+pub(super) fn refusal(request: &Parts) -> Option<RequestError> {
     if announces_body(&request.headers) {
-        return Some(Refusal::Body);
+        return Some(RequestError::Body);
     }
     if !has_right_host(request) {
-        return Some(Refusal::Host);
+        return Some(RequestError::Host);
     }
     if ![Method::GET, Method::HEAD, Method::OPTIONS].contains(&request.method) {
-        return Some(Refusal::Method);
+        return Some(RequestError::Method);
     }
-    (request.uri.path().len() > PATH_LIMIT).then_some(Refusal::Path)
+    (request.uri.path().len() > PATH_LIMIT).then_some(RequestError::Path)
 }
 
 fn announces_body(headers: &HeaderMap) -> bool {
@@ -47,7 +48,7 @@ fn announces_body(headers: &HeaderMap) -> bool {
     headers.contains_key(TRANSFER_ENCODING) || !headers.get_all(CONTENT_LENGTH).iter().all(zero)
 }
 
-/// HTTP/1.0 may do without; nobody may send two.
+/// Whether `request` has exactly one valid Host; HTTP/1.0 may omit it.
 pub(super) fn has_right_host(request: &Parts) -> bool {
     let mut hosts = request.headers.get_all(HOST).iter();
     match (hosts.next(), hosts.next()) {
@@ -57,7 +58,8 @@ pub(super) fn has_right_host(request: &Parts) -> bool {
     }
 }
 
-/// `host[:port]`; empty where the target has no authority (RFC 9110 §7.2). A comma would be two that someone joined.
+/// Whether `value` is `host[:port]`, or empty, as for a target without authority (RFC 9110 §7.2). A comma is refused:
+/// it would be two Host headers joined by a proxy.
 fn is_host(value: &HeaderValue) -> bool {
     let bytes = value.as_bytes();
     if bytes.is_empty() {
@@ -67,7 +69,7 @@ fn is_host(value: &HeaderValue) -> bool {
     authority.is_some_and(|authority| has_right_port(&authority))
 }
 
-/// RFC 3986 §3.2.3: digits, or none behind the colon; those of a port that TCP has.
+/// Whether the port is valid: digits or nothing after the colon (RFC 3986 §3.2.3), and at most 65535.
 fn has_right_port(authority: &Authority) -> bool {
     let behind = authority.as_str().strip_prefix(authority.host()).unwrap_or_default();
     behind.strip_prefix(':').is_none_or(|port| {
@@ -76,26 +78,26 @@ fn has_right_port(authority: &Authority) -> bool {
     })
 }
 
-impl From<Refusal> for Problem {
-    fn from(refusal: Refusal) -> Self {
+impl From<RequestError> for Problem {
+    fn from(refusal: RequestError) -> Self {
         let problem = |kind| Self::new(kind, refusal.to_string());
         match refusal {
-            // What follows on the connection can no longer be trusted to be a request.
-            Refusal::Body | Refusal::Host => {
+            // The bytes that follow on this connection cannot be trusted to be a request.
+            RequestError::Body | RequestError::Host => {
                 problem(ProblemKind::BadRequest).with(CONNECTION, HeaderValue::from_static("close"))
             }
-            Refusal::Method => problem(ProblemKind::MethodNotAllowed).with(ALLOW, METHODS),
-            Refusal::Path => problem(ProblemKind::UrlTooLong),
+            RequestError::Method => problem(ProblemKind::MethodNotAllowed).with(ALLOW, METHODS),
+            RequestError::Path => problem(ProblemKind::UrlTooLong),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Refusal, refusal};
+    use super::{RequestError, refusal};
     use hyper::{Request, Version};
 
-    fn of(method: &str, headers: &[(&str, &str)]) -> Option<Refusal> {
+    fn of(method: &str, headers: &[(&str, &str)]) -> Option<RequestError> {
         let mut request = Request::builder().method(method).uri("/a");
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -106,10 +108,13 @@ mod tests {
     #[test]
     fn a_body_is_refused_however_it_is_announced() {
         for (name, value) in [("transfer-encoding", "chunked"), ("transfer-encoding", ""), ("content-length", "1")] {
-            assert_eq!(of("GET", &[("host", "h"), (name, value)]), Some(Refusal::Body), "{name}: {value}");
+            assert_eq!(of("GET", &[("host", "h"), (name, value)]), Some(RequestError::Body), "{name}: {value}");
         }
         assert_eq!(of("GET", &[("host", "h"), ("content-length", "0")]), None);
-        assert_eq!(of("GET", &[("host", "h"), ("content-length", "0"), ("content-length", "5")]), Some(Refusal::Body));
+        assert_eq!(
+            of("GET", &[("host", "h"), ("content-length", "0"), ("content-length", "5")]),
+            Some(RequestError::Body)
+        );
     }
 
     #[test]
@@ -118,10 +123,10 @@ mod tests {
             assert_eq!(of("GET", &[("host", host)]), None, "{host}");
         }
         for host in ["a b", "a,b", "user@h", "h/path", "h:port:x", "h:999999", "h:65536", "[::1]:99999", "h:+1"] {
-            assert_eq!(of("GET", &[("host", host)]), Some(Refusal::Host), "{host}");
+            assert_eq!(of("GET", &[("host", host)]), Some(RequestError::Host), "{host}");
         }
-        assert_eq!(of("GET", &[]), Some(Refusal::Host));
-        assert_eq!(of("GET", &[("host", "h"), ("host", "h")]), Some(Refusal::Host));
+        assert_eq!(of("GET", &[]), Some(RequestError::Host));
+        assert_eq!(of("GET", &[("host", "h"), ("host", "h")]), Some(RequestError::Host));
     }
 
     #[test]
@@ -133,9 +138,9 @@ mod tests {
     #[test]
     fn other_methods_and_endless_paths_are_refused() {
         for method in ["POST", "PUT", "DELETE", "TRACE", "PATCH", "get", "BREW"] {
-            assert_eq!(of(method, &[("host", "h")]), Some(Refusal::Method), "{method}");
+            assert_eq!(of(method, &[("host", "h")]), Some(RequestError::Method), "{method}");
         }
         let request = Request::builder().uri(format!("/{}", "a".repeat(4_096))).header("host", "h").body(()).unwrap();
-        assert_eq!(refusal(&request.into_parts().0), Some(Refusal::Path));
+        assert_eq!(refusal(&request.into_parts().0), Some(RequestError::Path));
     }
 }

@@ -1,19 +1,19 @@
-//! `X-Request-Id`: one that the client sent, where it is fit to be repeated, or a new one.
+//! `X-Request-Id`: the id that the client sent, if it is safe to repeat, or a new one.
 
-use super::body::Body;
+use super::body::ResponseBody;
 use hyper::Response;
 use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// The header.
+/// Name of the header.
 pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Bytes of an id that a client may send.
+/// Longest id accepted from a client, in bytes.
 const LONGEST: usize = 128;
 
-/// The id of a request: the one that its client `sent`, if it is letters, digits and `-._~+/=:@` alone; else a new one.
+/// Returns the id that the client `sent` if it has only letters, digits and `-._~+/=:@`; else a new id.
 pub(super) fn request_id(sent: Option<&HeaderValue>) -> HeaderValue {
     sent.filter(|id| is_fit(id)).cloned().unwrap_or_else(fresh)
 }
@@ -23,24 +23,24 @@ fn is_fit(id: &HeaderValue) -> bool {
     (1..=LONGEST).contains(&id.len()) && id.as_bytes().iter().all(allowed)
 }
 
-/// 32 digits that nobody can foresee: a counter, hashed with keys that the system made.
+/// Returns 32 unpredictable hexadecimal digits: a counter hashed with random keys of this process.
 fn fresh() -> HeaderValue {
     static KEYS: LazyLock<[RandomState; 2]> = LazyLock::new(|| [RandomState::new(), RandomState::new()]);
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
     let [high, low] = KEYS.each_ref().map(|keys| keys.hash_one(count));
-    HeaderValue::try_from(format!("{high:016x}{low:016x}")).expect("digits and letters")
+    HeaderValue::try_from(format!("{high:016x}{low:016x}")).expect("hexadecimal digits are a valid header value")
 }
 
-/// Says in `response` which request it answers: in a header, and where it is a problem, in its body too. That is `id`,
-/// unless it says one already; which one it is.
-pub(super) fn identify(response: &mut Response<Body>, id: HeaderValue) -> HeaderValue {
+/// Adds the request id to `response`: as a header, and for a problem in the JSON body too. An id that `response`
+/// already has takes precedence over `id`. Returns the id used.
+pub(super) fn identify(response: &mut Response<ResponseBody>, id: HeaderValue) -> HeaderValue {
     let id = response.headers().get(X_REQUEST_ID).cloned().unwrap_or(id);
     let is_problem = response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind == "application/problem+json");
     if is_problem && let Ok(id) = id.to_str() {
         let member = format!(",\"request_id\":\"{id}\"}}");
         let length = response.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-        // One byte, the brace, is replaced.
+        // `member` replaces one byte, the closing brace.
         if let Some(length) = length.and_then(|length: usize| (length + member.len()).checked_sub(1)) {
             response.body_mut().replace_last_byte(&member);
             response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));

@@ -1,31 +1,31 @@
-//! A frame of an answer: chunks in memory and spans of files in a row, sent in as few system calls as they take.
+//! A frame of a response body: a sequence of chunks in memory and file ranges, sent in as few system calls as possible.
 
-use super::frames::Grant;
+use super::frames::FrameGrant;
 use super::token;
 use crate::media::{u64_from_usize, usize_from_u64};
 use bytes::{Buf, Bytes};
 use std::collections::VecDeque;
 use std::io::IoSlice;
 
-/// Chunks in a row, none of them empty.
+/// A sequence of non-empty chunks.
 #[derive(Debug, Default)]
 pub(super) struct Rope {
-    chunks: VecDeque<Chunk>,
+    chunks: VecDeque<RopeChunk>,
     left: usize,
-    /// Bytes of it that were in memory when it was made.
+    /// Bytes in memory when the rope was built.
     held: u64,
-    /// What of the budget it holds until it is sent.
-    _grant: Option<Grant>,
+    /// Share of the frame budget, held until the rope is sent.
+    _grant: Option<FrameGrant>,
 }
 
 #[derive(Debug)]
-enum Chunk {
+enum RopeChunk {
     Here(Bytes),
-    /// So many bytes of a file, which the connection has in its line.
+    /// This many bytes of a file range that is queued in the connection writer.
     There(usize),
 }
 
-impl Chunk {
+impl RopeChunk {
     fn slice(&self) -> &[u8] {
         match self {
             Self::Here(bytes) => bytes,
@@ -42,43 +42,43 @@ impl Chunk {
 }
 
 impl Rope {
-    /// The same, holding of the grant what it needs.
-    pub(super) fn granted(self, mut grant: Option<Grant>) -> Self {
+    /// Attaches `grant`, reduced to the bytes in memory.
+    pub(super) fn granted(self, mut grant: Option<FrameGrant>) -> Self {
         if let Some(grant) = &mut grant {
             grant.shrink(self.held);
         }
         Self { _grant: grant, ..self }
     }
 
-    /// Appends these bytes.
+    /// Appends bytes in memory.
     pub(super) fn push(&mut self, bytes: Bytes) {
         self.held += u64_from_usize(bytes.len());
-        self.append(Chunk::Here(bytes));
+        self.append(RopeChunk::Here(bytes));
     }
 
-    /// Appends so many bytes of a file.
+    /// Appends a placeholder for this many bytes of a file.
     pub(super) fn stand_for(&mut self, bytes: u64) {
-        self.append(Chunk::There(usize_from_u64(bytes)));
+        self.append(RopeChunk::There(usize_from_u64(bytes)));
     }
 
-    fn append(&mut self, chunk: Chunk) {
+    fn append(&mut self, chunk: RopeChunk) {
         if chunk.left() > 0 {
             self.left += chunk.left();
             self.chunks.push_back(chunk);
         }
     }
 
-    /// How many chunks it has.
+    /// Number of chunks.
     pub(super) fn chunks(&self) -> usize {
         self.chunks.len()
     }
 
-    /// Its bytes.
+    /// Bytes not sent yet, those in files included.
     pub(super) fn bytes(&self) -> u64 {
         u64_from_usize(self.left)
     }
 
-    /// Those that are in memory.
+    /// Bytes in memory when the rope was built.
     pub(super) const fn held(&self) -> u64 {
         self.held
     }
@@ -90,10 +90,10 @@ impl Buf for Rope {
     }
 
     fn chunk(&self) -> &[u8] {
-        self.chunks.front().map_or(&[], Chunk::slice)
+        self.chunks.front().map_or(&[], RopeChunk::slice)
     }
 
-    /// Up to the first chunk that not all of a slice stands for.
+    /// Stops after the first chunk that one slice cannot represent as a whole: a placeholder slice is at most 1 MiB.
     fn chunks_vectored<'a>(&'a self, into: &mut [IoSlice<'a>]) -> usize {
         let (mut filled, mut whole) = (0, true);
         for (slot, chunk) in into.iter_mut().zip(&self.chunks) {
@@ -112,8 +112,8 @@ impl Buf for Rope {
         while let Some(front) = self.chunks.front_mut() {
             if count < front.left() {
                 match front {
-                    Chunk::Here(bytes) => bytes.advance(count),
-                    Chunk::There(left) => *left -= count,
+                    RopeChunk::Here(bytes) => bytes.advance(count),
+                    RopeChunk::There(left) => *left -= count,
                 }
                 return;
             }
@@ -165,7 +165,7 @@ mod tests {
             let count = rope.chunks_vectored(&mut vectors);
             vectors[..count].iter().map(|slice| slice.len()).collect::<Vec<_>>()
         };
-        // What one slice stands for is 1 MiB at most; nothing comes between it and the rest.
+        // One slice represents at most 1 MiB of a file; no other chunk may come before the rest of that file range.
         assert_eq!(shape(&rope), [4, 1 << 20]);
         rope.advance(4 + (2 << 20) + 5);
         assert_eq!(shape(&rope), [(1 << 20) - 5, 4]);

@@ -1,27 +1,27 @@
-//! Connections that the server may close to make room for a new one, oldest first: those that have not sent a whole
-//! request, and those whose client has closed its sending side.
+//! Evictable connections: the server may close them, oldest first, to make room for a new one. These are connections
+//! that have not sent a whole request, and those whose client has closed its sending side.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-/// The connections of one listener that may be closed.
+/// The evictable connections of one listener.
 #[derive(Debug, Default)]
 pub(super) struct Evictable {
-    queue: Mutex<Queue>,
+    queue: Mutex<EvictionQueue>,
     entered: Notify,
 }
 
-/// In the order of their arrival.
+/// Connections in the order in which they became evictable.
 #[derive(Debug, Default)]
-struct Queue {
+struct EvictionQueue {
     next: u64,
     waiting: BTreeMap<u64, CancellationToken>,
 }
 
 impl Evictable {
-    /// Closes the connection that waits longest; whether there was one.
+    /// Closes the connection that has been evictable for the longest time. `false` if there is none.
     pub(super) fn evict_oldest(&self) -> bool {
         let oldest = self.queue().waiting.pop_first();
         oldest.is_some_and(|(_, token)| {
@@ -30,26 +30,26 @@ impl Evictable {
         })
     }
 
-    /// Waits until a connection has entered since the last call.
+    /// Waits until a connection becomes evictable, or returns at once if one did since the last call.
     pub(super) async fn entered(&self) {
         self.entered.notified().await;
     }
 
-    fn queue(&self) -> MutexGuard<'_, Queue> {
+    fn queue(&self) -> MutexGuard<'_, EvictionQueue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// One connection's place among those that may be closed.
+/// One connection's place in the queue of evictable connections. Dropping it removes the connection.
 #[derive(Debug)]
-pub(super) struct Seat {
+pub(super) struct EvictionSlot {
     evictable: Arc<Evictable>,
     evicted: CancellationToken,
     number: Mutex<Option<u64>>,
 }
 
-impl Seat {
-    /// A connection that may be closed from now on.
+impl EvictionSlot {
+    /// Makes a connection evictable, as the newest.
     pub(super) fn take(evictable: &Arc<Evictable>) -> Self {
         let (evictable, evicted) = (Arc::clone(evictable), CancellationToken::new());
         let seat = Self { evictable, evicted, number: Mutex::default() };
@@ -57,7 +57,7 @@ impl Seat {
         seat
     }
 
-    /// The connection may be closed again, as the newest of all.
+    /// Makes the connection evictable again, as the newest.
     pub(super) fn enter(&self) {
         self.leave();
         let mut queue = self.evictable.queue();
@@ -69,7 +69,7 @@ impl Seat {
         self.evictable.entered.notify_one();
     }
 
-    /// The connection may not be closed.
+    /// Protects the connection from eviction.
     pub(super) fn leave(&self) {
         let number = self.number().take();
         if let Some(number) = number {
@@ -77,7 +77,7 @@ impl Seat {
         }
     }
 
-    /// Waits until the connection has to be closed.
+    /// Waits until the connection is evicted.
     pub(super) async fn evicted(&self) {
         self.evicted.cancelled().await;
     }
@@ -87,7 +87,7 @@ impl Seat {
     }
 }
 
-impl Drop for Seat {
+impl Drop for EvictionSlot {
     fn drop(&mut self) {
         self.leave();
     }
@@ -95,14 +95,14 @@ impl Drop for Seat {
 
 #[cfg(test)]
 mod tests {
-    use super::{Evictable, Seat};
+    use super::{Evictable, EvictionSlot};
     use futures_util::FutureExt;
     use std::sync::Arc;
 
     #[test]
     fn the_oldest_connection_that_may_be_closed_is_closed_first() {
         let evictable = Arc::new(Evictable::default());
-        let seats: Vec<Seat> = (0..4).map(|_| Seat::take(&evictable)).collect();
+        let seats: Vec<EvictionSlot> = (0..4).map(|_| EvictionSlot::take(&evictable)).collect();
         let evicted = || seats.iter().map(|seat| seat.evicted().now_or_never().is_some()).collect::<Vec<_>>();
         seats[0].leave();
         seats[1].enter();
@@ -115,7 +115,7 @@ mod tests {
     #[test]
     fn a_connection_that_has_ended_is_not_closed_again() {
         let evictable = Arc::new(Evictable::default());
-        drop(Seat::take(&evictable));
+        drop(EvictionSlot::take(&evictable));
         assert!(!evictable.evict_oldest());
         assert!(evictable.entered().now_or_never().is_some());
     }

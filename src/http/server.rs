@@ -1,15 +1,16 @@
-//! Listeners and connections: accepted up to a bound, each in a task of its own, drained within a bounded time.
+//! The server's listeners and connections: accepts up to a limit, serves each connection in its own task, and drains
+//! within a time limit.
 
 use super::access::AccessLog;
 use super::api;
-use super::body::Body;
-use super::incoming::Patience;
+use super::body::ResponseBody;
+use super::incoming::BodyTimeouts;
 use super::misses::Peer;
-use super::outlet::{Limits, Outlet, Shared};
-use super::private::{Api, Private};
-use super::public::Public;
+use super::outlet::{ConnectionWriter, Limits, ListenerState};
+use super::private::{ApiHandler, PrivateHandler};
+use super::public::PublicHandler;
 use super::request_id::{X_REQUEST_ID, identify, request_id};
-use super::seat::Seat;
+use super::seat::EvictionSlot;
 use super::socket::{Connection, listen, prepare};
 use crate::config::{Config, Gallery, Http};
 use crate::metrics::Metrics;
@@ -35,19 +36,19 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// Bytes of a request's head at most.
+/// Largest request head, in bytes.
 const HEAD_LIMIT: usize = 16 << 10;
 
-/// Connections at once on the private listener. A new one takes the place of the oldest that has not sent a request.
+/// Most connections at once on the private listener. A new one replaces the oldest that has not sent a request.
 const PRIVATE_CONNECTIONS: usize = 1_024;
 
-/// How long health and metrics under way may take once all else has ended.
+/// How long requests on the upload and private listeners may still take once the public listener has drained.
 const PRIVATE_DRAIN: Duration = Duration::from_millis(500);
 
-/// How long accepting rests when the system has nothing left to accept with.
+/// Pause before the next accept when the system is out of descriptors or memory.
 const ACCEPT_REST: Duration = Duration::from_millis(200);
 
-/// Why the server cannot listen.
+/// The server cannot listen on an address.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot listen on {address} (`listen.{key}` or --{flag}): {why}")]
 pub struct Error {
@@ -57,7 +58,7 @@ pub struct Error {
     why: io::Error,
 }
 
-/// Listeners that accept.
+/// The bound listeners, before they accept connections.
 #[derive(Debug)]
 pub struct Server {
     public: TcpListener,
@@ -67,23 +68,23 @@ pub struct Server {
     gallery: Gallery,
 }
 
-/// Who answers what.
+/// The handlers behind the listeners.
 #[derive(Debug)]
-pub struct Desks {
-    /// Players.
+pub struct Handlers {
+    /// Answers players.
     pub origin: Arc<Origin>,
-    /// Who wants to know.
+    /// Counts requests, connections and bytes; `/metrics` prints it.
     pub metrics: Arc<Metrics>,
-    /// Below `/api` and `/upload` of the private listener.
+    /// Router for `/api` and `/upload` on the private listener; `None` if that listener has no API.
     pub api: Option<Router>,
-    /// The same of the listener for uploads.
+    /// Router of the upload listener; `None` if there is none.
     pub uploads: Option<Router>,
-    /// Where each answer is logged.
+    /// Logs each response; `None` if the access log is off.
     pub access: Option<Arc<AccessLog>>,
 }
 
 impl Server {
-    /// Listens as `config` says. Called in a runtime.
+    /// Binds the listeners of `config`. Must be called within a Tokio runtime.
     pub fn bind(config: &Config) -> Result<Self, Error> {
         let bind = |address, key, flag| listen(address).map_err(|why| Error { address, key, flag, why });
         Ok(Self {
@@ -95,35 +96,36 @@ impl Server {
         })
     }
 
-    /// Where it listens: public, private. Ports are those that were picked.
+    /// Addresses of the public and the private listener. A configured port 0 is replaced by the port that the system
+    /// chose.
     pub fn addresses(&self) -> io::Result<(SocketAddr, SocketAddr)> {
         Ok((self.public.local_addr()?, self.private.local_addr()?))
     }
 
-    /// Where uploads are taken, where that is an address of its own.
+    /// Address of the upload listener; `None` if `listen.upload` is not set.
     pub fn upload_address(&self) -> io::Result<Option<SocketAddr>> {
         self.upload.as_ref().map(TcpListener::local_addr).transpose()
     }
 
-    /// Answers until `stop` is cancelled, then finishes what is under way, within `http.drain`.
-    pub async fn run(self, desks: Desks, stop: CancellationToken) {
-        let Desks { origin, metrics, api, uploads, access } = desks;
+    /// Serves until `stop` is cancelled, then finishes the requests in flight within `http.drain`.
+    pub async fn run(self, desks: Handlers, stop: CancellationToken) {
+        let Handlers { origin, metrics, api, uploads, access } = desks;
         let uploading = self.upload.zip(uploads).map(|(socket, uploads)| {
-            let listener = Listener::new(Desk::Upload(uploads), access.clone(), &self.settings, stop.clone());
+            let listener = Listener::new(RequestHandler::Upload(uploads), access.clone(), &self.settings, stop.clone());
             (Arc::clone(&listener), tokio::spawn(listener.accept(socket)))
         });
-        let api = api.map(|router| Api::new(router, Patience::of(&self.settings)));
-        let public = || Public::new(Arc::clone(&origin), Arc::clone(&metrics), &self.settings);
+        let api = api.map(|router| ApiHandler::new(router, BodyTimeouts::of(&self.settings)));
+        let public = || PublicHandler::new(Arc::clone(&origin), Arc::clone(&metrics), &self.settings);
         let (public, site) = match self.gallery {
             Gallery::Public => (public().with_gallery(), None),
             Gallery::Private => (public(), Some(public().with_gallery())),
             Gallery::Off => (public(), None),
         };
-        let private = Private { origin, metrics, stop: stop.clone(), api, site };
-        // The private listener answers as long as the public one has something under way.
+        let private = PrivateHandler { origin, metrics, stop: stop.clone(), api, site };
+        // The private listener keeps serving until the public one has drained.
         let drained = CancellationToken::new();
-        let private = Listener::new(Desk::Private(private), access.clone(), &self.settings, drained.clone());
-        let public = Listener::new(Desk::Public(public), access, &self.settings, stop);
+        let private = Listener::new(RequestHandler::Private(private), access.clone(), &self.settings, drained.clone());
+        let public = Listener::new(RequestHandler::Public(public), access, &self.settings, stop);
         let watching = tokio::spawn(Arc::clone(&private).accept(self.private));
         Arc::clone(&public).accept(self.public).await;
         tracing::info!(connections = public.tasks.len(), "draining");
@@ -138,16 +140,16 @@ impl Server {
     }
 }
 
-/// Who answers.
+/// The handler of one listener.
 #[derive(Debug)]
-enum Desk {
-    Public(Public),
-    Private(Private),
+enum RequestHandler {
+    Public(PublicHandler),
+    Private(PrivateHandler),
     Upload(Router),
 }
 
-impl Desk {
-    /// What the access log calls it.
+impl RequestHandler {
+    /// Name in the access log.
     const fn name(&self) -> &'static str {
         match self {
             Self::Public(_) => "public",
@@ -156,7 +158,7 @@ impl Desk {
         }
     }
 
-    /// Where its connections and bytes are counted: the private listener's are no one's business.
+    /// Where connections and bytes are counted. `None` for the private and the upload listener, which are not counted.
     const fn metrics(&self) -> Option<&Arc<Metrics>> {
         match self {
             Self::Public(public) => Some(public.metrics()),
@@ -165,31 +167,31 @@ impl Desk {
     }
 }
 
-/// Who is at the other end of a connection.
+/// The client at the other end of a connection.
 #[derive(Debug, Clone)]
 struct Client {
     peer: SocketAddr,
-    outlet: Arc<Outlet>,
-    /// Of a connection that may be closed while it sends no request.
-    seat: Option<Arc<Seat>>,
+    outlet: Arc<ConnectionWriter>,
+    /// Set if the connection may be closed while it sends no request.
+    seat: Option<Arc<EvictionSlot>>,
 }
 
-/// Nobody waits for the answer any more.
+/// The client hung up before its response was ready.
 #[derive(Debug, thiserror::Error)]
 #[error("the client hung up before it was answered")]
-struct HungUp;
+struct ClientGone;
 
 impl Client {
-    /// What `work` makes, unless the client hangs up before.
-    async fn answered<T>(&self, mut work: Pin<Box<impl Future<Output = T>>>) -> Result<T, HungUp> {
-        // Most answers are there at once: nobody is watched for them.
+    /// Runs `work` to its end, unless the client hangs up before.
+    async fn answered<T>(&self, mut work: Pin<Box<impl Future<Output = T>>>) -> Result<T, ClientGone> {
+        // Most responses are ready at once: only the others need to watch the client.
         if let Poll::Ready(answer) = poll_fn(|cx| Poll::Ready(work.as_mut().poll(cx))).await {
             return Ok(answer);
         }
         tokio::select! {
             biased;
             answer = work => Ok(answer),
-            () = self.outlet.hung_up() => Err(HungUp),
+            () = self.outlet.hung_up() => Err(ClientGone),
         }
     }
 }
@@ -197,37 +199,43 @@ impl Client {
 /// The connections of one listener.
 #[derive(Debug)]
 struct Listener {
-    desk: Desk,
+    desk: RequestHandler,
     access: Option<Arc<AccessLog>>,
     settings: Http,
     slots: Arc<Semaphore>,
-    shared: Shared,
+    shared: ListenerState,
     tasks: TaskTracker,
-    /// Cancelled: accept nothing further, finish what is under way.
+    /// Cancelled: accept no more connections, finish the requests in flight.
     stop: CancellationToken,
-    /// Cancelled: give up what is under way.
+    /// Cancelled: abort the requests in flight.
     cut: CancellationToken,
 }
 
 impl Listener {
-    fn new(desk: Desk, access: Option<Arc<AccessLog>>, settings: &Http, stop: CancellationToken) -> Arc<Self> {
+    fn new(
+        desk: RequestHandler,
+        access: Option<Arc<AccessLog>>,
+        settings: &Http,
+        stop: CancellationToken,
+    ) -> Arc<Self> {
         let slots = match desk {
-            Desk::Public(_) | Desk::Upload(_) => settings.connections,
-            Desk::Private(_) => PRIVATE_CONNECTIONS,
+            RequestHandler::Public(_) | RequestHandler::Upload(_) => settings.connections,
+            RequestHandler::Private(_) => PRIVATE_CONNECTIONS,
         };
         Arc::new(Self {
             desk,
             access,
             settings: settings.clone(),
             slots: Arc::new(Semaphore::new(slots)),
-            shared: Shared::default(),
+            shared: ListenerState::default(),
             tasks: TaskTracker::new(),
             stop,
             cut: CancellationToken::new(),
         })
     }
 
-    /// Accepts until it is stopped; then the socket closes. Whoever finds no slot waits in the kernel's queue.
+    /// Accepts connections until the listener is stopped, then closes the socket. Connections without a free slot wait
+    /// in the kernel's backlog.
     async fn accept(self: Arc<Self>, socket: TcpListener) {
         let mut failing = false;
         while let Some((accepted, slot)) = self.stop.run_until_cancelled(self.next(&socket)).await {
@@ -236,12 +244,12 @@ impl Listener {
                     failing = false;
                     self.tasks.spawn(Arc::clone(&self).serve(stream, peer, slot));
                 }
-                // The client was gone before it was accepted: that is its own matter.
+                // The client left before its connection was accepted: no fault of the server.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
-                // No descriptors or memory left: some come back when connections end. Said once, not five times a second.
+                // Out of descriptors or memory: ending connections frees some. Logged once, not five times a second.
                 Err(error) => {
                     if !std::mem::replace(&mut failing, true) {
-                        tracing::error!(%error, "accepting fails; trying on");
+                        tracing::error!(%error, "cannot accept connections; retrying");
                     }
                     self.stop.run_until_cancelled(sleep(ACCEPT_REST)).await;
                 }
@@ -254,7 +262,7 @@ impl Listener {
         (accepted, self.slot().await)
     }
 
-    /// A free slot, or that of a connection that may be closed.
+    /// Waits for a free slot; closes the oldest evictable connection if there is none.
     async fn slot(&self) -> OwnedSemaphorePermit {
         let mut slot = pin!(Arc::clone(&self.slots).acquire_owned());
         let taken = |slot: Result<_, AcquireError>| slot.expect("the semaphore is never closed");
@@ -279,10 +287,10 @@ impl Listener {
         prepare(&stream, u32::try_from(unsent).unwrap_or(u32::MAX));
         let limits = Limits { stall: self.settings.write_stall, rate: self.settings.minimum_rate.bytes(), unsent };
         let (incoming, outgoing) = stream.into_split();
-        let outlet = Outlet::new(outgoing, limits, &self.shared, self.desk.metrics().cloned());
+        let outlet = ConnectionWriter::new(outgoing, limits, &self.shared, self.desk.metrics().cloned());
         let seat = match self.desk {
-            Desk::Private(_) => Some(Arc::new(Seat::take(&self.shared.evictable))),
-            Desk::Public(_) | Desk::Upload(_) => None,
+            RequestHandler::Private(_) => Some(Arc::new(EvictionSlot::take(&self.shared.evictable))),
+            RequestHandler::Public(_) | RequestHandler::Upload(_) => None,
         };
         let client = Client { peer, outlet, seat };
         let ended = match client.seat.clone() {
@@ -299,7 +307,7 @@ impl Listener {
         drop(slot);
     }
 
-    /// Answers what `client` asks; `None` where it was given up before its end.
+    /// Answers the requests of `client`. `None` if the connection was cut off before its end.
     async fn converse(self: &Arc<Self>, incoming: OwnedReadHalf, client: Client) -> Option<hyper::Result<()>> {
         let connection = Connection::new(incoming, Arc::clone(&client.outlet));
         let listener = Arc::clone(self);
@@ -323,15 +331,15 @@ impl Listener {
                 connection.as_mut().graceful_shutdown();
                 let ended = self.cut.run_until_cancelled(connection).await;
                 if ended.is_none() {
-                    tracing::warn!("a connection was cut off: it took longer than `http.drain`");
+                    tracing::warn!("a connection was cut off: it outlasted the drain limit (`http.drain` if public)");
                 }
                 ended
             }
         }
     }
 
-    /// The answer to `request`, as its client takes it, logged and named.
-    async fn answer(&self, request: Request<Incoming>, client: Client) -> Result<Response<Body>, HungUp> {
+    /// Answers `request`: adds the request id, the access log line and the connection writer to the response.
+    async fn answer(&self, request: Request<Incoming>, client: Client) -> Result<Response<ResponseBody>, ClientGone> {
         let entry = self.access.as_ref().map(|access| access.begin(&request, self.desk.name(), client.peer));
         let id = request.headers().get(X_REQUEST_ID).cloned();
         let mut response = self.made(request, &client).await?;
@@ -347,17 +355,19 @@ impl Listener {
         Ok(response)
     }
 
-    async fn made(&self, request: Request<Incoming>, client: &Client) -> Result<Response<Body>, HungUp> {
-        // In boxes of their own: an idle connection has no room for the work of answering.
+    async fn made(&self, request: Request<Incoming>, client: &Client) -> Result<Response<ResponseBody>, ClientGone> {
+        // Boxed, so that an idle connection does not reserve memory for the handlers' futures.
         Ok(match (&self.desk, &client.seat) {
-            (Desk::Public(public), _) => client.answered(Box::pin(public.answer(request))).await?,
-            (Desk::Private(private), Some(seat)) => Box::pin(private.answer(request, seat)).await,
-            (Desk::Private(_), None) => return Err(HungUp),
-            (Desk::Upload(api), _) => Box::pin(api::answer(api.clone(), request, Patience::of(&self.settings))).await,
+            (RequestHandler::Public(public), _) => client.answered(Box::pin(public.answer(request))).await?,
+            (RequestHandler::Private(private), Some(seat)) => Box::pin(private.answer(request, seat)).await,
+            (RequestHandler::Private(_), None) => return Err(ClientGone),
+            (RequestHandler::Upload(api), _) => {
+                Box::pin(api::answer(api.clone(), request, BodyTimeouts::of(&self.settings))).await
+            }
         })
     }
 
-    /// Waits for what is under way, at most `limit`, then cuts it off.
+    /// Waits at most `limit` for the open connections, then aborts them.
     async fn finish(&self, limit: Duration) {
         self.tasks.close();
         if timeout(limit, self.tasks.wait()).await.is_err() {

@@ -1,6 +1,6 @@
-//! Sockets: how they listen, and how a connection is read and written.
+//! TCP sockets: listening, socket options, and the connection that hyper reads and writes.
 
-use super::outlet::Outlet;
+use super::outlet::ConnectionWriter;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
@@ -12,10 +12,11 @@ use std::task::{Context, Poll};
 use tokio::net::tcp::OwnedReadHalf;
 use tokio::net::{TcpListener, TcpStream};
 
-/// Connections that the kernel keeps for us until they are accepted; it takes less where `somaxconn` says so.
+/// Listen backlog: connections that wait in the kernel to be accepted. `somaxconn` may lower it.
 const BACKLOG: i32 = 4_096;
 
-/// Listens at `address`. A port in use by a live listener is refused; one that waits out old connections is not.
+/// Listens at `address`. Fails if another listener uses the port, but not if only old connections still wait on it
+/// (`SO_REUSEADDR`).
 pub(super) fn listen(address: SocketAddr) -> Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
@@ -25,9 +26,9 @@ pub(super) fn listen(address: SocketAddr) -> Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-/// Prepares an accepted connection: answers leave at once, and the kernel holds at most `unsent` bytes of them.
+/// Sets the options of an accepted connection: no Nagle delay, and at most `unsent` unsent bytes in the kernel.
 pub(super) fn prepare(stream: &TcpStream, unsent: u32) {
-    // A connection that is gone already refuses both; it ends by itself.
+    // Both fail only on a connection that is already gone, which ends by itself.
     let _ = stream.set_nodelay(true);
     #[cfg(target_os = "linux")]
     let _ = SockRef::from(stream).set_tcp_notsent_lowat(unsent);
@@ -35,16 +36,16 @@ pub(super) fn prepare(stream: &TcpStream, unsent: u32) {
     let _ = unsent;
 }
 
-/// A connection, as hyper reads and writes it.
+/// A connection that hyper reads and writes.
 #[derive(Debug)]
 pub(super) struct Connection {
     read: TokioIo<OwnedReadHalf>,
-    outlet: Arc<Outlet>,
+    outlet: Arc<ConnectionWriter>,
 }
 
 impl Connection {
-    /// Reads from `half`, and writes through `outlet`.
-    pub(super) fn new(half: OwnedReadHalf, outlet: Arc<Outlet>) -> Self {
+    /// A connection that reads from `half` and writes through `outlet`.
+    pub(super) fn new(half: OwnedReadHalf, outlet: Arc<ConnectionWriter>) -> Self {
         Self { read: TokioIo::new(half), outlet }
     }
 }
@@ -60,7 +61,7 @@ impl Write for Connection {
         self.outlet.poll_send(cx, &[IoSlice::new(bytes)])
     }
 
-    /// What is written is not held back.
+    /// Does nothing: writes are not buffered.
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<()>> {
         Poll::Ready(Ok(()))
     }

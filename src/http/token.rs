@@ -1,21 +1,22 @@
-//! What stands in a write for bytes that are not in memory: hyper writes slices, and the kernel fetches the bytes of files
-//! itself. A slice of the place here says how many they are; the connection sends them instead of it, and of the place
-//! itself never a byte.
+//! Placeholder slices for bytes of files. hyper can only write slices of memory, but the kernel can send a file by
+//! itself: so hyper gets a placeholder, a slice of one fixed array, as long as the file bytes that it represents. The
+//! connection writer recognises it by its address and sends the next queued file range instead. It never sends the
+//! array itself.
 
 use std::io::IoSlice;
 
-/// Bytes that one slice stands for at most.
+/// Most bytes that one placeholder can represent.
 const PLACE: usize = 1 << 20;
 
-/// Never written to, never read: it takes no memory.
+/// The array that placeholders point into. It is never read or written, so it takes no physical memory.
 static STAND: [u8; PLACE] = [0; PLACE];
 
-/// Stands for the first of `left` bytes, as many as one slice can.
+/// A placeholder for the first of `left` bytes, at most 1 MiB.
 pub(super) fn for_bytes(left: usize) -> &'static [u8] {
     STAND.get(..left).unwrap_or(&STAND)
 }
 
-/// Whether `slice` stands for others.
+/// Whether `slice` is a placeholder.
 pub(super) fn is_one(slice: &IoSlice<'_>) -> bool {
     STAND.as_ptr_range().contains(&slice.as_ptr())
 }

@@ -4,7 +4,7 @@
 use super::error::Error;
 use super::service::{Ingest, millis};
 use crate::catalog::Annotation;
-use crate::library::{AssetRow, Change};
+use crate::library::{AssetRow, AssetChange};
 use crate::media::AssetId;
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ const OVERLAP: Duration = Duration::from_mins(1);
 
 impl Ingest {
     /// Annotates the catalog with every row that changed after `since`; the position from which to read the next time.
-    pub(super) async fn annotate(&self, since: Change) -> Result<Change, Error> {
+    pub(super) async fn annotate(&self, since: AssetChange) -> Result<AssetChange, Error> {
         let mut after = since;
         loop {
             let rows = self.library.changed_assets(&after, PAGE).await?;
@@ -25,9 +25,9 @@ impl Ingest {
             }
             let Some(last) = rows.last() else {
                 let updated = after.updated.saturating_sub(millis(OVERLAP));
-                return Ok(Change { updated, id: String::new() });
+                return Ok(AssetChange { updated, id: String::new() });
             };
-            after = Change { updated: last.updated, id: last.id.clone() };
+            after = AssetChange { updated: last.updated, id: last.id.clone() };
         }
     }
 

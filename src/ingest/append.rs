@@ -1,20 +1,20 @@
-//! Bytes for an upload: written, made durable, then acknowledged; never the other way round.
+//! Appends bytes to uploads: writes them, makes them durable, then acknowledges them; never the other way round.
 //!
 //! ```text
-//! row says offset 40 ─► take (epoch 3: whoever wrote before is fenced) ─► draft at 40 ─► bytes …
-//!    every part that became durable ─► row: offset, how the store goes on          (only while epoch is 3)
-//!    the end, a hang-up, a stop     ─► flush ─► row                                 the client may go on from there
-//!    a checksum that is wrong       ─► nothing of this request counts
-//!    all bytes are there            ─► row: received, and the job that publishes, in one transaction
+//! row says offset 40 ─► take (epoch 3: fences off earlier writers) ─► draft at 40 ─► bytes …
+//!    every part that became durable ─► row: offset, resume state of the store      (only while epoch is 3)
+//!    the end, a hang-up, a stop     ─► flush ─► row                                 the client may resume from there
+//!    a wrong checksum               ─► nothing of this request counts
+//!    all bytes are there            ─► row: received, and the publishing job, in one transaction
 //! ```
 
-use super::digest::Summing;
+use super::digest::PendingChecksum;
 use super::error::Error;
 use super::random::token;
 use super::service::{Ingest, later, now};
 use super::tus;
 use super::worker::FINISH;
-use super::writers::Turn;
+use super::writers::WriterTurn;
 use crate::library::{NewJob, Upload, UploadState};
 use crate::media::u64_from_usize;
 use crate::store::Draft;
@@ -23,50 +23,50 @@ use futures_util::{Stream, StreamExt};
 use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout_at};
 
-/// How long a client may take to bring `LEAST` bytes.
+/// Time in which a client must send `LEAST` bytes.
 const STALL: Duration = Duration::from_mins(1);
 
-/// Bytes that a client has to bring within `STALL`, or the last ones: 1 KiB a second.
+/// Bytes that a client must send within `STALL`, unless fewer are left: 1 KiB a second.
 const LEAST: u64 = 60 << 10;
 
-/// How often a writer looks whether another process took its upload over.
+/// Interval at which a writer checks whether another process took over its upload.
 const LOOK: Duration = Duration::from_secs(2);
 
-/// How long the last bytes' answer waits for the upload to be published.
+/// Longest time the response to the last bytes waits for the upload to be published.
 const PUBLISHING: Duration = Duration::from_secs(20);
 
-/// How often it looks.
+/// Interval between these checks.
 const WATCH: Duration = Duration::from_millis(25);
 
-/// Attempts to publish, some minutes apart in the end; workers that died count too.
+/// Attempts to publish, the last of them minutes apart; attempts of workers that died count too.
 const ATTEMPTS: i32 = 30;
 
-/// Bytes being brought.
-struct Session {
+/// A request that adds bytes to an upload.
+struct AppendSession {
     ingest: Ingest,
     row: Upload,
     draft: Draft,
-    turn: Turn,
-    /// Where a checksum was promised: nothing counts before it is right.
-    summing: Option<Summing>,
-    /// Bytes that this request may bring.
+    turn: WriterTurn,
+    /// Running checksum, if the request has one: no bytes count before it matches.
+    summing: Option<PendingChecksum>,
+    /// Largest number of bytes that this request may add.
     room: u64,
 }
 
-/// When a client is given up that brings too little.
+/// Deadline for clients that send too slowly.
 #[derive(Debug)]
-struct Pace {
-    /// Bytes since `until` was set.
+struct MinimumRate {
+    /// Bytes received since `until` was set.
     came: u64,
     until: Instant,
 }
 
-impl Pace {
+impl MinimumRate {
     fn new(now: Instant) -> Self {
         Self { came: 0, until: now + STALL }
     }
 
-    /// Counts bytes that came at `now`.
+    /// Counts `bytes` received at `now`.
     fn brought(&mut self, bytes: u64, now: Instant) {
         self.came = self.came.saturating_add(bytes);
         if self.came >= LEAST {
@@ -76,7 +76,8 @@ impl Pace {
 }
 
 impl Ingest {
-    /// Takes what `body` brings for the upload `id`; the upload as it is then. Goes on when the caller gives up: what came is kept.
+    /// Appends `body` to the upload `id`; returns the upload after that. Runs on if the caller is dropped, so that the
+    /// received bytes are stored.
     pub async fn append<S, E>(&self, id: &str, brought: tus::Bytes, body: S) -> Result<Upload, Error>
     where
         S: Stream<Item = Result<Bytes, E>> + Send + Unpin + 'static,
@@ -97,7 +98,8 @@ impl Ingest {
         Self::check(&row, &brought)?;
         if let Some(length) = brought.length.filter(|_| row.length.is_none()) {
             self.check_length(Some(length))?;
-            // A row that told of a whole upload before its job is there would be believed by a client that asks.
+            // Do not store the length of an upload that is already complete: the row would report a whole upload before
+            // its job exists, and a client that asks would believe it.
             let fits = length == row.offset
                 || length > row.offset
                     && self.library.reserve_upload_length(&row, length, self.settings.quota, now()).await?;
@@ -116,11 +118,11 @@ impl Ingest {
         }
         let draft = self.catalog.store().draft(id, &path(&row), row.length, &row.saved).await?;
         let summing = brought.checksum.map(|checksum| checksum.begin());
-        let session = Session { ingest: self.clone(), row, draft, turn, summing, room };
+        let session = AppendSession { ingest: self.clone(), row, draft, turn, summing, room };
         session.run(body).await
     }
 
-    /// Whether bytes may be added to `row` as they say.
+    /// Checks that the bytes may be appended to `row`: its state, expiry, length and offset.
     fn check(row: &Upload, brought: &tus::Bytes) -> Result<(), Error> {
         match row.state {
             UploadState::Receiving => {}
@@ -139,7 +141,8 @@ impl Ingest {
         if asked == durable { Ok(()) } else { Err(Error::Offset { asked, durable }) }
     }
 
-    /// All bytes of `row` are durable: it says so, and what publishes it is enqueued, in one. What became of it.
+    /// Marks `row` received, as all its bytes are durable, and enqueues the job that publishes it in the same
+    /// transaction. Returns the upload as in `settled`.
     pub(super) async fn receive(&self, row: &Upload) -> Result<Upload, Error> {
         let job = finishing(row);
         let enqueued = self.library.receive_upload(&row.id, row.epoch, row.offset, &row.saved, &job, now()).await?;
@@ -147,7 +150,7 @@ impl Ingest {
         self.settled(&row.id).await
     }
 
-    /// The upload once it is published or refused, or as it is when that takes long.
+    /// Waits until the upload is published or refused; if that takes longer than `PUBLISHING`, returns it unfinished.
     pub async fn settled(&self, id: &str) -> Result<Upload, Error> {
         let until = Instant::now() + PUBLISHING;
         loop {
@@ -160,16 +163,16 @@ impl Ingest {
     }
 }
 
-impl Session {
+impl AppendSession {
     async fn run<S, E>(mut self, body: S) -> Result<Upload, Error>
     where
         S: Stream<Item = Result<Bytes, E>> + Unpin,
     {
-        let brought = self.bring(body).await;
-        let right = self.summing.take().map(Summing::agrees);
+        let brought = self.write_body(body).await;
+        let right = self.summing.take().map(PendingChecksum::agrees);
         let counts = match (&brought, right) {
             (Ok(()), Some(false)) => return Err(Error::Checksum),
-            // What came before a hang-up counts, unless it was to be summed up whole.
+            // Bytes before a hang-up count, unless the request promised a checksum over the whole body.
             (Ok(()), None | Some(true)) | (Err(Error::Stalled | Error::Interrupted(_)), None) => true,
             (Err(_), _) => false,
         };
@@ -184,21 +187,21 @@ impl Session {
         self.ingest.upload(&self.row.id).await
     }
 
-    /// Whether every byte is durable. The row that says so is the one that enqueues what follows: a client that was told
-    /// of a whole upload would not come again.
+    /// Whether every byte is durable. Only `receive` may store the offset of a whole upload, together with the job that
+    /// publishes it: a client that saw a whole upload would not come again.
     fn is_whole(&self) -> bool {
         self.row.length == Some(self.draft.durable())
     }
 
-    /// Writes what comes.
-    async fn bring<S, E>(&mut self, mut body: S) -> Result<(), Error>
+    /// Writes the bytes of `body` to the draft, and stores the offset whenever more are durable.
+    async fn write_body<S, E>(&mut self, mut body: S) -> Result<(), Error>
     where
         S: Stream<Item = Result<Bytes, E>> + Unpin,
     {
         let stop = self.ingest.stop.clone();
         let mut look = interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut pace = Pace::new(Instant::now());
+        let mut pace = MinimumRate::new(Instant::now());
         loop {
             let next = tokio::select! {
                 biased;
@@ -235,7 +238,7 @@ impl Session {
         }
     }
 
-    /// Acknowledges what is durable.
+    /// Stores the durable offset.
     async fn advance(&mut self, saved: String) -> Result<(), Error> {
         let (offset, expires) = (self.draft.durable(), later(self.ingest.settings.expires));
         let Ingest { library, settings, .. } = &self.ingest;
@@ -243,7 +246,7 @@ impl Session {
             let Upload { id, epoch, .. } = &self.row;
             library.advance_upload(id, *epoch, offset, &saved, expires, now()).await?
         } else {
-            // What it comes to was not reserved.
+            // The quota does not include an upload of unknown length in advance: check it for every advance.
             let next = Upload { offset, saved: saved.clone(), expires, ..self.row.clone() };
             library.advance_upload_within(&next, settings.quota, now()).await?
         };
@@ -255,17 +258,17 @@ impl Session {
         Ok(())
     }
 
-    /// All bytes are there: what follows is a job, so that it happens whatever happens to this process.
+    /// Completes the upload. A job publishes it, so that a crash of this process does not matter.
     async fn received(self, saved: String) -> Result<Upload, Error> {
         let Self { ingest, row, draft, turn, .. } = self;
         let offset = draft.durable();
-        // The writer's hold on the draft goes before the job takes it up.
+        // Release the draft before the job opens it.
         drop((draft, turn));
         ingest.receive(&Upload { offset, saved, ..row }).await
     }
 }
 
-/// Where an upload will lie.
+/// Path of an upload's file in the store.
 pub(super) fn path(row: &Upload) -> String {
     format!("{}/{}", row.asset, row.file)
 }
@@ -286,14 +289,14 @@ pub(super) fn finishing(row: &Upload) -> NewJob {
 
 #[cfg(test)]
 mod tests {
-    use super::{LEAST, Pace, STALL};
+    use super::{LEAST, MinimumRate, STALL};
     use std::time::Duration;
     use tokio::time::Instant;
 
     #[test]
     fn a_byte_now_and_then_wins_no_time() {
         let start = Instant::now();
-        let mut pace = Pace::new(start);
+        let mut pace = MinimumRate::new(start);
         for second in 0..59 {
             pace.brought(LEAST / 60, start + Duration::from_secs(second));
         }

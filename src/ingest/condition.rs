@@ -1,12 +1,12 @@
-//! What a client expects of the file that it replaces (RFC 9110 §13.1.1, §13.1.2): asked before its bytes are taken, and
-//! again when they are published, so that no replacement in between is lost.
+//! Conditional requests for uploads (RFC 9110 §13.1.1, §13.1.2): the file that a client expects to replace. Checked
+//! before the server takes bytes, and again on publishing, so that no replacement in between is lost.
 //!
 //! ```text
 //! If-None-Match: *         only a new file        If-Match: *        only in the place of another
 //! If-None-Match: "a","b"   not in their place     If-Match: "a"      only in the place of that one
 //! ```
-//! The entity tag of a file is its content id, as `/files/` serves it. Weak tags name no version of a file: none is
-//! given out, and `If-Match` compares strongly.
+//! The entity tag of a file is its content id, as `/files/` serves it. Weak tags match no file: the server sends none,
+//! and `If-Match` compares strongly.
 
 use super::error::Error;
 use super::metadata::Metadata;
@@ -17,7 +17,7 @@ pub(super) const IF_MATCH: &str = "if_match";
 /// The key of an upload's metadata that holds `If-None-Match`.
 pub(super) const IF_NONE_MATCH: &str = "if_none_match";
 
-/// Whether a file whose content id is `current` may be replaced, or put where it is `None`.
+/// Checks the conditions against `current`, the content id of the file to replace; `None` if there is no file.
 pub(super) fn check(metadata: &Metadata, current: Option<&str>) -> Result<(), Error> {
     // RFC 9110 §13.2.2: If-Match first.
     let met = metadata.get(IF_MATCH).is_none_or(|list| is_listed(list, current))

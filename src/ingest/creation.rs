@@ -1,55 +1,62 @@
-//! A new upload: what it will be, whether it may be, and its row.
+//! Creates uploads: checks the request, chooses the name, inserts the row.
 
 use super::error::Error;
 use super::metadata::Metadata;
-use super::name::{Target, is_marked};
+use super::name::{UploadTarget, is_marked};
 use super::random::token;
 use super::service::{Ingest, later, now};
-use crate::catalog::Claim;
+use crate::catalog::ExistingAsset;
 use crate::config::OnConflict;
 use crate::library::{NewUpload, Upload};
 use crate::media::AssetId;
 use std::time::Duration;
 
-/// How long a name is held while it is being given away.
+/// Lease on an asset name while an upload claims it.
 const NAMING: Duration = Duration::from_secs(30);
 
-/// How often a name that another gives away is asked for.
+/// Attempts to lock a name that another request holds.
 const TURNS: u32 = 100;
 
-/// How long between.
+/// Wait between two attempts.
 const TURN: Duration = Duration::from_millis(50);
 
-/// What a client wants to upload.
+/// A client's request for an upload.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Wanted<'a> {
-    /// The asset that it is of; one that nothing is known of yet where nobody says.
+pub struct UploadRequest<'a> {
+    /// Asset to upload to; `None` for a new asset with a free name.
     pub asset: Option<&'a str>,
-    /// What the file is called.
+    /// File name given by the client.
     pub filename: Option<&'a str>,
-    /// What kind of file it is.
+    /// Media type given by the client.
     pub media_type: Option<&'a str>,
-    /// What the asset is called where it is new.
+    /// Title of the asset, if it is new.
     pub title: Option<&'a str>,
-    /// Bytes; `None` where they are told later.
+    /// Size in bytes; `None` if the client sends it later.
     pub length: Option<u64>,
-    /// The id that it gets; one of its own where absent.
+    /// Id of the upload; `None` for a random one.
     pub id: Option<&'a str>,
-    /// Whether it may only make an asset, and not change one.
+    /// Whether the key may only create assets, not change existing ones.
     pub makes_asset: bool,
-    /// The policy where its name is taken; the one of `metadata` where absent.
+    /// Policy if the name is taken; `None` for the one in `metadata`.
     pub on_conflict: Option<OnConflict>,
-    /// Further metadata, as tus writes it.
+    /// Further metadata in the form of tus `Upload-Metadata`.
     pub metadata: &'a str,
-    /// Who asks.
+    /// Id of the API key used.
     pub key: &'a str,
 }
 
+/// A requested upload, and the names that it gets.
+#[derive(Debug, Clone, Copy)]
+struct NewFile<'a> {
+    target: &'a UploadTarget,
+    wanted: UploadRequest<'a>,
+}
+
 impl Ingest {
-    /// Begins an upload.
-    pub async fn create(&self, wanted: Wanted<'_>) -> Result<Upload, Error> {
+    /// Creates an upload.
+    pub async fn create(&self, wanted: UploadRequest<'_>) -> Result<Upload, Error> {
         let id = wanted.id.map_or_else(token::<16>, Into::into);
-        let target = Target::new(&id, wanted.asset, (wanted.filename, wanted.media_type))?;
+        let target = UploadTarget::new(&id, wanted.asset, wanted.filename, wanted.media_type)?;
         self.check_length(wanted.length)?;
         let said = match wanted.on_conflict {
             Some(policy) => Some(policy),
@@ -57,8 +64,8 @@ impl Ingest {
         };
         match (&target.asset, target.unmarked(), target.marked()) {
             (Some(asset), _, _) if wanted.makes_asset => {
-                self.hold(asset, &id).await?;
-                let made = self.insert_first(&id, asset, (&target, wanted)).await;
+                self.lock_name(asset, &id).await?;
+                let made = self.insert_first(&id, asset, NewFile { target: &target, wanted }).await;
                 self.library.unlock_asset(asset.as_str(), &id).await?;
                 made
             }
@@ -66,17 +73,17 @@ impl Ingest {
                 self.check_condition(asset, &target.stem, wanted.metadata).await?;
                 self.check_claim(asset).await?;
                 let target = self.beside(asset, &target, said.unwrap_or(OnConflict::Replace)).await?;
-                self.insert(&id, asset, (&target, wanted)).await
+                self.insert(&id, asset, NewFile { target: &target, wanted }).await
             }
             (None, Some(asset), Some(marked)) => {
-                self.hold(&asset, &id).await?;
+                self.lock_name(&asset, &id).await?;
                 let policy = match said.unwrap_or(self.settings.on_conflict) {
                     OnConflict::Replace if wanted.makes_asset => OnConflict::Refuse,
                     policy @ (OnConflict::Keep | OnConflict::Refuse | OnConflict::Replace) => policy,
                 };
                 let named = self.name_for(asset.clone(), marked, policy).await;
                 let named = match named {
-                    Ok(name) => self.insert(&id, &name, (&target, wanted)).await,
+                    Ok(name) => self.insert(&id, &name, NewFile { target: &target, wanted }).await,
                     Err(error) => Err(error),
                 };
                 self.library.unlock_asset(asset.as_str(), &id).await?;
@@ -86,23 +93,19 @@ impl Ingest {
         }
     }
 
-    /// Begins the first upload of `asset`, whose name the caller holds.
-    async fn insert_first(
-        &self,
-        id: &str,
-        asset: &AssetId,
-        (target, wanted): (&Target, Wanted<'_>),
-    ) -> Result<Upload, Error> {
+    /// Inserts the first upload of `asset`; the caller holds its name.
+    async fn insert_first(&self, id: &str, asset: &AssetId, file: NewFile<'_>) -> Result<Upload, Error> {
+        let NewFile { target, wanted } = file;
         self.check_condition(asset, &target.stem, wanted.metadata).await?;
         self.check_claim(asset).await?;
         if !self.is_free(asset).await? {
             return Err(Error::Conflict(format!("{asset} is there already: the scope `write` changes assets")));
         }
-        self.insert(id, asset, (target, wanted)).await
+        self.insert(id, asset, file).await
     }
 
-    /// What a file becomes whose name another file of `asset` may have.
-    async fn beside(&self, asset: &AssetId, target: &Target, policy: OnConflict) -> Result<Target, Error> {
+    /// Resolves a conflict between `target` and a file of the same name in `asset`.
+    async fn beside(&self, asset: &AssetId, target: &UploadTarget, policy: OnConflict) -> Result<UploadTarget, Error> {
         let taken = || self.has_file(asset, &target.stem);
         match policy {
             OnConflict::Keep if taken().await? => Ok(target.apart()),
@@ -113,7 +116,7 @@ impl Ingest {
         }
     }
 
-    /// What an asset becomes that would be called `asset`, and `marked` where that is taken.
+    /// Chooses a name for a new asset: `asset`, or by the policy `marked` if `asset` is taken.
     async fn name_for(&self, asset: AssetId, marked: AssetId, policy: OnConflict) -> Result<AssetId, Error> {
         if self.is_free(&asset).await? {
             return Ok(asset);
@@ -126,7 +129,7 @@ impl Ingest {
         }
     }
 
-    /// Whether one upload may have so many bytes. The quota is looked at where its room is taken: in the library.
+    /// Checks the size of one upload. The quota is not checked here but in the library, which reserves the space.
     pub(super) fn check_length(&self, length: Option<u64>) -> Result<(), Error> {
         let limit = self.settings.largest;
         match length {
@@ -136,12 +139,8 @@ impl Ingest {
         }
     }
 
-    async fn insert(
-        &self,
-        id: &str,
-        asset: &AssetId,
-        (target, wanted): (&Target, Wanted<'_>),
-    ) -> Result<Upload, Error> {
+    async fn insert(&self, id: &str, asset: &AssetId, file: NewFile<'_>) -> Result<Upload, Error> {
+        let NewFile { target, wanted } = file;
         let path = format!("{asset}/{}", target.file);
         self.catalog.store().check_writable(&path)?;
         let row = NewUpload {
@@ -159,21 +158,21 @@ impl Ingest {
         self.upload(id).await
     }
 
-    /// Whether files may be added to what is called `asset`.
+    /// Checks that files may be added to `asset`: it is not deleted, and no loose files occupy its name.
     pub(super) async fn check_claim(&self, asset: &AssetId) -> Result<(), Error> {
         if self.library.asset(asset.as_str()).await?.is_some_and(|row| row.deleted.is_some()) {
             return Err(Error::Conflict(format!("{asset} is deleted: restore it, or wait until it is purged")));
         }
         match self.claimed(asset).await? {
-            Claim::None | Claim::Described(_) => Ok(()),
-            Claim::Loose(files) => Err(occupied(asset, &files)),
+            ExistingAsset::None | ExistingAsset::Described(_) => Ok(()),
+            ExistingAsset::Loose(files) => Err(occupied(asset, &files)),
         }
     }
 
-    /// What claims the name `asset`, files of uploads to it apart that are in their place and not published yet.
-    pub(super) async fn claimed(&self, asset: &AssetId) -> Result<Claim, Error> {
+    /// Claim on the name `asset`, not counting files that unpublished uploads have put in place.
+    pub(super) async fn claimed(&self, asset: &AssetId) -> Result<ExistingAsset, Error> {
         let claim = self.catalog.claim(asset).await?;
-        let Claim::Loose(files) = &claim else { return Ok(claim) };
+        let ExistingAsset::Loose(files) = &claim else { return Ok(claim) };
         for file in files {
             let ours = match file.strip_prefix(asset.as_str()).and_then(|rest| rest.strip_prefix('/')) {
                 Some(name) if is_marked(name) => self.library.is_uploading(asset.as_str(), name).await?,
@@ -183,25 +182,26 @@ impl Ingest {
                 return Ok(claim);
             }
         }
-        Ok(if files.is_empty() { claim } else { Claim::None })
+        Ok(if files.is_empty() { claim } else { ExistingAsset::None })
     }
 
-    /// Whether nothing is called `asset`, nor will be by an upload under way.
+    /// Whether no asset has the name `asset`, and no upload under way will create it.
     async fn is_free(&self, asset: &AssetId) -> Result<bool, Error> {
         let known = self.library.asset(asset.as_str()).await?.is_some();
         if known || self.library.uploads_under_way(asset.as_str()).await? > 0 {
             return Ok(false);
         }
         match self.catalog.claim(asset).await {
-            Ok(Claim::None) => Ok(true),
-            Ok(Claim::Described(_) | Claim::Loose(_)) | Err(crate::catalog::Error::Unplayable { .. }) => Ok(false),
+            Ok(ExistingAsset::None) => Ok(true),
+            Ok(ExistingAsset::Described(_) | ExistingAsset::Loose(_))
+            | Err(crate::catalog::Error::Unplayable { .. }) => Ok(false),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// Holds the name `asset` for the upload or job `by`: nobody else gives it away or publishes by it. Whoever takes up
-    /// the same job after a crash holds it at once.
-    pub(super) async fn hold(&self, asset: &AssetId, by: &str) -> Result<(), Error> {
+    /// Locks the name `asset` for the upload or job `by`, against other uploads and publishing jobs. The same job gets
+    /// the lock again at once after a crash.
+    pub(super) async fn lock_name(&self, asset: &AssetId, by: &str) -> Result<(), Error> {
         for _ in 0..TURNS {
             if self.library.lock_asset(asset.as_str(), by, later(NAMING), now()).await? {
                 return Ok(());
@@ -212,7 +212,7 @@ impl Ingest {
     }
 }
 
-/// The answer where `files` are in the way of what is to be called `asset`.
+/// Error for loose `files` that occupy the name `asset`.
 pub(super) fn occupied(asset: &AssetId, files: &[String]) -> Error {
     let lies = match files {
         [] => "files".into(),
@@ -225,7 +225,7 @@ pub(super) fn occupied(asset: &AssetId, files: &[String]) -> Error {
     ))
 }
 
-/// What the metadata of an upload say of a name that is taken.
+/// The `on_conflict` policy in an upload's metadata; `None` if absent.
 fn policy(metadata: &str) -> Result<Option<OnConflict>, Error> {
     let metadata = Metadata::parse(metadata).unwrap_or_default();
     let wrong = |why| Error::Request(format!("on_conflict: {why}"));

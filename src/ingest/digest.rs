@@ -4,45 +4,45 @@ use aws_lc_rs::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY, SHA256, SHA512};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-/// The kinds that are known, as `Tus-Checksum-Algorithm` lists them.
+/// The supported algorithms, as listed in `Tus-Checksum-Algorithm`.
 pub const ALGORITHMS: &str = "sha1,sha256,sha512";
 
-/// What bytes have to sum up to.
+/// An expected checksum.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checksum {
-    kind: Kind,
+    kind: DigestAlgorithm,
     digest: Vec<u8>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum DigestAlgorithm {
     Sha1,
     Sha256,
     Sha512,
 }
 
 impl Checksum {
-    /// `digest` is Base64; `None` where it is not, has another length than its kind, or the kind is not known.
+    /// `digest` is Base64. `None` if it is not, has the wrong length, or `kind` is not supported.
     #[must_use]
     pub fn new(kind: &str, digest: &str) -> Option<Self> {
         let kind = match kind {
-            "sha1" => Kind::Sha1,
-            "sha256" => Kind::Sha256,
-            "sha512" => Kind::Sha512,
+            "sha1" => DigestAlgorithm::Sha1,
+            "sha256" => DigestAlgorithm::Sha256,
+            "sha512" => DigestAlgorithm::Sha512,
             _ => return None,
         };
         let digest = STANDARD.decode(digest).ok()?;
         (digest.len() == kind.context().algorithm().output_len()).then_some(Self { kind, digest })
     }
 
-    /// Bytes are to be summed up to compare with it.
+    /// Starts a running checksum to compare with this one.
     #[must_use]
-    pub fn begin(&self) -> Summing {
-        Summing { context: self.kind.context(), digest: self.digest.clone() }
+    pub fn begin(&self) -> PendingChecksum {
+        PendingChecksum { context: self.kind.context(), digest: self.digest.clone() }
     }
 }
 
-impl Kind {
+impl DigestAlgorithm {
     fn context(self) -> Context {
         Context::new(match self {
             Self::Sha1 => &SHA1_FOR_LEGACY_USE_ONLY,
@@ -52,26 +52,26 @@ impl Kind {
     }
 }
 
-/// Bytes being summed up.
+/// A running checksum over bytes.
 #[derive(Clone)]
-pub struct Summing {
+pub struct PendingChecksum {
     context: Context,
     digest: Vec<u8>,
 }
 
-impl std::fmt::Debug for Summing {
+impl std::fmt::Debug for PendingChecksum {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Summing").finish_non_exhaustive()
     }
 }
 
-impl Summing {
-    /// These come next.
+impl PendingChecksum {
+    /// Adds the next bytes.
     pub fn add(&mut self, bytes: &[u8]) {
         self.context.update(bytes);
     }
 
-    /// Whether all of them sum up to what was said.
+    /// Whether the checksum of all bytes matches the expected one.
     #[must_use]
     pub fn agrees(self) -> bool {
         self.context.finish().as_ref() == self.digest

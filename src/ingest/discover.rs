@@ -1,6 +1,6 @@
-//! What GStreamer makes of a file, asked of a program of its own: it is killed when it takes too long or nobody wants to
-//! know any more, and takes nobody with it when it crashes. Of what plays it is a second opinion, had when it plays
-//! already; of what does not, it says what it is instead.
+//! Asks GStreamer about a file, in a child process: it can be killed when it takes too long or the request is
+//! cancelled, and a crash harms nobody else. For a playable file the report is a second opinion, added after
+//! publication; for a refused file it names the actual format.
 
 use super::append::path;
 use super::error::Error;
@@ -19,22 +19,22 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::Command;
 use tokio::time::timeout;
 
-/// What the program is called.
+/// Name of the program.
 const NAME: &str = "afflux-transcode";
 
-/// How long it may take. It gives up by itself before, but for when it hangs.
+/// Longest run time. The program itself gives up earlier, unless it hangs.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How long a refusal waits for it.
+/// Longest time for which a refusal waits for the program.
 const BRIEF: Duration = Duration::from_secs(10);
 
-/// Bytes of its answer at most.
+/// Largest output of the program, in bytes.
 const ANSWER: u64 = 256 << 10;
 
-/// Attempts: what it cannot read it says at once.
+/// Attempts: few, as the program reports unreadable files at once.
 const ATTEMPTS: i32 = 2;
 
-/// What it is told of where it runs. Credentials are not its business.
+/// Environment variables passed to the program. Credentials are not among them.
 const ENVIRONMENT: [&str; 8] = [
     "PATH",
     "HOME",
@@ -46,7 +46,7 @@ const ENVIRONMENT: [&str; 8] = [
     "GST_REGISTRY",
 ];
 
-/// The program: the one that is `configured`, else beside this one.
+/// Path of the program: the `configured` one, or if empty the one next to the running executable.
 pub(super) fn program(configured: &Path) -> Option<PathBuf> {
     if configured.as_os_str().is_empty() {
         let beside = std::env::current_exe().ok()?.with_file_name(NAME);
@@ -59,17 +59,17 @@ pub(super) fn program(configured: &Path) -> Option<PathBuf> {
     Some(configured.into())
 }
 
-/// A file that is refused.
+/// A refused file.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum RefusedFile<'a> {
-    /// It is not in its place.
+    /// Staged, not at its final path.
     Staged(&'a Draft),
-    /// It is at this path.
+    /// Stored at this path.
     Placed(&'a str),
 }
 
 impl Ingest {
-    /// Has an upload that is published looked at, if there is somebody who can.
+    /// Enqueues a GStreamer check of a published upload, if the program is available.
     pub(super) async fn look_later(&self, upload: &str) -> Result<(), Error> {
         if self.settings.transcoder.is_none() {
             return Ok(());
@@ -88,7 +88,7 @@ impl Ingest {
         Ok(())
     }
 
-    /// Adds what GStreamer finds to what is told of the upload that `task` is about.
+    /// Adds GStreamer's findings to the report of the upload of `task`.
     pub(super) async fn discover(&self, task: &Task) -> Result<(), Error> {
         let row = self.upload(&task.subject).await?;
         let report = row.report.as_deref().and_then(|report| serde_json::from_str(report).ok());
@@ -107,7 +107,7 @@ impl Ingest {
         Ok(())
     }
 
-    /// `error`, which refuses a file, and what that is instead.
+    /// Adds GStreamer's description of the file to `error`, if that refuses the file as unplayable.
     pub(super) async fn explained(&self, error: Error, file: RefusedFile<'_>) -> Error {
         let Error::Unplayable(why) = error else { return error };
         let url = match file {
@@ -124,7 +124,7 @@ impl Ingest {
         })
     }
 
-    /// What GStreamer finds in the file at `path`; `None` where there is no GStreamer, or no way to the file for it.
+    /// GStreamer's report on the file at `path`; `None` without GStreamer, or if the store has no URL for it.
     async fn found(&self, path: &str, patience: Duration) -> Result<Option<Map<String, Value>>, Error> {
         if self.settings.transcoder.is_none() {
             return Ok(None);
@@ -133,7 +133,7 @@ impl Ingest {
         self.asked_about(&url, patience).await
     }
 
-    /// What GStreamer finds in the file at `url`.
+    /// GStreamer's report on the file at `url`.
     async fn asked_about(&self, url: &str, patience: Duration) -> Result<Option<Map<String, Value>>, Error> {
         let Some(program) = &self.settings.transcoder else { return Ok(None) };
         let asked = timeout(patience, ask(program, url)).await;
@@ -145,7 +145,7 @@ impl Ingest {
     }
 }
 
-/// Runs `program` on the media at `url`. It is killed when this is dropped.
+/// Runs `program` on the media at `url`. Dropping the future kills it.
 async fn ask(program: &Path, url: &str) -> Result<(ExitStatus, Vec<u8>), Error> {
     let failed = |error: std::io::Error| Error::Interrupted(format!("{}: {error}", program.display()));
     let mut command = Command::new(program);
@@ -153,10 +153,10 @@ async fn ask(program: &Path, url: &str) -> Result<(ExitStatus, Vec<u8>), Error> 
     command.envs(ENVIRONMENT.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
     let mut child = command.spawn().map_err(failed)?;
-    // By standard input: what is signed is not for everybody who lists processes.
+    // Pass the URL on standard input: a signed URL must not show up in process lists.
     if let Some(mut input) = child.stdin.take() {
         match input.write_all(url.as_bytes()).await {
-            // It ended before it read that: how it ended is what there is to tell.
+            // The program ended before it read the URL: its exit status tells more.
             Err(error) if error.kind() == ErrorKind::BrokenPipe => {}
             written => written.map_err(failed)?,
         }
@@ -168,7 +168,7 @@ async fn ask(program: &Path, url: &str) -> Result<(ExitStatus, Vec<u8>), Error> 
     Ok((child.wait().await.map_err(failed)?, answer))
 }
 
-/// A container and its codecs, in a few words; `None` where neither is known.
+/// Short text with container and codecs; `None` if neither is known.
 fn words(found: &Map<String, Value>) -> Option<String> {
     let streams = found.get("streams").and_then(Value::as_array);
     let codecs = streams.into_iter().flatten().filter_map(|stream| stream.get("codec")?.as_str());
@@ -200,7 +200,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_program_that_ends_before_it_was_told_all_is_told_by_how_it_ended() {
-        // More than a pipe holds: it is gone before that is written.
+        // Longer than a pipe's buffer: the program is gone before all of it is written.
         let (status, answer) = ask(Path::new("/bin/false"), &"u".repeat(1 << 20)).await.unwrap();
         assert_eq!((status.code(), answer.as_slice()), (Some(1), &b""[..]));
     }

@@ -1,11 +1,11 @@
-//! What can go wrong with what is handed in: one variant for each thing that a client may do about it.
+//! Errors of ingest: one variant for each way a client can react.
 
-use super::tus::Refusal;
+use super::tus::TusError;
 use crate::catalog;
 use crate::library;
 use crate::store;
 
-/// Why something was not done.
+/// Reasons why a request or a job failed.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
     /// There is no such upload, job, key or asset.
@@ -14,79 +14,79 @@ pub enum Error {
     /// The upload has expired or was given up.
     #[error("the upload has expired or was given up")]
     Gone,
-    /// The request is no tus.
+    /// The request breaks the tus protocol.
     #[error(transparent)]
-    Tus(#[from] Refusal),
-    /// What is asked for cannot be understood.
+    Tus(#[from] TusError),
+    /// The request makes no sense.
     #[error("{0}")]
     Request(String),
-    /// A field of what is asked for is out of its bounds.
+    /// A field of the request is out of bounds.
     #[error("{0}")]
     Field(String),
-    /// No name of an asset.
+    /// Not a valid asset name.
     #[error("`{0}` is no name of an asset: parts between slashes, none empty, hidden or reserved")]
     Name(String),
-    /// Not a file of a kind that is understood.
+    /// Not a supported file type.
     #[error("`{0}`: files of type mp4, m4v, m4a, mov, m4b, qt, f4v, 3gp, 3g2, ismv and isma are understood")]
     Type(String),
-    /// The file there is not the one that the client expects.
+    /// The stored file is not the one that the client expects.
     #[error("the file is not as If-Match or If-None-Match says: look at it again")]
     Precondition,
-    /// What is there already is in the way.
+    /// An existing file or state is in the way.
     #[error("{0}")]
     Conflict(String),
-    /// Bytes for another place than the next one.
+    /// The bytes are for another offset than the next one.
     #[error("bytes of offset {asked} were brought, and {durable} are durable")]
     Offset {
-        /// Where they belong.
+        /// Offset of the request.
         asked: u64,
-        /// Where the next ones belong.
+        /// Durable offset, at which the next bytes belong.
         durable: u64,
     },
-    /// More than may be.
+    /// A size is over its limit.
     #[error("{what}: {bytes} bytes are more than the {limit} that are allowed")]
     Large {
-        /// Of what.
+        /// The thing that is too large.
         what: &'static str,
-        /// How many.
+        /// Its size, in bytes.
         bytes: u64,
-        /// How many may be.
+        /// The limit, in bytes.
         limit: u64,
     },
-    /// The bytes are others than their checksum says; none of them counts.
+    /// The bytes do not match their checksum; none of them counts.
     #[error("the bytes are others than their checksum says; none of them counts")]
     Checksum,
-    /// Another request took the upload over.
+    /// Another request took over the upload.
     #[error("another request goes on with this upload")]
     Taken,
-    /// Another publishes by that name at this moment.
+    /// Another upload or job holds the name.
     #[error("{0} is being published by another: try again")]
     Held(String),
-    /// The bytes stopped coming.
+    /// The client stopped sending.
     #[error("the bytes stopped coming; those that came are kept")]
     Stalled,
-    /// The store is full. What was acknowledged is kept.
+    /// The store is full. Acknowledged bytes stay stored.
     #[error("the store is full; what was acknowledged is kept")]
     Full,
-    /// The store cannot do that.
+    /// The store does not support the operation.
     #[error("{0}")]
     Unable(String),
-    /// The store does not answer.
+    /// The store does not respond.
     #[error("{0}")]
     Storage(String),
-    /// The database does not answer.
+    /// The database does not respond.
     #[error("{0}")]
     Library(String),
-    /// What was uploaded cannot be played.
+    /// The uploaded file is not playable.
     #[error("{0}")]
     Unplayable(String),
-    /// Given up; the same again may succeed.
+    /// Interrupted; the same request may succeed later.
     #[error("{0}")]
     Interrupted(String),
 }
 
 impl Error {
-    /// Whether the same may succeed later.
+    /// Whether the same request may succeed later.
     #[must_use]
     pub const fn passes(&self) -> bool {
         match self {

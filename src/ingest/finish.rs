@@ -1,15 +1,15 @@
-//! Publishing: an upload whose bytes are all there becomes part of its asset, whole, or is refused by name.
+//! Publishes complete uploads: the file becomes part of its asset as a whole, or is refused with a reason.
 //!
 //! ```text
-//! hold the asset's name
-//!   └─ nothing else may be there: films in a folder of that name are assets of their own
-//!   └─ trial: read, planned, linted as the asset would be ─ no video? nothing was shown, and the reason stays
-//!   │    on the staged bytes; in an object store, which shows objects when they are whole, on one that is hidden
+//! lock the asset's name
+//!   └─ no loose films may lie in the folder of that name: they are assets of their own
+//!   └─ trial: read, planned, linted as the asset would be ─ unplayable? refused, never visible
+//!   │    on the staged bytes; in an object store, which shows complete objects at once, on a hidden one
 //!   └─ the draft appears as a file                        (again after a crash: it is there already)
-//!   └─ asset.json, put last: what was there, and this     (viewers in the middle: no URL of theirs changes)
-//!   └─ rows: what the asset is, what the upload became
+//!   └─ asset.json, put last: old files and this one       (viewers in the middle: no URL of theirs changes)
+//!   └─ rows of the asset and of the upload
 //! ```
-//! Each step can be done twice; whoever takes the job up after a crash does them all again.
+//! Each step can run twice; a worker that takes over the job after a crash repeats them all.
 
 use super::append::path;
 use super::condition;
@@ -18,33 +18,33 @@ use super::discover::RefusedFile;
 use super::error::Error;
 use super::metadata::Metadata;
 use super::removal::row_of;
-use super::report::{report, said};
+use super::report::{codec_list, report};
 use super::service::{Ingest, later, now};
 use super::version::StoredVersion;
 use super::worker::{DISCARD, Task};
-use crate::catalog::{Asset, Claim};
+use crate::catalog::{Asset, ExistingAsset};
 use crate::library::{NewJob, Upload, UploadState};
 use crate::media::{AssetId, DESCRIPTOR, Descriptor, Details, Rendition, SCHEMA_VERSION};
-use crate::metrics::Fate;
+use crate::metrics::UploadOutcome;
 use bytes::Bytes;
 
-/// How often an asset that was published is looked for before it is believed to be there.
+/// Attempts to open a newly published asset before the job gives up and retries.
 const LOOKS: u32 = 40;
 
 impl Ingest {
-    /// Publishes the upload that `task` is about.
+    /// Publishes the upload of `task`.
     pub(super) async fn finish(&self, task: &Task) -> Result<(), Error> {
         let row = self.upload(&task.subject).await?;
         match row.state {
             UploadState::Received => {}
-            // Done by whoever had the job before.
+            // An earlier worker on this job finished it.
             UploadState::Published | UploadState::Refused | UploadState::Cancelled => return Ok(()),
             UploadState::Receiving => return Err(Error::Conflict("bytes are still missing".into())),
         }
         let asset = AssetId::new(&row.asset).ok_or_else(|| Error::Name(row.asset.clone()))?;
-        self.hold(&asset, &task.id).await?;
+        self.lock_name(&asset, &task.id).await?;
         let finished = match self.publish(&row, &asset, &task.id).await {
-            // What it is does not change by trying again.
+            // A retry would not change the file: refuse it.
             Err(error) if !error.passes() => self.refuse(&row, &error).await,
             published => published,
         };
@@ -63,10 +63,10 @@ impl Ingest {
         } else {
             self.place(row, id, &after).await?
         };
-        // What writers that were killed had staged beside it; what became the file is none of that any more.
+        // Remove the staged parts of writers that were killed. The published file itself is not staged.
         self.catalog.store().discard_draft(&row.id, &path(row), "").await?;
-        // To read it may have taken longer than a name is held.
-        self.hold(id, by).await?;
+        // Reading may have taken longer than the lock lasts: renew it.
+        self.lock_name(id, by).await?;
         if self.described(row, id).await? != before {
             return Err(Error::Interrupted(format!("{id}: somebody else changed it in the meantime")));
         }
@@ -74,11 +74,11 @@ impl Ingest {
         if after != before {
             self.describe(id, &after).await?;
         }
-        self.seen(id, row).await?;
-        self.told(row, &asset, &before).await
+        self.wait_until_served(id, row).await?;
+        self.record_published(row, &asset, &before).await
     }
 
-    /// The content id of the file that URLs call `name`, in the asset that `descriptor` tells of.
+    /// Content id of the file with the URL name `name` in `descriptor`; `None` if there is none.
     async fn replaced(&self, id: &AssetId, descriptor: &Descriptor, name: &str) -> Result<Option<String>, Error> {
         let Some(file) = descriptor.renditions.iter().find(|rendition| rendition.name() == name) else {
             return Ok(None);
@@ -87,28 +87,28 @@ impl Ingest {
         Ok(version.and_then(|version| version.content))
     }
 
-    /// Whether `asset` has a file that URLs call `stem`.
+    /// Whether `asset` has a file with the URL name `stem`.
     pub(super) async fn has_file(&self, asset: &AssetId, stem: &str) -> Result<bool, Error> {
         match self.catalog.claim(asset).await? {
-            Claim::Described(descriptor) => Ok(descriptor.renditions.iter().any(|file| file.name() == stem)),
-            Claim::None | Claim::Loose(_) => Ok(false),
+            ExistingAsset::Described(descriptor) => Ok(descriptor.renditions.iter().any(|file| file.name() == stem)),
+            ExistingAsset::None | ExistingAsset::Loose(_) => Ok(false),
         }
     }
 
-    /// Whether a file that URLs call `stem` may be put into `asset`, given what the client expects to be there.
+    /// Checks the client's If-Match and If-None-Match in `metadata` for a file with the URL name `stem` in `asset`.
     pub(super) async fn check_condition(&self, asset: &AssetId, stem: &str, metadata: &str) -> Result<(), Error> {
         let metadata = Metadata::parse(metadata).unwrap_or_default();
         if metadata.get(condition::IF_MATCH).is_none() && metadata.get(condition::IF_NONE_MATCH).is_none() {
             return Ok(());
         }
         let current = match self.catalog.claim(asset).await? {
-            Claim::Described(descriptor) => self.replaced(asset, &descriptor, stem).await?,
-            Claim::None | Claim::Loose(_) => None,
+            ExistingAsset::Described(descriptor) => self.replaced(asset, &descriptor, stem).await?,
+            ExistingAsset::None | ExistingAsset::Loose(_) => None,
         };
         condition::check(&metadata, current.as_deref())
     }
 
-    /// Tries the draft of `row`, and puts it in its place.
+    /// Tries the draft of `row`, and moves it to its final path.
     async fn place(&self, row: &Upload, id: &AssetId, after: &Descriptor) -> Result<Asset, Error> {
         let (store, path) = (self.catalog.store(), path(row));
         let draft = store.draft(&row.id, &path, row.length, &row.saved).await?;
@@ -126,7 +126,7 @@ impl Ingest {
         self.try_placed(row, id, after).await
     }
 
-    /// Tries the file of `row` where it is; one that is refused goes.
+    /// Tries the file of `row` at its final path; removes it if it is refused.
     async fn try_placed(&self, row: &Upload, id: &AssetId, after: &Descriptor) -> Result<Asset, Error> {
         let path = path(row);
         let stamp = self.catalog.store().written(&path).await?;
@@ -147,13 +147,13 @@ impl Ingest {
         }
     }
 
-    /// Whether the whole file is in its place: put there by whoever had the job before, or by the client itself.
+    /// Whether the complete file is at its final path: an earlier worker, or the client itself, put it there.
     async fn is_there(&self, row: &Upload) -> Result<bool, Error> {
         let stamp = self.catalog.store().seek(&path(row)).await?;
         Ok(stamp.is_some_and(|stamp| row.length == Some(stamp.size())))
     }
 
-    /// What `asset.json` says; nothing where there is none yet.
+    /// The asset's `asset.json`; an empty descriptor if there is none yet.
     async fn described(&self, row: &Upload, id: &AssetId) -> Result<Descriptor, Error> {
         let nothing = Descriptor {
             version: SCHEMA_VERSION,
@@ -166,20 +166,20 @@ impl Ingest {
             return Err(Error::Conflict(format!("{id} was deleted in the meantime")));
         }
         match self.claimed(id).await? {
-            Claim::Described(descriptor) => Ok(Descriptor::clone(&descriptor)),
-            Claim::Loose(files) => Err(occupied(id, &files)),
-            Claim::None => Ok(nothing),
+            ExistingAsset::Described(descriptor) => Ok(Descriptor::clone(&descriptor)),
+            ExistingAsset::Loose(files) => Err(occupied(id, &files)),
+            ExistingAsset::None => Ok(nothing),
         }
     }
 
-    /// Puts an `asset.json`.
+    /// Writes an `asset.json`.
     pub(super) async fn describe(&self, id: &AssetId, descriptor: &Descriptor) -> Result<(), Error> {
         let path = format!("{id}/{DESCRIPTOR}");
         Ok(self.catalog.store().put(&path, Bytes::from(descriptor.print())).await?)
     }
 
-    /// Waits until players are served what was put: looks under way may have begun before.
-    async fn seen(&self, id: &AssetId, row: &Upload) -> Result<(), Error> {
+    /// Waits until players get the published file: asset lookups that began before may still be in flight.
+    async fn wait_until_served(&self, id: &AssetId, row: &Upload) -> Result<(), Error> {
         for _ in 0..LOOKS {
             match self.catalog.renewed(id).await {
                 Ok(asset) if asset.file(&row.file).is_some() => return Ok(()),
@@ -194,7 +194,7 @@ impl Ingest {
 
     async fn refuse(&self, row: &Upload, why: &Error) -> Result<(), Error> {
         tracing::info!(upload = %row.id, asset = %row.asset, "an upload is refused: {why}");
-        self.metrics.upload_ended(Fate::Refused);
+        self.metrics.upload_ended(UploadOutcome::Refused);
         self.catalog.store().discard_draft(&row.id, &path(row), &row.saved).await?;
         self.take_back(row).await?;
         let from = [UploadState::Received];
@@ -202,8 +202,8 @@ impl Ingest {
         Ok(())
     }
 
-    /// Writes down what the asset is and what became of the upload, and that a file that was replaced goes later.
-    async fn told(&self, row: &Upload, asset: &Asset, before: &Descriptor) -> Result<(), Error> {
+    /// Stores the rows of the asset and the published upload, and enqueues the later removal of a replaced file.
+    async fn record_published(&self, row: &Upload, asset: &Asset, before: &Descriptor) -> Result<(), Error> {
         let known = self.library.asset(asset.id.as_str()).await?;
         let now = now();
         let told = row_of(asset, known, now);
@@ -214,14 +214,14 @@ impl Ingest {
         }
         let report = report(asset, row, before).to_string();
         if self.library.publish_upload(&row.id, &told, &report, now).await? {
-            self.metrics.upload_ended(Fate::Published);
+            self.metrics.upload_ended(UploadOutcome::Published);
         }
         self.look_later(&row.id).await?;
-        tracing::info!(upload = %row.id, asset = %asset.id, files = asset.files.len(), "an upload is published: {}", said(asset));
+        tracing::info!(upload = %row.id, asset = %asset.id, files = asset.files.len(), "an upload is published: {}", codec_list(asset));
         Ok(())
     }
 
-    /// The job that removes a version of a file that another replaced, once nobody is in its middle any more.
+    /// The job that removes a replaced version of a file, after a delay for viewers in the middle of it.
     fn discarding(&self, version: StoredVersion) -> NewJob {
         NewJob {
             id: super::random::token::<16>(),
@@ -236,7 +236,7 @@ impl Ingest {
     }
 }
 
-/// What `asset.json` says once the file of `row` is part of it: in the place of one that URLs call the same, else last.
+/// The new `asset.json` with the file of `row`: in place of the file with the same URL name, else last.
 fn joined(before: &Descriptor, row: &Upload) -> Descriptor {
     let name = url_name(&row.file);
     let mut after = before.clone();
@@ -256,7 +256,7 @@ fn joined(before: &Descriptor, row: &Upload) -> Descriptor {
     after
 }
 
-/// What URLs call a file: its name without the upload's mark.
+/// The URL name of a file: its name without extension and upload mark.
 pub(super) fn url_name(file: &str) -> &str {
     let stem = file.rsplit_once('.').map_or(file, |(stem, _)| stem);
     stem.rsplit_once('-').map_or(stem, |(name, _)| name)

@@ -1,11 +1,11 @@
-//! The first look at what was uploaded, in a process of its own: a file may be made so that to read and to plan it takes
-//! more memory than there is. That process has bounds, and it is the one that ends; the upload is refused.
+//! Tries an upload in a child process first: a malicious file may need more memory to read and plan than the machine
+//! has. The child has resource limits, so only the child dies; the upload is then refused.
 //!
 //! ```text
-//! us    ─ {"size":…,"target_millis":…,"memory":…} ─► `afflux trial`     which sets its own bounds, and reads nothing itself
+//! us    ─ {"size":…,"target_millis":…,"memory":…} ─► `afflux trial`     which limits itself, and reads no files
 //!       ◄─ 4096 65536 ──────────────────────────────┤  "65,536 bytes from byte 4,096"
-//!       ─ these bytes ──────────────────────────────►  … until it knows
-//!       ◄─ done ────────────────────────────────────┘  it fits; whether it plays is found out here
+//!       ─ these bytes ──────────────────────────────►  … until it has read enough
+//!       ◄─ done ────────────────────────────────────┘  it fits; the server checks itself whether it plays
 //! ```
 
 use super::error::Error;
@@ -20,29 +20,29 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
 
-/// How long the process may take.
+/// Longest run time of the child.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// Bytes that are read and handed over at a time.
+/// Bytes read and handed over at a time.
 const PART: u64 = 256 << 10;
 
-/// Bytes of a line that it says, at most.
+/// Longest line that the child may send, in bytes.
 const LINE: u64 = 64;
 
-/// The word for which the process ends in good order.
+/// The line with which the child reports success.
 const DONE: &str = "done";
 
-/// The process that looks first.
+/// The child process that tries uploads first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trial {
-    /// `afflux` itself.
+    /// Path of the `afflux` executable.
     pub program: PathBuf,
-    /// Bytes of memory that it may take.
+    /// Memory limit of the child, in bytes.
     pub memory: u64,
 }
 
 impl Ingest {
-    /// Has a process of its own read and plan `object`: an error where that takes more than it may.
+    /// Has a child process read and plan `object`. An error if that exceeds its limits.
     pub(super) async fn check_cost(&self, object: &Object) -> Result<(), Error> {
         let Some(trial) = &self.settings.trial else { return Ok(()) };
         let target = self.catalog.target_millis();
@@ -50,13 +50,13 @@ impl Ingest {
         let mut child = match begin(trial) {
             Ok(child) => child,
             Err(error) => {
-                // An upgrade may have taken the program away from under us.
-                tracing::warn!("uploads are not tried in a process of their own: {}: {error}", trial.program.display());
+                // An upgrade may have removed the executable: skip the trial.
+                tracing::warn!("uploads are read without a trial process: {}: {error}", trial.program.display());
                 return Ok(());
             }
         };
         let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else { return Ok(()) };
-        let mut talk = Dialogue { input, output: BufReader::new(output) };
+        let mut talk = TrialPipes { input, output: BufReader::new(output) };
         let talked = timeout(PATIENCE, talk.through(object, &begun.to_string())).await;
         match talked {
             Ok(Ok(true)) => Ok(()),
@@ -78,19 +78,19 @@ impl Ingest {
 
 fn begin(trial: &Trial) -> std::io::Result<Child> {
     let mut command = Command::new(&trial.program);
-    // It needs nothing that the environment says, credentials least of all.
+    // The child needs nothing from the environment, credentials least of all.
     command.arg("trial").env_clear().kill_on_drop(true);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()
 }
 
-/// Both ends of what is said.
-struct Dialogue {
+/// The pipes to and from the child.
+struct TrialPipes {
     input: ChildStdin,
     output: BufReader<ChildStdout>,
 }
 
-impl Dialogue {
-    /// Answers until the process is done; `false` where it ended before.
+impl TrialPipes {
+    /// Answers the child's requests until it is done; `false` if it ended early.
     async fn through(&mut self, object: &Object, begun: &str) -> Result<bool, Error> {
         if self.input.write_all(format!("{begun}\n").as_bytes()).await.is_err() {
             return Ok(false);
@@ -112,7 +112,7 @@ impl Dialogue {
         }
     }
 
-    /// Hands over the bytes of `range`; `false` where nobody takes them any more.
+    /// Sends the bytes of `range` to the child; `false` if it does not read them.
     async fn answer(&mut self, object: &Object, range: ByteRange) -> Result<bool, Error> {
         object.expect(&[range]);
         let mut rest = Some(range);

@@ -1,7 +1,7 @@
-//! Files that others hand in: by a plain PUT, straight into the store by a signed URL, or fetched from a listed host.
+//! Imports files in three ways: by a plain PUT, straight into the store by a signed URL, or fetched from a listed host.
 
 use super::append::path;
-use super::creation::Wanted;
+use super::creation::UploadRequest;
 use super::error::Error;
 use super::random::token;
 use super::service::{Ingest, now};
@@ -22,33 +22,33 @@ use std::time::Duration;
 /// Attempts to fetch a file.
 const ATTEMPTS: i32 = 8;
 
-/// How long a host may take to say what it has.
+/// Timeout for the first response of a host.
 const ASK: Duration = Duration::from_secs(20);
 
-/// How long a client may take to put a file by a signed URL.
+/// Validity of a signed URL.
 const SIGNED: Duration = Duration::from_hours(6);
 
-/// What a host said of a file when it was asked first.
+/// A remote file as its host first described it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Source {
+struct ImportSource {
     url: String,
     length: u64,
-    /// Its ETag, else its Last-Modified: by what one can go on.
+    /// ETag, else Last-Modified, for resuming with If-Range; `None` if the host sent neither.
     validator: Option<String>,
 }
 
-/// Where a client puts a file itself.
+/// An upload by signed URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Direct {
-    /// Its upload.
+pub struct DirectUpload {
+    /// The upload.
     pub upload: Upload,
-    /// Where: by PUT, the bytes alone.
+    /// URL for the client's PUT; the body is the file alone.
     pub url: String,
 }
 
 impl Ingest {
-    /// Takes a whole file at once; nothing of it stays where it does not arrive whole.
-    pub async fn put<S, E>(&self, wanted: Wanted<'_>, body: S) -> Result<Upload, Error>
+    /// Stores a whole file from one request; removes everything if it does not arrive whole.
+    pub async fn put<S, E>(&self, wanted: UploadRequest<'_>, body: S) -> Result<Upload, Error>
     where
         S: Stream<Item = Result<Bytes, E>> + Send + Unpin + 'static,
         E: Send,
@@ -60,7 +60,7 @@ impl Ingest {
             put => put,
         };
         if put.is_err() {
-            // The reason is told; that nothing stays is tried, and done by expiry at the latest.
+            // Return the first error. If this cleanup fails, expiry removes the upload.
             let _ = self.terminate(&row.id).await;
         }
         let put = put?;
@@ -70,7 +70,7 @@ impl Ingest {
         }
     }
 
-    /// No more bytes come: the upload is as long as it is.
+    /// Completes an upload of unknown length at its current offset.
     async fn seal(&self, row: Upload) -> Result<Upload, Error> {
         if row.length.is_some_and(|length| length != row.offset) {
             return Err(Error::Stalled);
@@ -79,14 +79,14 @@ impl Ingest {
         self.receive(&row).await
     }
 
-    /// Begins an upload that a client brings into the store itself.
-    pub async fn direct(&self, wanted: Wanted<'_>) -> Result<Direct, Error> {
+    /// Begins an upload that the client sends into the store itself.
+    pub async fn direct(&self, wanted: UploadRequest<'_>) -> Result<DirectUpload, Error> {
         wanted.length.ok_or_else(|| Error::Request("`length` is needed: the store is told it".into()))?;
         let upload = self.create(wanted).await?;
         match self.signed(&upload).await {
-            Ok(url) => Ok(Direct { upload, url }),
+            Ok(url) => Ok(DirectUpload { upload, url }),
             Err(error) => {
-                // The reason is told; expiry does it where this does not.
+                // Return the first error. If this cleanup fails, expiry removes the upload.
                 let _ = self.terminate(&upload.id).await;
                 Err(error)
             }
@@ -99,12 +99,12 @@ impl Ingest {
         let url = url.ok_or_else(|| Error::Unable(unable.into()))?;
         let id = AssetId::new(&row.asset).ok_or_else(|| Error::Name(row.asset.clone()))?;
         self.check_claim(&id).await?;
-        // So that what the client puts is not seen before it is published.
+        // Hide the path, so that the client's file is not visible before it is published.
         self.catalog.store().hide(&path(row)).await?;
         Ok(url)
     }
 
-    /// The client has put its file.
+    /// Completes a direct upload after the client's PUT.
     pub async fn complete(&self, id: &str) -> Result<Upload, Error> {
         let row = self.upload(id).await?;
         if row.state != UploadState::Receiving {
@@ -120,13 +120,14 @@ impl Ingest {
         self.receive(&Upload { offset: size, ..row }).await
     }
 
-    /// Begins to fetch a file from elsewhere.
-    pub async fn fetch(&self, url: &str, wanted: Wanted<'_>) -> Result<Upload, Error> {
+    /// Begins to fetch a remote file.
+    pub async fn fetch(&self, url: &str, wanted: UploadRequest<'_>) -> Result<Upload, Error> {
         let url = self.allowed(url)?;
         let source = self.asked(&url).await?;
         let last = url.path_segments().and_then(Iterator::last).unwrap_or_default().to_owned();
         let filename = percent_encoding::percent_decode_str(&last).decode_utf8_lossy().into_owned();
-        let wanted = Wanted { filename: wanted.filename.or(Some(&filename)), length: Some(source.length), ..wanted };
+        let wanted =
+            UploadRequest { filename: wanted.filename.or(Some(&filename)), length: Some(source.length), ..wanted };
         let row = self.create(wanted).await?;
         let job = NewJob {
             id: token::<16>(),
@@ -142,7 +143,7 @@ impl Ingest {
         Ok(row)
     }
 
-    /// A URL whose host is listed.
+    /// Parses `url`; an error unless its host is listed.
     fn allowed(&self, url: &str) -> Result<Url, Error> {
         let listed = &self.settings.import_hosts;
         let parsed: Url = url.parse().map_err(|error| Error::Request(format!("`{url}`: {error}")))?;
@@ -162,15 +163,15 @@ impl Ingest {
         Ok(store::fetcher(&self.settings.import_hosts, url.scheme() == "http")?)
     }
 
-    /// What its host says of the file at `url`.
-    async fn asked(&self, url: &Url) -> Result<Source, Error> {
+    /// Asks the host about the file at `url`.
+    async fn asked(&self, url: &Url) -> Result<ImportSource, Error> {
         let client = self.client(url)?;
         let ask = async |request: RequestBuilder| {
             let asked = request.timeout(ASK).send().await;
-            asked.map_err(|error| Error::Request(format!("{url}: {}", told(&error))))
+            asked.map_err(|error| Error::Request(format!("{url}: {}", error_chain(&error))))
         };
         let mut answer = ask(client.head(url.clone())).await?;
-        // Some answer GET alone; a URL may be signed for nothing else. What it would send is not waited for.
+        // Some hosts answer only GET, and a URL may be signed only for GET. The body is not read.
         if matches!(
             answer.status(),
             StatusCode::FORBIDDEN | StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED
@@ -183,12 +184,12 @@ impl Ingest {
         let header = |name| text(answer.headers(), name);
         let length = header(CONTENT_LENGTH).and_then(|length| length.parse().ok());
         let length = length.ok_or_else(|| Error::Request(format!("{url}: the host does not say how long it is")))?;
-        Ok(Source { url: url.to_string(), length, validator: header(ETAG).or_else(|| header(LAST_MODIFIED)) })
+        Ok(ImportSource { url: url.to_string(), length, validator: header(ETAG).or_else(|| header(LAST_MODIFIED)) })
     }
 
-    /// Fetches the file that `task` is about, from where it got to.
+    /// Fetches the file of `task`, from the durable offset on.
     pub(super) async fn import(&self, task: &Task) -> Result<(), Error> {
-        let source: Source = serde_json::from_str(&task.payload)
+        let source: ImportSource = serde_json::from_str(&task.payload)
             .map_err(|error| Error::Request(format!("the job's payload: {error}")))?;
         let row = self.upload(&task.subject).await?;
         if row.state != UploadState::Receiving {
@@ -201,7 +202,7 @@ impl Ingest {
             let validator = source.validator.clone().ok_or_else(lost)?;
             request = request.header(RANGE, format!("bytes={}-", row.offset)).header(IF_RANGE, validator);
         }
-        let answer = request.send().await.map_err(|error| Error::Interrupted(told(&error)))?;
+        let answer = request.send().await.map_err(|error| Error::Interrupted(error_chain(&error)))?;
         let (status, expected) =
             (answer.status(), if row.offset > 0 { StatusCode::PARTIAL_CONTENT } else { StatusCode::OK });
         if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
@@ -226,7 +227,7 @@ impl Ingest {
     }
 }
 
-/// Why an upload was refused, as an error.
+/// Reason of a refused upload, as an error.
 #[must_use]
 pub fn refusal(row: &Upload) -> Error {
     let reason = row.reason.clone().unwrap_or_else(|| "it cannot be played".into());
@@ -237,8 +238,8 @@ fn text(headers: &HeaderMap, name: reqwest::header::HeaderName) -> Option<String
     headers.get(name).and_then(|value| value.to_str().ok()).map(Into::into)
 }
 
-/// What went wrong, the innermost cause last.
-fn told(error: &dyn std::error::Error) -> String {
+/// An error and its causes, the innermost last.
+fn error_chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |cause| cause.source());
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

@@ -1,4 +1,4 @@
-//! What is told of assets: of those that were uploaded, and of those that somebody put into the store.
+//! Lists assets: uploaded ones, and those that somebody put into the store by hand.
 
 use super::error::Error;
 use super::removal::row_of;
@@ -9,11 +9,11 @@ use crate::media::AssetId;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Rows that are asked for together.
+/// Rows per query.
 const PAGE: u32 = 500;
 
 impl Ingest {
-    /// One asset: what is told of it, and what it is where it is there.
+    /// Row of one asset, and the opened asset if it is not deleted.
     pub async fn asset(&self, id: &AssetId) -> Result<(AssetRow, Option<Arc<Asset>>), Error> {
         let known = self.library.asset(id.as_str()).await?;
         if let Some(row) = known.clone().filter(|row| row.deleted.is_some()) {
@@ -21,15 +21,15 @@ impl Ingest {
         }
         let asset = self.catalog.open(id).await?;
         let row = row_of(&asset, known.clone(), known.as_ref().map_or_else(now, |row| row.updated));
-        // Whoever edits an `asset.json` by hand finds in lists what it says.
+        // Keep the row up to date for lists when somebody edits `asset.json` by hand.
         if known.is_some_and(|known| (&known.title, &known.details) != (&row.title, &row.details)) {
             self.library.note_asset(&row, now()).await?;
         }
         Ok((row, Some(asset)))
     }
 
-    /// Writes down the assets that somebody put into the store, and forgets those that somebody took from it. Opens only
-    /// those whose names say that they may have come or gone.
+    /// Adds rows for assets that appeared in the store, and removes rows of assets that vanished. Opens only assets
+    /// that just one of the two lists names.
     pub(super) async fn sync(&self) -> Result<(), Error> {
         let (names, known) = (self.catalog.listed().await?, self.known().await?);
         for id in names.iter().filter(|name| !known.contains_key(*name)).filter_map(|name| AssetId::new(name)) {
@@ -53,7 +53,7 @@ impl Ingest {
         Ok(())
     }
 
-    /// The names of all assets that are told of, and whether they are deleted.
+    /// Names of all assets with a row, and whether each is deleted.
     pub(super) async fn known(&self) -> Result<BTreeMap<String, bool>, Error> {
         let mut known = BTreeMap::new();
         for deleted in [false, true] {

@@ -8,33 +8,33 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use std::collections::BTreeMap;
 
-/// Bytes of the header at most.
+/// Largest header, in bytes.
 const LIMIT: usize = 8 << 10;
 
-/// What a client says of what it uploads.
+/// Metadata that a client sends with an upload.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Metadata(BTreeMap<String, String>);
 
-/// Why metadata are refused.
+/// Reasons to refuse metadata.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Mistake {
-    /// More than is read.
+pub enum MetadataError {
+    /// The header is too long.
     #[error("{0} bytes are more than the {LIMIT} that are read")]
     Long(usize),
 }
 
 impl Metadata {
-    /// That says these values, each of a key that is printable ASCII.
+    /// Builds metadata from pairs; each key must be printable ASCII.
     #[must_use]
     pub fn of<'a>(said: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         Self(said.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect())
     }
 
-    /// Reads a header's value. Whatever is no key, or no Base64 of UTF-8, is left out: clients send what their platform
-    /// knows of a file. Of a key that is there twice, the first counts.
-    pub fn parse(header: &str) -> Result<Self, Mistake> {
+    /// Parses the header. Skips pairs without a valid key or with a value that is not Base64 of UTF-8, as clients send
+    /// all that their platform knows about a file. The first of two equal keys counts.
+    pub fn parse(header: &str) -> Result<Self, MetadataError> {
         if header.len() > LIMIT {
-            return Err(Mistake::Long(header.len()));
+            return Err(MetadataError::Long(header.len()));
         }
         let mut metadata = BTreeMap::new();
         for pair in header.split(',').map(str::trim) {
@@ -48,13 +48,13 @@ impl Metadata {
         Ok(Self(metadata))
     }
 
-    /// What `key` says; `None` where it is not there or says nothing.
+    /// Value of `key`; `None` if it is absent or empty.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&str> {
         self.0.get(key).map(String::as_str).filter(|value| !value.is_empty())
     }
 
-    /// As the header has it.
+    /// Prints the header value.
     #[must_use]
     pub fn print(&self) -> String {
         let pair = |(key, value): (&String, &String)| match value.as_str() {
@@ -67,7 +67,7 @@ impl Metadata {
 
 #[cfg(test)]
 mod tests {
-    use super::{LIMIT, Metadata, Mistake};
+    use super::{LIMIT, Metadata, MetadataError};
     use proptest::prelude::{any, prop, prop_assert_eq, proptest};
 
     #[test]
@@ -85,7 +85,7 @@ mod tests {
             assert_eq!(read(&format!("{odd},b Yg==")), "b Yg==", "{odd}");
         }
         assert_eq!(read("b Yg==,b YQ=="), "b Yg==");
-        assert_eq!(Metadata::parse(&"a".repeat(LIMIT + 1)), Err(Mistake::Long(LIMIT + 1)));
+        assert_eq!(Metadata::parse(&"a".repeat(LIMIT + 1)), Err(MetadataError::Long(LIMIT + 1)));
     }
 
     proptest! {

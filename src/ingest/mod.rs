@@ -1,4 +1,4 @@
-//! From bytes that are handed in to something that plays: uploads, jobs, publishing.
+//! Ingest: turns received bytes into playable assets. Uploads, jobs, publishing.
 //!
 //! ```text
 //! tus ──┐                       ┌─ one asset.json, put last
@@ -6,9 +6,9 @@
 //! URL ──┘ (import)     │           ▲
 //!                  store draft     └── worker: a leased job, any process, again after a crash
 //! ```
-//! Rules of the protocol stand in `tus`, `metadata` and `digest`, names in `name`: none of them waits for anything. What
-//! is promised is a row in the library, written after the bytes are durable; what happens next is a job in the same
-//! transaction. `removal` takes assets away and gives them back, `discover` has GStreamer look at files too.
+//! `tus`, `metadata` and `digest` hold the rules of the protocol, `name` the names; none of them waits for I/O.
+//! Promises to clients are rows in the library, written after the bytes are durable; the next step is a job in the same
+//! transaction. `removal` deletes and restores assets, `discover` asks GStreamer about files.
 
 mod annotate;
 mod append;
@@ -35,7 +35,7 @@ mod version;
 mod worker;
 mod writers;
 
-pub use creation::Wanted;
+pub use creation::UploadRequest;
 pub use digest::ALGORITHMS;
 pub use error::Error;
 pub use gate::Trial;
@@ -44,5 +44,5 @@ pub use metadata::Metadata;
 pub use name::extension;
 pub use random::token;
 pub use report::{Placement, placement};
-pub use revision::{FieldChange, Revision};
-pub use service::{Ingest, Settings, now};
+pub use revision::{DescriptionChange, FieldChange};
+pub use service::{Ingest, IngestStores, Settings, now};

@@ -1,35 +1,37 @@
-//! What an upload will be called: the asset that it is of, the file that it becomes, the name that URLs give it.
+//! Names of an upload: its asset, its file, and the file's name in URLs.
 
 use super::error::Error;
 use crate::media::AssetId;
 use crate::store::is_media;
 
-/// Digits of an upload's id that its file's name ends with: two files of one name are told apart by them.
+/// Digits of the upload's id at the end of its file name; they tell files of the same name apart.
 const MARK: usize = 8;
 
-/// Bytes of a file's name without mark and extension, at most.
+/// Longest file name without mark and extension, in bytes.
 const STEM: usize = 200;
 
-/// What an upload will be called.
+/// Names of an upload.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Target {
-    /// The asset, where it was named.
+pub(super) struct UploadTarget {
+    /// The asset, if the client named it.
     pub(super) asset: Option<AssetId>,
-    /// What the asset is called where nobody says, and what URLs call the file.
+    /// Default name of the asset, and the file's name in URLs.
     pub(super) stem: String,
-    /// The file.
+    /// Name of the file.
     pub(super) file: String,
 }
 
-impl Target {
-    /// Of an upload `id` that was called `filename` and is of `asset`; `media_type` tells what the file's name does not.
+impl UploadTarget {
+    /// Names for the upload `id` of a file `filename` to `asset`; `media_type` gives the extension if the name has
+    /// none.
     pub(super) fn new(
         id: &str,
         asset: Option<&str>,
-        (filename, media_type): (Option<&str>, Option<&str>),
+        filename: Option<&str>,
+        media_type: Option<&str>,
     ) -> Result<Self, Error> {
         let asset = asset.map(|name| AssetId::new(name).ok_or_else(|| Error::Name(name.into()))).transpose()?;
-        // Browsers send paths for folders, and some systems' separators.
+        // Browsers send paths for folders, and some systems send backslashes.
         let base = filename.unwrap_or("").rsplit(['/', '\\']).next().unwrap_or("");
         let stem = base.rsplit_once('.').map_or(base, |(stem, _)| stem);
         let extension = extension(filename, media_type)?;
@@ -39,25 +41,25 @@ impl Target {
         Ok(Self { asset, stem, file })
     }
 
-    /// The asset's name where nobody said one: what the file is called; with the upload's mark where that is taken.
+    /// Alternative default name of the asset, with the upload's mark, for when the plain one is taken.
     pub(super) fn marked(&self) -> Option<AssetId> {
         AssetId::new(self.file.rsplit_once('.').map_or(&self.file, |(stem, _)| stem))
     }
 
-    /// The same, called otherwise in URLs: by its name with its mark.
+    /// The same upload under another URL name: its file name with the mark.
     pub(super) fn apart(&self) -> Self {
         let (stem, extension) = self.file.rsplit_once('.').unwrap_or((&self.file, "mp4"));
         let mark = stem.rsplit_once('-').map_or("", |(_, mark)| mark);
         Self { file: format!("{stem}-{mark}.{extension}"), stem: stem.into(), asset: self.asset.clone() }
     }
 
-    /// The same without the mark.
+    /// Default name of the asset, without the mark.
     pub(super) fn unmarked(&self) -> Option<AssetId> {
         AssetId::new(&self.stem)
     }
 }
 
-/// The extension that a file called `filename` gets, in lower case; `media_type` tells it where the name has none.
+/// Extension for a file called `filename`, in lower case; `media_type` decides if the name has none.
 pub fn extension(filename: Option<&str>, media_type: Option<&str>) -> Result<String, Error> {
     let base = filename.unwrap_or("").rsplit(['/', '\\']).next().unwrap_or("");
     let extension = base.rsplit_once('.').map_or("", |(_, extension)| extension).to_ascii_lowercase();
@@ -68,14 +70,14 @@ pub fn extension(filename: Option<&str>, media_type: Option<&str>) -> Result<Str
     known.map(Into::into).ok_or_else(|| Error::Type(filename.unwrap_or("a file without a name").into()))
 }
 
-/// Whether a file has a name that an upload gave it.
+/// Whether a file name has the form that uploads give.
 pub(super) fn is_marked(file: &str) -> bool {
     let stem = file.rsplit_once('.').map_or(file, |(stem, _)| stem);
     let mark = stem.rsplit_once('-').map_or("", |(_, mark)| mark);
     mark.len() == MARK && mark.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// The extension of files of a media type.
+/// File extension for a media type.
 fn extension_of(media_type: &str) -> Option<&'static str> {
     match media_type.split(';').next().unwrap_or_default().trim() {
         "video/mp4" => Some("mp4"),
@@ -88,7 +90,7 @@ fn extension_of(media_type: &str) -> Option<&'static str> {
     }
 }
 
-/// `stem` as a part of an asset's name: what cannot stand there is left out; `None` where nothing remains.
+/// Makes `stem` a valid part of an asset name by leaving out characters; `None` if nothing remains.
 fn plain(stem: &str) -> Option<String> {
     let kept: String = stem.chars().filter(|c| !c.is_control()).collect();
     let kept = kept.trim().trim_start_matches(['.', '~']).trim();
@@ -103,10 +105,10 @@ fn plain(stem: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Target, is_marked};
+    use super::{UploadTarget, is_marked};
 
     fn target(filename: &str) -> Option<(String, String)> {
-        Target::new("0123456789abcdef", None, (Some(filename), Some("video/mp4")))
+        UploadTarget::new("0123456789abcdef", None, Some(filename), Some("video/mp4"))
             .ok()
             .map(|made| (made.stem, made.file))
     }
@@ -133,7 +135,7 @@ mod tests {
 
     #[test]
     fn a_file_that_is_kept_beside_another_of_its_name_is_called_otherwise() {
-        let target = Target::new("0123456789", Some("films/night"), (Some("a.mp4"), None)).unwrap().apart();
+        let target = UploadTarget::new("0123456789", Some("films/night"), Some("a.mp4"), None).unwrap().apart();
         assert_eq!((target.stem.as_str(), target.file.as_str()), ("a-01234567", "a-01234567-01234567.mp4"));
         assert!(is_marked(&target.file));
     }
@@ -150,8 +152,8 @@ mod tests {
     fn a_name_that_urls_reserve_is_not_taken() {
         assert_eq!(target("files.mp4").unwrap().0, "files video");
         assert_eq!(target("index.mp4").unwrap().0, "index");
-        let target = Target::new("0123456789", Some("films/night"), (Some("a.mp4"), None)).unwrap();
+        let target = UploadTarget::new("0123456789", Some("films/night"), Some("a.mp4"), None).unwrap();
         assert_eq!(target.asset.unwrap().as_str(), "films/night");
-        assert!(Target::new("0123456789", Some("../x"), (Some("a.mp4"), None)).is_err());
+        assert!(UploadTarget::new("0123456789", Some("../x"), Some("a.mp4"), None).is_err());
     }
 }

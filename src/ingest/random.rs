@@ -1,12 +1,12 @@
-//! Numbers that nobody guesses, as hexadecimal digits.
+//! Unpredictable random numbers, as hexadecimal digits.
 
 use aws_lc_rs::rand;
 use std::fmt::Write as _;
 
-/// `N` random bytes, two digits each.
+/// `N` random bytes as `2 N` hexadecimal digits.
 ///
 /// # Panics
-/// Where the system has no random numbers: nothing that needs them may go on.
+/// If the system has no random numbers: nothing that needs them may continue.
 #[must_use]
 pub fn token<const N: usize>() -> String {
     let mut bytes = [0; N];

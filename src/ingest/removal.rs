@@ -1,61 +1,61 @@
-//! Taking away: uploads that nobody wants any more, assets that are deleted, and had back until they are purged.
+//! Removes uploads, deletes and restores assets, and purges deleted assets after the grace period.
 //!
 //! ```text
-//! delete  ─ asset.json says nothing: new viewers find no asset, and versions answer 410
-//! restore ─ asset.json says what it said
+//! delete  ─ asset.json lists no files: new viewers find no asset, and its versions answer 410
+//! restore ─ asset.json gets its old content back
 //! purge   ─ after the grace: the versions that were deleted, then asset.json, then the row
 //! ```
-//! A name is not an identity: whatever is in the place of a deleted file by then and is another version stays.
+//! A name is not an identity: a file that has replaced a deleted one by then is another version, and stays.
 
 use super::append::path;
 use super::error::Error;
 use super::random::token;
 use super::service::{Ingest, millis, now};
-use super::version::{InPlace, StoredVersion};
+use super::version::{StoredState, StoredVersion};
 use super::worker::{PURGE, Task};
-use crate::catalog::{Asset, Claim};
+use crate::catalog::{Asset, ExistingAsset};
 use crate::library::{AssetRow, JobState, NewJob, Upload, UploadState};
 use crate::media::{AssetId, DESCRIPTOR, Descriptor, Details, SCHEMA_VERSION, u64_from_usize};
-use crate::metrics::Fate;
+use crate::metrics::UploadOutcome;
 use serde::{Deserialize, Serialize};
 
-/// What an asset was before it was deleted.
+/// State of an asset before its deletion.
 #[derive(Debug, Serialize, Deserialize)]
-struct Before {
-    /// What its `asset.json` said; `None` where it had none.
+struct DeletedAsset {
+    /// Content of its `asset.json`; `None` if it had none.
     descriptor: Option<String>,
     /// Its files.
-    files: Vec<Doomed>,
+    files: Vec<DeletedFile>,
 }
 
-/// A file that is to be removed.
+/// A file to remove.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(untagged)]
-enum Doomed {
+enum DeletedFile {
     /// The version that was deleted.
     Version(StoredVersion),
-    /// Its path alone, as earlier releases wrote it: too little to remove a file by.
+    /// Only its path, as earlier releases wrote it: too little to decide which file to remove.
     Name(String),
 }
 
-impl Before {
-    /// The versions that are to be removed.
+impl DeletedAsset {
+    /// The versions to remove.
     fn versions(&self) -> impl Iterator<Item = &StoredVersion> {
         self.files.iter().filter_map(|file| match file {
-            Doomed::Version(version) => Some(version),
-            Doomed::Name(_) => None,
+            DeletedFile::Version(version) => Some(version),
+            DeletedFile::Name(_) => None,
         })
     }
 
-    /// Whether it does not say which versions.
+    /// Whether the files are known by path only.
     fn is_by_name(&self) -> bool {
-        self.files.iter().any(|file| matches!(file, Doomed::Name(_)))
+        self.files.iter().any(|file| matches!(file, DeletedFile::Name(_)))
     }
 }
 
 impl Ingest {
-    /// Gives an upload up: what is stored of it goes. On a disk that is full to the last byte it goes first, and is
-    /// written about then.
+    /// Gives up an upload and removes its stored bytes. On a full disk it first frees the bytes, then updates the
+    /// database.
     pub async fn terminate(&self, id: &str) -> Result<(), Error> {
         match self.terminate_once(id).await {
             Err(Error::Full) => {
@@ -66,7 +66,7 @@ impl Ingest {
         }
     }
 
-    /// Removes what is staged of an unfinished upload, and gives up the library's reserve.
+    /// Frees the staged bytes of an unfinished upload and the library's reserve.
     async fn make_room(&self, id: &str) -> Result<(), Error> {
         let row = self.upload(id).await?;
         if row.state == UploadState::Receiving {
@@ -82,26 +82,26 @@ impl Ingest {
         match row.state {
             UploadState::Receiving => {}
             UploadState::Received => return self.terminate_received(id).await,
-            // What became of it is told no longer.
+            // The upload is settled: forget it.
             UploadState::Published | UploadState::Refused | UploadState::Cancelled => {
                 self.library.delete_upload(id).await?;
                 return Ok(());
             }
         }
         self.writers.stop(id);
-        // Whoever writes elsewhere is fenced.
+        // Fence off writers in other processes.
         let row = self.library.take_upload(id, now()).await?.unwrap_or(row);
         let from = [UploadState::Receiving];
         if !self.library.settle_upload(id, &from, UploadState::Cancelled, None, None, now()).await? {
             return Err(Error::Conflict("the upload was finished in the meantime".into()));
         }
-        self.metrics.upload_ended(Fate::Cancelled);
+        self.metrics.upload_ended(UploadOutcome::Cancelled);
         self.clear(&row).await?;
         tracing::info!(upload = id, asset = %row.asset, "an upload is given up");
         Ok(())
     }
 
-    /// Gives up an upload that waits to be published; one that is being published stays.
+    /// Gives up an upload that waits for publication. An error if the job is already running.
     async fn terminate_received(&self, id: &str) -> Result<(), Error> {
         if let Some(job) = self.library.job_of_upload(id).await? {
             self.library.cancel_job(&job, now()).await?;
@@ -114,7 +114,7 @@ impl Ingest {
         self.call_off(id).await
     }
 
-    /// Removes what is stored of an upload, then its row.
+    /// Removes the stored bytes of an upload, then its row.
     async fn clear(&self, row: &Upload) -> Result<(), Error> {
         self.catalog.store().discard_draft(&row.id, &path(row), &row.saved).await?;
         self.take_back(row).await?;
@@ -122,7 +122,7 @@ impl Ingest {
         Ok(())
     }
 
-    /// Removes what a client put by the signed URL of `row`, if it was given one: only such a file is hidden.
+    /// Removes a file that the client put by a signed URL; only such files are hidden.
     pub(super) async fn take_back(&self, row: &Upload) -> Result<(), Error> {
         let (store, path) = (self.catalog.store(), path(row));
         if !store.is_hidden(&path).await? {
@@ -134,21 +134,21 @@ impl Ingest {
         Ok(store.reveal(&path).await?)
     }
 
-    /// Gives up uploads that nobody went on with.
+    /// Gives up expired uploads, at most `most`.
     pub(super) async fn expire(&self, most: u32) -> Result<(), Error> {
         for row in self.library.expired_uploads(now(), most).await? {
             match self.terminate(&row.id).await {
                 Ok(()) | Err(Error::NotFound(_) | Error::Conflict(_)) => {}
-                Err(error) => tracing::warn!(upload = %row.id, "an upload that expired is still there: {error}"),
+                Err(error) => tracing::warn!(upload = %row.id, "cannot remove an expired upload: {error}"),
             }
         }
         Ok(())
     }
 
-    /// Deletes an asset: it is not there any more, and can be had back until it is purged.
+    /// Deletes an asset. It can be restored until it is purged.
     pub async fn delete(&self, id: &AssetId) -> Result<AssetRow, Error> {
         let held = token::<8>();
-        self.hold(id, &held).await?;
+        self.lock_name(id, &held).await?;
         let deleted = self.delete_held(id).await;
         self.library.unlock_asset(id.as_str(), &held).await?;
         deleted
@@ -159,12 +159,12 @@ impl Ingest {
         if let Some(row) = known.clone().filter(|row| row.deleted.is_some())
             && self.is_over(id, &row).await?
         {
-            // What is to be deleted now has been put there since.
+            // The old deletion is over: other files have taken its place since, and they are to be deleted.
             self.end_deletion(id).await?;
             known = None;
         }
         let row = match known.clone().filter(|row| row.deleted.is_some()) {
-            // Again: whoever did it before may have been killed in its middle.
+            // Repeat the steps: an earlier request may have been killed in the middle.
             Some(row) => row,
             None => self.doomed(id, known).await?,
         };
@@ -182,7 +182,7 @@ impl Ingest {
         Ok(row)
     }
 
-    /// Writes down what an asset was, before it is taken away.
+    /// Stores the state of an asset before its deletion.
     async fn doomed(&self, id: &AssetId, known: Option<AssetRow>) -> Result<AssetRow, Error> {
         let claim = self.catalog.claim(id).await?;
         let asset = self.catalog.renewed(id).await?;
@@ -199,8 +199,8 @@ impl Ingest {
         Ok(row)
     }
 
-    /// Refuses to delete a film that has a folder of its name with other films in it: the `asset.json` that hides the one
-    /// would hide the others.
+    /// Refuses to delete a film if a folder of its name holds other films: the `asset.json` that hides this one would
+    /// hide them too.
     async fn check_neighbours(&self, id: &AssetId, asset: &Asset) -> Result<(), Error> {
         let inside = format!("{id}/");
         if asset.files.iter().all(|file| file.object.path().starts_with(&inside)) {
@@ -215,26 +215,26 @@ impl Ingest {
         Err(Error::Conflict(format!("the folder {id}/ holds other films: rename it or the film, then delete {id}")))
     }
 
-    /// The descriptor and the versions of an asset.
-    async fn before(&self, asset: &Asset, claim: Claim) -> Result<Before, Error> {
+    /// The descriptor and file versions of an asset.
+    async fn before(&self, asset: &Asset, claim: ExistingAsset) -> Result<DeletedAsset, Error> {
         let descriptor = match claim {
-            Claim::Described(descriptor) => Some(descriptor.print()),
-            Claim::None | Claim::Loose(_) => None,
+            ExistingAsset::Described(descriptor) => Some(descriptor.print()),
+            ExistingAsset::None | ExistingAsset::Loose(_) => None,
         };
         let mut files = Vec::new();
         for file in &asset.files {
             let version = self.version(file.object.path()).await?;
             let same = |version: &StoredVersion| version.content == Some(file.movie.content.to_string());
             let changed = || Error::Interrupted(format!("{}: changed while it was deleted", file.object.path()));
-            files.push(Doomed::Version(version.filter(same).ok_or_else(changed)?));
+            files.push(DeletedFile::Version(version.filter(same).ok_or_else(changed)?));
         }
-        Ok(Before { descriptor, files })
+        Ok(DeletedAsset { descriptor, files })
     }
 
-    /// Gives a deleted asset back.
+    /// Restores a deleted asset.
     pub async fn restore(&self, id: &AssetId) -> Result<AssetRow, Error> {
         let held = token::<8>();
-        self.hold(id, &held).await?;
+        self.lock_name(id, &held).await?;
         let restored = self.restore_held(id).await;
         self.library.unlock_asset(id.as_str(), &held).await?;
         restored
@@ -257,9 +257,9 @@ impl Ingest {
         let before = parsed(&row)?;
         for version in before.versions() {
             match self.look_for(version).await? {
-                InPlace::Same => {}
-                InPlace::Other => return Err(lost(&format!("{} has been replaced", version.path))),
-                InPlace::Nothing => return Err(lost(&format!("{} has been removed", version.path))),
+                StoredState::Same => {}
+                StoredState::Other => return Err(lost(&format!("{} has been replaced", version.path))),
+                StoredState::Nothing => return Err(lost(&format!("{} has been removed", version.path))),
             }
         }
         let path = format!("{id}/{DESCRIPTOR}");
@@ -274,24 +274,24 @@ impl Ingest {
         Ok(row)
     }
 
-    /// Removes what is left of the deleted asset that `task` is about.
+    /// Purges the deleted asset of `task`.
     pub(super) async fn purge(&self, task: &Task) -> Result<(), Error> {
         let id = AssetId::new(&task.subject).ok_or_else(|| Error::Name(task.subject.clone()))?;
-        self.hold(&id, &task.id).await?;
+        self.lock_name(&id, &task.id).await?;
         let purged = self.purge_held(&id).await;
         self.library.unlock_asset(id.as_str(), &task.id).await?;
         purged
     }
 
     async fn purge_held(&self, id: &AssetId) -> Result<(), Error> {
-        // Restored in the meantime, deleted again later, or purged before.
+        // The asset was restored, deleted again later, or purged before.
         let Some(row) = self.library.asset(id.as_str()).await?.filter(|row| row.purge_at.is_some_and(|at| at <= now()))
         else {
             return Ok(());
         };
         let before = parsed(&row)?;
         if before.is_by_name() {
-            // A name alone does not say which file was meant: nothing is removed, and nothing is shown again.
+            // A path alone does not tell which file to remove: remove nothing, and keep the asset hidden.
             tracing::warn!(asset = %id, "not purged: it was deleted by a version that did not note which files; \
                 restore it and delete it again, or remove its files");
             return Ok(());
@@ -299,7 +299,7 @@ impl Ingest {
         let named = self.named_again(id).await?;
         for version in before.versions() {
             match named.iter().find(|path| **path == version.path) {
-                Some(path) => tracing::warn!(asset = %id, path, "kept: asset.json names it again"),
+                Some(path) => tracing::warn!(asset = %id, path, "kept a file: asset.json names it again"),
                 None => self.remove_version(version).await?,
             }
         }
@@ -308,8 +308,8 @@ impl Ingest {
         Ok(())
     }
 
-    /// Ends the deletions whose files have all been replaced or removed by somebody else, so that what is there now is
-    /// shown; finishes those that a crash cut short.
+    /// Ends deletions whose files somebody else has all replaced or removed, so that the current files are visible;
+    /// finishes deletions that a crash interrupted.
     pub(super) async fn settle_deletions(&self) -> Result<(), Error> {
         for (name, deleted) in self.known().await? {
             let Some(id) = AssetId::new(&name).filter(|_| deleted) else { continue };
@@ -317,7 +317,7 @@ impl Ingest {
                 return Ok(());
             }
             let held = token::<8>();
-            self.hold(&id, &held).await?;
+            self.lock_name(&id, &held).await?;
             let settled = self.settle_deletion(&id).await;
             self.library.unlock_asset(&name, &held).await?;
             settled?;
@@ -329,17 +329,17 @@ impl Ingest {
         let row = self.library.asset(id.as_str()).await?.filter(|row| row.deleted.is_some());
         let Some(row) = row else { return Ok(()) };
         if self.is_over(id, &row).await? {
-            tracing::info!(asset = %id, "the files of a deleted asset have been replaced: what is there now is shown");
+            tracing::info!(asset = %id, "the files of a deleted asset have been replaced: the asset is visible again");
             return self.end_deletion(id).await;
         }
         let shown = match self.catalog.claim(id).await? {
-            Claim::Described(descriptor) => Some(descriptor.print()) == parsed(&row)?.descriptor,
-            Claim::None | Claim::Loose(_) => true,
+            ExistingAsset::Described(descriptor) => Some(descriptor.print()) == parsed(&row)?.descriptor,
+            ExistingAsset::None | ExistingAsset::Loose(_) => true,
         };
         if shown { self.delete_held(id).await.map(drop) } else { Ok(()) }
     }
 
-    /// Whether nothing is left to delete of what `row` tells of, and other files have taken its place.
+    /// Whether no version in `row` is left to delete and other files have taken its place.
     async fn is_over(&self, id: &AssetId, row: &AssetRow) -> Result<bool, Error> {
         let before = parsed(row)?;
         if before.is_by_name() {
@@ -348,57 +348,57 @@ impl Ingest {
         let mut replaced = !self.named_again(id).await?.is_empty();
         for version in before.versions() {
             match self.look_for(version).await? {
-                InPlace::Same => return Ok(false),
-                InPlace::Other => replaced = true,
-                InPlace::Nothing => {}
+                StoredState::Same => return Ok(false),
+                StoredState::Other => replaced = true,
+                StoredState::Nothing => {}
             }
         }
         Ok(replaced)
     }
 
-    /// The files that the `asset.json` of a deleted asset names: somebody wrote it since. One that cannot be understood
-    /// was written by somebody, too, and is left alone with its files.
+    /// Paths of the files that a deleted asset's `asset.json` names because somebody has written it since. An
+    /// `asset.json` that cannot be parsed was also written by somebody: it stays, with its files.
     async fn named_again(&self, id: &AssetId) -> Result<Vec<String>, Error> {
         match self.catalog.claim(id).await? {
-            Claim::Described(descriptor) => {
+            ExistingAsset::Described(descriptor) => {
                 Ok(descriptor.renditions.iter().map(|rendition| format!("{id}/{}", rendition.file)).collect())
             }
-            Claim::None | Claim::Loose(_) => Ok(Vec::new()),
+            ExistingAsset::None | ExistingAsset::Loose(_) => Ok(Vec::new()),
         }
     }
 
-    /// Forgets that an asset was deleted, and hides nothing of its name any more.
+    /// Forgets a deletion, and unhides the asset's name.
     async fn end_deletion(&self, id: &AssetId) -> Result<(), Error> {
         self.unhide(id).await?;
         self.library.delete_asset_row(id.as_str()).await?;
         Ok(())
     }
 
-    /// Removes the `asset.json` that hides a deleted asset; one that names files is somebody else's, and stays.
+    /// Removes the `asset.json` that hides a deleted asset. One that names files is somebody else's, and stays.
     async fn unhide(&self, id: &AssetId) -> Result<(), Error> {
         let path = format!("{id}/{DESCRIPTOR}");
         let Some(stamp) = self.catalog.store().written(&path).await? else { return Ok(()) };
         match self.catalog.claim(id).await? {
-            Claim::Described(descriptor) if descriptor.renditions.is_empty() => {
+            ExistingAsset::Described(descriptor) if descriptor.renditions.is_empty() => {
                 self.catalog.store().remove_version(&path, &stamp.mark()).await?;
             }
-            Claim::Described(_) | Claim::Loose(_) | Claim::None => {}
+            ExistingAsset::Described(_) | ExistingAsset::Loose(_) | ExistingAsset::None => {}
         }
         Ok(())
     }
 
-    /// Removes a file that another replaced, unless it is part of its asset again.
+    /// Removes a replaced file, unless its asset uses it again.
     pub(super) async fn discard(&self, task: &Task) -> Result<(), Error> {
         let (folder, file) = task.subject.rsplit_once('/').ok_or_else(|| Error::Name(task.subject.clone()))?;
         let id = AssetId::new(folder).ok_or_else(|| Error::Name(folder.into()))?;
         let Ok(version) = serde_json::from_str::<StoredVersion>(&task.payload) else {
             tracing::warn!(
                 path = task.subject,
-                "kept: the job does not say which version of the file it was meant for"
+                "kept a replaced file: the job does not say which version of the file to remove"
             );
             return Ok(());
         };
-        self.hold(&id, &task.id).await?;
+        self.lock_name(&id, &task.id).await?;
         let discarded = match self.named_again(&id).await {
             Ok(named) if named.contains(&format!("{folder}/{file}")) => Ok(()),
             Ok(_) => self.remove_version(&version).await,
@@ -408,7 +408,7 @@ impl Ingest {
         discarded
     }
 
-    /// Waits until the asset is not found any more.
+    /// Waits until the catalog does not find the asset any more.
     async fn gone(&self, id: &AssetId) -> Result<(), Error> {
         match self.catalog.renewed(id).await {
             Err(crate::catalog::Error::NotFound) => Ok(()),
@@ -418,7 +418,7 @@ impl Ingest {
     }
 }
 
-/// The job that purges `id` then: one for each time that it is deleted.
+/// The job that purges `id` at `run_at`; each deletion has its own.
 fn purging(id: &AssetId, run_at: i64) -> NewJob {
     NewJob {
         id: token::<16>(),
@@ -432,18 +432,18 @@ fn purging(id: &AssetId, run_at: i64) -> NewJob {
     }
 }
 
-fn parsed(row: &AssetRow) -> Result<Before, Error> {
+fn parsed(row: &AssetRow) -> Result<DeletedAsset, Error> {
     let text = row.before.as_deref().unwrap_or_default();
     serde_json::from_str(text).map_err(|error| Error::Library(format!("what {} was cannot be read: {error}", row.id)))
 }
 
-/// What is told of `asset`, created when it was `known` first.
+/// Row for `asset`; title, details and creation time come from the `known` row if there is one.
 pub(super) fn row_of(asset: &Asset, known: Option<AssetRow>, now: i64) -> AssetRow {
     let (title, details, created) = known.map_or((None, Details::default(), now), |known| {
         let AssetRow { title, details, created, .. } = known;
         (title, details, created)
     });
-    // The library alone knows what a loose file is called.
+    // Only the library stores titles of loose files.
     let (title, details) = match &asset.details {
         Some(details) => (asset.title.clone(), details.clone()),
         None => (title.unwrap_or_else(|| asset.title.clone()), details),

@@ -1,4 +1,4 @@
-//! What an upload was found to hold: for whoever asks later, and for the log.
+//! Reports on published uploads, for clients and for the log.
 
 use super::finish::url_name;
 use crate::catalog::Asset;
@@ -7,8 +7,8 @@ use crate::media::{Descriptor, Extent, Kind};
 use crate::verdict;
 use serde_json::{Value, json};
 
-/// Tracks, duration and what lint says; the entity tag of the file that `row` became, and whether it replaced one of what
-/// `before` tells of.
+/// Report on `asset` after publishing `row`: tracks, duration, lint, the file's entity tag, and whether it replaced a
+/// file of `before`.
 pub(super) fn report(asset: &Asset, row: &Upload, before: &Descriptor) -> Value {
     let tracks: Vec<Value> = asset
         .files
@@ -44,7 +44,7 @@ pub(super) fn report(asset: &Asset, row: &Upload, before: &Descriptor) -> Value 
     })
 }
 
-/// The entity tag of the file that `row` became, and whether it replaced another; `None` where it is not published.
+/// Entity tag of the published file, and whether it replaced another; `None` if the upload is not published.
 #[must_use]
 pub fn placement(row: &Upload) -> Option<(String, Placement)> {
     let report: Value = serde_json::from_str(row.report.as_deref()?).ok()?;
@@ -53,17 +53,17 @@ pub fn placement(row: &Upload) -> Option<(String, Placement)> {
     Some((report.get("etag")?.as_str()?.to_owned(), placement))
 }
 
-/// What the file of an upload did.
+/// Effect of a published file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Placement {
-    /// There was no file of its name.
+    /// The file is new.
     Created,
-    /// It took the place of another.
+    /// The file replaced another.
     Replaced,
 }
 
-/// The same in a few words.
-pub(super) fn said(asset: &Asset) -> String {
+/// Codecs of the asset, for the log.
+pub(super) fn codec_list(asset: &Asset) -> String {
     let codecs = asset.files.iter().flat_map(|file| file.movie.tracks.iter().map(|track| track.codec.string.as_str()));
     codecs.collect::<Vec<_>>().join(", ")
 }

@@ -1,11 +1,11 @@
-//! Titles and descriptive metadata, changed: written through `asset.json` where an asset has one, as that is what players'
-//! pages show; kept in the library alone where it has none.
+//! Changes titles and descriptive metadata: in `asset.json` if the asset has one, since players' pages show that;
+//! otherwise only in the library.
 
 use super::error::Error;
 use super::random::token;
 use super::removal::row_of;
 use super::service::{Ingest, now};
-use crate::catalog::Claim;
+use crate::catalog::ExistingAsset;
 use crate::library::AssetRow;
 use crate::media::{AssetId, Descriptor, Details, check_title};
 use std::collections::BTreeMap;
@@ -13,29 +13,29 @@ use std::collections::BTreeMap;
 /// A change of one field: `None` leaves it, `Some(None)` removes it.
 pub type FieldChange<T> = Option<Option<T>>;
 
-/// What changes of an asset's description.
+/// Changes to an asset's description.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Revision {
-    /// What people call it.
+pub struct DescriptionChange {
+    /// Title.
     pub title: FieldChange<String>,
-    /// What it is about.
+    /// Description.
     pub description: FieldChange<String>,
-    /// Words to find it by; all of them.
+    /// Search words; the list is replaced as a whole.
     pub tags: FieldChange<Vec<String>>,
-    /// The language of the whole.
+    /// Language of the asset.
     pub language: FieldChange<String>,
-    /// The keys that change.
+    /// Custom keys to set, or with `None` to remove.
     pub custom: FieldChange<BTreeMap<String, Option<String>>>,
 }
 
-impl Revision {
-    /// Whether nothing changes.
+impl DescriptionChange {
+    /// Whether the revision changes nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
-    /// Title and details as they are behind it.
+    /// Title and details after the revision.
     fn apply(&self, title: Option<String>, mut details: Details) -> Result<(Option<String>, Details), Error> {
         let title = self.title.clone().unwrap_or(title);
         if let Some(description) = &self.description {
@@ -63,23 +63,23 @@ impl Revision {
 }
 
 impl Ingest {
-    /// Changes what is said of the asset `id`; as it is then.
-    pub async fn revise(&self, id: &AssetId, revision: &Revision) -> Result<AssetRow, Error> {
+    /// Changes the description of the asset `id`; returns its new row.
+    pub async fn revise(&self, id: &AssetId, revision: &DescriptionChange) -> Result<AssetRow, Error> {
         let held = token::<8>();
-        self.hold(id, &held).await?;
+        self.lock_name(id, &held).await?;
         let revised = self.revise_held(id, revision).await;
         self.library.unlock_asset(id.as_str(), &held).await?;
         revised
     }
 
-    async fn revise_held(&self, id: &AssetId, revision: &Revision) -> Result<AssetRow, Error> {
+    async fn revise_held(&self, id: &AssetId, revision: &DescriptionChange) -> Result<AssetRow, Error> {
         let known = self.library.asset(id.as_str()).await?;
         if known.as_ref().is_some_and(|row| row.deleted.is_some()) {
             return Err(Error::Conflict(format!("{id} is deleted: restore it first")));
         }
         let asset = self.catalog.open(id).await?;
         let row = match self.catalog.claim(id).await? {
-            Claim::Described(descriptor) => {
+            ExistingAsset::Described(descriptor) => {
                 let before = Descriptor::clone(&descriptor);
                 let (title, details) = revision.apply(before.title.clone(), before.details.clone())?;
                 let after = Descriptor { title, details, ..before };
@@ -89,7 +89,7 @@ impl Ingest {
                 let asset = self.catalog.renewed(id).await?;
                 row_of(&asset, known, now())
             }
-            Claim::None | Claim::Loose(_) => {
+            ExistingAsset::None | ExistingAsset::Loose(_) => {
                 let row = row_of(&asset, known, now());
                 let (title, details) = revision.apply(row.title.clone(), row.details.clone())?;
                 AssetRow { title: Some(title.unwrap_or_else(|| id.last_part().into())), details, ..row }
@@ -104,7 +104,7 @@ impl Ingest {
 
 #[cfg(test)]
 mod tests {
-    use super::Revision;
+    use super::DescriptionChange;
     use crate::media::Details;
 
     #[test]
@@ -115,10 +115,10 @@ mod tests {
             language: Some("en".into()),
             custom: [("a", "1"), ("b", "2")].map(|(key, value)| (key.into(), value.into())).into(),
         };
-        let revision = Revision {
+        let revision = DescriptionChange {
             description: Some(None),
             custom: Some(Some([("a".into(), None), ("c".into(), Some("3".into()))].into())),
-            ..Revision::default()
+            ..DescriptionChange::default()
         };
         let (title, after) = revision.apply(Some("T".into()), before.clone()).unwrap();
         let custom = [("b", "2"), ("c", "3")].map(|(key, value)| (key.to_owned(), value.to_owned())).into();
@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn what_would_be_out_of_bounds_is_refused() {
-        let revision = Revision { title: Some(Some("a\u{7}".into())), ..Revision::default() };
+        let revision = DescriptionChange { title: Some(Some("a\u{7}".into())), ..DescriptionChange::default() };
         assert!(revision.apply(None, Details::default()).is_err());
     }
 }

@@ -1,4 +1,4 @@
-//! The service as a whole: what it works with, how it is begun and stopped.
+//! The ingest service: its parts, start and stop.
 
 use super::discover;
 use super::error::Error;
@@ -17,33 +17,33 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// What is allowed, and how long things last.
+/// Limits and durations of ingest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    /// Bytes of one upload at most.
+    /// Largest upload, in bytes.
     pub largest: u64,
-    /// Bytes of all of them; 0 for no bound.
+    /// Quota for all assets and uploads, in bytes; 0 for no limit.
     pub quota: u64,
-    /// How long an unfinished upload is kept behind its last byte.
+    /// Lifetime of an unfinished upload after its last byte.
     pub expires: Duration,
-    /// How long a deleted asset can be had back.
+    /// Grace period in which a deleted asset can be restored.
     pub grace: Duration,
-    /// What becomes of an upload whose name is taken, where it does not say.
+    /// Policy for an upload whose name is taken, unless the upload sets its own.
     pub on_conflict: OnConflict,
-    /// Hosts that files are imported from.
+    /// Hosts that files may be imported from.
     pub import_hosts: Vec<Host>,
-    /// Jobs that are done here at a time.
+    /// Jobs that run at a time in this process.
     pub workers: usize,
-    /// How long a worker may be silent.
+    /// Lease of a job: a worker silent for longer loses it.
     pub lease: Duration,
-    /// The process that reads uploads first; `None`: they are read here alone.
+    /// Child process that tries uploads first; `None` to read them only in this process.
     pub trial: Option<Trial>,
-    /// The program that links GStreamer, if there is one.
+    /// The program that links GStreamer; `None` if there is none.
     pub transcoder: Option<PathBuf>,
 }
 
 impl Settings {
-    /// As `config` has them.
+    /// Settings from `config`.
     #[must_use]
     pub fn of(config: &Config) -> Self {
         Self {
@@ -63,6 +63,15 @@ impl Settings {
     }
 }
 
+/// The places that ingest writes to.
+#[derive(Debug)]
+pub struct IngestStores {
+    /// Catalog over the store of published files.
+    pub catalog: Catalog,
+    /// Database of uploads, jobs and assets.
+    pub library: Library,
+}
+
 /// Uploads, jobs and publishing. Clones are the same service.
 #[derive(Debug, Clone)]
 pub struct Ingest {
@@ -71,36 +80,32 @@ pub struct Ingest {
     pub(super) settings: Arc<Settings>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) writers: Writers,
-    /// What goes on without whoever began it.
+    /// Tasks that outlive the request that began them.
     pub(super) tasks: TaskTracker,
-    /// Cancelled: whatever is under way keeps what it has and ends.
+    /// When cancelled, running work saves its state and ends.
     pub(super) stop: CancellationToken,
-    /// Who this process is, to the others.
+    /// Name of this process for its leases.
     pub(super) name: Arc<str>,
 }
 
 impl Ingest {
-    /// Uploads into the store of `catalog`, told of in `library`, until `stop` is cancelled.
+    /// Ingest into `stores`, until `stop` is cancelled.
     #[must_use]
-    pub fn new(
-        (catalog, library): (Catalog, Library),
-        settings: Settings,
-        metrics: Arc<Metrics>,
-        stop: CancellationToken,
-    ) -> Self {
+    pub fn new(stores: IngestStores, settings: Settings, metrics: Arc<Metrics>, stop: CancellationToken) -> Self {
+        let IngestStores { catalog, library } = stores;
         let name = format!("{}-{}", std::process::id(), token::<8>()).into();
         let (writers, tasks) = (Writers::default(), TaskTracker::new());
         Self { catalog, library, settings: Arc::new(settings), metrics, writers, tasks, stop, name }
     }
 
-    /// Begins to do jobs, so many at a time as the settings say.
+    /// Starts the workers and the periodic cleanup.
     pub fn begin(&self) {
         for number in 0..self.settings.workers {
             let owner = format!("{}-{number}", self.name);
             self.tasks.spawn(self.clone().work(owner, &KINDS));
         }
         if self.settings.workers > 0 {
-            // What nobody waits for keeps nobody waiting.
+            // Discovery has a worker of its own: nobody waits for it, so it must not delay other jobs.
             if self.settings.transcoder.is_some() {
                 self.tasks.spawn(self.clone().work(format!("{}-look", self.name), &[DISCOVER]));
             }
@@ -109,7 +114,7 @@ impl Ingest {
         self.tasks.spawn(self.clone().watch());
     }
 
-    /// Waits until nothing is under way, once it was stopped; the caller bounds the wait.
+    /// Waits until all tasks have ended after a stop; the caller bounds the wait.
     pub async fn drained(&self) {
         self.tasks.close();
         self.tasks.wait().await;
@@ -121,41 +126,41 @@ impl Ingest {
         &self.library
     }
 
-    /// What is served.
+    /// The catalog.
     #[must_use]
     pub const fn catalog(&self) -> &Catalog {
         &self.catalog
     }
 
-    /// What is allowed.
+    /// Limits and durations.
     #[must_use]
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
 
-    /// The upload called `id`.
+    /// The upload `id`.
     pub async fn upload(&self, id: &str) -> Result<Upload, Error> {
         self.library.upload(id).await?.ok_or(Error::NotFound("upload"))
     }
 }
 
-/// Milliseconds since 1970.
+/// Current time in milliseconds since 1970.
 #[must_use]
 pub fn now() -> i64 {
     millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
 }
 
-/// A length of time in milliseconds.
+/// A duration in milliseconds.
 pub(super) fn millis(span: Duration) -> i64 {
     i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// So long from now, in milliseconds since 1970.
+/// The time `span` from now, in milliseconds since 1970.
 pub(super) fn later(span: Duration) -> i64 {
     now().saturating_add(millis(span))
 }
 
-/// How long to wait before the `attempt`th time, from 1: 1 s, 2 s, 4 s and so on, 5 min at most.
+/// Wait before attempt `attempt`, counted from 1: 1 s, 2 s, 4 s and so on, at most 5 min.
 pub(super) fn backoff(attempt: i32) -> Duration {
     let doublings = u64::try_from(attempt.saturating_sub(1)).unwrap_or(0).min(9);
     Duration::from_secs((1_u64 << usize_from_u64(doublings)).min(300))

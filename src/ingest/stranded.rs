@@ -1,27 +1,27 @@
-//! Uploads of which nobody goes on by himself: each gets an end, so that no state is for ever.
+//! Settles stranded uploads, whose jobs are over or missing, so that no upload stays in a state for ever.
 //!
 //! ```text
 //! received ─ asset.json names it   ─► published
-//!          ├ its job is dead       ─► refused, for the reason that the job has
-//!          ├ its job is cancelled  ─► cancelled; what is stored of it goes
+//!          ├ its job is dead       ─► refused, with the job's reason
+//!          ├ its job is cancelled  ─► cancelled, stored bytes removed
 //!          └ there is no job       ─► enqueued again
 //! ```
 
 use super::append::{finishing, path};
 use super::error::Error;
 use super::service::{Ingest, now};
-use crate::catalog::{self, Claim};
-use crate::library::{JobState, Stranded, Upload, UploadState};
+use crate::catalog::{self, ExistingAsset};
+use crate::library::{JobState, StrandedUpload, Upload, UploadState};
 use crate::media::AssetId;
-use crate::metrics::Fate;
+use crate::metrics::UploadOutcome;
 
-/// Uploads that are settled at a time.
+/// Uploads settled at a time.
 const MOST: u32 = 100;
 
 impl Ingest {
     /// Settles the uploads whose jobs are over.
     pub(super) async fn settle_stranded(&self) -> Result<(), Error> {
-        for Stranded { upload, job, reason } in self.library.stranded_uploads(MOST).await? {
+        for StrandedUpload { upload, job, reason } in self.library.stranded_uploads(MOST).await? {
             if job.is_some() && self.is_described(&upload).await? {
                 self.note_published(&upload).await?;
                 continue;
@@ -38,18 +38,18 @@ impl Ingest {
         Ok(())
     }
 
-    /// Refuses an upload that is in the state `from` and whose job failed for good.
+    /// Refuses an upload in the state `from` whose job failed for good.
     pub(super) async fn give_up(&self, upload: &str, from: UploadState, reason: Option<&str>) -> Result<(), Error> {
         let reason = reason.unwrap_or("its job failed");
         if let Some(row) = self.settle_held(upload, from, UploadState::Refused, Some(reason)).await? {
             tracing::warn!(upload, asset = %row.asset, "an upload is refused: {reason}");
-            self.metrics.upload_ended(Fate::Refused);
+            self.metrics.upload_ended(UploadOutcome::Refused);
         }
         Ok(())
     }
 
-    /// Moves an upload to its end and removes what is stored of it, while nobody publishes by the name of its asset;
-    /// `None` where it is not in the state `from`.
+    /// Moves an upload from the state `from` to a final state and removes its stored bytes, with the asset's name
+    /// locked against publishing. `None` if it is not in the state `from`.
     async fn settle_held(
         &self,
         upload: &str,
@@ -59,7 +59,7 @@ impl Ingest {
     ) -> Result<Option<Upload>, Error> {
         let row = self.upload(upload).await?;
         let asset = AssetId::new(&row.asset).ok_or_else(|| Error::Name(row.asset.clone()))?;
-        self.hold(&asset, upload).await?;
+        self.lock_name(&asset, upload).await?;
         let settled = match self.library.settle_upload(upload, &[from], to, reason, None, now()).await {
             Ok(true) => self.take_away(&row).await.map(|()| Some(row)),
             Ok(false) => Ok(None),
@@ -69,14 +69,14 @@ impl Ingest {
         settled
     }
 
-    /// Notes down that an upload is published: its job was cut short behind the step that counts.
+    /// Marks an upload published: its job was interrupted after `asset.json` was written.
     async fn note_published(&self, upload: &str) -> Result<(), Error> {
         let from = [UploadState::Received];
         self.library.settle_upload(upload, &from, UploadState::Published, None, None, now()).await?;
         Ok(())
     }
 
-    /// Cancels an upload all of whose bytes are there.
+    /// Cancels a complete upload.
     pub(super) async fn call_off(&self, upload: &str) -> Result<(), Error> {
         if self.is_described(upload).await? {
             self.note_published(upload).await?;
@@ -84,7 +84,7 @@ impl Ingest {
         }
         let (from, to) = (UploadState::Received, UploadState::Cancelled);
         if let Some(row) = self.settle_held(upload, from, to, None).await? {
-            self.metrics.upload_ended(Fate::Cancelled);
+            self.metrics.upload_ended(UploadOutcome::Cancelled);
             self.library.delete_upload(upload).await?;
             tracing::info!(upload, asset = %row.asset, "an upload is given up");
         }
@@ -96,14 +96,16 @@ impl Ingest {
         let row = self.upload(upload).await?;
         let Some(asset) = AssetId::new(&row.asset) else { return Ok(false) };
         match self.catalog.claim(&asset).await {
-            Ok(Claim::Described(descriptor)) => Ok(descriptor.renditions.iter().any(|file| file.file == row.file)),
-            Ok(Claim::None | Claim::Loose(_)) | Err(catalog::Error::Unplayable { .. }) => Ok(false),
+            Ok(ExistingAsset::Described(descriptor)) => {
+                Ok(descriptor.renditions.iter().any(|file| file.file == row.file))
+            }
+            Ok(ExistingAsset::None | ExistingAsset::Loose(_)) | Err(catalog::Error::Unplayable { .. }) => Ok(false),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// Removes what is stored of an upload: its draft, what its client put, and the file that a job which was cut short
-    /// had put in its place.
+    /// Removes the stored bytes of an upload: its draft, the client's direct upload, and the file that an interrupted
+    /// job had put in place.
     async fn take_away(&self, row: &Upload) -> Result<(), Error> {
         let (store, path) = (self.catalog.store(), path(row));
         store.discard_draft(&row.id, &path, &row.saved).await?;
@@ -114,7 +116,7 @@ impl Ingest {
         Ok(())
     }
 
-    /// Cancels the job `id`, and settles its upload where nobody else would. `false`: it is over, or there is none.
+    /// Cancels the job `id`, and settles its upload if no worker would. `false` if the job is over or unknown.
     pub async fn cancel_job(&self, id: &str) -> Result<bool, Error> {
         let cancelled = self.library.cancel_job(id, now()).await?;
         if cancelled {

@@ -1,57 +1,56 @@
-//! What nobody asks for and has to be done all the same: uploads expire, finished jobs are forgotten, and what a crash
-//! left between two steps is swept away.
+//! Periodic cleanup: expires uploads, forgets finished jobs, and sweeps leftovers of crashes.
 
 use super::error::Error;
 use super::name::is_marked;
 use super::service::{Ingest, millis, now};
-use crate::library::{Change, Depth, JobState, Upload, UploadState};
-use crate::metrics::Queue;
-use crate::store::Left;
+use crate::library::{AssetChange, JobState, QueueDepth, Upload, UploadState};
+use crate::metrics::JobQueue;
+use crate::store::Leftover;
 use std::time::{Duration, SystemTime};
 use tokio::time::sleep;
 
-/// How often uploads are looked at.
+/// Interval between rounds.
 const ROUND: Duration = Duration::from_secs(30);
 
-/// Rounds from one sweep to the next: sweeping lists what is staged.
+/// Rounds between two sweeps: a sweep lists all staged parts.
 const SWEEP: u32 = 120;
 
-/// Rounds from one look at all assets to the next.
+/// Rounds between two synchronisations with the store's assets.
 const SYNC: u32 = 10;
 
-/// How often jobs are counted.
+/// Interval between job counts for the metrics.
 const WATCH: Duration = Duration::from_secs(5);
 
-/// Uploads that one round gives up.
+/// Most uploads that one round expires.
 const MOST: u32 = 100;
 
-/// How long it is told what became of a job, or of an upload.
+/// Time for which the outcome of a job or an upload stays available.
 const TOLD: Duration = Duration::from_hours(24 * 7);
 
 impl Ingest {
-    /// Tidies up until the service is stopped.
+    /// Runs the cleanup until the service is stopped.
     pub(super) async fn tidy(self) {
         let mut round = 0_u32;
         while !self.stop.is_cancelled() {
             if let Err(error) = self.round(round).await {
-                tracing::debug!("tidying up: {error}");
+                tracing::debug!("a cleanup round failed: {error}");
             }
             round = round.wrapping_add(1);
             self.stop.run_until_cancelled(sleep(ROUND)).await;
         }
     }
 
-    /// Counts the jobs that wait, and learns titles, until the service is stopped.
+    /// Counts queued jobs for the metrics and reads changed titles until the service is stopped.
     pub(super) async fn watch(self) {
-        let mut seen = Change::default();
+        let mut since = AssetChange::default();
         while !self.stop.is_cancelled() {
             match self.library.job_depth().await {
                 Ok(depths) => self.metrics.queue(queue(&depths, now())),
-                Err(error) => tracing::debug!("jobs are not counted: {error}"),
+                Err(error) => tracing::debug!("cannot count jobs for the metrics: {error}"),
             }
-            match self.annotate(seen.clone()).await {
-                Ok(next) => seen = next,
-                Err(error) => tracing::debug!("titles are not read: {error}"),
+            match self.annotate(since.clone()).await {
+                Ok(next) => since = next,
+                Err(error) => tracing::debug!("cannot read changed titles: {error}"),
             }
             self.stop.run_until_cancelled(sleep(WATCH)).await;
         }
@@ -75,16 +74,16 @@ impl Ingest {
         Ok(())
     }
 
-    /// Whether a row tells of what is left, or it is not ours: only names that uploads give are. What cannot be asked
-    /// about stays.
-    async fn knows(&self, left: Left) -> bool {
+    /// Whether to keep a leftover: its upload is still open, its name is not one that uploads get, or the library does
+    /// not respond. Parts without any row may belong to somebody else, and stay.
+    async fn knows(&self, left: Leftover) -> bool {
         match left {
-            Left::Draft(id) if is_token(&id) => {
+            Leftover::Draft(id) if is_token(&id) => {
                 self.library.upload(&id).await.map_or(true, |row| row.is_some_and(|row| is_open(&row)))
             }
-            Left::Draft(_) => true,
-            // A name with a mark may be somebody else's: `film-20240131.mp4` has one too.
-            Left::Parts(path) => match path.rsplit_once('/').filter(|(_, file)| is_marked(file)) {
+            Leftover::Draft(_) => true,
+            // Other files may look as if they had a mark: `film-20240131.mp4` does.
+            Leftover::Parts(path) => match path.rsplit_once('/').filter(|(_, file)| is_marked(file)) {
                 Some((asset, file)) => {
                     self.library.upload_of(asset, file).await.map_or(true, |row| row.is_none_or(|row| is_open(&row)))
                 }
@@ -93,18 +92,18 @@ impl Ingest {
         }
     }
 
-    /// Removes what is staged and no row knows of, once it is older than any upload may be.
+    /// Removes leftovers of uploads that are not open, once older than any upload may be; returns their number.
     pub async fn sweep(&self) -> Result<u64, Error> {
         let old = SystemTime::now().checked_sub(self.settings.expires).unwrap_or(SystemTime::UNIX_EPOCH);
         let swept = self.catalog.store().sweep_drafts(old, |left| self.knows(left)).await?;
         if swept > 0 {
-            tracing::info!(swept, "what a crash left of uploads is removed");
+            tracing::info!(swept, "removed leftovers of uploads that a crash interrupted");
         }
         Ok(swept)
     }
 }
 
-/// Whether `name` is one that uploads are given.
+/// Whether `name` has the form of an upload's id.
 fn is_token(name: &str) -> bool {
     name.len() == 32 && name.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
 }
@@ -114,13 +113,13 @@ const fn is_open(row: &Upload) -> bool {
     matches!(row.state, UploadState::Receiving | UploadState::Received)
 }
 
-/// What `depths` come to: of those that wait, only what is due at `now`.
-fn queue(depths: &[Depth], now: i64) -> Queue {
+/// Metrics from `depths`; of queued jobs, only those due at `now` count.
+fn queue(depths: &[QueueDepth], now: i64) -> JobQueue {
     let of = |state| depths.iter().filter(move |depth| depth.state == state);
     let count = |state| of(state).map(|depth| depth.count).sum();
     let due = || of(JobState::Queued).filter(|depth| depth.run_at <= now);
     let first = due().map(|depth| depth.run_at).min().unwrap_or(now);
-    Queue {
+    JobQueue {
         queued: due().map(|depth| depth.count).sum(),
         running: count(JobState::Running),
         dead: count(JobState::Dead),

@@ -1,5 +1,5 @@
-//! Stored versions of files, written down for work that is done later: a purge or a discard removes the version that it
-//! was meant for. Whatever else has that name by then stays.
+//! Stored versions of files, recorded for later work: a purge or a discard removes exactly the version it was meant
+//! for. Another file that has taken the name by then stays.
 
 use super::error::Error;
 use super::service::Ingest;
@@ -11,16 +11,16 @@ use serde::{Deserialize, Serialize};
 pub(super) struct StoredVersion {
     /// Its path in the store.
     pub(super) path: String,
-    /// The content id of what is in it; `None` where it holds no film.
+    /// Content id of the file; `None` if it is not a film.
     pub(super) content: Option<String>,
-    /// What the store tells its versions apart by.
+    /// The store's mark that tells versions of a path apart.
     pub(super) mark: String,
 }
 
-/// What there is in the place of a version.
+/// Comparison of a recorded version with the file in its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum InPlace {
-    /// That version.
+pub(super) enum StoredState {
+    /// The recorded version.
     Same,
     /// Another file.
     Other,
@@ -29,7 +29,7 @@ pub(super) enum InPlace {
 }
 
 impl Ingest {
-    /// The version of `path` that is stored now, if any.
+    /// The stored version of `path`; `None` if there is no file.
     pub(super) async fn version(&self, path: &str) -> Result<Option<StoredVersion>, Error> {
         let found = self.catalog.version(path).await?;
         Ok(found.map(|(stamp, content)| StoredVersion {
@@ -39,14 +39,18 @@ impl Ingest {
         }))
     }
 
-    /// What there is in the place of `version`. The store's mark and the content decide together: a mark alone may be
-    /// given twice, and the same film that was put there again is another file.
-    pub(super) async fn look_for(&self, version: &StoredVersion) -> Result<InPlace, Error> {
+    /// Compares `version` with the file in its place. Mark and content decide together: a store may give a mark twice,
+    /// and the same film put there again is another file.
+    pub(super) async fn look_for(&self, version: &StoredVersion) -> Result<StoredState, Error> {
         Ok(match self.catalog.version(&version.path).await? {
-            None => InPlace::Nothing,
+            None => StoredState::Nothing,
             Some((stamp, content)) => {
                 let content = content.map(|content| content.to_string());
-                if stamp.is(&version.mark) && content == version.content { InPlace::Same } else { InPlace::Other }
+                if stamp.is(&version.mark) && content == version.content {
+                    StoredState::Same
+                } else {
+                    StoredState::Other
+                }
             }
         })
     }
@@ -55,14 +59,14 @@ impl Ingest {
     pub(super) async fn remove_version(&self, version: &StoredVersion) -> Result<(), Error> {
         let path = version.path.as_str();
         let removal = match self.look_for(version).await? {
-            InPlace::Same => self.catalog.store().remove_version(path, &version.mark).await?,
-            InPlace::Other => Removal::Other,
-            InPlace::Nothing => Removal::Absent,
+            StoredState::Same => self.catalog.store().remove_version(path, &version.mark).await?,
+            StoredState::Other => Removal::Other,
+            StoredState::Nothing => Removal::Absent,
         };
         match removal {
             Removal::Removed => tracing::info!(path, "a file is removed"),
-            Removal::Absent => tracing::info!(path, "a file that was to be removed is gone already"),
-            Removal::Other => tracing::warn!(path, "kept: another file has been put in the place of the one to remove"),
+            Removal::Absent => tracing::info!(path, "a file to remove is gone already"),
+            Removal::Other => tracing::warn!(path, "kept a file: it has replaced the one to remove"),
         }
         Ok(())
     }

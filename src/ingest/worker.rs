@@ -1,4 +1,5 @@
-//! Jobs: taken by a lease, done, told. A worker that dies is silent, and its job is another's.
+//! Job workers: they lease a job, run it and report the result. A worker that dies stops renewing its lease, and
+//! another takes the job.
 
 use super::error::Error;
 use super::random::token;
@@ -9,55 +10,55 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
-/// Publishes an upload.
+/// Kind of job: publish an upload.
 pub(super) const FINISH: &str = PUBLISHING;
 
-/// Fetches a file from elsewhere.
+/// Kind of job: fetch a remote file.
 pub(super) const IMPORT: &str = "import";
 
-/// Removes what is left of a deleted asset.
+/// Kind of job: purge a deleted asset.
 pub(super) const PURGE: &str = "purge";
 
-/// Removes a file that another replaced.
+/// Kind of job: remove a replaced file.
 pub(super) const DISCARD: &str = "discard";
 
-/// Asks GStreamer what an upload holds.
+/// Kind of job: ask GStreamer about an upload.
 pub(super) const DISCOVER: &str = "discover";
 
-/// What every worker does.
+/// The kinds of jobs that every worker runs.
 pub(super) const KINDS: [&str; 4] = [FINISH, IMPORT, PURGE, DISCARD];
 
-/// How long to wait for jobs before asking anyway.
+/// Longest wait for a wake-up before polling for jobs.
 const POLL: Duration = Duration::from_millis(500);
 
-/// How long to wait when the database does not answer.
+/// Wait before retrying when the database does not respond.
 const AWAY: Duration = Duration::from_secs(1);
 
-/// Signs of life during a lease.
+/// Renewals per lease.
 const BEATS: u32 = 3;
 
-/// A job as whoever does it sees it.
+/// A leased job, as its handler sees it.
 #[derive(Debug, Clone)]
 pub(super) struct Task {
-    /// The job's.
+    /// Id of the job.
     pub(super) id: String,
     kind: String,
-    /// What it is about.
+    /// Id or name of the job's object.
     pub(super) subject: String,
-    /// What else it needs to know.
+    /// Job parameters, as JSON.
     pub(super) payload: String,
     attempt: i32,
     owner: String,
-    /// How far it is.
-    pub(super) progress: Progress,
+    /// Progress of the job.
+    pub(super) progress: JobProgress,
 }
 
-/// How far a job is, in thousandths.
+/// Progress of a job, in thousandths.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Progress(Arc<AtomicI32>);
+pub(super) struct JobProgress(Arc<AtomicI32>);
 
-impl Progress {
-    /// So much of `whole` is done.
+impl JobProgress {
+    /// Sets the progress to `done` of `whole`.
     pub(super) fn at(&self, done: u64, whole: u64) {
         let thousandths = u128::from(done.min(whole)) * 1_000 / u128::from(whole.max(1));
         self.0.store(i32::try_from(thousandths).unwrap_or(1_000), Ordering::Relaxed);
@@ -68,25 +69,25 @@ impl Progress {
     }
 }
 
-/// How a job ended.
-enum Ended {
+/// Outcome of a job.
+enum JobEnd {
     Done(Result<(), Error>),
-    /// Somebody does not want it any more.
+    /// Somebody cancelled it.
     Cancelled,
-    /// It is another's by now.
+    /// Another worker has taken it.
     Lost,
-    /// The process is about to stop.
+    /// The process is stopping.
     Stopped,
-    /// Another publishes by the name that it needs.
+    /// Another upload or job holds the asset name it needs.
     Waited,
 }
 
 impl Ingest {
-    /// Does jobs of these `kinds` as `owner`, one at a time, until the service is stopped.
+    /// Runs jobs of these `kinds` as `owner`, one at a time, until the service is stopped.
     pub(super) async fn work(self, owner: String, kinds: &'static [&'static str]) {
         let mut away = false;
         while !self.stop.is_cancelled() {
-            // A name for each claim: an attempt that is given back is another's by the same number.
+            // Use a new name for each claim: a released attempt goes to another worker with the same attempt number.
             let claim = format!("{owner}-{}", token::<4>());
             match self.library.claim_job(&claim, kinds, self.settings.lease, now()).await {
                 Ok(Some(job)) => {
@@ -99,7 +100,7 @@ impl Ingest {
                 }
                 Err(error) => {
                     if !std::mem::replace(&mut away, true) {
-                        tracing::warn!("no jobs are done: {error}");
+                        tracing::warn!("cannot lease jobs: {error}");
                     }
                     self.stop.run_until_cancelled(sleep(AWAY)).await;
                 }
@@ -109,36 +110,36 @@ impl Ingest {
 
     async fn run(&self, task: Task) {
         let ended = self.until_ended(&task).await;
-        if matches!(ended, Ended::Cancelled) {
+        if matches!(ended, JobEnd::Cancelled) {
             self.abandon(&task).await;
         }
         let (id, attempt, owner) = (task.id.as_str(), task.attempt, task.owner.as_str());
         let told = match &ended {
-            Ended::Done(Ok(())) => self.library.complete_job(id, attempt, owner, now()).await,
-            Ended::Done(Err(error)) => {
+            JobEnd::Done(Ok(())) => self.library.complete_job(id, attempt, owner, now()).await,
+            JobEnd::Done(Err(error)) => {
                 let again = error.passes().then(|| later(backoff(attempt)));
                 tracing::warn!(job = id, kind = task.kind, subject = task.subject, attempt, "a job failed: {error}");
                 self.library.fail_job(id, attempt, owner, &error.to_string(), again, now()).await
             }
-            // One that is to be cancelled is not queued again; one that waited its turn for a name is, and that was no
-            // attempt.
-            Ended::Cancelled | Ended::Stopped | Ended::Waited => {
+            // The library does not queue a job again that is to be cancelled. It does queue one that waited for a name,
+            // without counting an attempt.
+            JobEnd::Cancelled | JobEnd::Stopped | JobEnd::Waited => {
                 self.library.release_job(id, attempt, owner, now()).await
             }
-            Ended::Lost => Ok(true),
+            JobEnd::Lost => Ok(true),
         };
-        if !matches!(ended, Ended::Done(Ok(())) | Ended::Lost)
+        if !matches!(ended, JobEnd::Done(Ok(())) | JobEnd::Lost)
             && let Err(error) = self.settle_subject(&task).await
         {
-            tracing::debug!(job = id, "its upload is settled later: {error}");
+            tracing::debug!(job = id, "cannot settle the upload of a job yet: {error}");
         }
         if let Err(error) = told {
-            // Its lease runs out, and it is done again: nothing of it is harmed by that.
-            tracing::warn!(job = id, "what became of a job could not be written down: {error}");
+            // The lease runs out, and another worker repeats the job, which is safe.
+            tracing::warn!(job = id, "cannot store the outcome of a job, it will run again: {error}");
         }
     }
 
-    async fn until_ended(&self, task: &Task) -> Ended {
+    async fn until_ended(&self, task: &Task) -> JobEnd {
         let mut work = std::pin::pin!(self.perform(task));
         let mut beat = interval(self.settings.lease / BEATS);
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -147,10 +148,10 @@ impl Ingest {
         loop {
             tokio::select! {
                 done = &mut work => return match done {
-                    Err(Error::Held(_)) => Ended::Waited,
-                    done => Ended::Done(done),
+                    Err(Error::Held(_)) => JobEnd::Waited,
+                    done => JobEnd::Done(done),
                 },
-                () = self.stop.cancelled() => return Ended::Stopped,
+                () = self.stop.cancelled() => return JobEnd::Stopped,
                 _ = beat.tick() => {}
             }
             let until = later(self.settings.lease);
@@ -160,16 +161,16 @@ impl Ingest {
                 .await
             {
                 Ok(Renewal::Held) => heard = tokio::time::Instant::now(),
-                Ok(Renewal::Cancelled) => return Ended::Cancelled,
-                // As long as the lease holds nobody else does it.
+                Ok(Renewal::Cancelled) => return JobEnd::Cancelled,
+                // As long as the lease holds, nobody else runs the job.
                 Err(_) if heard.elapsed() < self.settings.lease => {}
-                Ok(Renewal::Lost) | Err(_) => return Ended::Lost,
+                Ok(Renewal::Lost) | Err(_) => return JobEnd::Lost,
             }
         }
     }
 
-    /// Settles the upload of a job that will not be done: one that a client may ask for has an answer, and is not for ever
-    /// about to be published.
+    /// Settles the upload of a job that will not run again, so that its client gets an answer instead of waiting for
+    /// ever.
     async fn settle_subject(&self, task: &Task) -> Result<(), Error> {
         match task.kind.as_str() {
             FINISH => self.settle_stranded().await,
@@ -184,12 +185,12 @@ impl Ingest {
         }
     }
 
-    /// Takes back what a cancelled job began.
+    /// Undoes the work of a cancelled job.
     async fn abandon(&self, task: &Task) {
         if task.kind == IMPORT
             && let Err(error) = self.terminate(&task.subject).await
         {
-            tracing::debug!(upload = task.subject, "it expires: {error}");
+            tracing::debug!(upload = task.subject, "cannot give up a cancelled upload, it will expire: {error}");
         }
     }
 
@@ -208,6 +209,6 @@ impl Ingest {
 impl Task {
     fn of(job: Job, owner: &str) -> Self {
         let Job { id, kind, subject, payload, attempt, .. } = job;
-        Self { id, kind, subject, payload, attempt, owner: owner.into(), progress: Progress::default() }
+        Self { id, kind, subject, payload, attempt, owner: owner.into(), progress: JobProgress::default() }
     }
 }

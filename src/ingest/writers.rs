@@ -1,35 +1,35 @@
-//! Who writes to which upload in this process: the last to come; whoever was there before is told to leave.
+//! The current writer of each upload in this process: the latest request wins, and the one before is told to stop.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio_util::sync::CancellationToken;
 
-/// Writers by upload.
+/// Active writers by upload id.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Writers {
     writing: Arc<Mutex<HashMap<String, CancellationToken>>>,
 }
 
-/// A writer's turn; it ends when this is dropped.
+/// A writer's turn; dropping it ends the turn.
 #[derive(Debug)]
-pub(super) struct Turn {
+pub(super) struct WriterTurn {
     writers: Writers,
     upload: String,
     left: CancellationToken,
 }
 
 impl Writers {
-    /// Takes the turn for `upload`.
-    pub(super) fn take(&self, upload: &str) -> Turn {
+    /// Takes the turn for `upload`, and stops the writer before.
+    pub(super) fn take(&self, upload: &str) -> WriterTurn {
         let left = CancellationToken::new();
         let before = self.lock(|writing| writing.insert(upload.into(), left.clone()));
         if let Some(before) = before {
             before.cancel();
         }
-        Turn { writers: self.clone(), upload: upload.into(), left }
+        WriterTurn { writers: self.clone(), upload: upload.into(), left }
     }
 
-    /// Tells whoever writes to `upload` to leave.
+    /// Stops the writer of `upload`.
     pub(super) fn stop(&self, upload: &str) {
         if let Some(writer) = self.lock(|writing| writing.remove(upload)) {
             writer.cancel();
@@ -41,16 +41,16 @@ impl Writers {
     }
 }
 
-impl Turn {
-    /// Waits until another takes the turn.
+impl WriterTurn {
+    /// Waits until another writer takes the turn.
     pub(super) async fn taken(&self) {
         self.left.cancelled().await;
     }
 }
 
-impl Drop for Turn {
+impl Drop for WriterTurn {
     fn drop(&mut self) {
-        // Another's turn is left as it is.
+        // Leave another writer's turn alone.
         if !self.left.is_cancelled() {
             self.writers.lock(|writing| writing.remove(&self.upload));
         }

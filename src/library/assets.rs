@@ -1,13 +1,13 @@
-//! What the catalogue lists: a row for each asset, beside the `asset.json` that is served. Where the two differ, `asset.json`
-//! is right, and the row is put again.
+//! Rows of the asset list: one per asset. The served `asset.json` is authoritative: if the row differs from it, the row
+//! is written again.
 
-use super::engine::{Purpose, Talk};
+use super::engine::{AccessMode, EngineConnection};
 use super::paging::rows;
 use super::value::{Row, Value, narrow, number};
 use super::{Error, Library};
 use crate::media::Details;
 
-/// The columns of an asset.
+/// Columns of an asset row.
 macro_rules! columns {
     () => {
         "id, title, details, created, updated, bytes, millis, files, deleted, purge_at, asset_json"
@@ -15,7 +15,7 @@ macro_rules! columns {
 }
 pub(super) use columns;
 
-/// Adds a row, or changes all of it but `created`.
+/// Inserts a row, or updates all columns but `created`.
 macro_rules! upsert {
     () => {
         "INSERT INTO assets (id, title, searched, created, updated, bytes, millis, files, deleted, purge_at, asset_json, \
@@ -26,36 +26,36 @@ macro_rules! upsert {
     };
 }
 
-/// An asset, as it is listed. Times are milliseconds since the epoch.
+/// A row of the asset list. Times are milliseconds since the epoch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AssetRow {
-    /// Its name.
+    /// Name of the asset.
     pub id: String,
-    /// What it is called.
+    /// Title for people.
     pub title: Option<String>,
-    /// What else people are told of it.
+    /// Descriptive metadata.
     pub details: Details,
-    /// When it was first put.
+    /// Time when the row was inserted.
     pub created: i64,
-    /// When it was last put.
+    /// Time when the row was last written.
     pub updated: i64,
-    /// Bytes of all of its files.
+    /// Size of all files, in bytes.
     pub bytes: u64,
-    /// How long it plays, in milliseconds.
+    /// Duration in milliseconds.
     pub millis: u64,
-    /// How many files it has.
+    /// Number of files.
     pub files: u32,
-    /// When it was deleted; it can be restored until it is purged.
+    /// Time of deletion; `None` if it is not deleted. It can be restored until it is purged.
     pub deleted: Option<i64>,
-    /// When its files go.
+    /// Time of the purge, if it is deleted.
     pub purge_at: Option<i64>,
-    /// What its `asset.json` said before it was deleted, to restore it.
+    /// Its `asset.json` from before the deletion, to restore it.
     pub before: Option<String>,
 }
 
 /// A position in the order of changes to assets. The default lies before the first.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Change {
+pub struct AssetChange {
     /// When an asset was put, in milliseconds since the epoch.
     pub updated: i64,
     /// The name of that asset.
@@ -87,74 +87,74 @@ fn read_details(json: &str) -> Result<Details, Error> {
     serde_json::from_str(json).map_err(|error| Error::Row { why: format!("details: {error}") })
 }
 
-/// What is searched, of a row and in a query.
+/// Folds text for the search, in rows and in queries alike.
 pub(super) fn searched(text: &str) -> String {
     text.to_lowercase()
 }
 
 impl Library {
-    /// Adds an asset, or changes all of it: `updated` becomes `now`, and `created` counts for a new one alone.
+    /// Inserts or updates an asset row. `updated` becomes `now`; an existing row keeps its `created`.
     pub async fn put_asset(&self, row: &AssetRow, now: i64) -> Result<(), Error> {
-        let mut talk = self.engine().talk(Purpose::Write).await?;
+        let mut talk = self.engine().talk(AccessMode::Write).await?;
         put(&mut talk, row, now).await?;
         talk.done();
         Ok(())
     }
 
-    /// The same, for whoever only looked at the store: an asset that was deleted meanwhile stays deleted.
+    /// Inserts or updates the row of an asset found in the store. An asset that was deleted meanwhile stays deleted.
     pub async fn note_asset(&self, row: &AssetRow, now: i64) -> Result<(), Error> {
         const SQL: &str = concat!(upsert!(), " WHERE assets.deleted IS NULL");
-        self.engine().ask(Purpose::Write, SQL, values(row, now)?).await.map(drop)
+        self.engine().ask(AccessMode::Write, SQL, values(row, now)?).await.map(drop)
     }
 
-    /// Forgets an asset that is not deleted. `false`: there is none.
+    /// Removes the row of an asset that is not deleted. `false`: there is none.
     pub async fn forget_asset(&self, id: &str) -> Result<bool, Error> {
         const SQL: &str = "DELETE FROM assets WHERE id = $1 AND deleted IS NULL RETURNING id";
         self.changed(SQL, vec![id.into()]).await
     }
 
-    /// The asset of that name, deleted or not.
+    /// The asset with this name, deleted or not.
     pub async fn asset(&self, id: &str) -> Result<Option<AssetRow>, Error> {
         const SQL: &str = concat!("SELECT ", columns!(), " FROM assets WHERE id = $1");
-        let rows = self.engine().ask(Purpose::Read, SQL, vec![id.into()]).await?;
+        let rows = self.engine().ask(AccessMode::Read, SQL, vec![id.into()]).await?;
         rows.first().map(AssetRow::read).transpose()
     }
 
-    /// At most `limit` assets, deleted ones too, in the order in which they were last put, beginning behind `after`.
-    pub async fn changed_assets(&self, after: &Change, limit: u32) -> Result<Vec<AssetRow>, Error> {
+    /// At most `limit` assets, deleted ones too, in the order of their last change, beginning after `after`.
+    pub async fn changed_assets(&self, after: &AssetChange, limit: u32) -> Result<Vec<AssetRow>, Error> {
         const SQL: &str = concat!(
             "SELECT ",
             columns!(),
             " FROM assets WHERE updated > $1 OR (updated = $1 AND id > $2) ORDER BY updated, id LIMIT $3"
         );
         let values = vec![after.updated.into(), after.id.as_str().into(), rows(limit)];
-        let rows = self.engine().ask(Purpose::Read, SQL, values).await?;
+        let rows = self.engine().ask(AccessMode::Read, SQL, values).await?;
         rows.iter().map(AssetRow::read).collect()
     }
 
-    /// Forgets an asset. `false`: there is none.
+    /// Removes the row of an asset, deleted or not. `false`: there is none.
     pub async fn delete_asset_row(&self, id: &str) -> Result<bool, Error> {
         self.changed("DELETE FROM assets WHERE id = $1 RETURNING id", vec![id.into()]).await
     }
 
-    /// Deleted assets whose files go at `now`, the earliest first.
+    /// Deleted assets whose purge is due at `now`, the earliest first.
     pub async fn due_purges(&self, now: i64, limit: u32) -> Result<Vec<AssetRow>, Error> {
         const SQL: &str = concat!(
             "SELECT ",
             columns!(),
             " FROM assets WHERE deleted IS NOT NULL AND purge_at <= $1 ORDER BY purge_at, id LIMIT $2"
         );
-        let rows = self.engine().ask(Purpose::Read, SQL, vec![now.into(), rows(limit)]).await?;
+        let rows = self.engine().ask(AccessMode::Read, SQL, vec![now.into(), rows(limit)]).await?;
         rows.iter().map(AssetRow::read).collect()
     }
 }
 
-/// Puts the row of an asset.
-pub(super) async fn put(talk: &mut Talk, row: &AssetRow, now: i64) -> Result<(), Error> {
+/// Inserts or updates an asset row within `talk`.
+pub(super) async fn put(talk: &mut EngineConnection, row: &AssetRow, now: i64) -> Result<(), Error> {
     talk.rows(upsert!(), values(row, now)?).await.map(drop)
 }
 
-/// What a statement that puts a row is given.
+/// Parameters of the statement that inserts or updates a row.
 fn values(row: &AssetRow, now: i64) -> Result<Vec<Value>, Error> {
     let texts = [row.id.as_str(), row.title.as_deref().unwrap_or_default()];
     let text = texts.into_iter().chain(row.details.texts()).collect::<Vec<_>>().join("\n");

@@ -1,13 +1,13 @@
-//! Opening a database and closing it.
+//! The library itself: opens the database by its URL, and closes it.
 //!
 //! ```text
-//!   "sqlite:/var/lib/afflux/library.db" ─┐                        ┌ its folder and file (mode 0600) are made if missing
+//!   "sqlite:/var/lib/afflux/library.db" ─┐                        ┌ folder and file (mode 0600) are created if missing
 //!                                        ├─ open ─ connect ──────┤
-//!   "postgres://user:…@host/name" ───────┘  (bounded) └ migrate   └ tried again while the server starts
+//!   "postgres://user:…@host/name" ───────┘  (bounded) └ migrate   └ retried while the server starts
 //! ```
-//! Several processes may start at once on the same database: who comes second waits until the first has migrated.
+//! Several processes may start at once on the same database: the second waits until the first has migrated it.
 
-use super::engine::{Engine, Purpose};
+use super::engine::{AccessMode, Engine};
 #[cfg(feature = "postgres")]
 use super::postgres;
 use super::wake::Wake;
@@ -17,32 +17,32 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long a database that does not answer is tried at the start.
+/// How long to retry at the start while the database does not answer.
 pub(super) const OPENING: Duration = Duration::from_secs(15);
 
-/// A database: uploads, jobs, keys, assets. A clone is the same database.
+/// The control plane's database: uploads, jobs, keys, assets. Clones share its connections.
 #[derive(Clone)]
 pub struct Library {
-    pub(super) inner: Arc<Inner>,
+    pub(super) inner: Arc<LibraryInner>,
 }
 
-/// What clones share.
-pub(super) struct Inner {
+/// State that clones share.
+pub(super) struct LibraryInner {
     pub(super) engine: Engine,
     pub(super) wake: Wake,
-    /// The file that keeps room for the last writes.
+    /// Path of the reserve (`reserve.rs`); `None` for PostgreSQL.
     pub(super) reserve: Option<PathBuf>,
 }
 
 impl fmt::Debug for Library {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The connections know a password.
+        // The connections may contain a password.
         f.debug_struct("Library").field("is_shared", &self.is_shared()).finish_non_exhaustive()
     }
 }
 
 impl Library {
-    /// Opens `sqlite:PATH` or `postgres://…` and brings its schema up to date.
+    /// Opens `sqlite:PATH` or `postgres://…` and migrates its schema.
     pub async fn open(url: &str) -> Result<Self, Error> {
         let mut reserve = None;
         let engine = if let Some(path) = url.strip_prefix("sqlite:") {
@@ -55,23 +55,23 @@ impl Library {
         } else {
             return Err(Error::Address { why: "it begins with neither sqlite: nor postgres://".into() });
         };
-        let library = Self { inner: Arc::new(Inner { engine, wake: Wake::default(), reserve }) };
+        let library = Self { inner: Arc::new(LibraryInner { engine, wake: Wake::default(), reserve }) };
         library.keep_reserve().await;
         Ok(library)
     }
 
-    /// Whether it answers.
+    /// Checks that the database answers.
     pub async fn ping(&self) -> Result<(), Error> {
-        self.engine().ask(Purpose::Read, "SELECT 1", vec![]).await.map(|_| ())
+        self.engine().ask(AccessMode::Read, "SELECT 1", vec![]).await.map(|_| ())
     }
 
-    /// Closes its connections; every clone of it answers [`Error::Away`] from now on.
+    /// Closes all connections; from then on every clone fails with [`Error::Away`].
     pub async fn close(&self) {
         self.inner.wake.stop();
         self.engine().close().await;
     }
 
-    /// Whether other machines may use it too: PostgreSQL.
+    /// Whether other machines may use the same database: true for PostgreSQL.
     #[must_use]
     pub fn is_shared(&self) -> bool {
         self.engine().is_shared()
@@ -82,7 +82,7 @@ impl Library {
     }
 }
 
-/// Opens an SQLite file; where its disk is full, without the reserve.
+/// Opens an SQLite file; if the disk is full, removes the reserve and tries again.
 async fn opened(path: &Path) -> Result<Engine, Error> {
     match sqlite::open(path, OPENING).await {
         Err(Error::Full { .. }) => {

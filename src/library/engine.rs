@@ -1,16 +1,16 @@
-//! Two engines behind one way to talk: SQLite, a file of this machine, and PostgreSQL, shared by many.
+//! One interface to two database engines: SQLite, a file on this machine, and PostgreSQL, shared by several machines.
 //!
 //! ```text
-//!              ┌ Sqlite   writer: 1 connection, whoever changes anything queues for it here, in turn,
-//!   Engine ────┤                  instead of polling for SQLite's lock; other processes are waited for in BEGIN IMMEDIATE
-//!              │          readers: a few connections, which neither wait for writers nor hold them up (WAL)
+//!              ┌ Sqlite   writer: 1 connection; writers of this process queue for it in turn instead of
+//!   Engine ────┤                  polling for SQLite's lock; BEGIN IMMEDIATE waits for other processes
+//!              │          readers: a few connections, which neither wait for writers nor block them (WAL)
 //!              └ Postgres one pool
 //!
 //!   talk(Purpose) ──► Talk ── rows, run, … ──► done()      dropped before done(): its connection is closed, not reused
 //!   begin()       ──► Talk in a transaction ── … ──► commit()  or  roll_back()
 //! ```
-//! A future that is dropped in the middle, a wait that ran out and a statement that failed leave a connection in a state
-//! that nobody knows: so it is closed, which rolls back what was open. Every wait has a limit.
+//! A dropped future, a timeout or a failed statement leaves a connection in an unknown state: it is closed, which rolls
+//! back its open transaction. Every wait has a limit.
 
 use super::Error;
 use super::value::{Row, Value, bound};
@@ -20,72 +20,76 @@ use sqlx::{AssertSqlSafe, Database, SqlSafeStr, SqlStr, Sqlite, SqlitePool};
 use sqlx::{PgPool, Postgres};
 use std::time::Duration;
 
-/// How long one statement may take.
+/// Time limit of one statement.
 pub(super) const STATEMENT: Duration = Duration::from_secs(15);
 
-/// What a transaction of PostgreSQL begins with: if this machine vanishes in the middle, what it has locked is free
-/// again soon, not when TCP gives up.
+/// Begins a transaction on PostgreSQL. If this machine vanishes in the middle, its locks are released soon, not when
+/// TCP gives up.
 #[cfg(feature = "postgres")]
 const BEGIN: &str = "BEGIN; SET LOCAL idle_in_transaction_session_timeout = '15s'";
 
-/// The engines, each with its connections.
+/// A database engine with its connections.
 pub(super) enum Engine {
-    /// A file.
+    /// An SQLite file.
     Sqlite {
-        /// One connection, for all that changes something.
+        /// One connection, for all changes.
         writer: SqlitePool,
-        /// For the rest.
+        /// Connections for reading.
         readers: SqlitePool,
     },
-    /// A server.
+    /// A PostgreSQL server.
     #[cfg(feature = "postgres")]
     Postgres(PgPool),
 }
 
-/// What a connection is wanted for.
+/// Purpose of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Purpose {
-    /// Nothing is changed.
+pub(super) enum AccessMode {
+    /// Only reads.
     Read,
-    /// Something may be changed.
+    /// May change data.
     Write,
 }
 
 impl Engine {
-    /// A connection; each statement stands for itself.
-    pub(super) async fn talk(&self, purpose: Purpose) -> Result<Talk, Error> {
+    /// A connection without a transaction: each statement commits by itself.
+    pub(super) async fn talk(&self, purpose: AccessMode) -> Result<EngineConnection, Error> {
         Ok(match (self, purpose) {
-            (Self::Sqlite { readers, .. }, Purpose::Read) => Talk::Sqlite(Line::new(readers.acquire().await?)),
-            (Self::Sqlite { writer, .. }, Purpose::Write) => Talk::Sqlite(Line::new(writer.acquire().await?)),
+            (Self::Sqlite { readers, .. }, AccessMode::Read) => {
+                EngineConnection::Sqlite(PooledConnection::new(readers.acquire().await?))
+            }
+            (Self::Sqlite { writer, .. }, AccessMode::Write) => {
+                EngineConnection::Sqlite(PooledConnection::new(writer.acquire().await?))
+            }
             #[cfg(feature = "postgres")]
-            (Self::Postgres(pool), _) => Talk::Postgres(Line::new(pool.acquire().await?)),
+            (Self::Postgres(pool), _) => EngineConnection::Postgres(PooledConnection::new(pool.acquire().await?)),
         })
     }
 
-    /// A connection in a transaction that may change something.
-    pub(super) async fn begin(&self) -> Result<Talk, Error> {
-        let mut talk = self.talk(Purpose::Write).await?;
+    /// A connection in a transaction that may change data.
+    pub(super) async fn begin(&self) -> Result<EngineConnection, Error> {
+        let mut talk = self.talk(AccessMode::Write).await?;
         match talk {
-            Talk::Sqlite(_) => talk.say("BEGIN IMMEDIATE").await?,
+            EngineConnection::Sqlite(_) => talk.say("BEGIN IMMEDIATE").await?,
             #[cfg(feature = "postgres")]
-            Talk::Postgres(_) => talk.say(BEGIN).await?,
+            EngineConnection::Postgres(_) => talk.say(BEGIN).await?,
         }
         Ok(talk)
     }
 
-    /// The rows that one statement answers.
-    pub(super) async fn ask(&self, purpose: Purpose, sql: impl SqlSafeStr, values: Vec<Value>) -> Rows {
+    /// Runs one statement and returns its rows.
+    pub(super) async fn ask(&self, purpose: AccessMode, sql: impl SqlSafeStr, values: Vec<Value>) -> Rows {
         let mut talk = self.talk(purpose).await?;
         let rows = talk.rows(sql, values).await;
-        // A statement that was refused has changed nothing, and the connection is as it was.
+        // A refused statement changes nothing, so the connection can be reused.
         if matches!(rows, Ok(_) | Err(Error::Refused { .. } | Error::Taken)) {
             talk.done();
         }
         rows
     }
 
-    /// Ends a subquery that picks rows to change: PostgreSQL passes over those that another one is changing; SQLite has
-    /// one writer at a time anyway.
+    /// End of a subquery that picks rows to change: PostgreSQL skips rows that another transaction is changing; SQLite
+    /// has only one writer at a time.
     pub(super) const fn unlocked(&self) -> &'static str {
         match self {
             Self::Sqlite { .. } => "",
@@ -94,7 +98,7 @@ impl Engine {
         }
     }
 
-    /// What makes texts compare byte by byte, whatever the database was set up with.
+    /// SQL clause that compares texts byte by byte, whatever the collation of the database.
     pub(super) const fn bytewise(&self) -> &'static str {
         match self {
             Self::Sqlite { .. } => "COLLATE BINARY",
@@ -103,7 +107,7 @@ impl Engine {
         }
     }
 
-    /// Whether other machines may use it too.
+    /// Whether other machines may use the same database.
     pub(super) const fn is_shared(&self) -> bool {
         match self {
             Self::Sqlite { .. } => false,
@@ -112,7 +116,7 @@ impl Engine {
         }
     }
 
-    /// Closes all connections, once they are given back.
+    /// Closes all connections once they are returned.
     pub(super) async fn close(&self) {
         match self {
             Self::Sqlite { writer, readers } => {
@@ -125,23 +129,23 @@ impl Engine {
     }
 }
 
-/// What a statement answers.
+/// Result of a statement.
 pub(super) type Rows = Result<Vec<Row>, Error>;
 
 /// A connection in use.
-pub(super) struct Line<D: Database> {
+pub(super) struct PooledConnection<D: Database> {
     connection: PoolConnection<D>,
-    /// Whether it may be used again.
+    /// Whether the connection may be reused.
     clean: bool,
 }
 
-impl<D: Database> Line<D> {
+impl<D: Database> PooledConnection<D> {
     const fn new(connection: PoolConnection<D>) -> Self {
         Self { connection, clean: false }
     }
 }
 
-impl<D: Database> Drop for Line<D> {
+impl<D: Database> Drop for PooledConnection<D> {
     fn drop(&mut self) {
         if !self.clean {
             self.connection.close_on_drop();
@@ -150,16 +154,17 @@ impl<D: Database> Drop for Line<D> {
 }
 
 /// A connection in use, of either engine.
-pub(super) enum Talk {
-    /// With SQLite.
-    Sqlite(Line<Sqlite>),
-    /// With PostgreSQL.
+pub(super) enum EngineConnection {
+    /// SQLite.
+    Sqlite(PooledConnection<Sqlite>),
+    /// PostgreSQL.
     #[cfg(feature = "postgres")]
-    Postgres(Line<Postgres>),
+    Postgres(PooledConnection<Postgres>),
 }
 
-impl Talk {
-    /// The rows that a statement answers. All are read, as a change that answers rows is made only then.
+impl EngineConnection {
+    /// Runs a statement and returns its rows. Reads all of them, because a change with `RETURNING` is complete only
+    /// then.
     pub(super) async fn rows(&mut self, sql: impl SqlSafeStr, values: Vec<Value>) -> Rows {
         let sql = sql.into_sql_str();
         match self {
@@ -175,13 +180,12 @@ impl Talk {
         }
     }
 
-    /// Whether a statement answers any row: whether there is such a row, or whether one was changed, if it says
-    /// `RETURNING`.
+    /// Runs a statement. Returns whether it gives any row: one that it found, or one that it changed with `RETURNING`.
     pub(super) async fn any(&mut self, sql: impl SqlSafeStr, values: Vec<Value>) -> Result<bool, Error> {
         Ok(!self.rows(sql, values).await?.is_empty())
     }
 
-    /// Statements without parameters and without answer.
+    /// Runs statements that have neither parameters nor results.
     pub(super) async fn say(&mut self, sql: &'static str) -> Result<(), Error> {
         match self {
             Self::Sqlite(line) => within(sqlx::raw_sql(sql).execute(&mut *line.connection)).await.map(|_| ()),
@@ -190,7 +194,7 @@ impl Talk {
         }
     }
 
-    /// Gives the connection back.
+    /// Returns the connection to the pool.
     pub(super) fn done(mut self) {
         match &mut self {
             Self::Sqlite(line) => line.clean = true,
@@ -199,14 +203,14 @@ impl Talk {
         }
     }
 
-    /// Ends a transaction: once this answers, what was changed lasts.
+    /// Commits the transaction: its changes are durable once this returns.
     pub(super) async fn commit(mut self) -> Result<(), Error> {
         self.say("COMMIT").await?;
         self.done();
         Ok(())
     }
 
-    /// Ends a transaction: nothing was changed.
+    /// Rolls the transaction back: nothing is changed.
     pub(super) async fn roll_back(mut self) -> Result<(), Error> {
         self.say("ROLLBACK").await?;
         self.done();
@@ -214,7 +218,7 @@ impl Talk {
     }
 }
 
-/// A statement put together of our own words: no part of it comes from outside, values are parameters.
+/// Marks an assembled statement as safe: no part of it comes from outside; values are parameters.
 pub(super) fn ours(sql: String) -> SqlStr {
     AssertSqlSafe(sql).into_sql_str()
 }

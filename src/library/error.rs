@@ -1,44 +1,44 @@
-//! Why the database has no answer: what the engines say, told apart by what one can do about it.
+//! Errors of the database: the errors of both engines, grouped by how a caller can react.
 
 use sqlx::error::DatabaseError;
 
-/// Why the database has no answer.
+/// An error of the database.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// The address names no database.
+    /// The configured address is not usable.
     #[error("the database's address is not usable: {why}")]
     Address {
-        /// What is wrong with it; it quotes nothing of it.
+        /// The fault; quotes no part of the address, which may contain a password.
         why: String,
     },
-    /// It cannot be reached, is starting or stopping, or did not answer in time. Asking again later may help. Whether
-    /// what was asked for has been done is *not known*: ask again in a way that does nothing twice.
+    /// The database cannot be reached, is starting or stopping, or did not answer in time. A retry may help. Whether
+    /// the statement took effect is *not known*: a retry must be idempotent.
     #[error("the database does not answer: {why}")]
     Away {
-        /// What was the matter.
+        /// The cause.
         why: String,
     },
-    /// Its disk is full. Nothing was changed.
+    /// The disk of the database is full. Nothing was changed.
     #[error("the database's disk is full: {why}")]
     Full {
-        /// What it says.
+        /// The message of the database.
         why: String,
     },
-    /// It answers and will not do it: wrong password, no such database, a value that the schema does not allow.
+    /// The database refuses: wrong password, no such database, a value that the schema does not allow.
     #[error("the database refuses: {why}")]
     Refused {
-        /// What it says.
+        /// The message of the database.
         why: String,
     },
-    /// A row of that name is there already.
+    /// A row with this key exists already.
     #[error("it is in the database already")]
     Taken,
-    /// All assets and uploads together would have more bytes than they may.
+    /// All assets and uploads together would exceed the quota.
     #[error("all assets and uploads together would have {bytes} bytes, and {limit} are allowed")]
     Quota {
-        /// What they would have.
+        /// Bytes they would have.
         bytes: u64,
-        /// What they may have.
+        /// Bytes they may have.
         limit: u64,
     },
     /// A newer version of this program has changed the schema.
@@ -47,26 +47,26 @@ pub enum Error {
         /// The first migration that this version does not know.
         migration: i64,
     },
-    /// A row says what this version does not understand.
+    /// A row contains a value that this version does not understand.
     #[error("a row cannot be read: {why}")]
     Row {
-        /// Which column, and what is the matter with it.
+        /// The column and the fault.
         why: String,
     },
-    /// A list was asked to go on at a place that it never gave out.
+    /// The cursor of a list is invalid: this list never issued it.
     #[error("there is no such place in the list")]
     Place,
 }
 
 impl Error {
-    /// Whether asking again later may help.
+    /// Whether a retry may help.
     #[must_use]
     pub const fn is_away(&self) -> bool {
         matches!(self, Self::Away { .. } | Self::Full { .. })
     }
 }
 
-/// What an engine says, on one line.
+/// The message of an engine, on one line.
 fn line(what: &dyn std::fmt::Display) -> String {
     what.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
 }
@@ -74,10 +74,10 @@ fn line(what: &dyn std::fmt::Display) -> String {
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
         match error {
-            sqlx::Error::Database(error) => told(&*error),
+            sqlx::Error::Database(error) => classify(&*error),
             sqlx::Error::Migrate(error) => (*error).into(),
             sqlx::Error::Configuration(why) => Self::Address { why: line(&why) },
-            // A connection whose other end was killed may end in the middle of a message.
+            // If the server is killed, its connection may end in the middle of a message.
             sqlx::Error::Io(why) => Self::Away { why: line(&why) },
             sqlx::Error::Tls(why) => Self::Away { why: line(&why) },
             sqlx::Error::Protocol(why) => Self::Away { why: line(&why) },
@@ -100,17 +100,17 @@ impl From<sqlx::migrate::MigrateError> for Error {
     }
 }
 
-/// Sorts what the engine itself said.
-fn told(error: &dyn DatabaseError) -> Error {
+/// Classifies an error that the engine itself reports.
+fn classify(error: &dyn DatabaseError) -> Error {
     if error.is_unique_violation() {
         return Error::Taken;
     }
     let why = line(&error.message());
     let code = error.code();
     let passing = match code.as_deref() {
-        // PostgreSQL tells five characters (its manual, appendix A).
+        // PostgreSQL's codes have five characters (its manual, appendix A).
         Some(code) if code.len() == 5 => is_passing_state(code),
-        // SQLite tells a number whose low byte is the result code (sqlite.org/rescode.html).
+        // SQLite's codes are numbers whose low byte is the result code (sqlite.org/rescode.html).
         Some(code) => code.parse().is_ok_and(is_passing_result),
         None => false,
     };
@@ -120,20 +120,20 @@ fn told(error: &dyn DatabaseError) -> Error {
     if passing { Error::Away { why } } else { Error::Refused { why } }
 }
 
-/// Whether PostgreSQL may do it at another time: 08 connection exception, 40 transaction rollback (serialization,
-/// deadlock), 53 insufficient resources (disk full, too many connections), 55P03 lock not available, 57 operator
-/// intervention (shutting down, starting, cancelled), 58 system error.
+/// Whether a retry may help on PostgreSQL: 08 connection exception, 40 transaction rollback (serialization, deadlock),
+/// 53 insufficient resources (disk full, too many connections), 55P03 lock not available, 57 operator intervention
+/// (shutting down, starting, cancelled), 58 system error.
 fn is_passing_state(code: &str) -> bool {
     ["08", "40", "53", "57", "58"].iter().any(|class| code.starts_with(class)) || code == "55P03"
 }
 
-/// Whether a disk is full: PostgreSQL's 53100, SQLite's FULL, and its IOERR_SHMSIZE (10 | 19 << 8), where the index of
-/// its log found no room.
+/// Whether the disk is full: PostgreSQL's 53100, SQLite's FULL, and its IOERR_SHMSIZE (10 | 19 << 8): no room for the
+/// index of its log.
 fn is_full(code: &str) -> bool {
     matches!(code, "53100" | "13" | "4874")
 }
 
-/// Whether SQLite may do it at another time: 5 BUSY, 6 LOCKED, 7 NOMEM, 10 IOERR, 13 FULL, 14 CANTOPEN, 15 PROTOCOL.
+/// Whether a retry may help on SQLite: 5 BUSY, 6 LOCKED, 7 NOMEM, 10 IOERR, 13 FULL, 14 CANTOPEN, 15 PROTOCOL.
 fn is_passing_result(code: u32) -> bool {
     matches!(code & 0xff, 5 | 6 | 7 | 10 | 13 | 14 | 15)
 }
@@ -147,7 +147,7 @@ mod tests {
         let codes = ["08006", "40001", "53300", "55P03", "57P01", "58030", "23505", "28P01", "3D000", "42P01", "55000"];
         let passing: Vec<&str> = codes.into_iter().filter(|code| is_passing_state(code)).collect();
         assert_eq!(passing, ["08006", "40001", "53300", "55P03", "57P01", "58030"]);
-        // With what SQLite adds to a result code in its upper bytes: BUSY_SNAPSHOT, IOERR_FSYNC; CONSTRAINT_CHECK.
+        // Includes extended codes, with more in the upper bytes: BUSY_SNAPSHOT, IOERR_FSYNC; CONSTRAINT_CHECK.
         let passing: Vec<u32> =
             [5, 517, 1_034, 13, 1, 26, 275].into_iter().filter(|code| is_passing_result(*code)).collect();
         assert_eq!(passing, [5, 517, 1_034, 13]);

@@ -1,4 +1,4 @@
-//! Jobs: what is to be done, once, by whoever comes first.
+//! The job queue: each job is work that one worker does once.
 //!
 //! ```text
 //!   enqueue ─► Queued ── claim ─► Running ── complete ─► Done
@@ -7,14 +7,14 @@
 //!   Dead ─────────┤ ▼                │ └──── flagged by cancel, then given back ─► Cancelled
 //!   Cancelled ◄───┴─ at once         └ release: Queued again; lease ran out: as if its worker had failed
 //! ```
-//! `lease` has the right-hand side. Of Queued and Running jobs no two have the same `dedupe` text.
+//! `lease` implements the right-hand side. No two Queued or Running jobs have the same `dedupe` text.
 
-use super::engine::{Purpose, Talk, ours};
-use super::paging::{List, Page, place};
+use super::engine::{AccessMode, EngineConnection, ours};
+use super::paging::{List, PageQuery, place};
 use super::value::{Row, narrow};
 use super::{Error, Library};
 
-/// The columns of a job.
+/// Columns of a job row.
 macro_rules! columns {
     () => {
         "id, kind, subject, payload, priority, dedupe, max_attempts, run_at, state, attempt, lease_owner, lease_until, \
@@ -23,32 +23,32 @@ macro_rules! columns {
 }
 pub(super) use columns;
 
-/// How often to look again for a job that is like a new one, where it ends just before it is found.
+/// How often to retry when the existing job with the same id or `dedupe` text ends just before it is read.
 const LOOKS: u32 = 16;
 
-/// How many rows are forgotten in one statement.
+/// Most rows that one statement deletes.
 const FORGOTTEN: i64 = 1_000;
 
-/// How far a job is.
+/// State of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum JobState {
-    /// It waits for its time and a worker.
+    /// Waits for its time and a worker.
     Queued,
-    /// A worker has it.
+    /// A worker holds its lease.
     Running,
-    /// It was done.
+    /// Completed.
     Done,
-    /// It was given up, for the reason in its row.
+    /// Failed for good, for the reason in its row.
     Dead,
-    /// Nobody wants it any more.
+    /// Cancelled by a caller.
     Cancelled,
 }
 
 impl JobState {
-    /// All of them.
+    /// All states.
     pub const ALL: [Self; 5] = [Self::Queued, Self::Running, Self::Done, Self::Dead, Self::Cancelled];
 
-    /// What it is called in rows and answers.
+    /// The word for this state in rows and responses.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -60,92 +60,92 @@ impl JobState {
         }
     }
 
-    /// The state that is called so.
+    /// Parses a state. `None` if the word is unknown.
     #[must_use]
     pub fn of(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|state| state.word() == word)
     }
 }
 
-/// A job to be done.
+/// A job to enqueue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewJob {
-    /// What it is called.
+    /// Id of the job.
     pub id: String,
-    /// Which workers can do it.
+    /// Kind of the job, which decides which workers can do it.
     pub kind: String,
-    /// What it is about: an upload, an asset.
+    /// Subject of the job: an upload or an asset.
     pub subject: String,
-    /// What its worker must know.
+    /// Parameters for the worker, as JSON or empty.
     pub payload: String,
-    /// Higher ones come first.
+    /// Jobs with a higher priority run first.
     pub priority: i16,
-    /// What no two jobs may have that are not finished.
+    /// Deduplication text: no two Queued or Running jobs may have the same. `None`: no deduplication.
     pub dedupe: Option<String>,
-    /// How often it may be tried: at least once.
+    /// Most attempts; at least 1.
     pub max_attempts: i32,
-    /// Not before: milliseconds since the epoch.
+    /// Earliest start, in milliseconds since the epoch.
     pub run_at: i64,
 }
 
 /// A job. Times are milliseconds since the epoch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Job {
-    /// What it is called.
+    /// Id of the job.
     pub id: String,
-    /// Which workers can do it.
+    /// Kind of the job, which decides which workers can do it.
     pub kind: String,
-    /// What it is about.
+    /// Subject of the job: an upload or an asset.
     pub subject: String,
-    /// What its worker must know.
+    /// Parameters for the worker, as JSON or empty.
     pub payload: String,
-    /// Higher ones come first.
+    /// Jobs with a higher priority run first.
     pub priority: i16,
-    /// What no two jobs may have that are not finished.
+    /// Deduplication text: no two Queued or Running jobs may have the same. `None`: no deduplication.
     pub dedupe: Option<String>,
-    /// How often it may be tried.
+    /// Most attempts.
     pub max_attempts: i32,
-    /// Not before.
+    /// Earliest start of the next attempt.
     pub run_at: i64,
-    /// How far it is.
+    /// State of the job.
     pub state: JobState,
-    /// Which try this is: 0 before the first.
+    /// Number of the current or last attempt; 0 before the first.
     pub attempt: i32,
-    /// The worker that has it, or had it last.
+    /// The worker that holds the lease, or held it last.
     pub lease_owner: Option<String>,
-    /// When it may be taken from its worker.
+    /// End of the lease: from then on, the job may be taken from its worker.
     pub lease_until: i64,
-    /// Thousandths of it that are done, as its worker says.
+    /// Progress in thousandths, as its worker reports it.
     pub progress: i32,
-    /// Why it failed, the last time that it did.
+    /// Reason of the last failure.
     pub reason: Option<String>,
-    /// Whether its worker is asked to stop.
+    /// Whether cancellation was requested.
     pub cancel: bool,
-    /// When it was enqueued.
+    /// Time when it was enqueued.
     pub created: i64,
-    /// When its row was last written.
+    /// Time when the row was last written.
     pub updated: i64,
-    /// When it became Done, Dead or Cancelled.
+    /// Time when it became Done, Dead or Cancelled.
     pub finished: Option<i64>,
 }
 
-/// How many jobs of one kind are in one state.
+/// Number of jobs of one kind in one state.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Depth {
-    /// Which workers can do them.
+pub struct QueueDepth {
+    /// Kind of the jobs, which decides which workers can do them.
     pub kind: String,
     /// Queued, Running or Dead.
     pub state: JobState,
-    /// How many.
+    /// Number of jobs.
     pub count: u64,
-    /// When the oldest of them was enqueued.
+    /// Time when the oldest of them was enqueued.
     pub created: i64,
-    /// When the first of them is, or was, due.
+    /// Time when the first of them is or was due.
     pub run_at: i64,
 }
 
 impl Job {
-    /// The place behind it in a list, for the next page.
+    /// Cursor behind this job in a list, for the next page.
     #[must_use]
     pub fn place(&self) -> String {
         place(self.created, &self.id)
@@ -176,25 +176,25 @@ impl Job {
 }
 
 impl Library {
-    /// Adds a job and says its id. Where a job that is Queued or Running has the same `dedupe` text, or any job has the
-    /// same id, nothing is added and that one's id is said.
+    /// Adds a job and returns its id. If a Queued or Running job has the same `dedupe` text, or any job the same id,
+    /// adds nothing and returns the id of that job.
     pub async fn enqueue(&self, new: &NewJob, now: i64) -> Result<String, Error> {
-        let mut talk = self.engine().talk(Purpose::Write).await?;
+        let mut talk = self.engine().talk(AccessMode::Write).await?;
         let id = enqueue(&mut talk, new, now).await?;
         talk.done();
         self.inner.wake.wake();
         Ok(id)
     }
 
-    /// The job of that id.
+    /// The job with this id; `None` if there is none.
     pub async fn job(&self, id: &str) -> Result<Option<Job>, Error> {
         const SQL: &str = concat!("SELECT ", columns!(), " FROM jobs WHERE id = $1");
-        let rows = self.engine().ask(Purpose::Read, SQL, vec![id.into()]).await?;
+        let rows = self.engine().ask(AccessMode::Read, SQL, vec![id.into()]).await?;
         rows.first().map(Job::read).transpose()
     }
 
-    /// Jobs, the newest first: at most `limit` behind `after`, which is what [`Job::place`] said of the last one of the
-    /// page before, or its id if it is still there.
+    /// Jobs, the newest first: at most `limit` behind `after`, which is [`Job::place`] of the last job on the previous
+    /// page, or its id if the job still exists.
     pub async fn jobs(
         &self,
         state: Option<JobState>,
@@ -202,7 +202,7 @@ impl Library {
         after: Option<&str>,
         limit: u32,
     ) -> Result<Vec<Job>, Error> {
-        let mut page = Page::of(concat!("SELECT ", columns!(), " FROM jobs"));
+        let mut page = PageQuery::of(concat!("SELECT ", columns!(), " FROM jobs"));
         if let Some(state) = state {
             page.only("state = ?", [state.word().into()]);
         }
@@ -213,17 +213,17 @@ impl Library {
             page.only("(created, id) < (?, ?)", [created.into(), (&id).into()]);
         }
         let (sql, values) = page.statement("created DESC, id DESC", limit);
-        let rows = self.engine().ask(Purpose::Read, sql, values).await?;
+        let rows = self.engine().ask(AccessMode::Read, sql, values).await?;
         rows.iter().map(Job::read).collect()
     }
 
-    /// How much waits, runs and is dead, by kind; what is over is not counted.
-    pub async fn job_depth(&self) -> Result<Vec<Depth>, Error> {
+    /// Number of queued, running and dead jobs, by kind. Done and cancelled jobs are not counted.
+    pub async fn job_depth(&self) -> Result<Vec<QueueDepth>, Error> {
         const SQL: &str = "SELECT kind, state, CAST(COUNT(*) AS BIGINT) AS jobs, MIN(created) AS created, \
              MIN(run_at) AS run_at FROM jobs WHERE state IN ('queued', 'running', 'dead') GROUP BY kind, state \
              ORDER BY kind, state";
         let read = |row: &Row| {
-            Ok(Depth {
+            Ok(QueueDepth {
                 kind: row.text("kind")?,
                 state: row.word("state", JobState::of)?,
                 count: narrow("jobs", row.number("jobs")?)?,
@@ -231,10 +231,10 @@ impl Library {
                 run_at: row.number("run_at")?,
             })
         };
-        self.engine().ask(Purpose::Read, SQL, vec![]).await?.iter().map(read).collect()
+        self.engine().ask(AccessMode::Read, SQL, vec![]).await?.iter().map(read).collect()
     }
 
-    /// Cancels a job: at once if no worker has it, else its worker learns it when it renews its lease. `false`: it is
+    /// Cancels a job: at once if no worker holds its lease, else when its worker next renews the lease. `false`: it is
     /// finished, or there is none.
     pub async fn cancel_job(&self, id: &str, now: i64) -> Result<bool, Error> {
         const SQL: &str = "UPDATE jobs SET cancel = 1, updated = $2, \
@@ -244,8 +244,8 @@ impl Library {
         self.changed(SQL, vec![id.into(), now.into()]).await
     }
 
-    /// Queues a job again that is Dead or Cancelled, as if it had never been tried. `false`: it is neither, or one like
-    /// it is waiting or running.
+    /// Queues a Dead or Cancelled job again, as if it had never been tried. `false`: it is in another state, or a job
+    /// with the same `dedupe` text is queued or running.
     pub async fn retry_job(&self, id: &str, now: i64) -> Result<bool, Error> {
         const SQL: &str = "UPDATE jobs SET state = 'queued', attempt = 0, deaths = 0, cancel = 0, progress = 0, run_at = $2, \
              lease_owner = NULL, lease_until = 0, finished = NULL, updated = $2 \
@@ -260,7 +260,7 @@ impl Library {
         Ok(retried)
     }
 
-    /// Forgets jobs that finished before `before`; how many.
+    /// Deletes jobs that finished before `before`. Returns their number.
     pub async fn forget_jobs(&self, before: i64) -> Result<u64, Error> {
         let sql = format!(
             "DELETE FROM jobs WHERE id IN (SELECT id FROM jobs WHERE finished < $1 ORDER BY finished LIMIT $2 {}) \
@@ -270,12 +270,13 @@ impl Library {
         self.forget(&sql, before).await
     }
 
-    /// Deletes what `sql` says, some rows at a time, so that nobody waits long for it.
+    /// Runs `sql`, which deletes a limited number of rows, until none is left: small steps keep other writers from
+    /// waiting long. Returns the number of deleted rows.
     pub(super) async fn forget(&self, sql: &str, before: i64) -> Result<u64, Error> {
         let mut forgotten = 0_u64;
         loop {
             let values = vec![before.into(), FORGOTTEN.into()];
-            let rows = self.engine().ask(Purpose::Write, ours(sql.to_owned()), values).await?;
+            let rows = self.engine().ask(AccessMode::Write, ours(sql.to_owned()), values).await?;
             forgotten = forgotten.saturating_add(u64::try_from(rows.len()).unwrap_or(u64::MAX));
             if i64::try_from(rows.len()).is_ok_and(|rows| rows < FORGOTTEN) {
                 return Ok(forgotten);
@@ -284,8 +285,9 @@ impl Library {
     }
 }
 
-/// Adds a job, or finds the one like it. In a transaction of PostgreSQL, workers elsewhere are told when it commits.
-pub(super) async fn enqueue(talk: &mut Talk, new: &NewJob, now: i64) -> Result<String, Error> {
+/// Adds a job, or finds the existing one with the same id or `dedupe` text. On PostgreSQL, workers of other processes
+/// are notified when the transaction commits.
+pub(super) async fn enqueue(talk: &mut EngineConnection, new: &NewJob, now: i64) -> Result<String, Error> {
     const ALIKE: &str = "SELECT id FROM jobs WHERE id = $1 OR (dedupe = $2 AND state IN ('queued', 'running')) \
          ORDER BY CASE WHEN id = $1 THEN 0 ELSE 1 END LIMIT 1";
     for _ in 0..LOOKS {
@@ -311,8 +313,8 @@ pub(super) async fn enqueue(talk: &mut Talk, new: &NewJob, now: i64) -> Result<S
     Err(Error::Away { why: "jobs like it come and go too fast".into() })
 }
 
-/// The statement that adds a job, unless there is one like it.
-const fn adding(talk: &Talk) -> &'static str {
+/// The statement that adds a job, unless one with the same id or `dedupe` text exists.
+const fn adding(talk: &EngineConnection) -> &'static str {
     macro_rules! insert {
         () => {
             "INSERT INTO jobs (id, kind, subject, payload, priority, dedupe, max_attempts, run_at, state, created, \
@@ -320,9 +322,9 @@ const fn adding(talk: &Talk) -> &'static str {
         };
     }
     match talk {
-        Talk::Sqlite(_) => insert!(),
+        EngineConnection::Sqlite(_) => insert!(),
         #[cfg(feature = "postgres")]
-        Talk::Postgres(_) => {
+        EngineConnection::Postgres(_) => {
             concat!("WITH added AS (", insert!(), ") SELECT id, pg_notify('afflux_jobs', '') FROM added")
         }
     }

@@ -1,50 +1,52 @@
-//! A worker has a job for as long as it renews its lease.
+//! Leases on jobs: a worker owns a job as long as it renews its lease.
 //!
 //! ```text
 //!   claim(now) ── lease_until = now + lease ──► renew … renew ──► complete │ fail │ release
 //!        │                                        └ Held │ Cancelled: stop, then fail or release │ Lost: stop
-//!        └ first, leases that ran out: Queued again, or Dead (no attempt left, or too many workers died of it),
-//!          or Cancelled (it was asked for)
+//!        └ first, expired leases: Queued again, or Dead (no attempt left, or too many workers died with it),
+//!          or Cancelled (if requested)
 //! ```
-//! All that a worker says is fenced by the job's id, its attempt and the lease's owner: once somebody else has claimed the
-//! job, nothing that the former worker says counts. An owner's name is therefore used for one claim only, not for a process.
+//! Every call of a worker is fenced by the job's id, its attempt and the lease's owner: once another worker has claimed
+//! the job, calls of the former one have no effect. An owner's name is therefore used for one claim only, not for a
+//! process.
 
-use super::engine::{Purpose, ours};
+use super::engine::{AccessMode, ours};
 use super::jobs::columns;
 use super::value::Value;
 use super::{Error, Job, Library};
 use std::time::Duration;
 
-/// How often to look again where others have taken what was found: PostgreSQL shows what was there when the statement
-/// began, and a job that came later only to the next one.
+/// How often to retry when other workers have claimed the job that was found. A PostgreSQL statement only sees jobs
+/// that existed when it began; the next statement sees later ones.
 const CLAIMS: u32 = 4;
 
-/// Workers that may die while they have a job; a worker that stops in good order gives its job back and does not count.
+/// Number of worker deaths after which a job is Dead. A worker that stops in good order releases its job and does not
+/// count.
 const DEATHS: u32 = 2;
 
-/// The kind of job that publishes an upload. Its dangerous part, to read and to plan a stranger's file, runs in a process of
-/// its own: a worker that dies while it has such a job was most likely ended from outside.
+/// Kind of the job that publishes an upload. Its dangerous part, reading and planning an untrusted file, runs in a
+/// child process: a worker that dies with such a job was most likely killed from outside.
 pub const PUBLISHING: &str = "finish";
 
-/// Workers that may die while they have a job that publishes: more, so that a server that is killed again and again
-/// refuses no upload for it.
+/// Number of worker deaths after which a publishing job is Dead: higher, so that a server that is killed repeatedly
+/// does not refuse the upload.
 const PUBLISHING_DEATHS: u32 = 10;
 
-/// What a worker learns when it renews its lease.
+/// Result of renewing a lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Renewal {
-    /// It goes on.
+    /// The worker continues.
     Held,
-    /// It is asked to stop: it has the job still, and gives it back by failing or releasing it.
+    /// The worker must stop. It still owns the job, and ends it by failing or releasing it.
     Cancelled,
-    /// It has the job no longer.
+    /// The worker has lost the job.
     Lost,
 }
 
 impl Library {
-    /// Claims a job of one of these kinds: of those that are due, the one with the highest priority, then the one that is
-    /// due longest. `owner` is new for each claim. Where many claim at once, `None` may be said although one more has
-    /// just come.
+    /// Claims a due job of one of these kinds: the one with the highest priority, among equals the one due first.
+    /// `owner` must be new for each claim. `None`: no job is due; with many claims at once, a job that was just added
+    /// may be missed.
     pub async fn claim_job(
         &self,
         owner: &str,
@@ -54,7 +56,7 @@ impl Library {
     ) -> Result<Option<Job>, Error> {
         let until = now.saturating_add(i64::try_from(lease.as_millis()).unwrap_or(i64::MAX));
         for _ in 0..CLAIMS {
-            if kinds.is_empty() || !self.look(kinds, now).await? {
+            if kinds.is_empty() || !self.is_job_due(kinds, now).await? {
                 return Ok(None);
             }
             let claim = format!(
@@ -66,7 +68,7 @@ impl Library {
                 columns!()
             );
             let values = with(kinds, [owner.into(), until.into(), now.into()]);
-            let rows = self.engine().ask(Purpose::Write, ours(claim), values).await?;
+            let rows = self.engine().ask(AccessMode::Write, ours(claim), values).await?;
             if let Some(row) = rows.first() {
                 return Job::read(row).map(Some);
             }
@@ -74,16 +76,16 @@ impl Library {
         Ok(None)
     }
 
-    /// Whether there may be a job to claim; takes back what can be. Who finds nothing has changed nothing, and so has
-    /// waited for no one.
-    async fn look(&self, kinds: &[&str], now: i64) -> Result<bool, Error> {
+    /// Whether there may be a job to claim. Takes back jobs with expired leases first. If there is nothing to do, it
+    /// only reads, and so does not wait for writers.
+    async fn is_job_due(&self, kinds: &[&str], now: i64) -> Result<bool, Error> {
         let look = format!(
             "SELECT CAST((SELECT COUNT(*) FROM (SELECT 1 FROM jobs WHERE state = 'running' AND lease_until <= $1 \
              LIMIT 1) AS late) AS BIGINT) AS late, CAST((SELECT COUNT(*) FROM (SELECT 1 FROM jobs WHERE \
              state = 'queued' AND run_at <= $1 AND {} LIMIT 1) AS due) AS BIGINT) AS due",
             is_one_of(kinds, 2)
         );
-        let rows = self.engine().ask(Purpose::Read, ours(look), with(kinds, [now.into()])).await?;
+        let rows = self.engine().ask(AccessMode::Read, ours(look), with(kinds, [now.into()])).await?;
         let found = |column| rows.first().map_or(Ok(false), |row| row.number(column).map(|count| count > 0));
         if found("late")? {
             self.take_back(now).await?;
@@ -92,8 +94,8 @@ impl Library {
         found("due")
     }
 
-    /// Takes jobs from workers whose lease ran out. One that too many workers died of is
-    /// Dead: it may be what kills them.
+    /// Takes jobs back from workers whose lease expired. A job with which too many workers died becomes Dead: it may be
+    /// the cause.
     async fn take_back(&self, now: i64) -> Result<(), Error> {
         let most = format!("CASE WHEN kind = '{PUBLISHING}' THEN {PUBLISHING_DEATHS} ELSE {DEATHS} END");
         let sql = format!(
@@ -112,7 +114,8 @@ impl Library {
         self.changed(ours(sql), vec![now.into()]).await.map(|_| ())
     }
 
-    /// Says that a worker lives, how far it is in thousandths, and until when it claims the job; asks whether to go on.
+    /// Renews a lease until `lease_until` and records `progress` in thousandths. The result tells the worker whether to
+    /// continue.
     pub async fn renew_job(
         &self,
         id: &str,
@@ -126,14 +129,14 @@ impl Library {
              AND lease_owner = $3 AND state = 'running' RETURNING cancel";
         let mut values = held(id, attempt, owner);
         values.extend([i64::from(progress).into(), lease_until.into(), now.into()]);
-        let rows = self.engine().ask(Purpose::Write, SQL, values).await?;
+        let rows = self.engine().ask(AccessMode::Write, SQL, values).await?;
         let Some(row) = rows.first() else {
             return Ok(Renewal::Lost);
         };
         Ok(if row.small("cancel")? == 0 { Renewal::Held } else { Renewal::Cancelled })
     }
 
-    /// It was done. `false`: somebody else has it, or it was taken away; what was done must not count.
+    /// Marks a job as Done. `false`: the worker has lost the job, and its result must not count.
     pub async fn complete_job(&self, id: &str, attempt: i32, owner: &str, now: i64) -> Result<bool, Error> {
         const SQL: &str = "UPDATE jobs SET state = 'done', progress = 1000, reason = NULL, lease_until = 0, updated = $4, \
              finished = $4 WHERE id = $1 AND attempt = $2 AND lease_owner = $3 AND state = 'running' RETURNING id";
@@ -142,8 +145,8 @@ impl Library {
         self.changed(SQL, values).await
     }
 
-    /// It failed. It is tried again at `retry_at`; it is Dead if that is `None` or no attempt is left, and Cancelled if
-    /// that was asked for. `false`: as [`Library::complete_job`].
+    /// Records that a job failed. It is tried again at `retry_at`; it becomes Dead if that is `None` or no attempt is
+    /// left, and Cancelled if that was requested. `false`: as for [`Library::complete_job`].
     pub async fn fail_job(
         &self,
         id: &str,
@@ -164,8 +167,8 @@ impl Library {
         self.changed(SQL, values).await
     }
 
-    /// Its worker stops for reasons of its own: the job is Queued again, and the attempt is not counted; it is Cancelled
-    /// if that was asked for. `false`: as [`Library::complete_job`].
+    /// Releases a job because its worker stops: the job is Queued again and the attempt does not count; it becomes
+    /// Cancelled if that was requested. `false`: as for [`Library::complete_job`].
     pub async fn release_job(&self, id: &str, attempt: i32, owner: &str, now: i64) -> Result<bool, Error> {
         const SQL: &str = "UPDATE jobs SET attempt = attempt - 1, lease_owner = NULL, lease_until = 0, progress = 0, \
              updated = $4, finished = CASE WHEN cancel = 1 THEN $4 ELSE NULL END, \
@@ -181,18 +184,18 @@ impl Library {
     }
 }
 
-/// That a job is of one of these kinds, whose parameters begin at `first`.
+/// SQL condition that a job is of one of these kinds, whose parameters begin at `first`.
 fn is_one_of(kinds: &[&str], first: usize) -> String {
     let places: Vec<String> = (first..).take(kinds.len()).map(|at| format!("${at}")).collect();
     format!("kind IN ({})", places.join(", "))
 }
 
-/// Parameters, and the kinds behind them.
+/// `values` followed by the kinds, as parameters.
 fn with<const N: usize>(kinds: &[&str], values: [Value; N]) -> Vec<Value> {
     values.into_iter().chain(kinds.iter().map(|&kind| kind.into())).collect()
 }
 
-/// What fences: the first three parameters.
+/// The fence as the first three parameters: id, attempt, owner.
 fn held(id: &str, attempt: i32, owner: &str) -> Vec<Value> {
     vec![id.into(), i64::from(attempt).into(), owner.into()]
 }

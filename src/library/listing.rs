@@ -1,36 +1,36 @@
-//! The catalogue, searched, sorted and page by page.
+//! The asset list: search, order and paging.
 //!
 //! ```text
 //!   AssetQuery{ search, sort, after … } ─► WHERE searched LIKE … AND (bytes, id) > ($1, $2) ORDER BY bytes, id
-//!   after = base64url(["bytes", 4096, "film"]): the last row of the page before, and what it was sorted by
+//!   after = base64url(["bytes", 4096, "film"]): order and last row of the previous page
 //! ```
 
 use super::assets::{columns, searched};
-use super::engine::Purpose;
-use super::paging::{LIMIT, Page};
+use super::engine::AccessMode;
+use super::paging::{LIMIT, PageQuery};
 use super::{AssetRow, Error, Library};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-/// What assets are sorted by.
+/// Sort key of the asset list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum AssetSort {
-    /// Their names, byte by byte.
+    /// Name, byte by byte.
     #[default]
     Name,
-    /// When they were first put.
+    /// Time when the row was inserted.
     Created,
-    /// When they were last put.
+    /// Time when the row was last written.
     Updated,
-    /// Bytes of all of their files.
+    /// Size of all files, in bytes.
     Bytes,
 }
 
 impl AssetSort {
-    /// All of them.
+    /// All sort keys.
     pub const ALL: [Self; 4] = [Self::Name, Self::Created, Self::Updated, Self::Bytes];
 
-    /// What it is called in queries.
+    /// The word for this sort key in queries.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -41,13 +41,13 @@ impl AssetSort {
         }
     }
 
-    /// The one that is called so.
+    /// Parses a sort key. `None` if the word is unknown.
     #[must_use]
     pub fn of(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|sort| sort.word() == word)
     }
 
-    /// What a row is sorted by, besides its name: nothing, for those that are sorted by it.
+    /// The number that a row is sorted by; `None` if rows are sorted by name.
     fn number(self, row: &AssetRow) -> Option<i64> {
         match self {
             Self::Name => None,
@@ -57,13 +57,13 @@ impl AssetSort {
         }
     }
 
-    /// The place behind a row.
+    /// Cursor behind a row.
     fn place(self, row: &AssetRow) -> String {
         let place = serde_json::json!([self.word(), self.number(row), row.id]);
         URL_SAFE_NO_PAD.encode(place.to_string())
     }
 
-    /// What [`AssetSort::place`] was made of.
+    /// Parses a cursor of [`AssetSort::place`]: number and id. [`Error::Place`] if it belongs to another order.
     fn behind(self, place: &str) -> Result<(Option<i64>, String), Error> {
         let bytes = URL_SAFE_NO_PAD.decode(place).map_err(|_| Error::Place)?;
         let (word, number, id): (String, Option<i64>, String) =
@@ -73,29 +73,29 @@ impl AssetSort {
     }
 }
 
-/// Which assets, in which order.
+/// Filter, order and page of an asset list.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AssetQuery {
-    /// A part of the name, the title or the details, in upper or lower case; every character stands for itself.
+    /// Text to find in name, title or details, in upper or lower case. No character is a wildcard.
     pub search: Option<String>,
-    /// What they are sorted by; their names decide between equals.
+    /// Sort key; equal rows are sorted by name.
     pub sort: AssetSort,
-    /// Whether the last comes first.
+    /// Whether the order is reversed.
     pub descending: bool,
-    /// The place that came with the page before. [`Error::Place`] if it came with another order.
+    /// Cursor from the previous page. [`Error::Place`] if that page had another order.
     pub after: Option<String>,
-    /// How many, at most.
+    /// Most rows on the page.
     pub limit: u32,
-    /// Whether to list those that are deleted, and only those; else those that are not.
+    /// Whether to list only deleted assets; else only the others.
     pub deleted: bool,
-    /// What their names begin with, one of these; empty: anything.
+    /// Only assets whose names begin with one of these; empty: all.
     pub prefixes: Vec<String>,
 }
 
 impl Library {
-    /// A page of assets, and the place of the next one if there is any.
+    /// A page of assets, and the cursor for the next page; `None` on the last page.
     pub async fn list_assets(&self, query: &AssetQuery) -> Result<(Vec<AssetRow>, Option<String>), Error> {
-        let mut page = Page::of(concat!("SELECT ", columns!(), " FROM assets"));
+        let mut page = PageQuery::of(concat!("SELECT ", columns!(), " FROM assets"));
         page.only(if query.deleted { "deleted IS NOT NULL" } else { "deleted IS NULL" }, []);
         if let Some(search) = query.search.as_deref().filter(|search| !search.is_empty()) {
             page.only("searched LIKE ? ESCAPE '!'", [(&pattern(search)).into()]);
@@ -115,9 +115,9 @@ impl Library {
         }
         let order: Vec<String> = key.split(", ").map(|column| format!("{column}{direction}")).collect();
         let limit = query.limit.clamp(1, LIMIT - 1);
-        // One more than is wanted says whether there is a next page.
+        // One extra row shows whether there is a next page.
         let (sql, values) = page.statement(&order.join(", "), limit.saturating_add(1));
-        let rows = self.engine().ask(Purpose::Read, sql, values).await?;
+        let rows = self.engine().ask(AccessMode::Read, sql, values).await?;
         let mut rows: Vec<AssetRow> = rows.iter().map(AssetRow::read).collect::<Result<_, _>>()?;
         let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
         let more = rows.len() > wanted;
@@ -127,7 +127,7 @@ impl Library {
     }
 }
 
-/// A pattern for whatever has `text` in it.
+/// LIKE pattern for texts that contain `text`.
 fn pattern(text: &str) -> String {
     let mut pattern = String::from("%");
     for letter in searched(text).chars() {

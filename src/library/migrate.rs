@@ -1,5 +1,4 @@
-//! The schema, as steps in the order in which they were written. A step that was published is never changed: the database
-//! remembers what each one said.
+//! Schema migrations, in order. A published step never changes: the database stores a checksum of each one.
 
 use super::Error;
 #[cfg(feature = "postgres")]
@@ -16,10 +15,10 @@ const STEPS: [(i64, &str, &str); 4] = [
     (4, "job deaths", include_str!("migrations/4_job_deaths.sql")),
 ];
 
-/// How long to migrate, or to wait for another one who does.
+/// Time limit for migrating, or for waiting while another process migrates.
 const MIGRATING: Duration = Duration::from_mins(1);
 
-/// Its `run` makes a future that cannot be sent to another thread; `run_direct` is what that calls.
+/// The migrator. Callers use `run_direct`, because the future of `run` cannot be sent to another thread.
 fn migrator() -> Migrator {
     let step = |&(number, name, sql): &(i64, &'static str, &'static str)| {
         Migration::new(number, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
@@ -27,7 +26,7 @@ fn migrator() -> Migrator {
     Migrator::with_migrations(STEPS.iter().map(step).collect())
 }
 
-/// Brings a file up to date. SQLite has no lock for this: one transaction holds off all others.
+/// Migrates an SQLite file. SQLite has no lock for this, so one transaction keeps all other processes out.
 pub(super) async fn sqlite(pool: &SqlitePool) -> Result<(), Error> {
     within(async {
         let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
@@ -37,7 +36,7 @@ pub(super) async fn sqlite(pool: &SqlitePool) -> Result<(), Error> {
     .await
 }
 
-/// Brings a server's database up to date, under a lock of its own.
+/// Migrates a PostgreSQL database, under a lock that the migrator takes.
 #[cfg(feature = "postgres")]
 pub(super) async fn postgres(pool: &PgPool) -> Result<(), Error> {
     within(async {

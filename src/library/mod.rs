@@ -1,18 +1,19 @@
-//! The database of the control plane: what is being uploaded, what is to be done, who may ask, which assets there are.
+//! The control plane's database: uploads, jobs, API keys, upload tokens and assets.
 //!
 //! ```text
 //!   database  open, ping, close ── sqlite, postgres, migrate (migrations/*.sql)
 //!      │
-//!   engine    SQLite or PostgreSQL: one way to talk ── value (parameters, rows) ── error
+//!   engine    one interface to SQLite and PostgreSQL ── value (parameters, rows) ── error
 //!      │
 //!   uploads   receiving ─► received ─► published      one writer at a time, fenced by an epoch
 //!   jobs      queued ─► running ─► done               one worker at a time, fenced by attempt and owner
-//!   lease       └ claim, renew, complete, fail …      wake: who waits for jobs
-//!   keys      who may call: hashes, never secrets; tokens: the same for one upload
-//!   assets    what the catalogue lists; a lock on each name
+//!   lease       └ claim, renew, complete, fail …      wake: wakes workers that wait for jobs
+//!   keys      API keys: hashes, never secrets; tokens: upload tokens, for one upload each
+//!   assets    rows of the asset list; locks: one publisher per asset name
 //! ```
-//! Nothing here knows the time: `now` is an argument, in milliseconds since the epoch. Where several processes ask for the
-//! same thing at once, exactly one gets it, and the answer says who. What was answered with `Ok` lasts.
+//! No function reads the clock: `now` is an argument, in milliseconds since the epoch. If several processes compete for
+//! the same row, exactly one gets it, and the result tells each whether it did. A change is durable once it returns
+//! `Ok`.
 
 mod assets;
 mod database;
@@ -35,13 +36,13 @@ mod usage;
 mod value;
 mod wake;
 
-pub use assets::{AssetRow, Change};
+pub use assets::{AssetChange, AssetRow};
 pub use database::Library;
 pub use error::Error;
-pub use jobs::{Depth, Job, JobState, NewJob};
-pub use keys::Key;
+pub use jobs::{Job, JobState, NewJob, QueueDepth};
+pub use keys::ApiKey;
 pub use lease::{PUBLISHING, Renewal};
 pub use listing::{AssetQuery, AssetSort};
 pub use paging::LIMIT;
 pub use tokens::UploadToken;
-pub use uploads::{NewUpload, Stranded, Upload, UploadState};
+pub use uploads::{NewUpload, StrandedUpload, Upload, UploadState};

@@ -1,29 +1,29 @@
-//! Walking through a list that others add to meanwhile: each page goes on behind the last row of the one before, not at a
-//! count of rows, so that no row comes twice and none is left out.
+//! Paging by cursor: each page begins behind the last row of the previous one, not at a count of rows. So no row
+//! appears twice and none is missed, even if rows are added meanwhile.
 //!
 //! ```text
 //!   newest first, by (created, id):   … │ created 70, "b" │ created 70, "a" │ created 64, "k" │ …
 //!                                                               ▲ "70~a": the next page begins behind it
 //! ```
 
-use super::engine::{Purpose, ours};
+use super::engine::{AccessMode, ours};
 use super::value::Value;
 use super::{Error, Library};
 
-/// Rows on one page, at most.
+/// Most rows on one page.
 pub const LIMIT: u32 = 1_000;
 
-/// A page's length as a parameter.
+/// Length of a page as a parameter, capped at [`LIMIT`].
 pub(super) fn rows(limit: u32) -> Value {
     i64::from(limit.min(LIMIT)).into()
 }
 
-/// The place behind a row.
+/// Cursor behind a row.
 pub(super) fn place(created: i64, id: &str) -> String {
     format!("{created}~{id}")
 }
 
-/// A list that is walked through, newest first.
+/// A list with pages, newest first.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum List {
     Uploads,
@@ -31,7 +31,8 @@ pub(super) enum List {
 }
 
 impl Library {
-    /// Where `after` is: a place, or the id of a row that is still there. `None`: before the first row.
+    /// Resolves `after`: a cursor, or the id of a row that still exists. `None`: the list begins at its first row.
+    /// [`Error::Place`] if it is neither.
     pub(super) async fn place(&self, list: List, after: Option<&str>) -> Result<Option<(i64, String)>, Error> {
         let Some(after) = after else {
             return Ok(None);
@@ -45,27 +46,27 @@ impl Library {
             List::Uploads => "SELECT created FROM uploads WHERE id = $1",
             List::Jobs => "SELECT created FROM jobs WHERE id = $1",
         };
-        let rows = self.engine().ask(Purpose::Read, sql, vec![after.into()]).await?;
+        let rows = self.engine().ask(AccessMode::Read, sql, vec![after.into()]).await?;
         let row = rows.first().ok_or(Error::Place)?;
         Ok(Some((row.number("created")?, after.to_owned())))
     }
 }
 
-/// A statement that answers one page, put together of conditions and their parameters.
+/// Builder for the statement that selects one page: conditions and their parameters.
 #[derive(Debug)]
-pub(super) struct Page {
+pub(super) struct PageQuery {
     select: &'static str,
     conditions: Vec<String>,
     values: Vec<Value>,
 }
 
-impl Page {
-    /// Of what `select` answers.
+impl PageQuery {
+    /// A page of the rows that `select` returns.
     pub(super) const fn of(select: &'static str) -> Self {
         Self { select, conditions: Vec::new(), values: Vec::new() }
     }
 
-    /// Only rows for which `condition` holds, in which each `?` is one of `values`.
+    /// Adds a condition; its `?` stand for `values`, in order.
     pub(super) fn only(&mut self, condition: &str, values: impl IntoIterator<Item = Value>) {
         let mut text = String::new();
         let mut values = values.into_iter();
@@ -80,7 +81,7 @@ impl Page {
         self.conditions.push(text);
     }
 
-    /// Only rows whose `column` begins with one of `prefixes`; none of them asks nothing.
+    /// Restricts the page to rows whose `column` begins with one of `prefixes`. Without prefixes, adds no condition.
     pub(super) fn below(&mut self, column: &str, prefixes: &[String]) {
         let each = prefixes.iter().map(|prefix| format!("substr({column}, 1, {}) = ?", prefix.chars().count()));
         let each: Vec<String> = each.collect();
@@ -89,7 +90,7 @@ impl Page {
         }
     }
 
-    /// The statement and its parameters: at most `limit` rows in this order.
+    /// Builds the statement and its parameters: at most `limit` rows in this order.
     pub(super) fn statement(mut self, order: &str, limit: u32) -> (sqlx::SqlStr, Vec<Value>) {
         self.values.push(rows(limit));
         let conditions = if self.conditions.is_empty() { "1 = 1".to_owned() } else { self.conditions.join(" AND ") };
@@ -104,7 +105,7 @@ mod tests {
 
     #[test]
     fn parameters_are_numbered_in_the_order_of_the_conditions() {
-        let mut page = Page::of("SELECT id FROM jobs");
+        let mut page = PageQuery::of("SELECT id FROM jobs");
         page.only("state = ?", ["queued".into()]);
         page.only("(created, id) < (?, ?)", [7.into(), "j".into()]);
         page.only("deleted IS NULL", []);
@@ -117,7 +118,7 @@ mod tests {
 
     #[test]
     fn prefixes_are_alternatives_and_none_asks_nothing() {
-        let mut page = Page::of("SELECT id FROM assets");
+        let mut page = PageQuery::of("SELECT id FROM assets");
         page.below("id", &[]);
         page.below("id", &["ü/".into(), "b/".into()]);
         let (sql, values) = page.statement("id", 1);
@@ -128,7 +129,7 @@ mod tests {
 
     #[test]
     fn a_page_without_conditions_is_of_all() {
-        let (sql, _) = Page::of("SELECT id FROM jobs").statement("id", 1);
+        let (sql, _) = PageQuery::of("SELECT id FROM jobs").statement("id", 1);
         assert_eq!(sql.as_str(), "SELECT id FROM jobs WHERE 1 = 1 ORDER BY id LIMIT $1");
     }
 }

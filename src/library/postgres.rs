@@ -1,4 +1,4 @@
-//! A PostgreSQL server as the database: several servers and workers may use it at once.
+//! Opens a PostgreSQL database, which several servers and workers may use at once.
 
 #![cfg(feature = "postgres")]
 
@@ -10,20 +10,20 @@ use std::str::FromStr;
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 
-/// How long one attempt to connect may take.
+/// Time limit of one attempt to connect.
 const CONNECTING: Duration = Duration::from_secs(5);
 
-/// Between two attempts to connect.
+/// Pause between two attempts to connect.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// Connections of one process to PostgreSQL. One of them listens.
+/// Most connections of one process. One of them listens for notifications.
 const CONNECTIONS: u32 = 10;
 
-/// Opens the database at `url`, waiting at most so long for a server that does not answer.
+/// Opens the database at `url`. Waits up to `patience` for a server that does not answer.
 pub(super) async fn open(url: &str, patience: Duration) -> Result<Engine, Error> {
     let options = PgConnectOptions::from_str(url)?.application_name("afflux").disable_statement_logging();
     let until = Instant::now() + patience;
-    // One connection by itself: it says what is wrong, where a pool would say that it waited in vain.
+    // A single connection reports what is wrong; a pool would only report a timeout.
     while let Err(error) = attempt(&options).await {
         if !error.is_away() || Instant::now() >= until {
             return Err(error);
@@ -36,7 +36,7 @@ pub(super) async fn open(url: &str, patience: Duration) -> Result<Engine, Error>
     Ok(Engine::Postgres(pool))
 }
 
-/// Connects and leaves again.
+/// Connects and disconnects.
 async fn attempt(options: &PgConnectOptions) -> Result<(), Error> {
     let place = match options.get_socket() {
         Some(folder) => folder.display().to_string(),

@@ -1,32 +1,32 @@
-//! Bytes that all assets and uploads may have together: counted and taken in one transaction, so that no two uploads take
-//! the same room.
+//! Quota on the bytes of all assets and uploads together. They are counted and reserved in one transaction, so that no
+//! two uploads reserve the same room.
 //!
 //! ```text
-//!   lock ─ assets + the other uploads + what this one comes to ≤ quota? ─ no: Quota, nothing is changed
-//!                                                                       └ yes: the change, commit
+//!   lock ─ assets + the other uploads + size of this one ≤ quota? ─ no: Quota, nothing is changed
+//!                                                                 └ yes: the change, commit
 //! ```
-//! An upload counts with its length, else with what is durable of it; the one that asks is left out of the sum, so that
-//! none of its bytes counts twice.
+//! An upload counts with its length or, if that is unknown, with its durable bytes. The sum leaves out the upload that
+//! is changing, so that none of its bytes counts twice.
 
-use super::engine::{Purpose, Talk};
+use super::engine::{AccessMode, EngineConnection};
 use super::uploads::insert;
 use super::value::number;
 use super::{Error, Library, NewUpload, Upload};
 
-/// Whoever counts waits for whoever counted before: SQLite's transactions do, PostgreSQL needs a lock of its own.
+/// Makes transactions that count bytes wait for each other. SQLite's write transactions do so anyway.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(4155741219)";
 
 impl Library {
-    /// Begins an upload, if it fits into `quota`; 0 for no bound. One whose length is not known must have room for a
-    /// byte. [`Error::Taken`] if its id is in use.
+    /// Inserts an upload if it fits into `quota` bytes; 0 means no limit. An upload of unknown length needs room for
+    /// one byte. [`Error::Quota`] if it does not fit, [`Error::Taken`] if its id is in use.
     pub async fn begin_upload(&self, new: &NewUpload, quota: u64, now: i64) -> Result<(), Error> {
         let mut talk = self.within(quota, &new.id, new.length.unwrap_or(1)).await?;
         insert(&mut talk, new, now).await?;
         talk.commit().await
     }
 
-    /// Says how long an upload is whose length was not known, if that fits into `quota`; 0 for no bound. `false`: as
-    /// [`Library::set_upload_length`].
+    /// Sets the length of an upload whose length was unknown, if it fits into `quota` bytes; 0 means no limit. `false`:
+    /// as for [`Library::set_upload_length`].
     pub async fn reserve_upload_length(&self, of: &Upload, length: u64, quota: u64, now: i64) -> Result<bool, Error> {
         const SQL: &str = "UPDATE uploads SET length = $3, updated = $4 WHERE id = $1 AND epoch = $2 AND \
              state = 'receiving' AND durable <= $3 AND (length IS NULL OR length = $3) RETURNING id";
@@ -37,8 +37,8 @@ impl Library {
         Ok(changed)
     }
 
-    /// Notes down that bytes of an upload are durable, as `upload` has them, if they fit into `quota`; 0 for no bound.
-    /// `false`: as [`Library::advance_upload`].
+    /// Records the durable bytes of `upload` (`offset`, `saved` and `expires`) if they fit into `quota` bytes; 0 means
+    /// no limit. `false`: as for [`Library::advance_upload`].
     pub async fn advance_upload_within(&self, upload: &Upload, quota: u64, now: i64) -> Result<bool, Error> {
         const SQL: &str = "UPDATE uploads SET durable = $3, saved = $4, expires = $5, updated = $6 WHERE id = $1 AND \
              epoch = $2 AND state = 'receiving' AND durable <= $3 RETURNING id";
@@ -56,19 +56,19 @@ impl Library {
         Ok(changed)
     }
 
-    /// How many bytes `quota` leaves for the upload `id`, those that it has included; 0 for no bound.
+    /// Bytes that `quota` allows the upload `id` in all, including those that it has; a quota of 0 means no limit.
     pub async fn upload_room(&self, id: &str, quota: u64) -> Result<u64, Error> {
         if quota == 0 {
             return Ok(u64::MAX);
         }
-        let mut talk = self.engine().talk(Purpose::Read).await?;
+        let mut talk = self.engine().talk(AccessMode::Read).await?;
         let others = others(&mut talk, id).await?;
         talk.done();
         Ok(quota.saturating_sub(others))
     }
 
-    /// A transaction in which the upload `id` may come to `bytes`.
-    async fn within(&self, quota: u64, id: &str, bytes: u64) -> Result<Talk, Error> {
+    /// Begins a transaction in which the upload `id` may grow to `bytes`. [`Error::Quota`] if that exceeds the quota.
+    async fn within(&self, quota: u64, id: &str, bytes: u64) -> Result<EngineConnection, Error> {
         let mut talk = self.engine().begin().await?;
         if quota == 0 {
             return Ok(talk);
@@ -85,8 +85,8 @@ impl Library {
     }
 }
 
-/// Bytes of all assets that are not purged, and of all uploads but `id` that are neither published nor given up.
-async fn others(talk: &mut Talk, id: &str) -> Result<u64, Error> {
+/// Bytes of all assets that are not purged, and of all uploads but `id` that are Receiving or Received.
+async fn others(talk: &mut EngineConnection, id: &str) -> Result<u64, Error> {
     const SQL: &str = "SELECT CAST(COALESCE((SELECT SUM(bytes) FROM assets), 0) AS BIGINT) + \
          CAST(COALESCE((SELECT SUM(COALESCE(length, durable)) FROM uploads WHERE state IN ('receiving', 'received') \
          AND id <> $1), 0) AS BIGINT) AS bytes";

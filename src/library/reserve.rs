@@ -1,37 +1,37 @@
-//! Room for the last writes on a full disk: a file of zeros beside SQLite's, given up when what is to be deleted cannot be
-//! written down. Removing things needs a few pages of the log, and they must not be what the disk lacks.
-//! PostgreSQL's disk is its own business.
+//! Reserve for a full disk: a file of zeros beside the SQLite database. It is removed when a deletion cannot be
+//! recorded, because even a deletion writes a few pages to the log. PostgreSQL needs no reserve: it manages its own
+//! disk.
 
 use super::Library;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-/// Bytes of the file: some hundred small transactions.
+/// Size of the reserve in bytes: enough for some hundred small transactions.
 const BYTES: usize = 1 << 20;
 
-/// Bytes that are written at a time.
+/// Zeros for one write.
 static PART: [u8; 64 << 10] = [0; 64 << 10];
 
 impl Library {
-    /// Gives the reserve up, so that there is room for a few writes.
+    /// Removes the reserve, so that there is room for a few writes.
     pub async fn release_reserve(&self) {
         self.with_reserve(release).await;
     }
 
-    /// Puts the reserve back, where there is room for it.
+    /// Creates the reserve again if it is missing and the disk has room for it.
     pub async fn keep_reserve(&self) {
         self.with_reserve(keep).await;
     }
 
     async fn with_reserve(&self, work: fn(&Path)) {
         let Some(file) = self.inner.reserve.clone() else { return };
-        // It tells nothing: with or without a reserve, what is tried next says how it went.
+        // The result is ignored: the next write to the database shows whether there is room.
         let _done = tokio::task::spawn_blocking(move || work(&file)).await;
     }
 }
 
-/// What the reserve of the database at `path` is called.
+/// Path of the reserve of the database at `path`.
 pub(super) fn beside(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".reserve");
@@ -41,24 +41,24 @@ pub(super) fn beside(path: &Path) -> PathBuf {
 /// Removes the reserve.
 pub(super) fn release(file: &Path) {
     match fs::remove_file(file) {
-        Ok(()) => tracing::warn!("the library's disk is full: its reserve {} is given up", file.display()),
+        Ok(()) => tracing::warn!("the library's disk is full: removed the reserve {}", file.display()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => tracing::warn!("{}: {error}", file.display()),
+        Err(error) => tracing::warn!("cannot remove the reserve {}: {error}", file.display()),
     }
 }
 
-/// Makes the reserve, unless it is there. Where it finds no room, nothing of it stays.
+/// Creates the reserve unless it exists. If the disk has no room for all of it, removes the part.
 pub(super) fn keep(file: &Path) {
     if fs::metadata(file).is_ok_and(|found| usize::try_from(found.len()) == Ok(BYTES)) {
         return;
     }
     if let Err(error) = make(file) {
-        tracing::debug!("{}: {error}", file.display());
+        tracing::debug!("cannot create the reserve {}: {error}", file.display());
         let _ = fs::remove_file(file);
     }
 }
 
-/// Zeros are written, not skipped: a hole reserves nothing.
+/// Writes the zeros of the reserve: a sparse file would reserve nothing.
 fn make(file: &Path) -> io::Result<()> {
     let mut made = File::create(file)?;
     for _ in 0..BYTES / PART.len() {

@@ -1,8 +1,8 @@
-//! A file of this machine as the database.
+//! Opens an SQLite file as the database.
 //!
-//! WAL, so that readers and the writer do not wait for each other; `synchronous = FULL`, so that what was committed is on
-//! the disk even if the power fails (under WAL, NORMAL would lose the last commits). The file and its folder are made if
-//! they are missing, for this user alone: it holds what others must not read.
+//! WAL, so that readers and the writer do not wait for each other; `synchronous = FULL`, so that committed changes
+//! survive a power failure (under WAL, NORMAL would lose the last commits). The file and its folder are created if they
+//! are missing; only this user can read the file, because its contents are confidential.
 
 use super::engine::Engine;
 use super::{Error, migrate};
@@ -15,19 +15,19 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
-/// How long another process may hold the lock that is waited for.
+/// How long to wait for a lock that another process holds.
 const BUSY: Duration = Duration::from_secs(10);
 
-/// How long to wait for a connection that is in use here.
+/// How long to wait for a connection of this process's own pool.
 const TURN: Duration = Duration::from_secs(10);
 
-/// Connections that read.
+/// Number of connections for reading.
 const READERS: u32 = 4;
 
-/// Between two attempts to open.
+/// Pause between two attempts to open.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Opens `path`, waiting at most so long for others that are opening it too.
+/// Opens `path`. Waits up to `patience` for other processes that are opening it too.
 pub(super) async fn open(path: &Path, patience: Duration) -> Result<Engine, Error> {
     if path.as_os_str().is_empty() || path.as_os_str() == ":memory:" {
         return Err(Error::Address { why: "sqlite: needs the path of a file".into() });
@@ -44,7 +44,7 @@ pub(super) async fn open(path: &Path, patience: Duration) -> Result<Engine, Erro
     };
     let writing = options.clone().journal_mode(SqliteJournalMode::Wal);
     let until = Instant::now() + patience;
-    // Changing to WAL needs the file alone, and SQLite does not wait for that.
+    // Changing to WAL needs exclusive access to the file, and SQLite's busy timeout does not apply to it.
     let writer = loop {
         match pool().max_connections(1).connect_with(writing.clone()).await {
             Ok(writer) => break writer,
@@ -64,7 +64,7 @@ fn is_busy(error: &sqlx::Error) -> bool {
     code.is_some_and(|code| matches!(code & 0xff, 5 | 6))
 }
 
-/// What does not open is not usable, and asking again later will not help; it says which file that is.
+/// Converts an error on opening: a retry would not help, so it becomes [`Error::Refused`], with the path of the file.
 fn refused(path: &Path, error: sqlx::Error) -> Error {
     let why = match error.into() {
         Error::Away { why } | Error::Refused { why } => why,
@@ -73,7 +73,7 @@ fn refused(path: &Path, error: sqlx::Error) -> Error {
     Error::Refused { why: format!("{}: {why}", path.display()) }
 }
 
-/// Makes the file, if it is missing, so that it lasts.
+/// Creates the file if it is missing, and syncs it and its folder.
 fn make(path: &Path) -> io::Result<()> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     let folder = parent.map_or_else(|| PathBuf::from("."), Path::to_owned);

@@ -1,21 +1,21 @@
-//! Uploads: one row each, from its creation until it is forgotten.
+//! Rows of uploads: one each, from its creation until it is deleted.
 //!
 //! ```text
 //!   insert ─► Receiving ── receive (all bytes durable; a job is queued in the same transaction) ─► Received
-//!                │ take: epoch + 1, whoever wrote before is fenced                                    │
-//!                │ advance, save: only with the present epoch; the offset never goes back             ├─► Published
+//!                │ take: epoch + 1, which fences the previous writer                                  │
+//!                │ advance, save: only with the current epoch; the offset never goes back             ├─► Published
 //!                └──────────────── settle ────────────────────────────────────────────────────────────┼─► Refused
 //!                                                                                                      └─► Cancelled
 //! ```
 
 use super::assets::put;
-use super::engine::{Purpose, Talk, ours};
+use super::engine::{AccessMode, EngineConnection, ours};
 use super::jobs::enqueue;
-use super::paging::{List, Page, place, rows};
+use super::paging::{List, PageQuery, place, rows};
 use super::value::{Row, Value, number};
 use super::{AssetRow, Error, JobState, Library, NewJob};
 
-/// The columns of an upload.
+/// Columns of an upload row.
 macro_rules! columns {
     () => {
         "id, asset, file, title, length, durable, state, reason, metadata, saved, report, created, updated, expires, \
@@ -23,26 +23,26 @@ macro_rules! columns {
     };
 }
 
-/// How far an upload is.
+/// State of an upload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum UploadState {
-    /// Bytes may come.
+    /// Accepts bytes.
     Receiving,
-    /// All bytes are durable; it is not yet published.
+    /// All bytes are durable; not yet published.
     Received,
-    /// It plays.
+    /// Published: its file belongs to its asset.
     Published,
-    /// It will not be published, for the reason in its row.
+    /// Will not be published, for the reason in its row.
     Refused,
-    /// Nobody wants it any more.
+    /// Cancelled or expired.
     Cancelled,
 }
 
 impl UploadState {
-    /// All of them.
+    /// All states.
     pub const ALL: [Self; 5] = [Self::Receiving, Self::Received, Self::Published, Self::Refused, Self::Cancelled];
 
-    /// What it is called in rows and answers.
+    /// The word for this state in rows and responses.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -54,7 +54,7 @@ impl UploadState {
         }
     }
 
-    /// The state that is called so.
+    /// Parses a state. `None` if the word is unknown.
     #[must_use]
     pub fn of(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|state| state.word() == word)
@@ -64,74 +64,74 @@ impl UploadState {
 /// An upload. Times are milliseconds since the epoch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Upload {
-    /// What it is called in URLs.
+    /// Id of the upload, as in URLs.
     pub id: String,
-    /// The asset that it becomes a part of.
+    /// Name of the asset that it becomes a part of.
     pub asset: String,
-    /// The file of the asset that it becomes.
+    /// Name of the file that it becomes.
     pub file: String,
-    /// What the asset is to be called, if it was said.
+    /// Title for the asset; `None` if the client gave none.
     pub title: Option<String>,
-    /// How many bytes there will be; `None` as long as that is not known.
+    /// Length in bytes; `None` while unknown.
     pub length: Option<u64>,
-    /// How many bytes are durable.
+    /// Number of durable bytes.
     pub offset: u64,
-    /// How far it is.
+    /// State of the upload.
     pub state: UploadState,
-    /// Why it was refused.
+    /// Reason for the refusal.
     pub reason: Option<String>,
-    /// What the client said of it.
+    /// Metadata from the client.
     pub metadata: String,
-    /// How the store goes on with it; only the store understands it.
+    /// State with which the store can resume the upload; only the store understands it.
     pub saved: String,
-    /// What was found in it, as JSON.
+    /// Report on the file, as JSON.
     pub report: Option<String>,
-    /// When it was created.
+    /// Time of creation.
     pub created: i64,
-    /// When its row was last written.
+    /// Time when the row was last written.
     pub updated: i64,
-    /// When it is given up, if it is still being received.
+    /// Time at which it expires if it is still Receiving.
     pub expires: i64,
-    /// The id of the API key that made it.
+    /// Id of the API key that created it.
     pub key: String,
-    /// Who may write to it: whoever took it last.
+    /// Fencing number: only the writer that took the upload last has the current one.
     pub epoch: i64,
 }
 
-/// An upload that begins.
+/// An upload to insert.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewUpload {
-    /// What it is called in URLs.
+    /// Id of the upload, as in URLs.
     pub id: String,
-    /// The asset that it becomes a part of.
+    /// Name of the asset that it becomes a part of.
     pub asset: String,
-    /// The file of the asset that it becomes.
+    /// Name of the file that it becomes.
     pub file: String,
-    /// What the asset is to be called, if it was said.
+    /// Title for the asset; `None` if the client gave none.
     pub title: Option<String>,
-    /// How many bytes there will be; `None` if that is told later.
+    /// Length in bytes; `None` if the client will set it later.
     pub length: Option<u64>,
-    /// What the client said of it.
+    /// Metadata from the client.
     pub metadata: String,
-    /// When it is given up, if it is still being received.
+    /// Time at which it expires if it is still Receiving.
     pub expires: i64,
-    /// The id of the API key that makes it.
+    /// Id of the API key that creates it.
     pub key: String,
 }
 
-/// An upload that is Received, and of which nobody goes on.
+/// A Received upload without an active job.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stranded {
-    /// Its id.
+pub struct StrandedUpload {
+    /// Id of the upload.
     pub upload: String,
-    /// The state of its job; `None` where there is none any more.
+    /// State of its job; `None` if the job is deleted.
     pub job: Option<JobState>,
-    /// Why the job failed.
+    /// Reason of the job's failure.
     pub reason: Option<String>,
 }
 
 impl Upload {
-    /// The place behind it in a list, for the next page.
+    /// Cursor behind this upload in a list, for the next page.
     #[must_use]
     pub fn place(&self) -> String {
         place(self.created, &self.id)
@@ -162,9 +162,9 @@ impl Upload {
 }
 
 impl Library {
-    /// Begins an upload. [`Error::Taken`] if its id is in use.
+    /// Inserts an upload. [`Error::Taken`] if its id is in use.
     pub async fn insert_upload(&self, new: &NewUpload, now: i64) -> Result<(), Error> {
-        let mut talk = self.engine().talk(Purpose::Write).await?;
+        let mut talk = self.engine().talk(AccessMode::Write).await?;
         let inserted = insert(&mut talk, new, now).await;
         if matches!(inserted, Ok(()) | Err(Error::Refused { .. } | Error::Taken)) {
             talk.done();
@@ -172,23 +172,23 @@ impl Library {
         inserted
     }
 
-    /// The upload of that id.
+    /// The upload with this id; `None` if there is none.
     pub async fn upload(&self, id: &str) -> Result<Option<Upload>, Error> {
         const SQL: &str = concat!("SELECT ", columns!(), " FROM uploads WHERE id = $1");
-        let rows = self.engine().ask(Purpose::Read, SQL, vec![id.into()]).await?;
+        let rows = self.engine().ask(AccessMode::Read, SQL, vec![id.into()]).await?;
         rows.first().map(Upload::read).transpose()
     }
 
     /// The upload that becomes, or became, the file `file` of `asset`.
     pub async fn upload_of(&self, asset: &str, file: &str) -> Result<Option<Upload>, Error> {
         const SQL: &str = concat!("SELECT ", columns!(), " FROM uploads WHERE asset = $1 AND file = $2 LIMIT 1");
-        let rows = self.engine().ask(Purpose::Read, SQL, vec![asset.into(), file.into()]).await?;
+        let rows = self.engine().ask(AccessMode::Read, SQL, vec![asset.into(), file.into()]).await?;
         rows.first().map(Upload::read).transpose()
     }
 
-    /// Uploads, the newest first: at most `limit` behind `after`, which is what [`Upload::place`] said of the last one of
-    /// the page before, or its id if it is still there. Of assets alone whose names begin with one of `prefixes`, where
-    /// there are any.
+    /// Uploads, the newest first: at most `limit` behind `after`, which is [`Upload::place`] of the last upload on the
+    /// previous page, or its id if the upload still exists. If there are `prefixes`, only uploads of assets whose names
+    /// begin with one of them.
     pub async fn uploads(
         &self,
         state: Option<UploadState>,
@@ -196,7 +196,7 @@ impl Library {
         limit: u32,
         prefixes: &[String],
     ) -> Result<Vec<Upload>, Error> {
-        let mut page = Page::of(concat!("SELECT ", columns!(), " FROM uploads"));
+        let mut page = PageQuery::of(concat!("SELECT ", columns!(), " FROM uploads"));
         if let Some(state) = state {
             page.only("state = ?", [state.word().into()]);
         }
@@ -205,23 +205,23 @@ impl Library {
             page.only("(created, id) < (?, ?)", [created.into(), (&id).into()]);
         }
         let (sql, values) = page.statement("created DESC, id DESC", limit);
-        let rows = self.engine().ask(Purpose::Read, sql, values).await?;
+        let rows = self.engine().ask(AccessMode::Read, sql, values).await?;
         rows.iter().map(Upload::read).collect()
     }
 
-    /// Takes an upload that is being received, to write to it: whoever took it before is fenced from now on. `None`:
-    /// there is none, or it is no longer being received.
+    /// Takes a Receiving upload in order to write to it, and fences the writer that took it before. `None`: there is
+    /// none, or it is in another state.
     pub async fn take_upload(&self, id: &str, now: i64) -> Result<Option<Upload>, Error> {
         const SQL: &str = concat!(
             "UPDATE uploads SET epoch = epoch + 1, updated = $2 WHERE id = $1 AND state = 'receiving' RETURNING ",
             columns!()
         );
-        let rows = self.engine().ask(Purpose::Write, SQL, vec![id.into(), now.into()]).await?;
+        let rows = self.engine().ask(AccessMode::Write, SQL, vec![id.into(), now.into()]).await?;
         rows.first().map(Upload::read).transpose()
     }
 
-    /// Notes down that bytes up to `offset` are durable. `false`: someone else took it, it is no longer being received,
-    /// or more was durable already.
+    /// Records that the bytes up to `offset` are durable. `false`: another writer took the upload, it is not Receiving,
+    /// or more bytes are durable already.
     pub async fn advance_upload(
         &self,
         id: &str,
@@ -237,24 +237,25 @@ impl Library {
         self.changed(SQL, values).await
     }
 
-    /// Notes down how the store goes on, and nothing else. `false`: as [`Library::advance_upload`].
+    /// Records only the state with which the store can resume. `false`: another writer took the upload, or it is not
+    /// Receiving.
     pub async fn save_upload(&self, id: &str, epoch: i64, saved: &str, now: i64) -> Result<bool, Error> {
         const SQL: &str = "UPDATE uploads SET saved = $3, updated = $4 WHERE id = $1 AND epoch = $2 AND \
              state = 'receiving' RETURNING id";
         self.changed(SQL, vec![id.into(), epoch.into(), saved.into(), now.into()]).await
     }
 
-    /// Says how long an upload is whose length was not known. `false`: as [`Library::advance_upload`], or another length
-    /// is known, or more bytes than that are durable.
+    /// Sets the length of an upload whose length was unknown. `false`: another writer took the upload, it is not
+    /// Receiving, it has another length, or more bytes than `length` are durable.
     pub async fn set_upload_length(&self, id: &str, epoch: i64, length: u64, now: i64) -> Result<bool, Error> {
         const SQL: &str = "UPDATE uploads SET length = $3, updated = $4 WHERE id = $1 AND epoch = $2 AND \
              state = 'receiving' AND durable <= $3 AND (length IS NULL OR length = $3) RETURNING id";
         self.changed(SQL, vec![id.into(), epoch.into(), number(length)?.into(), now.into()]).await
     }
 
-    /// All bytes are durable: in one transaction the upload becomes Received, of that length, and `job` is queued. The job's
-    /// id; also when that was done before, as long as the job is there. `None`: someone else took the upload, it is
-    /// neither being received nor Received, or its length is known to be another.
+    /// Records that all bytes are durable: in one transaction the upload becomes Received with length `offset`, and
+    /// `job` is queued. Returns the job's id, also if that happened before and the job still exists. `None`: another
+    /// writer took the upload, it is neither Receiving nor Received, or it has another length.
     pub async fn receive_upload(
         &self,
         id: &str,
@@ -278,8 +279,8 @@ impl Library {
         Ok(Some(job))
     }
 
-    /// Moves an upload from one of the states `from` to another. `reason` is why; a `report` stays if none is given.
-    /// `false`: it is in none of them.
+    /// Moves an upload from one of the states `from` to `to`, and sets its reason. Without a `report`, the row keeps
+    /// its report. `false`: it is in none of the states `from`.
     pub async fn settle_upload(
         &self,
         id: &str,
@@ -302,8 +303,8 @@ impl Library {
         self.changed(ours(sql), values).await
     }
 
-    /// Publishes an upload: in one transaction the asset's row is put, and the upload is Published with `report`, so that
-    /// its bytes count once. `false`: it is not Received, and nothing is changed.
+    /// Publishes an upload: one transaction writes the asset's row and makes the upload Published with `report`, so
+    /// that the quota counts its bytes once. `false`: it is not Received, and nothing is changed.
     pub async fn publish_upload(&self, id: &str, asset: &AssetRow, report: &str, now: i64) -> Result<bool, Error> {
         const SQL: &str = "UPDATE uploads SET state = 'published', reason = NULL, report = $2, updated = $3 WHERE id = $1 \
              AND state = 'received' RETURNING id";
@@ -317,20 +318,20 @@ impl Library {
         Ok(true)
     }
 
-    /// Uploads that are Received and whose job is over or gone: nobody will settle them by themselves. With each, the
-    /// state of its job and why that failed.
-    pub async fn stranded_uploads(&self, limit: u32) -> Result<Vec<Stranded>, Error> {
+    /// Received uploads whose job is finished or deleted, so that no worker will settle them; each with the state of
+    /// its job and the reason of its failure.
+    pub async fn stranded_uploads(&self, limit: u32) -> Result<Vec<StrandedUpload>, Error> {
         const SQL: &str = "SELECT uploads.id AS id, jobs.state AS job, jobs.reason AS reason FROM uploads LEFT JOIN jobs \
              ON jobs.id = uploads.job WHERE uploads.state = 'received' AND (jobs.state IS NULL OR jobs.state NOT IN \
              ('queued', 'running')) ORDER BY uploads.created, uploads.id LIMIT $1";
         let read = |row: &Row| {
             let job = row.maybe_text("job")?.as_deref().and_then(JobState::of);
-            Ok(Stranded { upload: row.text("id")?, job, reason: row.maybe_text("reason")? })
+            Ok(StrandedUpload { upload: row.text("id")?, job, reason: row.maybe_text("reason")? })
         };
-        self.engine().ask(Purpose::Read, SQL, vec![rows(limit)]).await?.iter().map(read).collect()
+        self.engine().ask(AccessMode::Read, SQL, vec![rows(limit)]).await?.iter().map(read).collect()
     }
 
-    /// Queues `job` for an upload that is Received. `false`: it is not.
+    /// Queues `job` for a Received upload. `false`: it is not Received, and nothing is changed.
     pub async fn requeue_upload(&self, id: &str, job: &NewJob, now: i64) -> Result<bool, Error> {
         const SQL: &str = "UPDATE uploads SET job = $2, updated = $3 WHERE id = $1 AND state = 'received' RETURNING id";
         let mut talk = self.engine().begin().await?;
@@ -344,29 +345,30 @@ impl Library {
         Ok(true)
     }
 
-    /// The job that is to publish an upload, if there is one.
+    /// Id of the job that publishes an upload; `None` if there is none.
     pub async fn job_of_upload(&self, id: &str) -> Result<Option<String>, Error> {
-        let rows = self.engine().ask(Purpose::Read, "SELECT job FROM uploads WHERE id = $1", vec![id.into()]).await?;
+        let rows =
+            self.engine().ask(AccessMode::Read, "SELECT job FROM uploads WHERE id = $1", vec![id.into()]).await?;
         rows.first().map_or(Ok(None), |row| row.maybe_text("job"))
     }
 
-    /// Uploads that are still being received and are given up at `now`, the earliest first.
+    /// Receiving uploads that have expired at `now`, the earliest first.
     pub async fn expired_uploads(&self, now: i64, limit: u32) -> Result<Vec<Upload>, Error> {
         const SQL: &str = concat!(
             "SELECT ",
             columns!(),
             " FROM uploads WHERE state = 'receiving' AND expires <= $1 ORDER BY expires, id LIMIT $2"
         );
-        let rows = self.engine().ask(Purpose::Read, SQL, vec![now.into(), rows(limit)]).await?;
+        let rows = self.engine().ask(AccessMode::Read, SQL, vec![now.into(), rows(limit)]).await?;
         rows.iter().map(Upload::read).collect()
     }
 
-    /// Forgets an upload. `false`: there is none.
+    /// Deletes the row of an upload. `false`: there is none.
     pub async fn delete_upload(&self, id: &str) -> Result<bool, Error> {
         self.changed("DELETE FROM uploads WHERE id = $1 RETURNING id", vec![id.into()]).await
     }
 
-    /// Forgets uploads that were published, refused or cancelled before `before`; how many.
+    /// Deletes rows of uploads that were published, refused or cancelled before `before`. Returns their number.
     pub async fn forget_uploads(&self, before: i64) -> Result<u64, Error> {
         let sql = format!(
             "DELETE FROM uploads WHERE id IN (SELECT id FROM uploads WHERE state IN ('published', 'refused', \
@@ -376,14 +378,14 @@ impl Library {
         self.forget(&sql, before).await
     }
 
-    /// Whether a change that answers rows changed any.
+    /// Runs a change with `RETURNING`. Returns whether it changed any row.
     pub(super) async fn changed(&self, sql: impl sqlx::SqlSafeStr, values: Vec<Value>) -> Result<bool, Error> {
-        Ok(!self.engine().ask(Purpose::Write, sql, values).await?.is_empty())
+        Ok(!self.engine().ask(AccessMode::Write, sql, values).await?.is_empty())
     }
 }
 
-/// Adds the row of an upload.
-pub(super) async fn insert(talk: &mut Talk, new: &NewUpload, now: i64) -> Result<(), Error> {
+/// Inserts the row of an upload.
+pub(super) async fn insert(talk: &mut EngineConnection, new: &NewUpload, now: i64) -> Result<(), Error> {
     const SQL: &str = "INSERT INTO uploads (id, asset, file, title, length, state, metadata, expires, key_id, \
          created, updated) VALUES ($1, $2, $3, $4, $5, 'receiving', $6, $7, $8, $9, $9)";
     let length = new.length.map(number).transpose()?;
@@ -401,15 +403,15 @@ pub(super) async fn insert(talk: &mut Talk, new: &NewUpload, now: i64) -> Result
     talk.rows(SQL, values).await.map(drop)
 }
 
-/// Whether the upload was being received, by this epoch, and now is Received.
-async fn receive(talk: &mut Talk, values: Vec<Value>) -> Result<bool, Error> {
+/// Makes a Receiving upload Received, if the epoch is current. Returns whether it did.
+async fn receive(talk: &mut EngineConnection, values: Vec<Value>) -> Result<bool, Error> {
     const SQL: &str = "UPDATE uploads SET state = 'received', durable = $3, length = $3, saved = $4, updated = $5 WHERE \
          id = $1 AND epoch = $2 AND state = 'receiving' AND durable <= $3 AND (length IS NULL OR length = $3) RETURNING id";
     talk.any(SQL, values).await
 }
 
-/// The job of an upload that this epoch has received before.
-async fn received_before(talk: &mut Talk, id: &str, epoch: i64) -> Result<Option<String>, Error> {
+/// Id of the job of an upload that the same epoch made Received before.
+async fn received_before(talk: &mut EngineConnection, id: &str, epoch: i64) -> Result<Option<String>, Error> {
     const SQL: &str = "SELECT jobs.id AS job FROM uploads JOIN jobs ON jobs.id = uploads.job WHERE uploads.id = $1 AND \
          uploads.epoch = $2 AND uploads.state = 'received'";
     let rows = talk.rows(SQL, vec![id.into(), epoch.into()]).await?;

@@ -1,10 +1,10 @@
-//! What goes into a statement and what comes out of a row, the same for both engines.
+//! Parameters of SQL statements and access to result rows, the same for both engines.
 //!
 //! ```text
 //!   &str, Option<&str>, i64, u64, … ──► Value ──► $1, $2, …      row ──► Row::text("id"), Row::number("created"), …
 //! ```
-//! Numbers are 64 bits on the way in (PostgreSQL narrows where a column is narrower) and as wide as their column on the
-//! way out. A text with a NUL in it is refused here, as PostgreSQL alone would refuse it.
+//! Number parameters have 64 bits (PostgreSQL narrows them for narrower columns); numbers in rows are as wide as their
+//! column. Text with NUL is refused, because PostgreSQL would refuse it but SQLite would not.
 
 use super::Error;
 use sqlx::database::Database;
@@ -14,12 +14,12 @@ use sqlx::query::Query;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Encode, Row as _, SqlStr, Type};
 
-/// A parameter.
+/// A parameter of a statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Value {
-    /// A text, or none.
+    /// Text or NULL.
     Text(Option<String>),
-    /// A number, or none.
+    /// Number or NULL.
     Number(Option<i64>),
 }
 
@@ -59,12 +59,12 @@ impl From<Option<i64>> for Value {
     }
 }
 
-/// A count as a column holds it.
+/// Converts a count to the type of a column. Fails if it exceeds `i64::MAX`.
 pub(super) fn number(count: u64) -> Result<i64, Error> {
     i64::try_from(count).map_err(|_| Error::Refused { why: format!("{count} is more than a column holds") })
 }
 
-/// A statement with its parameters in place.
+/// A statement with its parameters bound. Fails if a text contains NUL.
 pub(super) fn bound<'q, D>(sql: SqlStr, values: Vec<Value>) -> Result<Query<'q, D, D::Arguments>, Error>
 where
     D: Database,
@@ -84,7 +84,7 @@ where
     Ok(query)
 }
 
-/// A row of an answer.
+/// A row of a result.
 pub(super) enum Row {
     /// From SQLite.
     Sqlite(SqliteRow),
@@ -94,7 +94,7 @@ pub(super) enum Row {
 }
 
 impl Row {
-    /// A text that is there.
+    /// A text that is not NULL.
     pub(super) fn text(&self, column: &str) -> Result<String, Error> {
         Ok(match self {
             Self::Sqlite(row) => row.try_get(column)?,
@@ -103,7 +103,7 @@ impl Row {
         })
     }
 
-    /// A text that may be none.
+    /// A text that may be NULL.
     pub(super) fn maybe_text(&self, column: &str) -> Result<Option<String>, Error> {
         Ok(match self {
             Self::Sqlite(row) => row.try_get(column)?,
@@ -112,7 +112,7 @@ impl Row {
         })
     }
 
-    /// A BIGINT that is there.
+    /// A BIGINT that is not NULL.
     pub(super) fn number(&self, column: &str) -> Result<i64, Error> {
         Ok(match self {
             Self::Sqlite(row) => row.try_get(column)?,
@@ -121,7 +121,7 @@ impl Row {
         })
     }
 
-    /// A BIGINT that may be none.
+    /// A BIGINT that may be NULL.
     pub(super) fn maybe_number(&self, column: &str) -> Result<Option<i64>, Error> {
         Ok(match self {
             Self::Sqlite(row) => row.try_get(column)?,
@@ -130,7 +130,7 @@ impl Row {
         })
     }
 
-    /// A SMALLINT that is there.
+    /// A SMALLINT that is not NULL.
     pub(super) fn small(&self, column: &str) -> Result<i16, Error> {
         Ok(match self {
             Self::Sqlite(row) => row.try_get(column)?,
@@ -139,24 +139,24 @@ impl Row {
         })
     }
 
-    /// A BIGINT that counts something.
+    /// A BIGINT as a count. Fails if it is negative.
     pub(super) fn count(&self, column: &str) -> Result<u64, Error> {
         narrow(column, self.number(column)?)
     }
 
-    /// A BIGINT of which 32 bits are used.
+    /// A BIGINT as a 32-bit number. Fails if it is out of range.
     pub(super) fn short(&self, column: &str) -> Result<i32, Error> {
         narrow(column, self.number(column)?)
     }
 
-    /// A word that `read` knows.
+    /// A word of an enumeration, parsed by `read`. Fails if `read` does not know it.
     pub(super) fn word<T>(&self, column: &str, read: fn(&str) -> Option<T>) -> Result<T, Error> {
         let word = self.text(column)?;
         read(&word).ok_or_else(|| Error::Row { why: format!("{column}: {word} is not known") })
     }
 }
 
-/// `number`, as it is read here.
+/// Converts `number` to a narrower type. Fails if it is out of range.
 pub(super) fn narrow<T: TryFrom<i64>>(column: &str, number: i64) -> Result<T, Error> {
     T::try_from(number).map_err(|_| Error::Row { why: format!("{column}: {number} is out of range") })
 }

@@ -1,15 +1,15 @@
-//! Who waits for jobs is woken when there may be one.
+//! Wakes workers when there may be a job to claim.
 //!
 //! ```text
 //!   enqueue ──► Notify ──► workers of this process
 //!      └ NOTIFY afflux_jobs (in its transaction) ──► a listener in each process ──► Notify ──► its workers
 //! ```
-//! Being woken promises nothing, and what is missed is made up for by `patience`: a process on the same SQLite file, a
-//! listener whose server went away, a job that becomes due.
+//! A wake-up does not guarantee a job. Workers also look after `patience`, because some jobs cause no wake-up: jobs of
+//! another process on the same SQLite file, jobs added while the listener is disconnected, and jobs that become due.
 
+use super::engine::AccessMode;
 #[cfg(feature = "postgres")]
 use super::engine::Engine;
-use super::engine::Purpose;
 use super::{Error, Library};
 #[cfg(feature = "postgres")]
 use sqlx::{PgPool, postgres::PgListener};
@@ -18,29 +18,29 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
-/// What PostgreSQL calls the channel.
+/// Name of the PostgreSQL channel.
 #[cfg(feature = "postgres")]
 const CHANNEL: &str = "afflux_jobs";
 
-/// How long to wait before listening again, when the server went away.
+/// Pause before listening again after the server went away.
 #[cfg(feature = "postgres")]
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Wakes who waits.
+/// Wakes the workers of this process.
 #[derive(Default)]
 pub(super) struct Wake {
     notify: Arc<Notify>,
-    /// The task that listens to PostgreSQL, once someone waits.
+    /// The task that listens to PostgreSQL; started by the first worker that waits.
     listener: OnceLock<AbortHandle>,
 }
 
 impl Wake {
-    /// Says that there may be a job.
+    /// Wakes workers of this process.
     pub(super) fn wake(&self) {
         call(&self.notify);
     }
 
-    /// Ends listening.
+    /// Stops listening, and wakes workers of this process.
     pub(super) fn stop(&self) {
         if let Some(listener) = self.listener.get() {
             listener.abort();
@@ -63,7 +63,7 @@ impl Drop for Wake {
     }
 }
 
-/// Wakes all who wait, and the next one who comes: it may have looked for a job just before this one was there.
+/// Wakes all waiting workers, and the next one that waits: it may have looked just before the job was added.
 fn call(notify: &Notify) {
     notify.notify_waiters();
     notify.notify_one();
@@ -75,7 +75,7 @@ async fn listen(pool: PgPool, notify: Arc<Notify>) {
         if let Ok(mut listener) = PgListener::connect_with(&pool).await
             && listener.listen(CHANNEL).await.is_ok()
         {
-            // Of what came before it listened, or while it did not, it was not told.
+            // Jobs added while it was not listening caused no notification.
             call(&notify);
             while listener.try_recv().await.is_ok() {
                 call(&notify);
@@ -86,16 +86,16 @@ async fn listen(pool: PgPool, notify: Arc<Notify>) {
 }
 
 impl Library {
-    /// Says to all processes that there may be a job.
+    /// Wakes workers of all processes.
     pub(super) async fn call(&self) -> Result<(), Error> {
         if self.engine().is_shared() {
-            self.engine().ask(Purpose::Read, "SELECT pg_notify('afflux_jobs', '')", vec![]).await?;
+            self.engine().ask(AccessMode::Read, "SELECT pg_notify('afflux_jobs', '')", vec![]).await?;
         }
         self.inner.wake.wake();
         Ok(())
     }
 
-    /// Waits until there may be a job to claim, at most for `patience`: so it also paces who polls.
+    /// Waits until there may be a job to claim, at most for `patience`, so that workers also poll at that interval.
     pub async fn job_woken(&self, patience: Duration) {
         let wake = &self.inner.wake;
         #[cfg(feature = "postgres")]

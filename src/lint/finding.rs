@@ -1,27 +1,27 @@
-//! A finding: its code, how bad it is, and the words. docs/lint.md explains every code.
+//! The type of a finding: its code, its level and its message. docs/lint.md explains every code.
 
 use serde::Serialize;
 
-/// Something in an asset that its owner may want to mend.
+/// A problem in an asset that its owner may want to fix.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// A stable code.
+    /// The stable code.
     pub code: Code,
-    /// How bad it is.
+    /// Severity.
     pub level: Level,
-    /// The file, the track, what is wrong and what it does to players.
+    /// The file, the track, the problem, and its effect on players.
     pub message: String,
 }
 
-/// How bad a finding is. The order is by weight: an error is the greatest.
+/// Severity of a finding, in ascending order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
     /// Harmless: viewers notice nothing.
     Info,
-    /// Viewers may notice: coarse seeks, a part that is missing, a player that is left out.
+    /// Viewers may notice: coarse seeks, missing parts, players that cannot play it.
     Warning,
-    /// Common players fail, or show something else than the file.
+    /// Common players fail, or show something other than the file.
     Error,
 }
 
@@ -29,15 +29,15 @@ pub enum Level {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Code {
-    /// The index stands behind the media.
+    /// The index (`moov`) is after the media.
     MoovAtEnd,
     /// A track is not served.
     TrackSkipped,
-    /// The edit list starts behind a keyframe.
+    /// The edit list starts after a keyframe.
     EditInsideGop,
-    /// A track starts late and is filled.
+    /// A track starts late, and its start is filled.
     LateTrack,
-    /// A track starts late and cannot be filled.
+    /// A track starts late, and its start cannot be filled.
     LateTrackUnfilled,
     /// Sample tables count different numbers of samples.
     TotalsDiffer,
@@ -45,25 +45,25 @@ pub enum Code {
     UnalignedKeyframes,
     /// No keyframe for longer than 1.5 segment targets.
     LongGop,
-    /// Segments begin with frames that need the segment before.
+    /// Segments begin with frames that depend on the previous segment.
     OpenGop,
     /// Video does not begin with a keyframe.
     NoKeyframe,
     /// Every frame claims to be a keyframe.
     NoSyncTable,
-    /// The files of a folder are assets of their own.
+    /// Each file of a folder is an asset of its own.
     LooseFolder,
-    /// A file stands beside a folder of the same name.
+    /// A file is next to a folder of the same name.
     NameBesideFolder,
-    /// GStreamer reads an upload with trouble.
+    /// GStreamer reports problems with an upload.
     Discoverer,
-    /// No player here decodes the video or the audio.
+    /// No supported player decodes the video or the audio.
     PlaysNowhere,
-    /// Browsers do not all decode the video or the audio.
+    /// Some or all browsers cannot decode the video or the audio.
     NotInBrowsers,
-    /// AAC gives its channels in a program config element.
+    /// AAC declares its channels in a program config element.
     AacProgramConfig,
-    /// Pictures are stored turned, which MPEG-TS cannot say.
+    /// Pictures are stored rotated, which MPEG-TS cannot express.
     RotationLostInTs,
     /// A recording ends inside a fragment.
     RecordingCut,
@@ -75,12 +75,12 @@ pub enum Code {
     LeadingFrames,
     /// The pictures end before the sound.
     HeldFrame,
-    /// Samples without bytes.
+    /// Some samples have no bytes.
     EmptySamples,
 }
 
 impl Finding {
-    /// A finding of the code's usual level.
+    /// A finding with the usual level of `code`.
     #[must_use]
     pub const fn new(code: Code, message: String) -> Self {
         Self { code, level: code.level(), message }
@@ -88,7 +88,7 @@ impl Finding {
 }
 
 impl Level {
-    /// The word that JSON and people read.
+    /// The word for it, in JSON and in text.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -128,7 +128,7 @@ impl Code {
         Self::MoovAtEnd,
     ];
 
-    /// The code as JSON and people read it.
+    /// The code, as written in JSON and in text.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -1,8 +1,8 @@
-//! Looks through a plan for everything that [`Code`] names.
+//! Searches a plan for the problems that [`Code`] lists.
 
 use super::finding::{Code, Finding, Level};
 use crate::media::{Family, Kind, Layout, LeftOut, MediaKind, Moment, SampleIndex, Skipped, Span, Ticks, i64_from_u64};
-use crate::plan::{Alignment, LATE, Opening, Plan, Planned};
+use crate::plan::{AccessPoint, Alignment, LATE, Plan, Planned};
 use crate::verdict::{self, AudioKind, Plays};
 
 /// All findings about `plan`, in the order of its tracks.
@@ -21,7 +21,7 @@ pub fn findings(plan: &Plan) -> Vec<Finding> {
     findings
 }
 
-/// Who does not play it at all.
+/// A finding if some or all players cannot play the asset.
 fn players(plan: &Plan) -> Option<Finding> {
     let verdict = verdict::playable(plan);
     let why = verdict.why.join(" ");
@@ -57,7 +57,8 @@ fn of_file(track: &Planned) -> Vec<Finding> {
     findings
 }
 
-/// Viewers miss video or sound; timecode, hint and text tracks they never see.
+/// A finding about a track that is not served. Viewers miss video and sound; they never see timecode, hint and text
+/// tracks.
 fn skipped(file: &str, track: &Skipped) -> Finding {
     let level = if matches!(&track.handler, b"vide" | b"soun") { Level::Warning } else { Level::Info };
     let handler = track.handler.escape_ascii();
@@ -93,7 +94,7 @@ fn video(plan: &Plan, track: &Planned) -> Vec<(Code, String)> {
         findings.push((Code::UnalignedKeyframes, text.into()));
     }
     let target = i64::from(plan.settings().target_millis);
-    let held = track.timeline.hold();
+    let held = track.timeline.extension();
     let spans = track.segments.iter().map(|segment| {
         let held = if segment.samples.end == track.timeline.len() { held.0 } else { 0 };
         Span(segment.span.0.saturating_sub(held))
@@ -108,13 +109,13 @@ fn video(plan: &Plan, track: &Planned) -> Vec<(Code, String)> {
         );
         findings.push((Code::LongGop, text));
     }
-    if track.segments.iter().any(|segment| segment.opening == Opening::Open) {
+    if track.segments.iter().any(|segment| segment.opening == AccessPoint::Open) {
         let text = "has open GOPs: segments begin with frames that need the segment before. Chromium stops with an error \
                     when a viewer seeks there, other players may show damaged frames; encode with closed GOPs";
         findings.push((Code::OpenGop, text.into()));
     }
     findings.extend(held_frame(track).map(|text| (Code::HeldFrame, text)));
-    if track.segments.iter().any(|segment| segment.opening == Opening::None) {
+    if track.segments.iter().any(|segment| segment.opening == AccessPoint::None) {
         let text = "does not begin with a keyframe: players show nothing before the first one";
         findings.push((Code::NoKeyframe, text.into()));
     }
@@ -128,17 +129,17 @@ fn video(plan: &Plan, track: &Planned) -> Vec<(Code, String)> {
     findings
 }
 
-/// A picture that is shown on while the sound goes on.
+/// Text of the finding about a last picture that is held while the sound continues.
 fn held_frame(track: &Planned) -> Option<String> {
     if is_repeated(&track.track().index) {
         return Some("is one picture: it is shown up to the end of the sound".into());
     }
-    let held = Some(track.timeline.hold()).filter(|held| held.0 > 0)?;
+    let held = Some(track.timeline.extension()).filter(|held| held.0 > 0)?;
     let millis = held.at(track.timeline.timescale()).micros() / 1_000;
     Some(format!("ends {millis} ms before the sound: its last frame is shown up to the end"))
 }
 
-/// Whether all samples are one, as where a picture is repeated under sound.
+/// Whether all samples are the same stored bytes, as when one picture is repeated under sound. Compares the first two.
 fn is_repeated(index: &SampleIndex) -> bool {
     let mut positions = index.samples(0..2).map(|sample| sample.position);
     positions.next().is_some_and(|first| positions.next() == Some(first))
@@ -152,7 +153,7 @@ fn turned(track: &Planned) -> Option<String> {
     ))
 }
 
-/// The presentation starts at a keyframe before the edit: by how much.
+/// Text of the finding about video that starts at a keyframe before the edit: how much earlier.
 fn edit_inside_gop(track: &Planned) -> Option<String> {
     let stored = track.track();
     let Kind::Video(_) = stored.kind else { return None };
@@ -164,7 +165,7 @@ fn edit_inside_gop(track: &Planned) -> Option<String> {
     ))
 }
 
-/// Samples that the edit list does not present.
+/// Findings about samples that are left out, because of the edit list or because they have no bytes.
 fn left_out(track: &Planned) -> Vec<(Code, String)> {
     let LeftOut { leading, between, behind, undecodable, empty } = track.track().left_out;
     let mut findings = Vec::new();

@@ -1,4 +1,5 @@
-//! Plan → findings: what in an asset will trouble players, with a stable code, a level, the reason in words, and the cure.
+//! Checks a plan for problems that players would have with an asset. Each finding has a stable code, a level, the
+//! reason and the remedy.
 
 mod finding;
 mod findings;

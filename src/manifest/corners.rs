@@ -1,4 +1,4 @@
-//! The corners of what manifests list.
+//! Edge-case tests of manifests: groups of audio, codecs, channels, colours and rotation.
 
 #[path = "../../tests/support/movie.rs"]
 #[allow(dead_code, clippy::duplicate_mod, clippy::pedantic, clippy::as_conversions, reason = "shared with tests/")]
@@ -9,12 +9,12 @@ use super::texts::Manifests;
 use crate::media::{
     Arrangement, AssetId, Codec, Colour, Family, Kind, Language, Movie, Supplemental, Title, Track, VideoRange,
 };
-use crate::plan::{Plan, Settings, Source};
+use crate::plan::{Plan, Settings, SourceFile};
 use movie::{Reel, audio, movie, video};
 use std::sync::Arc;
 
-fn source(file: &str, reels: &[Reel]) -> Source {
-    Source { file: file.into(), name: Some(file.into()), movie: movie(reels), said: Vec::new() }
+fn source(file: &str, reels: &[Reel]) -> SourceFile {
+    SourceFile { file: file.into(), name: Some(file.into()), movie: movie(reels), said: Vec::new() }
 }
 
 #[test]
@@ -47,11 +47,11 @@ fn film(sounds: &[(&str, &str)]) -> Movie {
 }
 
 fn planned(film: Movie) -> Plan {
-    let source = Source { file: "film.mp4".into(), name: None, movie: Arc::new(film), said: Vec::new() };
+    let source = SourceFile { file: "film.mp4".into(), name: None, movie: Arc::new(film), said: Vec::new() };
     Plan::new(&[source], 0, Settings { target_millis: 6_000 }).unwrap()
 }
 
-/// Each group with its names; a star marks the default.
+/// A line for each group with the names of its renditions; a star marks the default.
 fn listed(groups: &[Group<'_>]) -> Vec<String> {
     let mut lines = Vec::new();
     for group in groups {
@@ -63,14 +63,14 @@ fn listed(groups: &[Group<'_>]) -> Vec<String> {
     lines
 }
 
-/// The lines of the multivariant playlist that begin with `tag`, behind it.
+/// The lines of the multivariant playlist that begin with `tag`, without the tag.
 fn lines(plan: &Plan, tag: &str) -> Vec<String> {
     let text = Manifests::new(&AssetId::new("film").unwrap(), plan).hls.text;
     let text = String::from_utf8(text.to_vec()).unwrap();
     text.lines().filter_map(|line| line.strip_prefix(tag)).map(str::to_owned).collect()
 }
 
-/// The value of an attribute.
+/// The value of attribute `name` in a line of a playlist or manifest.
 fn value<'a>(line: &'a str, name: &str) -> Option<&'a str> {
     let (_, rest) = line.split_once(&format!("{name}="))?;
     match rest.strip_prefix('"') {
@@ -102,7 +102,7 @@ fn a_language_in_another_codec_joins_those_of_the_first_in_a_group_of_its_own() 
     let variants = lines(&plan, "#EXT-X-STREAM-INF:");
     let told = |name| variants.iter().map(|line| value(line, name)).collect::<Vec<_>>();
     assert_eq!(told("CODECS"), [Some("avc1.42c00d,mp4a.40.2"), Some("avc1.42c00d,opus,mp4a.40.2")]);
-    // Shaka begins with the first of equal bounds, hls.js with the lowest average.
+    // Among variants of equal BANDWIDTH, Shaka begins with the first, hls.js with the lowest AVERAGE-BANDWIDTH.
     let (peaks, averages) = (told("BANDWIDTH"), told("AVERAGE-BANDWIDTH"));
     assert_eq!((peaks[0] == peaks[1], averages[0]), (true, None));
     let number = |text: Option<&str>| text.unwrap().parse::<u64>().unwrap();

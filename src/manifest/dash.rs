@@ -1,15 +1,15 @@
-//! The DASH manifest (ISO/IEC 23009-1), printed by `dash-mpd-core`: one Period, SegmentTemplate with SegmentTimeline
-//! per Representation, the same segments as HLS.
+//! Prints the DASH manifest (ISO/IEC 23009-1) with `dash-mpd-core`: one Period, a SegmentTemplate with SegmentTimeline
+//! for each Representation, and the same segments as HLS.
 
-use super::groups::{self, Rendition};
+use super::groups::{self, AudioRendition};
 use super::rates::FrameRate;
 use super::texts::Printer;
 use crate::media::{
     Arrangement, Colour, Family, Kind, MediaKind, Moment, Picture, Role, Sound, Supplemental, Ticks, Timescale,
-    Upright, i64_from_u64,
+    UprightPicture, i64_from_u64,
 };
-use crate::plan::{Alignment, Opening, Planned, SHIFT_SECONDS, Segment};
-use crate::route::{Part, Route, segment_template};
+use crate::plan::{AccessPoint, Alignment, Planned, SHIFT_SECONDS, Segment};
+use crate::route::{Route, TrackPart, segment_template};
 use crate::verdict::{AudioKind, audio_kind};
 use dash_mpd_core as mpd;
 use mpd::{AdaptationSet, MPD, Period, Representation, S, SegmentTemplate, SegmentTimeline};
@@ -46,11 +46,12 @@ pub(super) fn manifest(printer: &Printer<'_>) -> String {
         }],
         ..MPD::default()
     };
-    // One element a line: attribute values and text have no raw angle brackets.
+    // Put each element on its own line. This is safe: attribute values and text have no raw angle brackets.
     format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n{mpd}\n").replace("><", ">\n<")
 }
 
-/// Aligned video of one codec is one set; each video that is cut at its own keyframes is a set of its own.
+/// Aligned video tracks of one codec, range and role share a set; each video track that is cut at its own keyframes has
+/// a set of its own.
 fn video_sets(printer: &Printer<'_>) -> Vec<AdaptationSet> {
     let mut sets: Vec<Vec<&Planned>> = Vec::new();
     for track in printer.plan.of_kind(MediaKind::Video) {
@@ -82,17 +83,17 @@ fn switchable(a: &Planned, b: &Planned) -> bool {
     both(Alignment::Aligned) && alike && a.role == b.role
 }
 
-/// One set per audio track that a listener would choose: language, codec, channels, role and label.
+/// One set for each audio track that a listener can choose: by language, codec, channels, role and label.
 fn audio_sets(printer: &Printer<'_>) -> Vec<AdaptationSet> {
     let renditions = groups::once_each(printer.plan);
     let several = renditions.len() > 1;
-    let set = |rendition: &Rendition<'_>| AdaptationSet {
+    let set = |rendition: &AudioRendition<'_>| AdaptationSet {
         contentType: Some("audio".into()),
         mimeType: Some("audio/mp4".into()),
         lang: Some(rendition.track.language.as_str().into()),
         segmentAlignment: Some(true),
         startWithSAP: start_with_sap(&[rendition.track]),
-        // The default of the schema is 1.
+        // The schema's default is 1.
         selectionPriority: (several && rendition.default).then_some(2),
         Label: vec![mpd::Label { content: rendition.name.clone(), ..mpd::Label::default() }],
         Role: vec![role(rendition.role)],
@@ -106,7 +107,7 @@ fn video(printer: &Printer<'_>, track: &Planned) -> Representation {
     let common = representation(printer, track);
     let Kind::Video(picture) = track.track().kind else { return common };
     let supplemental = track.track().codec.supplemental.as_ref();
-    let Upright { width, height, pixel_aspect: (horizontal, vertical) } = picture.upright();
+    let UprightPicture { width, height, pixel_aspect: (horizontal, vertical) } = picture.upright();
     Representation {
         width: Some(width.into()),
         height: Some(height.into()),
@@ -138,8 +139,8 @@ fn configuration(layout: u16) -> mpd::AudioChannelConfiguration {
     }
 }
 
-/// The ChannelConfiguration of ISO/IEC 23091-3, where the file says which speakers its channels are for: AAC names it, other
-/// codecs mean usual layouts by their number of channels.
+/// The ChannelConfiguration of ISO/IEC 23091-3, if the file says which speakers its channels are for: AAC states it;
+/// other codecs imply common layouts by their number of channels.
 fn layout(track: &Planned) -> Option<u16> {
     let Kind::Audio(sound) = track.track().kind else { return None };
     if let Family::Aac(aac) = &track.track().codec.family {
@@ -151,7 +152,8 @@ fn layout(track: &Planned) -> Option<u16> {
     }
     let kind = audio_kind(&track.track().codec);
     match (kind, sound.channels) {
-        // Mono and stereo; left, right and centre; 5.0. Four channels are two in front and two behind: no configuration.
+        // Mono and stereo; left, right and centre; 5.0. Four channels are two in front and two behind: no
+        // configuration.
         (_, channels @ 1..=2) | (AudioKind::Opus | AudioKind::Flac, channels @ (3 | 5)) => Some(channels),
         (AudioKind::Opus | AudioKind::Flac, 7) => Some(11),
         (AudioKind::Opus | AudioKind::Flac, 8) => Some(12),
@@ -161,7 +163,7 @@ fn layout(track: &Planned) -> Option<u16> {
     }
 }
 
-/// Dolby Atmos in Dolby Digital Plus (ETSI TS 103 420).
+/// Properties of Dolby Atmos in Dolby Digital Plus (ETSI TS 103 420).
 fn objects(sound: Sound) -> Vec<mpd::SupplementalProperty> {
     let Arrangement::Objects(complexity) = sound.arrangement else { return Vec::new() };
     vec![
@@ -170,8 +172,8 @@ fn objects(sound: Sound) -> Vec<mpd::SupplementalProperty> {
     ]
 }
 
-/// Colours that are not those of BT.709, which players take for granted. Supplemental: dash.js drops what names such
-/// colours as essential.
+/// Properties of colours other than BT.709, which players assume. They are supplemental because dash.js drops whatever
+/// declares them as essential.
 fn colours(picture: &Picture) -> Vec<mpd::SupplementalProperty> {
     let Some(Colour { primaries, transfer, matrix, .. }) = picture.colour else { return Vec::new() };
     [("ColourPrimaries", primaries), ("TransferCharacteristics", transfer), ("MatrixCoefficients", matrix)]
@@ -196,7 +198,7 @@ fn representation(printer: &Printer<'_>, track: &Planned) -> Representation {
             timescale: Some(scale),
             presentationTimeOffset: Some(scale * u64::from(SHIFT_SECONDS)),
             startNumber: Some(1),
-            initialization: Some(route(Part::Init)),
+            initialization: Some(route(TrackPart::Init)),
             media: Some(segment_template(track.version, &track.name)),
             SegmentTimeline: Some(SegmentTimeline { segments: timeline(track) }),
             ..SegmentTemplate::default()
@@ -205,7 +207,7 @@ fn representation(printer: &Printer<'_>, track: &Planned) -> Representation {
     }
 }
 
-/// Unique in the Period, without white space (§5.3.5.2).
+/// The id of a Representation: unique in the Period, without white space (§5.3.5.2).
 fn id(track: &Planned) -> String {
     let kind = match track.name.kind {
         MediaKind::Video => 'v',
@@ -216,7 +218,7 @@ fn id(track: &Planned) -> String {
     if file.is_empty() { format!("{kind}{}", track.name.id) } else { format!("{kind}{}-{file}", track.name.id) }
 }
 
-/// Runs of segments of one span, as `r` repeats them.
+/// The SegmentTimeline: one entry for each run of segments of equal span, repeated by `r`.
 fn timeline(track: &Planned) -> Vec<S> {
     let shift = track.timeline.shift();
     let mut runs: Vec<S> = Vec::new();
@@ -232,7 +234,7 @@ fn timeline(track: &Planned) -> Vec<S> {
     runs
 }
 
-/// Whether no segment of one track overlaps, by more than half a frame, another number's of another.
+/// Whether all tracks have equally many segments, and those of the same number start within half a frame of each other.
 fn aligned(tracks: &[&Planned]) -> bool {
     let Some((first, others)) = tracks.split_first() else { return true };
     let scale = first.timeline.timescale();
@@ -246,13 +248,13 @@ fn aligned(tracks: &[&Planned]) -> bool {
     })
 }
 
-/// The greatest SAP type that segments begin with; `None` where one begins with no access point.
+/// The greatest SAP type that segments begin with; `None` if a segment does not begin with an access point.
 fn start_with_sap(tracks: &[&Planned]) -> Option<u64> {
     let openings = || tracks.iter().flat_map(|track| &track.segments).map(|segment| segment.opening);
-    if openings().any(|opening| opening == Opening::None) {
+    if openings().any(|opening| opening == AccessPoint::None) {
         return None;
     }
-    Some(if openings().any(|opening| opening == Opening::Open) { 3 } else { 1 })
+    Some(if openings().any(|opening| opening == AccessPoint::Open) { 3 } else { 1 })
 }
 
 fn longest_segment(track: &Planned) -> Option<Duration> {
@@ -260,7 +262,7 @@ fn longest_segment(track: &Planned) -> Option<Duration> {
     Some(duration(longest.at(track.timeline.timescale())))
 }
 
-/// As a duration, rounded up to a microsecond; nothing is negative here.
+/// Converts to a duration, rounded up to a microsecond; a negative moment becomes zero.
 fn duration(moment: Moment) -> Duration {
     let exact = u64::try_from(moment.micros()).unwrap_or(0);
     let more = Moment::cmp(&moment, &micros(exact)).is_gt();

@@ -1,27 +1,29 @@
-//! Audio tracks in groups, and which of them players start with.
+//! Sorts audio tracks into groups, and chooses the default of each group.
 //!
-//! A group holds what one player can play. Where one group lacks a choice (a language, a commentary) that another has, the
-//! players of tests/players were tried on every way to list it; this one works in all of them:
+//! A player that can play one track of a group can play all of them. If a group lacks a choice (a language, a
+//! commentary) that another group has, this listing works in all players of tests/players; every other way was tried
+//! too:
 //!
 //! ```text
-//! aac-2       en AAC*                    what every browser plays: listed first
-//! aac-opus    en AAC*, de Opus           hls.js and Chromium list the languages of one group alone
-//! ac-3-6      en AC-3                    no default: who lacks AC-3 skips it, and nobody begins where a language is missing
+//! aac-2       en AAC*                    every browser plays it: listed first
+//! aac-opus    en AAC*, de Opus           hls.js and Chromium list the languages of one group only
+//! ac-3-6      en AC-3                    no default: players without AC-3 skip it, and none begins without a language
 //! ```
-//! Shaka takes one codec for all of a group, the rarer one, so it begins with `aac-2` and takes `de` alone from the other.
+//! Shaka assumes one codec for a whole group, the rarer one, so it begins with `aac-2` and takes only `de` from the
+//! other.
 
 use super::names::{display_name, quotable, unique};
 use crate::media::{Kind, Language, MediaKind, Role};
 use crate::plan::{Plan, Planned};
 use crate::verdict::{AudioKind, Plays, audio_kind};
 
-/// An audio track as players list it.
+/// An audio track in the form that manifests list.
 #[derive(Debug, Clone)]
-pub(super) struct Rendition<'a> {
+pub(super) struct AudioRendition<'a> {
     pub(super) track: &'a Planned,
     /// Unique in its group, safe between quotes.
     pub(super) name: String,
-    /// Whether players start with it: at most one of a group.
+    /// Whether players start with it; at most one of a group.
     pub(super) default: bool,
     pub(super) role: Role,
 }
@@ -30,32 +32,32 @@ pub(super) struct Rendition<'a> {
 #[derive(Debug, Clone)]
 pub(super) struct Group<'a> {
     pub(super) id: String,
-    pub(super) renditions: Vec<Rendition<'a>>,
-    pub(super) mix: Mix,
+    pub(super) renditions: Vec<AudioRendition<'a>>,
+    pub(super) mix: GroupMix,
     /// The codec that decides who plays the group.
     kind: AudioKind,
 }
 
-/// How a group stands among the others.
+/// How browsers choose between a group and the other groups.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Mix {
-    /// Its rates are its own: browsers do not choose between it and a mix.
+pub(super) enum GroupMix {
+    /// Browsers do not choose between it and a mixed group, so it lists its own rates.
     Alone,
-    /// One codec that every browser plays; a mixed group repeats it.
+    /// A group of one codec that every browser plays; mixed groups repeat its renditions.
     Base,
     /// The renditions of the base, and those of another codec that every browser plays.
     Mixed,
 }
 
-/// What a viewer chooses by.
-type Choice<'a> = (&'a Language, Option<&'a str>, Option<Role>);
+/// The properties by which a viewer chooses a track.
+type AudioChoice<'a> = (&'a Language, Option<&'a str>, Option<Role>);
 
-fn choice(track: &Planned) -> Choice<'_> {
+fn choice(track: &Planned) -> AudioChoice<'_> {
     (&track.language, track.label.as_deref(), track.role)
 }
 
-/// Each audio track once: grouped by the kind of its codec and its channels, in the order of their first tracks. Rungs
-/// that all carry the same sound give one rendition, that of the first.
+/// Each audio track once, grouped by the kind of its codec and its number of channels, in the order of their first
+/// tracks. If several video files carry the same sound, only the first one's is listed.
 pub(super) fn audio_groups(plan: &Plan) -> Vec<Group<'_>> {
     let mut groups: Vec<Group<'_>> = Vec::new();
     let (refused, playable): (Vec<&Planned>, Vec<&Planned>) = plan
@@ -66,7 +68,7 @@ pub(super) fn audio_groups(plan: &Plan) -> Vec<Group<'_>> {
         let id = quotable(&format!("{}-{}", kind(track).name(), channels(track)));
         join(plan, &mut groups, id, track);
     }
-    // A codec string does not tell them from other AAC, so no group of their own keeps a player from beginning with them.
+    // Their codec string equals that of other AAC, so a separate group would not keep players from starting with them.
     for track in refused {
         let beside = groups.iter().find(|group| group.kind == AudioKind::Aac).map(|group| group.id.clone());
         join(plan, &mut groups, beside.unwrap_or_else(|| format!("aac-{}", channels(track))), track);
@@ -77,12 +79,12 @@ pub(super) fn audio_groups(plan: &Plan) -> Vec<Group<'_>> {
     groups
 }
 
-/// Each audio track once, with one default and one main choice among all of them.
-pub(super) fn once_each(plan: &Plan) -> Vec<Rendition<'_>> {
+/// Each audio track once, with one default and one main choice among all tracks.
+pub(super) fn once_each(plan: &Plan) -> Vec<AudioRendition<'_>> {
     let groups = audio_groups(plan);
-    let is_default = |rendition: &&Rendition<'_>| rendition.default;
+    let is_default = |rendition: &&AudioRendition<'_>| rendition.default;
     let leading = groups.first().and_then(|group| group.renditions.iter().find(is_default)).map(|found| found.track);
-    let mut renditions: Vec<Rendition<'_>> = groups.into_iter().flat_map(|group| group.renditions).collect();
+    let mut renditions: Vec<AudioRendition<'_>> = groups.into_iter().flat_map(|group| group.renditions).collect();
     for rendition in &mut renditions {
         rendition.default = leading.is_some_and(|leading| leading.name == rendition.track.name);
         if rendition.track.role.is_none() && leading.is_some_and(|leading| choice(leading) != choice(rendition.track)) {
@@ -98,7 +100,7 @@ pub(super) fn hls_groups(plan: &Plan) -> Vec<Group<'_>> {
     let alone = groups.clone();
     for group in &mut groups {
         let kin = alone.iter().filter(|other| other.kind == group.kind && other.id != group.id);
-        let lacking: Vec<&Rendition<'_>> = kin.flat_map(|other| &other.renditions).collect();
+        let lacking: Vec<&AudioRendition<'_>> = kin.flat_map(|other| &other.renditions).collect();
         for rendition in lacking {
             if group.renditions.iter().all(|own| choice(own.track) != choice(rendition.track)) {
                 add(group, rendition);
@@ -106,7 +108,7 @@ pub(super) fn hls_groups(plan: &Plan) -> Vec<Group<'_>> {
         }
     }
     let mut groups = mixed(groups);
-    let leading: Vec<Choice<'_>> =
+    let leading: Vec<AudioChoice<'_>> =
         groups.first().into_iter().flat_map(|group| &group.renditions).map(|each| choice(each.track)).collect();
     for group in groups.iter_mut().skip(1) {
         let complete = leading.iter().all(|wanted| group.renditions.iter().any(|own| choice(own.track) == *wanted));
@@ -115,8 +117,9 @@ pub(super) fn hls_groups(plan: &Plan) -> Vec<Group<'_>> {
     groups
 }
 
-/// Puts first what every browser plays, and behind it one mix of its first group with each other codec that they play; with
-/// MP3, too: Chromium's own HLS takes a variant of MP3, and stops unless its default is AAC.
+/// Puts first the groups of a codec that every browser plays, then one mix of the first of these with each other codec
+/// that every browser plays. Mixes AAC with MP3 too: Chromium's own HLS player chooses a variant of MP3, and stops
+/// unless its default is AAC.
 fn mixed(groups: Vec<Group<'_>>) -> Vec<Group<'_>> {
     let in_browsers = |group: &&Group<'_>| group.kind.browsers() == Plays::Yes;
     let aac =
@@ -128,7 +131,7 @@ fn mixed(groups: Vec<Group<'_>>) -> Vec<Group<'_>> {
     let (joining, rest): (Vec<_>, Vec<_>) = others.into_iter().partition(joins);
     let mut mixes: Vec<Group<'_>> = Vec::new();
     for group in joining {
-        let mix = if in_browsers(&&group) { Mix::Mixed } else { Mix::Alone };
+        let mix = if in_browsers(&&group) { GroupMix::Mixed } else { GroupMix::Alone };
         let id = quotable(&format!("{}-{}", base.kind.name(), group.kind.name()));
         if mixes.iter().all(|mix| mix.id != id) {
             mixes.push(Group { id: id.clone(), mix, kind: group.kind.clone(), ..base.clone() });
@@ -137,37 +140,37 @@ fn mixed(groups: Vec<Group<'_>>) -> Vec<Group<'_>> {
             group.renditions.iter().for_each(|rendition| add(mix, rendition));
         }
     }
-    let mix = if mixes.iter().any(|mix| mix.mix == Mix::Mixed) { Mix::Base } else { Mix::Alone };
+    let mix = if mixes.iter().any(|mix| mix.mix == GroupMix::Mixed) { GroupMix::Base } else { GroupMix::Alone };
     for group in &mut own {
         group.mix = mix;
     }
     own.into_iter().chain(mixes).chain(rest).collect()
 }
 
-/// Adds a rendition that is not the default of the group.
-fn add<'a>(group: &mut Group<'a>, rendition: &Rendition<'a>) {
+/// Adds a rendition to a group, not as its default.
+fn add<'a>(group: &mut Group<'a>, rendition: &AudioRendition<'a>) {
     let name = if group.renditions.iter().any(|other| other.name == rendition.name) {
         unique(group, format!("{} ({})", rendition.name, kind(rendition.track).name()))
     } else {
         rendition.name.clone()
     };
-    group.renditions.push(Rendition { name, default: false, ..rendition.clone() });
+    group.renditions.push(AudioRendition { name, default: false, ..rendition.clone() });
 }
 
 fn join<'a>(plan: &Plan, groups: &mut Vec<Group<'a>>, id: String, track: &'a Planned) {
     let name = display_name(plan, track);
     let at = groups.iter().position(|group| group.id == id).unwrap_or_else(|| {
-        groups.push(Group { id, renditions: Vec::new(), mix: Mix::Alone, kind: kind(track) });
+        groups.push(Group { id, renditions: Vec::new(), mix: GroupMix::Alone, kind: kind(track) });
         groups.len() - 1
     });
     if let Some(group) = groups.get_mut(at) {
         let name = unique(group, name);
         let role = track.role.unwrap_or(Role::Alternate);
-        group.renditions.push(Rendition { track, name, default: track.default, role });
+        group.renditions.push(AudioRendition { track, name, default: track.default, role });
     }
 }
 
-/// Whether a rung before the one that `track` is from carries sound that players could not tell from it.
+/// Whether a video file before that of `track` carries sound that players could not distinguish from it.
 fn is_repeated(plan: &Plan, track: &Planned) -> bool {
     let has_video = |file: &str| plan.of_kind(MediaKind::Video).any(|video| video.file == file);
     let alike = |other: &Planned| {
@@ -178,13 +181,14 @@ fn is_repeated(plan: &Plan, track: &Planned) -> bool {
     has_video(&track.file) && before.any(alike)
 }
 
-/// The rendition that `asset.json` wants, else the first enabled one that browsers play, else the first enabled one: none
-/// of tracks that the file disables.
+/// Makes one rendition the default: the one that `asset.json` chooses, else the first enabled one that browsers play,
+/// else the first enabled one. Tracks that the file disables become the default only if `asset.json` chooses them.
 fn choose_default(group: &mut Group<'_>) {
-    let position = |fits: fn(&Rendition<'_>) -> bool| group.renditions.iter().position(fits);
-    let enabled = |rendition: &Rendition<'_>| rendition.track.track().enabled;
-    let plays =
-        |rendition: &Rendition<'_>| rendition.track.track().enabled && kind(rendition.track).browsers() > Plays::No;
+    let position = |fits: fn(&AudioRendition<'_>) -> bool| group.renditions.iter().position(fits);
+    let enabled = |rendition: &AudioRendition<'_>| rendition.track.track().enabled;
+    let plays = |rendition: &AudioRendition<'_>| {
+        rendition.track.track().enabled && kind(rendition.track).browsers() > Plays::No
+    };
     let chosen = position(|rendition| rendition.default).or_else(|| position(plays)).or_else(|| position(enabled));
     for (at, rendition) in group.renditions.iter_mut().enumerate() {
         rendition.default = Some(at) == chosen;
@@ -195,12 +199,12 @@ fn choose_default(group: &mut Group<'_>) {
 }
 
 impl<'a> Group<'a> {
-    /// A group of these, of one codec.
-    pub(super) fn of(id: String, renditions: Vec<Rendition<'a>>) -> Self {
-        Self { id, renditions, mix: Mix::Alone, kind: AudioKind::Aac }
+    /// A group of `renditions`, all of them AAC.
+    pub(super) fn of(id: String, renditions: Vec<AudioRendition<'a>>) -> Self {
+        Self { id, renditions, mix: GroupMix::Alone, kind: AudioKind::Aac }
     }
 
-    /// Its tracks, those of the codec that decides who plays it first: players read CODECS from the left.
+    /// Its tracks, first those of the codec that decides who plays the group: players read CODECS from the left.
     pub(super) fn tracks(&self) -> impl Iterator<Item = &'a Planned> {
         let tracks = || self.renditions.iter().map(|rendition| rendition.track);
         let decides = |track: &&Planned| kind(track) == self.kind;

@@ -1,21 +1,21 @@
-//! HLS playlists (RFC 8216), printed by `m3u8-rs`.
+//! Prints HLS playlists (RFC 8216) with `m3u8-rs`.
 
-use super::groups::{self, Group, Mix, Rendition};
+use super::groups::{self, AudioRendition, Group, GroupMix};
 use super::rates::{FrameRate, Rates};
 use super::texts::Printer;
 use crate::media::{Arrangement, AssetId, Extent, Kind, MediaKind, Moment, Supplemental, Ticks, VideoRange};
 use crate::plan::{Plan, Planned};
-use crate::route::{self, Part, Route};
+use crate::route::{self, Route, TrackPart};
 use m3u8_rs::{
     AlternativeMedia, AlternativeMediaType, Map, MasterPlaylist, MediaPlaylist, MediaPlaylistType, MediaSegment,
     QuotedOrUnquoted, Resolution, VariantStream,
 };
 use std::collections::{BTreeMap, HashMap};
 
-/// `EXT-X-MAP` outside of I-frame playlists needs 6 (RFC 8216 §7); 7 is what fragmented MP4 is written with.
+/// `EXT-X-MAP` outside of I-frame playlists needs 6 (RFC 8216 §7); 7 is the usual version for fragmented MP4.
 const VERSION: usize = 7;
 
-/// The multivariant playlist of a plan: every video with every group of audio, the lowest rate first.
+/// The multivariant playlist of a plan: every video with every group of audio, in ascending order of rates.
 pub(super) fn multivariant(printer: &Printer<'_>) -> Vec<u8> {
     let plan = printer.plan;
     let mut groups = groups::hls_groups(plan);
@@ -36,23 +36,23 @@ pub(super) fn multivariant(printer: &Printer<'_>) -> Vec<u8> {
         ..MasterPlaylist::default()
     };
     let mut text = Vec::new();
-    playlist.write_to(&mut text).expect("memory takes every write");
+    playlist.write_to(&mut text).expect("writing to memory cannot fail");
     text
 }
 
 /// The media playlist of `track`.
 pub(super) fn media(asset: &AssetId, plan: &Plan, track: &Planned) -> Vec<u8> {
-    let init = Route::Track(asset.clone(), track.version, track.name.clone(), Part::Init).from_playlist();
+    let init = Route::Track(asset.clone(), track.version, track.name.clone(), TrackPart::Init).from_playlist();
     let spans = track.segments.iter().map(|segment| {
         let end = segment.start.after(segment.span).unwrap_or(segment.start);
         micros(track, end).saturating_sub(micros(track, segment.start))
     });
     let names = route::Segments::of_track(track.version, &track.name);
     let init = Map { uri: init, byte_range: None, other_attributes: HashMap::new() };
-    vod(head(plan.target_duration(), track.is_independent(), VERSION), Some(init), (&names, spans))
+    vod(head(plan.target_duration(), track.is_independent(), VERSION), Some(init), &names, spans)
 }
 
-/// A media playlist that is complete and counts from 1, without its segments.
+/// The head of a complete media playlist that counts from 1, without segments.
 pub(super) fn head(target: u32, independent_segments: bool, version: usize) -> MediaPlaylist {
     MediaPlaylist {
         version: Some(version),
@@ -64,17 +64,18 @@ pub(super) fn head(target: u32, independent_segments: bool, version: usize) -> M
     }
 }
 
-/// Bytes of the line of a segment's span, mostly.
+/// Typical length of the `EXTINF` line of a segment, in bytes.
 const LINE: usize = "#EXTINF:6.006,\n\n".len();
 
-/// The playlist of `head` and of segments that last so many microseconds each, the first with its `init`. Few spans
-/// differ: the lines of each are printed once, and copied for every segment that lasts as long.
+/// The playlist of `head` and of segments with the given `spans`, in microseconds; `init` comes before the first one.
+/// Most spans are equal, so the lines of each distinct span are printed once and copied.
 pub(super) fn vod(
     head: MediaPlaylist,
     mut init: Option<Map>,
-    (names, spans): (&route::Segments, impl Iterator<Item = u64>),
+    names: &route::Segments,
+    spans: impl Iterator<Item = u64>,
 ) -> Vec<u8> {
-    let mut lines = Lines::new(head);
+    let mut lines = PlaylistWriter::new(head);
     let (mut text, mut known) = (lines.header.clone(), BTreeMap::new());
     text.reserve(spans.size_hint().0 * (names.about() + LINE));
     for (number, span) in (1..).zip(spans) {
@@ -90,40 +91,40 @@ pub(super) fn vod(
     text
 }
 
-/// Prints lines of a media playlist.
-struct Lines {
+/// Prints the lines of a media playlist one part at a time.
+struct PlaylistWriter {
     playlist: MediaPlaylist,
-    /// What it begins with.
+    /// The lines before the first segment.
     header: Vec<u8>,
 }
 
-impl Lines {
+impl PlaylistWriter {
     fn new(head: MediaPlaylist) -> Self {
         let mut lines = Self { playlist: head, header: Vec::new() };
         lines.header = lines.printed();
         lines
     }
 
-    /// What stands before the reference to a segment of so many microseconds.
+    /// The lines before the reference to a segment that lasts `span` microseconds.
     fn of(&mut self, span: u64, init: Option<Map>) -> Vec<u8> {
         self.playlist.segments = vec![MediaSegment { duration: seconds(span), map: init, ..MediaSegment::default() }];
         let mut lines = self.printed();
-        // The reference is empty: what ends its line stands behind the real one.
+        // The reference is empty: drop the end of its line, which belongs after the real reference.
         lines.pop();
         lines
     }
 
-    /// What stands behind all segments.
+    /// The lines after the last segment.
     fn end(mut self) -> Vec<u8> {
         self.playlist.segments.clear();
         self.playlist.end_list = true;
         self.printed()
     }
 
-    /// What is printed behind the header.
+    /// The printed playlist without its header.
     fn printed(&self) -> Vec<u8> {
         let mut text = Vec::new();
-        self.playlist.write_to(&mut text).expect("memory takes every write");
+        self.playlist.write_to(&mut text).expect("writing to memory cannot fail");
         text.split_off(self.header.len())
     }
 }
@@ -136,18 +137,20 @@ impl Printer<'_> {
         groups.iter().map(|group| self.variant(video, Some(group), groups)).collect()
     }
 
-    /// `video` with `group`, one of `groups`: the rates of both, of the group's dearest rendition.
+    /// The variant of `video` with `group`, one of `groups`. Its rates are those of the video plus the greatest of the
+    /// group.
     fn variant<'p>(&self, video: &'p Planned, group: Option<&Group<'p>>, groups: &[Group<'p>]) -> VariantStream {
         let own = self.rates(video);
         let sound = group.map_or(Rates::NONE, |group| self.dearest([group]));
-        let mix = group.map_or(Mix::Alone, |group| group.mix);
+        let mix = group.map_or(GroupMix::Alone, |group| group.mix);
         let mut bandwidth = own.peak + sound.peak;
         let mut average = Some(own.average + sound.average);
-        if mix != Mix::Alone {
-            // Of these groups, Shaka takes the dearer at equal video, and must not take the mix; hls.js takes the lower
-            // average, and must take it. So the bounds are equal, and the base claims no average.
-            bandwidth = own.peak + self.dearest(groups.iter().filter(|group| group.mix != Mix::Alone)).peak;
-            average = average.filter(|_| mix == Mix::Mixed).map(|average| average.min(bandwidth.saturating_sub(1)));
+        if mix != GroupMix::Alone {
+            // With equal video, Shaka takes the group of the higher BANDWIDTH, and must not take the mix; hls.js takes
+            // the lower average, and must take the mix. So both list the same BANDWIDTH, and the base lists no average.
+            bandwidth = own.peak + self.dearest(groups.iter().filter(|group| group.mix != GroupMix::Alone)).peak;
+            average =
+                average.filter(|_| mix == GroupMix::Mixed).map(|average| average.min(bandwidth.saturating_sub(1)));
         }
         let tracks = [video].into_iter().chain(group.into_iter().flat_map(Group::tracks));
         VariantStream {
@@ -163,7 +166,7 @@ impl Printer<'_> {
         }
     }
 
-    /// The greatest rates of any rendition of `groups`.
+    /// The greatest peak rate and the greatest average rate of all renditions of `groups`.
     fn dearest<'g, 'p: 'g>(&self, groups: impl IntoIterator<Item = &'g Group<'p>>) -> Rates {
         let rates = groups.into_iter().flat_map(Group::tracks).map(|track| self.rates(track));
         rates.fold(Rates::NONE, |most, rates| Rates {
@@ -172,7 +175,8 @@ impl Printer<'_> {
         })
     }
 
-    /// Audio alone: the playlist of the default rendition, else of the first, in its group where there are others.
+    /// The variant of an asset without video: the playlist of the default rendition, else of the first. It names its
+    /// group if the group has other renditions.
     fn audio_variant(&self, group: &Group<'_>) -> Option<VariantStream> {
         let default = group.renditions.iter().find(|rendition| rendition.default).or(group.renditions.first())?;
         let rates = self.dearest([group]);
@@ -187,7 +191,7 @@ impl Printer<'_> {
     }
 
     fn alternatives(&self, group: &Group<'_>) -> Vec<AlternativeMedia> {
-        let alternative = |rendition: &Rendition<'_>| AlternativeMedia {
+        let alternative = |rendition: &AudioRendition<'_>| AlternativeMedia {
             media_type: AlternativeMediaType::Audio,
             uri: Some(self.uri(rendition.track)),
             group_id: group.id.clone(),
@@ -202,7 +206,7 @@ impl Printer<'_> {
     }
 
     fn uri(&self, track: &Planned) -> String {
-        Route::Track(self.asset.clone(), self.version(track), track.name.clone(), Part::Playlist).from_entry()
+        Route::Track(self.asset.clone(), self.version(track), track.name.clone(), TrackPart::Playlist).from_entry()
     }
 }
 
@@ -218,8 +222,8 @@ pub(super) fn codecs<'a>(tracks: impl Iterator<Item = &'a Planned>) -> String {
     strings.join(",")
 }
 
-/// `VIDEO-RANGE`, which every variant has unless all are SDR (Apple's HLS Authoring Specification 9.16), and
-/// `SUPPLEMENTAL-CODECS` (RFC 8216bis).
+/// The attributes `VIDEO-RANGE`, which every variant has unless all are SDR (Apple's HLS Authoring Specification 9.16),
+/// and `SUPPLEMENTAL-CODECS` (RFC 8216bis).
 fn colours(plan: &Plan, video: &Planned) -> Option<HashMap<String, QuotedOrUnquoted>> {
     let all_sdr = plan.of_kind(MediaKind::Video).all(|video| range(video) == VideoRange::Sdr);
     let range = (!all_sdr).then(|| ("VIDEO-RANGE", range(video).as_str().to_owned()));
@@ -227,7 +231,7 @@ fn colours(plan: &Plan, video: &Planned) -> Option<HashMap<String, QuotedOrUnquo
         video.track().codec.supplemental.as_ref().map(|Supplemental { codec, brand }| {
             ("SUPPLEMENTAL-CODECS", format!("\"{codec}/{}\"", brand.escape_ascii()))
         });
-    // Of several entries of its map, m3u8-rs prints any first: the others stand in the value of one.
+    // m3u8-rs prints the entries of its map in any order, so both attributes go into the value of one entry.
     let (name, first) = range.clone().or_else(|| supplemental.clone())?;
     let value = match supplemental.filter(|_| range.is_some()) {
         Some((name, value)) => format!("{first},{name}={value}"),
@@ -243,8 +247,8 @@ fn range(video: &Planned) -> VideoRange {
     }
 }
 
-/// `CHANNELS`: how many, and of Dolby Atmos how complex its objects are (Apple's HLS Authoring Specification 2.4);
-/// `None` where the file does not say.
+/// `CHANNELS`: the number of channels, or for Dolby Atmos the complexity of its objects (Apple's HLS Authoring
+/// Specification 2.4); `None` if the file does not state the channels' speakers.
 pub(super) fn told_channels(track: &Planned) -> Option<String> {
     let Kind::Audio(sound) = track.track().kind else { return None };
     match sound.arrangement {
@@ -254,7 +258,7 @@ pub(super) fn told_channels(track: &Planned) -> Option<String> {
     }
 }
 
-/// The size at which it is shown: turned upright, in square pixels (RFC 8216 §4.3.4.2).
+/// `RESOLUTION`: the displayed size, rotated upright, in square pixels (RFC 8216 §4.3.4.2).
 pub(super) fn resolution(video: &Planned) -> Option<Resolution> {
     match video.track().kind {
         Kind::Video(picture) => {

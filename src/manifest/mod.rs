@@ -1,4 +1,5 @@
-//! A plan as text: HLS playlists, of CMAF and of MPEG-TS, and the DASH manifest. All list the same segments, because all read the same plan.
+//! Prints the manifests of a plan: HLS playlists of CMAF and of MPEG-TS, and the DASH manifest. All list the same
+//! segments, because all are printed from the same plan.
 
 #[cfg(test)]
 mod corners;

@@ -1,11 +1,12 @@
-//! Names that viewers read.
+//! Names of audio tracks that players show to viewers.
 
-use super::groups::{Group, Rendition, audio_groups};
+use super::groups::{AudioRendition, Group, audio_groups};
 use crate::media::Title;
 use crate::mux;
 use crate::plan::{Plan, Planned};
 
-/// The audio tracks that MPEG-TS carries, in one group: the default of the file's first such group is the default.
+/// The audio tracks that MPEG-TS can carry, merged into one group. The default of the first merged group that has one
+/// is the default.
 pub(super) fn transport_group(plan: &Plan) -> Group<'_> {
     let mut merged = Group::of("audio".into(), Vec::new());
     for mut rendition in audio_groups(plan).into_iter().flat_map(|group| group.renditions) {
@@ -14,7 +15,7 @@ pub(super) fn transport_group(plan: &Plan) -> Group<'_> {
             merged.renditions.push(rendition);
         }
     }
-    let is_default = |rendition: &Rendition<'_>| rendition.default;
+    let is_default = |rendition: &AudioRendition<'_>| rendition.default;
     let chosen = merged.renditions.iter().position(is_default).unwrap_or(0);
     for (at, rendition) in merged.renditions.iter_mut().enumerate() {
         rendition.default = at == chosen;
@@ -22,8 +23,8 @@ pub(super) fn transport_group(plan: &Plan) -> Group<'_> {
     merged
 }
 
-/// A label where one was given, else the title where tracks of another language do not share it, else the language, else
-/// `Audio`.
+/// The name of a track: its label if it has one, else its title unless a track of another language has the same, else
+/// its language, else `Audio`.
 pub(super) fn display_name(plan: &Plan, track: &Planned) -> String {
     let title = |track: &Planned| track.track().title.clone();
     let shared = |title: &Title| {
@@ -40,18 +41,19 @@ pub(super) fn display_name(plan: &Plan, track: &Planned) -> String {
     quotable(name)
 }
 
-/// RFC 8216 §4.2: no quotes, line feeds or carriage returns between quotes.
+/// Makes `text` safe for a quoted string, which must not contain quotes, line feeds or carriage returns (RFC 8216
+/// §4.2).
 pub(super) fn quotable(text: &str) -> String {
     text.chars().map(|c| if c == '"' { '\'' } else { c }).filter(|c| !c.is_control()).collect()
 }
 
-/// RFC 8216 §4.3.4.1.1: names in a group differ.
+/// Makes `name` unique in `group` by appending a number: names in a group must differ (RFC 8216 §4.3.4.1.1).
 pub(super) fn unique(group: &Group<'_>, name: String) -> String {
     let taken = |name: &str| group.renditions.iter().any(|rendition| rendition.name == name);
     if !taken(&name) {
         return name;
     }
-    // One of so many names is free.
+    // There are more numbered names than renditions, so one is free.
     let mut numbered = (2..=group.renditions.len() + 2).map(|number| format!("{name} {number}"));
     numbered.find(|name| !taken(name)).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! Bit rates and frame rates, from the index: what manifests claim is what segments weigh.
+//! Computes bit rates and frame rates for manifests, from the index: bit rates are those of the actual segments.
 
 use crate::media::{Span, Ticks, Timescale};
 use crate::mux::{self, Transport};
@@ -9,22 +9,22 @@ use crate::plan::{Cadence, Planned};
 pub struct Rates {
     /// The greatest rate of any contiguous segments that last 0.5 to 1.5 target durations (RFC 8216 §4.3.4.2).
     pub peak: u64,
-    /// Of all segments together.
+    /// The rate of all segments together.
     pub average: u64,
 }
 
 impl Rates {
-    /// The rates of nothing.
+    /// The rates of no track.
     pub(super) const NONE: Self = Self { peak: 0, average: 0 };
 
-    /// The rates of `track` in an asset with that target duration in seconds.
+    /// The rates of `track`. `target_duration` is that of its asset, in seconds.
     #[must_use]
     pub fn of(track: &Planned, target_duration: u32) -> Self {
         let lengths = track.segments.iter().map(|segment| (mux::segment_length(track, segment), segment.span.0));
         Self::over(&lengths.collect::<Vec<_>>(), track.timeline.timescale(), target_duration)
     }
 
-    /// The rates of a transport stream.
+    /// The rates of a transport stream. `target_duration` is in seconds.
     #[must_use]
     pub fn of_transport(transport: &Transport, target_duration: u32) -> Self {
         let borders = transport.program().borders().map(|at| at.nearest_to(Timescale::MPEG_TS).unwrap_or_default());
@@ -36,7 +36,7 @@ impl Rates {
         Self::over(&transport.lengths().zip(spans).collect::<Vec<_>>(), Timescale::MPEG_TS, target_duration)
     }
 
-    /// Of segments of so many bytes and ticks.
+    /// The rates of segments, given as bytes and ticks.
     fn over(segments: &[(u64, u64)], timescale: Timescale, target_duration: u32) -> Self {
         let scale = timescale.get();
         let (bytes, span) = segments.iter().fold((0, 0), |sum, part| (sum.0 + part.0, sum.1 + part.1));
@@ -59,7 +59,7 @@ fn peak_from(segments: &[(u64, u64)], target: u64, scale: u32) -> Option<u64> {
 
 /// Bits per second, rounded up; a span of zero counts as one tick.
 fn rate(bytes: u64, span: Span, scale: u32) -> u64 {
-    // Of a segment, 64 bits hold it; 128 take four times as long to divide.
+    // 64 bits suffice for one segment, and dividing 128 bits takes four times as long.
     if let Some(bits) = bytes.checked_mul(8 * u64::from(scale)) {
         return bits.div_ceil(span.0.max(1));
     }
@@ -75,7 +75,7 @@ pub struct FrameRate {
 }
 
 impl FrameRate {
-    /// The rate of a video track, which RFC 8216 §4.3.4.2 wants to be its maximum; 0 of audio.
+    /// The nominal frame rate of a video track (RFC 8216 §4.3.4.2 requires the maximum rate); 0 for audio.
     #[must_use]
     pub fn of(track: &Planned) -> Self {
         let Some(Cadence { frames, ticks }) = track.cadence else { return Self { frames: 0, seconds: 1 } };
@@ -90,7 +90,7 @@ impl FrameRate {
         (self.frames.saturating_mul(2_000).saturating_add(self.seconds)) / (2 * self.seconds)
     }
 
-    /// As DASH writes it: `30` or `30000/1001`; where the fraction is long, thousandths over 1000.
+    /// In the format of DASH: `30` or `30000/1001`; if the denominator is above 1001, thousandths over 1000.
     #[must_use]
     pub fn as_fraction(self) -> String {
         match (self.frames, self.seconds) {

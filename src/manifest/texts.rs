@@ -1,5 +1,5 @@
-//! Manifests of a plan, each printed when it is asked for. The multivariant playlist names the media playlists by what
-//! they say, so their versions have to be known before.
+//! Prints the manifests of a plan on request. The multivariant playlist refers to media playlists by hashes of their
+//! text, so their versions must be known first.
 
 use super::rates::Rates;
 use super::{dash, hls};
@@ -7,7 +7,7 @@ use crate::media::{AssetId, TrackName, Version};
 use crate::plan::{Plan, Planned};
 use bytes::Bytes;
 
-/// A text, named by what it says.
+/// A text with a version computed from its content.
 #[derive(Debug, Clone)]
 pub struct Text {
     /// A hash of the text.
@@ -22,13 +22,13 @@ impl Text {
         Self { version: Version::new(*hash.as_bytes().first_chunk().expect("a hash has 32 bytes")), text }
     }
 
-    /// The HLS media playlist of `track`, which is one of `plan`, that of the asset called `asset`.
+    /// The HLS media playlist of `track`, one of the tracks of `plan`. `asset` is the name of the asset.
     #[must_use]
     pub fn media_playlist(asset: &AssetId, plan: &Plan, track: &Planned) -> Self {
         Self::new(hls::media(asset, plan, track).into())
     }
 
-    /// The HLS multivariant playlist of `plan`, whose tracks' media playlists have these `versions`.
+    /// The HLS multivariant playlist of `plan`. `versions` are those of the tracks' media playlists, in order.
     #[must_use]
     pub fn multivariant_playlist(asset: &AssetId, plan: &Plan, versions: &[Version]) -> Self {
         Self::new(hls::multivariant(&Printer::new(asset, plan, versions)).into())
@@ -41,14 +41,14 @@ impl Text {
     }
 }
 
-/// What the entry manifests are printed from.
+/// The data that entry manifests are printed from.
 #[derive(Debug)]
 pub(super) struct Printer<'a> {
     pub(super) asset: &'a AssetId,
     pub(super) plan: &'a Plan,
-    /// Of each track's media playlist, where they are named.
+    /// Version of each track's media playlist; empty if the manifest does not refer to them.
     versions: &'a [Version],
-    /// Of each track.
+    /// Rates of each track.
     rates: Vec<Rates>,
 }
 
@@ -58,7 +58,7 @@ impl<'a> Printer<'a> {
         Self { asset, plan, versions, rates }
     }
 
-    /// The rates of `track`, which the plan has.
+    /// The rates of `track`, one of the plan's tracks.
     pub(super) fn rates(&self, track: &Planned) -> Rates {
         let known = self.place(track).and_then(|at| self.rates.get(at));
         known.copied().unwrap_or_else(|| Rates::of(track, self.plan.target_duration()))
@@ -86,7 +86,7 @@ pub struct Manifests {
 }
 
 impl Manifests {
-    /// Prints the manifests of `plan`, that of the asset called `asset`.
+    /// Prints the manifests of `plan`. `asset` is the name of the asset.
     #[must_use]
     pub fn new(asset: &AssetId, plan: &Plan) -> Self {
         let playlist = |track: &Planned| (track.name.clone(), Text::media_playlist(asset, plan, track));
@@ -96,7 +96,7 @@ impl Manifests {
         Self { hls, dash: Text::dash_manifest(asset, plan), playlists }
     }
 
-    /// The media playlist of the track called `name`, in that version.
+    /// The media playlist of the track called `name`; `None` if it has another version.
     #[must_use]
     pub fn playlist(&self, name: &TrackName, version: Version) -> Option<&Bytes> {
         let mut playlists = self.playlists.iter();

@@ -1,13 +1,13 @@
-//! HLS playlists of MPEG-TS (RFC 8216 §3.2): each H.264 video muxed with the default AAC, other AAC alone.
+//! Prints HLS playlists of MPEG-TS (RFC 8216 §3.2): each H.264 video muxed with the default AAC, other AAC alone.
 
-use super::groups::{Group, Rendition};
+use super::groups::{AudioRendition, Group};
 use super::hls::{codecs, head, resolution, thousandths, told_channels, vod};
 use super::names;
 use super::rates::{FrameRate, Rates};
 use super::texts::Text;
 use crate::media::{AssetId, MediaKind, Moment, Version, u64_from_usize};
 use crate::mux::{self, Transport, Unfit};
-use crate::plan::{Opening, Plan, Planned, Streams};
+use crate::plan::{AccessPoint, Plan, Planned, Streams};
 use crate::route::{self, ProgramName, ProgramPart, Route};
 use bytes::Bytes;
 use m3u8_rs::{AlternativeMedia, AlternativeMediaType, MasterPlaylist, VariantStream};
@@ -16,13 +16,13 @@ use std::sync::Arc;
 /// `EXT-X-MEDIA` needs 4 (RFC 8216 §7); fractions of seconds need 3.
 const VERSION: usize = 4;
 
-/// What of a plan MPEG-TS carries.
+/// The transport streams that the MPEG-TS playlists of a plan list.
 #[derive(Debug)]
 pub struct Lineup<'a> {
     plan: &'a Plan,
-    /// Each video with the default sound; the default sound alone where there is no video.
+    /// Each video with the default audio; the default audio alone if there is no video.
     variants: Vec<Streams<'a>>,
-    /// The sound that can be chosen.
+    /// The audio tracks that viewers can choose from.
     group: Group<'a>,
 }
 
@@ -35,7 +35,8 @@ pub struct TsManifests {
 }
 
 impl<'a> Lineup<'a> {
-    /// Why not, where it would lack all pictures or all sound that the plan has.
+    /// Chooses the transport streams of `plan`. Fails if the plan has video but MPEG-TS can carry none of it; likewise
+    /// for audio.
     pub fn new(plan: &'a Plan) -> Result<Self, Unfit> {
         let videos: Vec<&Planned> = plan.of_kind(MediaKind::Video).filter(|video| mux::fit(video).is_ok()).collect();
         let group = names::transport_group(plan);
@@ -47,35 +48,36 @@ impl<'a> Lineup<'a> {
         Ok(Self { plan, variants, group })
     }
 
-    /// The transport streams that it lists, in this order.
+    /// The transport streams to list: first the variants, then the audio tracks other than the default.
     #[must_use]
     pub fn streams(&self) -> Vec<Streams<'a>> {
         let alternatives = self.alternatives().map(|rendition| Streams::alone(rendition.track));
         self.variants.iter().copied().chain(alternatives).collect()
     }
 
-    /// What each of [`Lineup::streams`] is called.
+    /// The names of [`Lineup::streams`], in the same order.
     #[must_use]
     pub fn names(&self) -> Vec<ProgramName> {
         self.streams().into_iter().map(called).collect()
     }
 
-    /// Sound beside the default.
-    fn alternatives(&self) -> impl Iterator<Item = &Rendition<'a>> {
+    /// The audio tracks other than the default.
+    fn alternatives(&self) -> impl Iterator<Item = &AudioRendition<'a>> {
         self.group.renditions.iter().filter(|rendition| !rendition.default)
     }
 }
 
 impl TsManifests {
-    /// Prints the playlists of `lineup`, of the asset called `asset`; `transports` are those of [`Lineup::streams`].
+    /// Prints the playlists of `lineup`. `asset` is the name of the asset; `transports` are the layouts of
+    /// [`Lineup::streams`], in the same order.
     #[must_use]
     pub fn new(asset: &AssetId, lineup: &Lineup<'_>, transports: &[Arc<Transport>]) -> Self {
         let target = target_duration(lineup.plan, transports);
-        let listed: Vec<Listed<'_>> = lineup
+        let listed: Vec<ListedProgram<'_>> = lineup
             .streams()
             .into_iter()
             .zip(transports)
-            .map(|(streams, transport)| Listed::new(streams, transport, target))
+            .map(|(streams, transport)| ListedProgram::new(streams, transport, target))
             .collect();
         let (variants, alternatives) = listed.split_at(lineup.variants.len().min(listed.len()));
         let entry = multivariant(asset, lineup, variants, alternatives);
@@ -83,14 +85,14 @@ impl TsManifests {
         Self { entry: Text::new(entry.into()), playlists }
     }
 
-    /// The media playlist of the transport stream called `name`, in that version.
+    /// The media playlist of the transport stream called `name`; `None` if it has another version.
     #[must_use]
     pub fn playlist(&self, name: &ProgramName, version: Version) -> Option<&Bytes> {
         let found = self.playlists.iter().find(|(each, text)| each == name && text.version == version);
         found.map(|(_, text)| &text.text)
     }
 
-    /// Bytes of all texts.
+    /// Total length of all texts in bytes.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         let playlists = self.playlists.iter().map(|(_, text)| text.text.len()).sum::<usize>();
@@ -106,18 +108,18 @@ fn called(streams: Streams<'_>) -> ProgramName {
     }
 }
 
-/// A transport stream with what is said of it.
-struct Listed<'a> {
+/// A transport stream with its name, its rates and its printed media playlist.
+struct ListedProgram<'a> {
     name: ProgramName,
     streams: Streams<'a>,
     rates: Rates,
     playlist: Text,
 }
 
-impl<'a> Listed<'a> {
+impl<'a> ListedProgram<'a> {
     fn new(streams: Streams<'a>, transport: &Transport, target: u32) -> Self {
         let name = called(streams);
-        let playlist = Text::new(media(&name, (streams, transport), target).into());
+        let playlist = Text::new(media(&name, streams, transport, target).into());
         Self { name, streams, rates: Rates::of_transport(transport, target), playlist }
     }
 
@@ -126,14 +128,15 @@ impl<'a> Listed<'a> {
     }
 }
 
-/// One for all playlists, those of CMAF included: a player may hold it against segments of either.
+/// The target duration of all MPEG-TS playlists: at least that of the CMAF playlists, because players may check it
+/// against segments of either.
 fn target_duration(plan: &Plan, transports: &[Arc<Transport>]) -> u32 {
     let longest = transports.iter().filter_map(|transport| spans(transport).max()).max();
     let rounded = longest.map_or(0, |micros| (micros + 500_000) / 1_000_000);
     u32::try_from(rounded).unwrap_or(u32::MAX).max(plan.target_duration())
 }
 
-/// How long each segment lasts, in microseconds: differences of rounded times, so that sums never drift.
+/// Duration of each segment in microseconds: the difference of rounded times, so that sums never drift.
 fn spans(transport: &Transport) -> impl Iterator<Item = u64> + '_ {
     let program = transport.program();
     program.borders().zip(program.borders().skip(1)).map(|(from, to)| lasting(from, to))
@@ -144,25 +147,30 @@ fn lasting(from: Moment, to: Moment) -> u64 {
 }
 
 fn is_independent(streams: Streams<'_>) -> bool {
-    streams.video().is_none_or(|video| video.segments.iter().all(|segment| segment.opening == Opening::Closed))
+    streams.video().is_none_or(|video| video.segments.iter().all(|segment| segment.opening == AccessPoint::Closed))
 }
 
-fn media(name: &ProgramName, (streams, transport): (Streams<'_>, &Transport), target: u32) -> Vec<u8> {
+fn media(name: &ProgramName, streams: Streams<'_>, transport: &Transport, target: u32) -> Vec<u8> {
     let version = streams.version();
     let names = route::Segments::of_program(version, name);
-    vod(head(target, is_independent(streams), VERSION), None, (&names, spans(transport)))
+    vod(head(target, is_independent(streams), VERSION), None, &names, spans(transport))
 }
 
-fn multivariant(asset: &AssetId, lineup: &Lineup<'_>, variants: &[Listed<'_>], alternatives: &[Listed<'_>]) -> Vec<u8> {
+fn multivariant(
+    asset: &AssetId,
+    lineup: &Lineup<'_>,
+    variants: &[ListedProgram<'_>],
+    alternatives: &[ListedProgram<'_>],
+) -> Vec<u8> {
     let dearest = alternatives.iter().map(|listed| listed.rates);
     let more = dearest.fold((0, 0), |most, rates| (most.0.max(rates.peak), most.1.max(rates.average)));
     let chosen = alternatives.iter().flat_map(|listed| listed.streams.tracks());
     let chosen: Vec<&Planned> = chosen.collect();
-    let variant = |listed: &Listed<'_>| VariantStream {
+    let variant = |listed: &ListedProgram<'_>| VariantStream {
         uri: listed.uri(asset),
         bandwidth: listed.rates.peak + more.0,
         average_bandwidth: Some(listed.rates.average + more.1),
-        // Parameter sets stand in the stream whatever the sample entry says of them.
+        // The transport stream always has the parameter sets in band, whatever the sample entry says.
         codecs: Some(codecs(listed.streams.tracks().chain(chosen.iter().copied())).replace("avc3.", "avc1.")),
         resolution: listed.streams.video().and_then(resolution),
         frame_rate: listed.streams.video().map(|video| thousandths(FrameRate::of(video).millis())),
@@ -179,26 +187,26 @@ fn multivariant(asset: &AssetId, lineup: &Lineup<'_>, variants: &[Listed<'_>], a
         ..MasterPlaylist::default()
     };
     let mut text = Vec::new();
-    playlist.write_to(&mut text).expect("memory takes every write");
+    playlist.write_to(&mut text).expect("writing to memory cannot fail");
     text
 }
 
-/// The sound that can be chosen, where there is a choice: the default without a playlist, as it is in the variants
+/// The audio renditions, if there is more than one. The default has no playlist of its own if the variants contain it
 /// (RFC 8216 §4.3.4.2.1).
 fn media_of(
     asset: &AssetId,
     lineup: &Lineup<'_>,
-    variants: &[Listed<'_>],
-    alternatives: &[Listed<'_>],
+    variants: &[ListedProgram<'_>],
+    alternatives: &[ListedProgram<'_>],
 ) -> Vec<AlternativeMedia> {
     if alternatives.is_empty() {
         return Vec::new();
     }
-    let of = |rendition: &Rendition<'_>| {
+    let of = |rendition: &AudioRendition<'_>| {
         let alone = ProgramName::Alone(rendition.track.name.clone());
         variants.iter().chain(alternatives).find(|listed| listed.name == alone).map(|listed| listed.uri(asset))
     };
-    let alternative = |rendition: &Rendition<'_>| AlternativeMedia {
+    let alternative = |rendition: &AudioRendition<'_>| AlternativeMedia {
         media_type: AlternativeMediaType::Audio,
         uri: of(rendition),
         group_id: lineup.group.id.clone(),

@@ -1,23 +1,23 @@
-//! What an asset is called, and what its `asset.json` may say of it.
+//! The name of an asset, and the schema of its `asset.json`.
 
 use super::details::{Details, DetailsError};
 use super::track::Language;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// The name of an asset: parts between slashes, each one name of a folder or file in the store, extension dropped.
-/// It cannot climb out of the store, and no part is one that URLs reserve.
+/// The name of an asset: parts between slashes, each the name of a folder or file in the store, without extension.
+/// It cannot point outside the store, and no part is a name that URLs reserve.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AssetId(String);
 
-/// Bytes of an asset's whole name at most.
+/// Largest length of an asset's whole name, in bytes.
 const NAME_LIMIT: usize = 1_024;
 
-/// Bytes of one part at most: what file systems allow.
+/// Largest length of one part, in bytes: the limit of file systems.
 const PART_LIMIT: usize = 255;
 
 impl AssetId {
-    /// `None` when `name` is empty, longer than 1,024 bytes, or has a part that no asset may have: see [`AssetId::is_part`].
+    /// `None` if `name` is empty, longer than 1,024 bytes, or has a part that is not allowed: see [`AssetId::is_part`].
     #[must_use]
     pub fn new(name: &str) -> Option<Self> {
         (name.len() <= NAME_LIMIT && name.split('/').all(Self::is_part)).then(|| Self(name.into()))
@@ -33,7 +33,7 @@ impl AssetId {
         shaped && !Self::is_reserved(part)
     }
 
-    /// Whether `part` is something else below an asset: in URLs, or in its folder.
+    /// Whether `part` has another meaning below an asset: in URLs, or in its folder.
     #[must_use]
     pub fn is_reserved(part: &str) -> bool {
         matches!(part, "files" | "ts.m3u8" | DESCRIPTOR) || part.starts_with("index.") || part.starts_with("single.")
@@ -45,7 +45,7 @@ impl AssetId {
         &self.0
     }
 
-    /// Its last part.
+    /// The last part of the name.
     #[must_use]
     pub fn last_part(&self) -> &str {
         self.0.rsplit('/').next().unwrap_or(&self.0)
@@ -58,13 +58,13 @@ impl fmt::Display for AssetId {
     }
 }
 
-/// What an asset's description is called, in its folder.
+/// File name of an asset's description, in its folder.
 pub const DESCRIPTOR: &str = "asset.json";
 
-/// The version of `asset.json` that is written and understood.
+/// The version of `asset.json` that this release reads and writes.
 pub const SCHEMA_VERSION: u32 = 1;
 
-/// An `asset.json`: which files of a folder are its renditions, and what players shall call them.
+/// An `asset.json`: the files of a folder that are renditions, and their labels in players.
 ///
 /// ```json
 /// {
@@ -81,19 +81,19 @@ pub const SCHEMA_VERSION: u32 = 1;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Descriptor {
-    /// The schema: [`SCHEMA_VERSION`].
+    /// Version of the schema: [`SCHEMA_VERSION`].
     pub version: u32,
-    /// What the gallery calls the asset; its name where absent.
+    /// Title of the asset in the gallery; its name if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
-    /// What else people are told of it.
+    /// Descriptive metadata for people.
     #[serde(default, skip_serializing_if = "Details::is_empty")]
     pub details: Details,
-    /// The file that sets the start and the cuts; the first rendition that has video where absent.
+    /// The file that sets the start and the segment boundaries; the first rendition with video if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
-    /// The files, in the order in which players list them, none twice. None at all: nothing is published of it yet, and
-    /// nobody is told that it is there.
+    /// The files, in the order in which players list them, each at most once. An empty list hides the asset: nothing of
+    /// it is published yet.
     pub renditions: Vec<Rendition>,
 }
 
@@ -101,70 +101,70 @@ pub struct Descriptor {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rendition {
-    /// The file's name in the asset's folder.
+    /// Name of the file in the asset's folder.
     pub file: String,
-    /// What URLs call it; the file's name without its extension where absent.
+    /// Name of the rendition in URLs; the file name without its extension if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// The bytes that it has when it is whole: whoever says so vouches for it, and it is served as soon as it has so many.
+    /// Size of the complete file, in bytes. The author vouches for the file: it is served as soon as it has this size.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<u64>,
-    /// What is said of its tracks; one that no entry fits is served as the file describes it.
+    /// Descriptions of its tracks; a track that matches no entry is served as the file describes it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tracks: Vec<DescriptorTrack>,
 }
 
-/// What is said of one track, or of all tracks of a kind.
+/// Description of one track, or of all tracks of a kind.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DescriptorTrack {
-    /// The track_ID it is about; all tracks of `kind` where absent.
+    /// track_ID of the described track; all tracks of `kind` if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub track: Option<u32>,
-    /// The kind it is about.
+    /// Kind of the described tracks.
     pub kind: MediaKind,
-    /// What players call it.
+    /// Label in players.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
-    /// Its language, as RFC 5646 writes it; the file's own where absent.
+    /// Language tag of RFC 5646; the language in the file if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub language: Option<String>,
-    /// What part it plays.
+    /// Role of the track.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<Role>,
-    /// Whether players start with it. At most one audio track of an asset says so.
+    /// Whether players start with this track. At most one audio entry of an asset may set it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub default: bool,
 }
 
-/// The kinds of tracks that are served.
+/// The kinds of tracks that we serve.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum MediaKind {
-    /// Something to see.
+    /// Video.
     Video,
-    /// Something to hear.
+    /// Sound.
     Audio,
 }
 
-/// The part a track plays (ISO/IEC 23009-1 §5.8.5.5, `urn:mpeg:dash:role:2011`).
+/// The role of a track (ISO/IEC 23009-1 §5.8.5.5, `urn:mpeg:dash:role:2011`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// The one that is meant to be played.
+    /// The track to play by default.
     Main,
-    /// Instead of the main one.
+    /// An alternative to the main track.
     Alternate,
     /// A commentary.
     Commentary,
-    /// In another language than the original.
+    /// Sound in another language than the original.
     Dub,
-    /// Describes what is seen.
+    /// A description of the pictures.
     Description,
 }
 
 impl Role {
-    /// The value that DASH gives it.
+    /// Value of the role in DASH.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -180,31 +180,31 @@ impl Role {
 /// Why an `asset.json` is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DescriptorError {
-    /// It is no JSON of the schema; the text names the line, the key and what was expected.
+    /// The text is not JSON of the schema; the message names the line, the key and the expected values.
     #[error("asset.json: {0}")]
     Shape(String),
-    /// A schema that this release does not know.
+    /// This release does not know the version of the schema.
     #[error("asset.json: `version` is {0}; this release reads version {SCHEMA_VERSION}")]
     Version(u32),
-    /// A file's name that cannot be one.
+    /// This is not a valid file name.
     #[error("asset.json: `{0}` is not the name of a file in the asset's folder")]
     File(String),
-    /// A name that URLs cannot say.
+    /// This name cannot be part of a URL.
     #[error("asset.json: `{0}` is no name that a rendition can have in URLs")]
     Name(String),
-    /// A file that is named twice.
+    /// Two renditions name the same file.
     #[error("asset.json: `{0}` is named twice in `renditions`")]
     Twice(String),
-    /// A reference that is no rendition.
+    /// The reference is not among the renditions.
     #[error("asset.json: `reference` is `{0}`, which is not among `renditions`")]
     Reference(String),
-    /// A language that is none.
+    /// This is not a language tag.
     #[error("asset.json: `{0}` is not a language tag of RFC 5646")]
     Language(String),
-    /// Details out of their bounds.
+    /// The details exceed their limits.
     #[error("asset.json: `details`: {0}")]
     Details(#[from] DetailsError),
-    /// More than one default audio track.
+    /// More than one audio entry is the default.
     #[error("asset.json: more than one audio entry says `default`")]
     Defaults,
 }
@@ -218,10 +218,10 @@ impl Descriptor {
         Ok(descriptor)
     }
 
-    /// The text of the file.
+    /// JSON text of the file.
     #[must_use]
     pub fn print(&self) -> String {
-        serde_json::to_string_pretty(self).expect("strings and numbers only")
+        serde_json::to_string_pretty(self).expect("strings and numbers always serialize")
     }
 
     fn check(&self) -> Result<(), DescriptorError> {
@@ -262,7 +262,7 @@ impl Descriptor {
 }
 
 impl Rendition {
-    /// What URLs call it.
+    /// Name of the rendition in URLs.
     #[must_use]
     pub fn name(&self) -> &str {
         let stem = self.file.rsplit_once('.').map_or(self.file.as_str(), |(stem, _)| stem);
@@ -270,7 +270,7 @@ impl Rendition {
     }
 }
 
-/// A plain file name: no path, nothing hidden.
+/// Whether `name` is a plain file name: not a path, not hidden, and at most 255 bytes long.
 fn is_file_name(name: &str) -> bool {
     (1..=PART_LIMIT).contains(&name.len())
         && !name.starts_with(['.', '~'])

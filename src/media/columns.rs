@@ -1,105 +1,105 @@
-//! Sample tables that come in parts, packed as they come: a table that is never whole in memory takes none but that of
-//! the index it becomes.
+//! Packs sample tables that arrive in parts: such a table is never whole in memory, and takes only the memory of the
+//! resulting index.
 
 use super::offsets::OffsetPacker;
 use super::packed::BLOCK;
 use super::packer::{Packer, SumsPacker};
 use super::tables::{ChunkOffsets, OffsetRuns, Sizes};
 
-/// One table, its entries big-endian as files store them.
+/// Packer of one table; takes its entries big-endian, as files store them.
 #[derive(Debug)]
-pub struct Column(Filling);
+pub struct Column(TablePacker);
 
 #[derive(Debug)]
-enum Filling {
-    Sizes(Parts<4>, SumsPacker),
-    Offsets(Parts<8>, OffsetPacker),
-    Chunks(Parts<4>, Packer),
-    WideChunks(Parts<8>, Packer),
+enum TablePacker {
+    Sizes(EntryBlocks<4>, SumsPacker),
+    Offsets(EntryBlocks<8>, OffsetPacker),
+    Chunks(EntryBlocks<4>, Packer),
+    WideChunks(EntryBlocks<8>, Packer),
 }
 
-/// What became of a table.
+/// A packed table.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Packing {
-    /// Of `stsz`.
+pub enum PackedTable {
+    /// Sizes from `stsz`.
     Sizes(Sizes),
-    /// Of `ctts`.
+    /// Composition offsets from `ctts`.
     Offsets(OffsetRuns),
-    /// Of `stco` or `co64`.
+    /// Chunk offsets from `stco` or `co64`.
     Chunks(ChunkOffsets),
 }
 
 impl Column {
-    /// An empty `stsz`, whose sizes differ.
+    /// An empty `stsz` with a size per sample.
     #[must_use]
     pub fn stsz() -> Self {
-        Self(Filling::Sizes(Parts::default(), SumsPacker::default()))
+        Self(TablePacker::Sizes(EntryBlocks::default(), SumsPacker::default()))
     }
 
     /// An empty `ctts`.
     #[must_use]
     pub fn ctts() -> Self {
-        Self(Filling::Offsets(Parts::default(), OffsetPacker::default()))
+        Self(TablePacker::Offsets(EntryBlocks::default(), OffsetPacker::default()))
     }
 
     /// An empty `stco`.
     #[must_use]
     pub fn stco() -> Self {
-        Self(Filling::Chunks(Parts::default(), Packer::default()))
+        Self(TablePacker::Chunks(EntryBlocks::default(), Packer::default()))
     }
 
     /// An empty `co64`.
     #[must_use]
     pub fn co64() -> Self {
-        Self(Filling::WideChunks(Parts::default(), Packer::default()))
+        Self(TablePacker::WideChunks(EntryBlocks::default(), Packer::default()))
     }
 
-    /// Bytes of one entry.
+    /// Size of one entry, in bytes.
     #[must_use]
     pub const fn width(&self) -> u64 {
         match self.0 {
-            Filling::Sizes(..) | Filling::Chunks(..) => 4,
-            Filling::Offsets(..) | Filling::WideChunks(..) => 8,
+            TablePacker::Sizes(..) | TablePacker::Chunks(..) => 4,
+            TablePacker::Offsets(..) | TablePacker::WideChunks(..) => 8,
         }
     }
 
-    /// Takes the next bytes of its entries, any number of them. Fewer than 2³⁰ entries in all.
+    /// Takes any number of the next bytes of the entries. The table must have fewer than 2³⁰ entries in all.
     pub fn push(&mut self, bytes: &[u8]) {
         match &mut self.0 {
-            Filling::Sizes(parts, sizes) => {
+            TablePacker::Sizes(parts, sizes) => {
                 parts.push(bytes, |entries| sizes.push_slice(entries, |entry| narrow(*entry)));
             }
-            Filling::Offsets(parts, runs) => {
+            TablePacker::Offsets(parts, runs) => {
                 parts.push(bytes, |entries| runs.push(entries.iter().copied().map(OffsetRuns::stored)));
             }
-            Filling::Chunks(parts, chunks) => {
+            TablePacker::Chunks(parts, chunks) => {
                 parts.push(bytes, |entries| chunks.push_slice(entries, |entry| narrow(*entry), |_| {}));
             }
-            Filling::WideChunks(parts, chunks) => {
+            TablePacker::WideChunks(parts, chunks) => {
                 parts.push(bytes, |entries| chunks.push_slice(entries, |entry| wide(*entry), |_| {}));
             }
         }
     }
 
-    /// What all of them are; bytes behind the last whole entry are left out.
+    /// Returns the packed table; ignores bytes behind the last whole entry.
     #[must_use]
-    pub fn finish(self) -> Packing {
+    pub fn finish(self) -> PackedTable {
         match self.0 {
-            Filling::Sizes(parts, mut sizes) => {
+            TablePacker::Sizes(parts, mut sizes) => {
                 sizes.push_slice(parts.rest(), |entry| narrow(*entry));
-                Packing::Sizes(Sizes::Packed(sizes.finish().expect("fewer than 2³⁰ numbers of 32 bits")))
+                PackedTable::Sizes(Sizes::Packed(sizes.finish().expect("fewer than 2³⁰ sizes of 32 bits")))
             }
-            Filling::Offsets(parts, mut runs) => {
+            TablePacker::Offsets(parts, mut runs) => {
                 runs.push(parts.rest().iter().copied().map(OffsetRuns::stored));
-                Packing::Offsets(runs.finish())
+                PackedTable::Offsets(runs.finish())
             }
-            Filling::Chunks(parts, mut chunks) => {
+            TablePacker::Chunks(parts, mut chunks) => {
                 chunks.push_slice(parts.rest(), |entry| narrow(*entry), |_| {});
-                Packing::Chunks(ChunkOffsets::Packed(chunks.finish()))
+                PackedTable::Chunks(ChunkOffsets::Packed(chunks.finish()))
             }
-            Filling::WideChunks(parts, mut chunks) => {
+            TablePacker::WideChunks(parts, mut chunks) => {
                 chunks.push_slice(parts.rest(), |entry| wide(*entry), |_| {});
-                Packing::Chunks(ChunkOffsets::Packed(chunks.finish()))
+                PackedTable::Chunks(ChunkOffsets::Packed(chunks.finish()))
             }
         }
     }
@@ -113,17 +113,17 @@ fn wide(entry: [u8; 8]) -> u64 {
     u64::from_be_bytes(entry)
 }
 
-/// Cuts what comes into whole blocks of entries of `N` bytes, the last aside.
+/// Splits the arriving bytes into whole blocks of entries of `N` bytes each; the last block may be shorter.
 #[derive(Debug, Default)]
-struct Parts<const N: usize> {
-    /// Less than a block.
+struct EntryBlocks<const N: usize> {
+    /// Bytes of an incomplete block.
     pending: Vec<u8>,
 }
 
-impl<const N: usize> Parts<N> {
+impl<const N: usize> EntryBlocks<N> {
     const BYTES: usize = BLOCK * N;
 
-    /// Shows `each` the blocks that `bytes` complete.
+    /// Calls `each` with the blocks that `bytes` complete.
     fn push(&mut self, bytes: &[u8], mut each: impl FnMut(&[[u8; N]])) {
         let mut bytes = bytes;
         if !self.pending.is_empty() {
@@ -141,7 +141,7 @@ impl<const N: usize> Parts<N> {
         self.pending.extend_from_slice(rest);
     }
 
-    /// The entries of the block that was not completed.
+    /// The entries of the incomplete block.
     fn rest(&self) -> &[[u8; N]] {
         self.pending.as_chunks::<N>().0
     }
@@ -150,11 +150,11 @@ impl<const N: usize> Parts<N> {
 #[cfg(test)]
 #[allow(clippy::as_conversions, clippy::cast_possible_truncation, reason = "a test's numbers are small")]
 mod tests {
-    use super::{Column, Packing};
+    use super::{Column, PackedTable};
     use crate::media::{IndexBuilder, OffsetRuns, Sizes};
     use proptest::prelude::{any, prop, prop_assert_eq, proptest};
 
-    fn packed(mut column: Column, table: &[u8], parts: &[usize]) -> Packing {
+    fn packed(mut column: Column, table: &[u8], parts: &[usize]) -> PackedTable {
         let mut rest = table;
         for part in parts {
             let (now, later) = rest.split_at((*part).min(rest.len()));
@@ -184,12 +184,12 @@ mod tests {
                 chunk_runs: vec![(1, 1)],
                 ..IndexBuilder::default()
             };
-            let Packing::Sizes(sizes) = packed(Column::stsz(), &sizes, &parts) else { panic!("sizes") };
-            let Packing::Offsets(offsets) = packed(Column::ctts(), &stored, &parts) else { panic!("offsets") };
-            let Packing::Chunks(chunks) = packed(Column::co64(), &wide, &parts) else { panic!("chunks") };
+            let PackedTable::Sizes(sizes) = packed(Column::stsz(), &sizes, &parts) else { panic!("sizes") };
+            let PackedTable::Offsets(offsets) = packed(Column::ctts(), &stored, &parts) else { panic!("offsets") };
+            let PackedTable::Chunks(chunks) = packed(Column::co64(), &wide, &parts) else { panic!("chunks") };
             let in_parts = IndexBuilder { sizes, offsets, chunk_offsets: chunks, ..whole.clone() };
             prop_assert_eq!(in_parts.build(1 << 41), whole.clone().build(1 << 41));
-            let Packing::Chunks(chunks) = packed(Column::stco(), &narrow, &parts) else { panic!("chunks") };
+            let PackedTable::Chunks(chunks) = packed(Column::stco(), &narrow, &parts) else { panic!("chunks") };
             let places: Vec<u64> = places.iter().map(|at| at & 0xffff_ffff).collect();
             let (in_parts, whole) = (IndexBuilder { chunk_offsets: chunks, ..whole.clone() }, IndexBuilder { chunk_offsets: places.into(), ..whole });
             prop_assert_eq!(in_parts.build(1 << 41), whole.build(1 << 41));

@@ -1,38 +1,38 @@
-//! Descriptive metadata of an asset: what people read, and players do not need. It is part of `asset.json`.
+//! Descriptive metadata of an asset, for people and not for players. It is part of `asset.json`.
 
 use super::track::Language;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Characters of a title at most.
+/// Largest number of characters in a title.
 pub const TITLE_LIMIT: usize = 200;
 
-/// Characters of a description at most.
+/// Largest number of characters in a description.
 const DESCRIPTION_LIMIT: usize = 5_000;
 
-/// Tags at most, and keys of one's own at most.
+/// Largest number of tags, and of custom keys.
 const COUNT_LIMIT: usize = 32;
 
-/// Characters of a tag or of a key at most.
+/// Largest number of characters in a tag, and in a custom key.
 const WORD_LIMIT: usize = 64;
 
-/// Characters of a value of one's own at most.
+/// Largest number of characters in a custom value.
 const VALUE_LIMIT: usize = 1_000;
 
 /// Descriptive metadata of an asset.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Details {
-    /// What it is about: up to 5,000 characters.
+    /// Description: up to 5,000 characters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// Words to find it by: up to 32 of up to 64 characters.
+    /// Search words: up to 32, of up to 64 characters each.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
-    /// The language of the whole, as RFC 5646 writes it; tracks have their own.
+    /// Language of the whole asset, a tag of RFC 5646; tracks have their own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub language: Option<String>,
-    /// Whatever else the owner notes: up to 32 keys of letters, digits and `_ . -`, with values of up to 1,000 characters.
+    /// Custom notes: up to 32 keys of letters, digits and `_ . -`, with values of up to 1,000 characters.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub custom: BTreeMap<String, String>,
 }
@@ -40,39 +40,39 @@ pub struct Details {
 /// Why descriptive metadata is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DetailsError {
-    /// A text that is empty, too long, or has control characters.
+    /// A text is empty, too long, or has control characters.
     #[error("`{field}` has 1 to {limit} characters, and no control characters")]
     Text {
-        /// Which.
+        /// Name of the field.
         field: &'static str,
-        /// Characters at most.
+        /// Largest number of characters.
         limit: usize,
     },
-    /// Too many entries.
+    /// A list has too many entries.
     #[error("`{field}` has at most {COUNT_LIMIT} entries")]
     Count {
-        /// Of which.
+        /// Name of the field.
         field: &'static str,
     },
-    /// A key that is none.
+    /// This is not a valid custom key.
     #[error("`{0}` is no key of `custom`: 1 to {WORD_LIMIT} letters, digits and `_ . -` are allowed")]
     Key(String),
-    /// A language that is none.
+    /// This is not a language tag.
     #[error("`{0}` is not a language tag of RFC 5646")]
     Language(String),
 }
 
 impl Details {
-    /// Whether nothing is said.
+    /// Whether all fields are empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
-    /// Whether everything is within its bounds.
+    /// Checks all fields against their limits.
     pub fn check(&self) -> Result<(), DetailsError> {
         if let Some(description) = &self.description {
-            // Line breaks and tabs may stand in a description.
+            // A description may contain line breaks and tabs.
             let plain = description.replace(['\n', '\r', '\t'], " ");
             check_text("description", &plain, DESCRIPTION_LIMIT)?;
         }
@@ -96,14 +96,14 @@ impl Details {
         Ok(())
     }
 
-    /// Everything that a search looks through.
+    /// All texts that a search covers.
     pub fn texts(&self) -> impl Iterator<Item = &str> {
         let custom = self.custom.values().map(String::as_str);
         self.description.as_deref().into_iter().chain(self.tags.iter().map(String::as_str)).chain(custom)
     }
 }
 
-/// Whether `title` may be a title.
+/// Checks that `title` is a valid title.
 pub fn check_title(title: &str) -> Result<(), DetailsError> {
     check_text("title", title, TITLE_LIMIT)
 }

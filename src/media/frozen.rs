@@ -1,5 +1,5 @@
-//! A [`Movie`] as bytes that outlive the process, and back: what took a whole `moov` to understand is read in a
-//! millisecond, and of that no more than is needed.
+//! Serialization of a [`Movie`] to bytes that outlive the process, and back: a frozen movie loads in a millisecond,
+//! without its `moov`, and only those parts of it that a request needs.
 //!
 //! ```text
 //! file     │ head │ sections of the first track │ of the next │ … │
@@ -8,11 +8,12 @@
 //! skipped  │ track u32 │ handler 4 │ reason: text │
 //! text     │ bytes u32 │ UTF-8 │
 //! ```
-//! Numbers are little-endian; tracks stand in `frozen/track.rs`, what the head says of their samples in
-//! `frozen/directory.rs`, the sections in `frozen/section.rs`: a checksum of each stands in the head. Checksums find what
-//! was torn or has rotted. They are no signature: all that an index promises is checked again, of the head when it is
-//! thawed, of a section when it is brought, so that bytes with a right checksum and wrong tables are refused as a `moov`
-//! would be. Any change of what is written, or of what a demuxer makes of the same file, is a new [`REVISION`].
+//! Numbers are little-endian. `frozen/track.rs` describes tracks, `frozen/directory.rs` the facts about their samples
+//! in the head, `frozen/section.rs` the sections; the head holds a checksum of each section. Checksums detect torn
+//! writes and bit rot. They are no signature: thawing checks all invariants of an index again, those of the head
+//! when the head is thawed and those of a section when it is loaded. It refuses bytes with a right checksum and wrong
+//! tables as it would refuse such a `moov`. Any change of the format, or of the demuxer's result for the same file,
+//! needs a new [`REVISION`].
 
 mod directory;
 mod form;
@@ -23,81 +24,81 @@ mod track;
 use super::id::ContentId;
 use super::num::{u32_from_usize, u64_from_usize, usize_from_u64};
 use super::range::ByteRange;
-use super::tables::Flaw;
+use super::tables::TableError;
 use super::track::{Layout, Movie, Skipped, Track};
 use bytes::Bytes;
-use directory::Places;
+use directory::SectionCursor;
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-pub use form::Form;
+pub use form::FrozenFormat;
 pub use reader::Reader;
 
-/// How movies are written today; others are refused.
+/// Revision of the format; other revisions are refused.
 pub const REVISION: u32 = 4;
 
-const FORM: Form = Form { magic: *b"afflux\0i", revision: REVISION };
+const FORM: FrozenFormat = FrozenFormat { magic: *b"afflux\0i", revision: REVISION };
 
-/// Where the length of the head stands.
-const LENGTH: Range<usize> = Form::HEAD..Form::HEAD + size_of::<u32>();
+/// Position of the head's length field.
+const LENGTH: Range<usize> = FrozenFormat::HEAD..FrozenFormat::HEAD + size_of::<u32>();
 
-/// Why bytes are no frozen movie, or nothing else that is kept frozen.
+/// Why bytes cannot be thawed, as a movie or in any other [`FrozenFormat`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Damage {
-    /// They are something else.
+    /// The bytes begin with another magic.
     #[error("the bytes are something else")]
     Foreign,
-    /// Another version of Afflux wrote them.
+    /// Another version of Afflux wrote the bytes.
     #[error("they were frozen as revision {found}, which is not today's")]
     Revision {
-        /// Their revision.
+        /// Revision of the bytes.
         found: u32,
     },
-    /// They are not what was written.
+    /// The bytes changed after they were written.
     #[error("the checksum is wrong")]
     Checksum,
-    /// They end too early.
+    /// The bytes end too early.
     #[error("{needs} bytes are needed where {left} are left")]
     Short {
-        /// Bytes of the field.
+        /// Size of the field, in bytes.
         needs: u64,
-        /// Bytes there are.
+        /// Number of bytes left.
         left: u64,
     },
-    /// Something stands behind their end.
+    /// Bytes follow behind the end.
     #[error("{rest} bytes stand behind the end")]
     Behind {
-        /// How many bytes.
+        /// Number of bytes behind the end.
         rest: u64,
     },
-    /// A field has a value that it never has.
+    /// A field has a value that is not allowed.
     #[error("there is no such {0}")]
     Value(&'static str),
     /// The tables contradict each other.
     #[error("the tables contradict each other")]
-    Tables(#[from] Flaw),
+    Tables(#[from] TableError),
 }
 
-/// Tables of samples that are not at hand: bytes of the frozen movie.
+/// The tables of a section that are not loaded, and their position in the frozen movie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Missing {
     track: usize,
     section: usize,
-    /// Which bytes.
+    /// Bytes of the frozen movie that hold the tables.
     pub range: ByteRange,
 }
 
-/// A frozen movie whose head was thawed.
+/// A frozen movie of which only the head was thawed.
 #[derive(Debug)]
-pub struct Thawed {
-    /// What it tells; tables of samples are missing.
+pub struct ThawedMovie {
+    /// The movie; all its sample tables are missing.
     pub movie: Movie,
-    /// Bytes of all of it.
+    /// Size of the whole frozen movie, in bytes.
     pub bytes: u64,
 }
 
 impl Movie {
-    /// All that is known of it, to be [thawed](Self::thaw) later. Nothing may be missing.
+    /// Serializes the movie, for [`Self::thaw`]. No tables may be missing.
     #[must_use]
     pub fn freeze(&self) -> Vec<u8> {
         let heap: usize = self.tracks.iter().map(|track| track.index.heap_bytes() + track.entry.len()).sum();
@@ -122,25 +123,25 @@ impl Movie {
             freeze_bytes(&mut out, reason.as_bytes());
         }
         let end = out.len();
-        put(&mut out, LENGTH, &u32_from_usize(end + Form::CHECKSUM).to_le_bytes());
-        out.extend([0; Form::CHECKSUM]);
+        put(&mut out, LENGTH, &u32_from_usize(end + FrozenFormat::CHECKSUM).to_le_bytes());
+        out.extend([0; FrozenFormat::CHECKSUM]);
         for (track, directory) in self.tracks.iter().zip(directories) {
             let entries = section::freeze_all(&track.index, &mut out);
             put(&mut out, directory, &entries);
         }
-        let checksum = Form::checksum(out.get(..end).unwrap_or_default());
-        put(&mut out, end..end + Form::CHECKSUM, &checksum.to_le_bytes());
+        let checksum = FrozenFormat::checksum(out.get(..end).unwrap_or_default());
+        put(&mut out, end..end + FrozenFormat::CHECKSUM, &checksum.to_le_bytes());
         out
     }
 
-    /// What was [frozen](Self::freeze), nothing missing. It holds on to `bytes`, and memory beside them is a small part of
-    /// theirs.
+    /// Reads a [frozen](Self::freeze) movie with all its tables. The movie keeps `bytes` alive, and takes little memory
+    /// beside them.
     pub fn thaw(bytes: &Bytes) -> Result<Self, Damage> {
         let left = u64_from_usize(bytes.len());
         let head = Self::frozen_head(bytes)?;
         let short = Damage::Short { needs: head, left };
         let split = usize::try_from(head).ok().filter(|head| *head <= bytes.len()).ok_or(short)?;
-        let Thawed { movie, bytes: whole } = Self::thaw_head(&bytes.slice(..split))?;
+        let ThawedMovie { movie, bytes: whole } = Self::thaw_head(&bytes.slice(..split))?;
         if left < whole {
             return Err(Damage::Short { needs: whole, left });
         }
@@ -151,7 +152,7 @@ impl Movie {
         Ok(movie)
     }
 
-    /// Takes all that is missing from `whole`, the same movie.
+    /// Loads all missing tables from `whole`, which must be the same movie.
     pub fn fill(&self, whole: &Self) -> Result<(), Damage> {
         self.bring_all(&whole.freeze().into())
     }
@@ -163,19 +164,19 @@ impl Movie {
                 return Err(Damage::Short { needs: missing.range.end(), left });
             }
             let (from, to) = (usize_from_u64(missing.range.start()), usize_from_u64(missing.range.end()));
-            self.bring(missing, &frozen.slice(from..to))?;
+            self.thaw_missing(missing, &frozen.slice(from..to))?;
         }
         Ok(())
     }
 
-    /// How many bytes the head of a frozen movie has that begins with `start`, of which a few bytes tell.
+    /// Size of the head of a frozen movie in bytes, from `start`, its first bytes; 16 bytes suffice.
     pub fn frozen_head(start: &[u8]) -> Result<u64, Damage> {
         let whole = Bytes::copy_from_slice(start.get(..LENGTH.end).unwrap_or(start));
         Ok(u64::from(FORM.begun(&whole)?.u32()?))
     }
 
-    /// What the head of a frozen movie tells. All tables of samples are missing.
-    pub fn thaw_head(head: &Bytes) -> Result<Thawed, Damage> {
+    /// Reads the head of a frozen movie. All sample tables are missing.
+    pub fn thaw_head(head: &Bytes) -> Result<ThawedMovie, Damage> {
         let mut movie = FORM.opened(head)?;
         if u64::from(movie.u32()?) != u64_from_usize(head.len()) {
             return Err(Damage::Value("length of a head"));
@@ -192,18 +193,18 @@ impl Movie {
             1 => Some(movie.u64()?),
             _ => return Err(Damage::Value("end of a recording")),
         };
-        let mut places = Places::behind(head.len());
+        let mut places = SectionCursor::behind(head.len());
         let tracks = thaw_tracks(&mut movie, size, &mut places)?;
-        // The reader bounds both loops: each turn takes bytes.
+        // The reader bounds both loops: each iteration takes bytes.
         let mut skipped = Vec::new();
         for _ in 0..movie.u32()? {
             skipped.push(Skipped { track: movie.u32()?, handler: movie.take()?, reason: movie.text()? });
         }
         movie.finish()?;
-        Ok(Thawed { movie: Self { content, size, layout, cut_at, tracks, skipped }, bytes: places.end() })
+        Ok(ThawedMovie { movie: Self { content, size, layout, cut_at, tracks, skipped }, bytes: places.end() })
     }
 
-    /// What has to be [brought](Self::bring) before samples `range` of the track at `track` are looked at.
+    /// Tables to [load](Self::thaw_missing) before a caller reads samples `range` of the track at index `track`.
     #[must_use]
     pub fn missing(&self, track: usize, range: Range<u32>) -> Vec<Missing> {
         let sections = self.tracks.get(track).map(|found| found.index.sections.touching(range));
@@ -213,19 +214,19 @@ impl Movie {
         missing.collect()
     }
 
-    /// Whether nothing is missing.
+    /// Whether all sample tables are loaded.
     #[must_use]
     pub fn is_whole(&self) -> bool {
         self.tracks.iter().all(|track| track.index.has(0..u32::MAX))
     }
 
-    /// All that is missing.
+    /// All tables that are not loaded.
     #[must_use]
     pub fn all_missing(&self) -> Vec<Missing> {
         (0..self.tracks.len()).flat_map(|track| self.missing(track, 0..u32::MAX)).collect()
     }
 
-    /// What is missing of the first and of the last samples of each track: what a plan that is kept is checked by.
+    /// Missing tables of the first and last samples of each track, which the check of a cached plan needs.
     #[must_use]
     pub fn ends_missing(&self) -> Vec<Missing> {
         let ends = |(at, track): (usize, &Track)| {
@@ -237,19 +238,19 @@ impl Movie {
         missing
     }
 
-    /// Takes what was `missing`: these are its `bytes`, which it holds on to.
-    pub fn bring(&self, missing: Missing, bytes: &Bytes) -> Result<(), Damage> {
+    /// Loads the `missing` tables from their `bytes`, and keeps these alive.
+    pub fn thaw_missing(&self, missing: Missing, bytes: &Bytes) -> Result<(), Damage> {
         let index = self.tracks.get(missing.track).map(|track| &track.index).ok_or(Damage::Value("track"))?;
-        section::bring(index, missing.section, (bytes, self.size))
+        section::thaw_tables(index, missing.section, bytes, self.size)
     }
 }
 
-/// Writes `bytes` over what stands at `place`, which is as long.
+/// Overwrites the range `place` of `out`, which is as long as `bytes`.
 fn put(out: &mut [u8], place: Range<usize>, bytes: &[u8]) {
-    out.get_mut(place).expect("room that was left for it").copy_from_slice(bytes);
+    out.get_mut(place).expect("the caller left room for these bytes").copy_from_slice(bytes);
 }
 
-fn thaw_tracks(movie: &mut Reader<'_>, size: u64, places: &mut Places) -> Result<Vec<Track>, Damage> {
+fn thaw_tracks(movie: &mut Reader<'_>, size: u64, places: &mut SectionCursor) -> Result<Vec<Track>, Damage> {
     let (mut tracks, mut ids) = (Vec::new(), BTreeSet::new());
     for _ in 0..movie.u32()? {
         let track = track::thaw(movie, size, places)?;

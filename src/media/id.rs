@@ -1,20 +1,20 @@
-//! Names made of content: [`ContentId`] of a stored object, [`Version`] of what is served from it.
+//! Identifiers derived from content: [`ContentId`] of a stored object, [`Version`] of the responses built from it.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// Names a stored object by what is in it: a hash of its size, its headers and its first and last media bytes.
+/// Identifies a stored object by its content: a hash of its size, its headers and its first and last media bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ContentId([u8; 16]);
 
 impl ContentId {
-    /// From 128 bits of a cryptographic hash.
+    /// Creates an id from 128 bits of a cryptographic hash.
     #[must_use]
     pub const fn new(hash: [u8; 16]) -> Self {
         Self(hash)
     }
 
-    /// Its bits.
+    /// The 128 bits of the hash.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 16] {
         &self.0
@@ -27,18 +27,18 @@ impl fmt::Display for ContentId {
     }
 }
 
-/// Names all bytes that a URL may answer: the `~version` of a track or playlist. Printed as 24 hexadecimal digits.
+/// Identifies all bytes that a URL may return: the `~version` of a track or playlist. Prints as 24 hexadecimal digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Version([u8; 12]);
 
 impl Version {
-    /// From 96 bits of a cryptographic hash.
+    /// Creates a version from 96 bits of a cryptographic hash.
     #[must_use]
     pub const fn new(hash: [u8; 12]) -> Self {
         Self(hash)
     }
 
-    /// Its bits.
+    /// The 96 bits of the hash.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 12] {
         &self.0
@@ -81,7 +81,7 @@ fn digit(byte: u8) -> Result<u8, VersionError> {
     }
 }
 
-/// Digits are written at once: a URL is printed for each segment.
+/// Writes all digits in one call: playlists print a URL for each segment.
 fn write_hex<const N: usize>(bytes: &[u8; N], f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let nibble = |nibble: u8| if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 };
     let digits = bytes.map(|byte| [nibble(byte >> 4), nibble(byte & 0xf)]);

@@ -1,12 +1,12 @@
-//! Where a track's samples are: in bytes, in decode and composition time; and which are sync samples.
+//! Sample index of a track: positions, sizes, decode times and composition times of its samples, and the sync samples.
 //!
-//! All sample tables (ISO/IEC 14496-12 §8.6, §8.7), or all movie fragments (§8.8), go into an
-//! [`IndexBuilder`](super::IndexBuilder); what comes out has been checked once, as a whole. After that every look-up
-//! succeeds, costs O(log n) at most, and takes about 5 bytes of memory a sample.
+//! An [`IndexBuilder`](super::IndexBuilder) collects all sample tables (ISO/IEC 14496-12 §8.6, §8.7), or all movie
+//! fragments (§8.8), and checks them once, as a whole. After that every lookup succeeds and costs O(log n) at most; the
+//! index takes about 5 bytes of memory a sample.
 //!
-//! Of an index that was kept (`media/frozen.rs`) the tables of samples are brought section by section
-//! (`media/section.rs`): whoever looks at samples sees to it before that none of theirs is
-//! [missing](super::Movie::missing). What it takes no tables to tell is known from the beginning.
+//! An index thawed from a frozen movie (`media/frozen.rs`) loads its sample tables section by section
+//! (`media/section.rs`): before a caller reads samples, it must load those that are
+//! [missing](super::Movie::missing). Facts that need no tables are available at once.
 
 use super::num::{i64_from_u64, partition_point};
 use super::offsets::Offsets;
@@ -20,37 +20,37 @@ use std::ops::Range;
 /// One sample.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sample {
-    /// Its position in the track, from 0.
+    /// Number in the track, from 0.
     pub number: u32,
-    /// Its decode time on the media timeline.
+    /// Decode time on the media timeline.
     pub decode_time: Ticks,
-    /// Its composition offset: decode time plus this is composition time.
+    /// Composition offset: composition time minus decode time, in ticks.
     pub offset: i32,
-    /// Its duration in decode time.
+    /// Duration in ticks: the decode time of the next sample minus its own.
     pub duration: u32,
-    /// Where its bytes begin.
+    /// Byte of the object at which the sample begins.
     pub position: u64,
-    /// How many bytes.
+    /// Size in bytes.
     pub size: u32,
-    /// Whether it is a sync sample.
+    /// Whether this is a sync sample.
     pub sync: bool,
 }
 
 impl Sample {
-    /// Its bytes; `None` for an empty sample.
+    /// Bytes of the object that hold the sample; `None` for an empty sample.
     #[must_use]
     pub fn range(&self) -> Option<ByteRange> {
         ByteRange::new(self.position, u64::from(self.size))
     }
 
-    /// Its composition time on the media timeline.
+    /// Composition time on the media timeline.
     #[must_use]
     pub fn composition_time(&self) -> Ticks {
         Ticks(self.decode_time.0 + i64::from(self.offset))
     }
 }
 
-/// Where a track's samples are. Valid by construction.
+/// Sample index of a track. Valid by construction.
 #[derive(Debug, Clone)]
 pub struct SampleIndex {
     pub(super) len: u32,
@@ -59,7 +59,7 @@ pub struct SampleIndex {
     pub(super) span: u64,
     /// The sum of all sizes.
     pub(super) bytes: u64,
-    /// How composition offsets are packed.
+    /// Packing of the composition offsets.
     pub(super) offsets: Offsets,
     pub(super) sync: Sync,
     pub(super) totals: Totals,
@@ -67,7 +67,7 @@ pub struct SampleIndex {
 }
 
 impl PartialEq for SampleIndex {
-    /// The same samples, in whatever sections; all of them must be at hand.
+    /// Compares all samples, whatever their sections; the tables of all sections must be loaded.
     fn eq(&self, other: &Self) -> bool {
         let facts = |index: &Self| (index.len, index.first_decode_time, index.totals, index.span, index.bytes);
         facts(self) == facts(other)
@@ -79,27 +79,27 @@ impl PartialEq for SampleIndex {
 impl Eq for SampleIndex {}
 
 impl SampleIndex {
-    /// How many samples; at least 1.
+    /// Number of samples; at least 1.
     #[expect(clippy::len_without_is_empty, reason = "a track without samples has no index")]
     #[must_use]
     pub const fn len(&self) -> u32 {
         self.len
     }
 
-    /// What the tables count.
+    /// Numbers of samples in the tables of the file.
     #[must_use]
     pub const fn totals(&self) -> Totals {
         self.totals
     }
 
-    /// The samples whose tables are at hand whenever those of sample `number` are.
+    /// The samples whose tables are loaded together with those of sample `number`.
     #[must_use]
     pub fn at_hand_with(&self, number: u32) -> Range<u32> {
         let start = number - number % SECTION;
         start..self.len.min(start.saturating_add(SECTION))
     }
 
-    /// Whether the tables of all samples of `range` are at hand.
+    /// Whether the tables of all samples of `range` are loaded.
     #[must_use]
     pub fn has(&self, range: Range<u32>) -> bool {
         self.sections.touching(range).all(|(_, section)| section.tables().is_some())
@@ -111,7 +111,7 @@ impl SampleIndex {
         self.bytes
     }
 
-    /// The bytes of samples `range`, their sizes added up.
+    /// Total size of samples `range`, in bytes.
     #[must_use]
     pub fn bytes_of(&self, range: Range<u32>) -> u64 {
         self.bytes_before(range.end).saturating_sub(self.bytes_before(range.start))
@@ -128,13 +128,13 @@ impl SampleIndex {
         }
     }
 
-    /// The decode time of sample `number`; of the end of the media for `len` and more.
+    /// Decode time of sample `number`; the end of the media if `number` is `len` or more.
     #[must_use]
     pub fn decode_time(&self, number: u32) -> Ticks {
         Ticks(i64_from_u64(self.first_decode_time + self.elapsed(number)))
     }
 
-    /// The durations before sample `number`, added up: known of the first of a section.
+    /// Sum of the durations before sample `number`. Needs no tables for the first sample of a section.
     fn elapsed(&self, number: u32) -> u64 {
         match self.sections.of(number).filter(|_| number < self.len) {
             None => self.span,
@@ -146,13 +146,13 @@ impl SampleIndex {
         }
     }
 
-    /// The composition time of sample `number`, which must exist.
+    /// Composition time of sample `number`, which must exist.
     #[must_use]
     pub fn composition_time(&self, number: u32) -> Ticks {
         Ticks(self.decode_time(number).0 + i64::from(self.composition_offset(number)))
     }
 
-    /// The composition offset of sample `number`, which must exist.
+    /// Composition offset of sample `number`, which must exist.
     #[must_use]
     pub fn composition_offset(&self, number: u32) -> i32 {
         let found = self.sections.at(number);
@@ -171,7 +171,7 @@ impl SampleIndex {
         !matches!(self.offsets, Offsets::Zero)
     }
 
-    /// The duration of sample `number`, which must exist.
+    /// Duration of sample `number`, which must exist, in ticks.
     #[must_use]
     pub fn duration(&self, number: u32) -> u32 {
         let found = self.sections.at(number);
@@ -184,7 +184,7 @@ impl SampleIndex {
         Span(self.span)
     }
 
-    /// The one duration of all samples in `range`; `None` when they differ.
+    /// The common duration of all samples in `range`; `None` if they differ.
     #[must_use]
     pub fn constant_duration(&self, range: Range<u32>) -> Option<u32> {
         if range.end > self.len {
@@ -206,25 +206,25 @@ impl SampleIndex {
         self.sync.has(number, self.len)
     }
 
-    /// How many sync samples there are.
+    /// Number of sync samples.
     #[must_use]
     pub fn sync_count(&self) -> u32 {
         self.sync.count(self.len)
     }
 
-    /// The sample number of the sync sample at `position` among all sync samples.
+    /// Sample number of the sync sample at `position` among all sync samples; `None` past the last.
     #[must_use]
     pub fn sync_sample(&self, position: u32) -> Option<u32> {
         self.sync.at(position, self.len)
     }
 
-    /// How many sync samples stand before sample `number`.
+    /// Number of sync samples before sample `number`.
     #[must_use]
     pub fn sync_before(&self, number: u32) -> u32 {
         self.sync.before(number, self.len)
     }
 
-    /// The last sync sample that is composed at or before `at`, where sync samples are composed in order; `None` where all
+    /// The last sync sample that is composed at or before `at`, if sync samples are composed in order; `None` if all
     /// are composed later.
     #[must_use]
     pub fn last_sync_composed_by(&self, at: Ticks) -> Option<u32> {
@@ -234,7 +234,7 @@ impl SampleIndex {
         self.sync_sample(behind.checked_sub(1)?)
     }
 
-    /// The first sample whose decode time is at or after `at`; `len` when there is none.
+    /// The first sample whose decode time is at or after `at`; `len` if there is none.
     #[must_use]
     pub fn first_decoded_at(&self, at: Ticks) -> u32 {
         let Some(since) = at.0.checked_sub_unsigned(self.first_decode_time).and_then(|since| u64::try_from(since).ok())
@@ -242,13 +242,13 @@ impl SampleIndex {
             return 0;
         };
         let Some(covering) = self.covering(since) else {
-            // Samples of duration 0 at the end begin where everything ends.
+            // Samples of duration 0 at the end of the media begin where the media ends.
             return if since == self.span { self.earliest_at(self.len, since) } else { self.len };
         };
         if self.elapsed(covering) == since { self.earliest_at(covering, since) } else { covering + 1 }
     }
 
-    /// The sample that lasts over decode time `since`; `None` at the end of the media and behind it.
+    /// The sample that lasts over `since`, in ticks behind the first decode time; `None` if the media ends before it.
     fn covering(&self, since: u64) -> Option<u32> {
         let section = self.sections.covering(since).filter(|_| since < self.span)?;
         let (_, tables) = self.sections.at(section.samples.start)?;
@@ -256,7 +256,7 @@ impl SampleIndex {
         Some(section.samples.start + u32::try_from(inside).ok()?)
     }
 
-    /// Samples of duration 0 share their decode time with the one that follows: the first of them.
+    /// The first sample with the same decode time as `number`: samples of duration 0 share theirs with the next sample.
     fn earliest_at(&self, number: u32, since: u64) -> u32 {
         let mut first = number;
         while let Some(previous) = first.checked_sub(1).filter(|at| self.elapsed(*at) == since) {
@@ -265,7 +265,7 @@ impl SampleIndex {
         first
     }
 
-    /// The samples of `range` in decode order. O(log n) to begin, O(1) for each.
+    /// The samples of `range` in decode order. O(log n) to begin, O(1) for each sample.
     #[inline]
     pub fn samples(&self, range: Range<u32>) -> impl Iterator<Item = Sample> + '_ {
         let (mut number, mut decode_time) = (range.start, self.decode_time(range.start));
@@ -284,12 +284,12 @@ impl SampleIndex {
         })
     }
 
-    /// What of `range` there is.
+    /// The existing part of `range`.
     fn clipped(&self, range: Range<u32>) -> Range<u32> {
         range.start..range.end.min(self.len)
     }
 
-    /// Where the samples of `range` stand, in decode order: a run of samples that touch is one range.
+    /// Byte ranges of the samples of `range`, in decode order; adjacent samples share one range.
     pub fn ranges(&self, range: Range<u32>) -> impl Iterator<Item = ByteRange> + '_ {
         let parts = self.sections.over(self.clipped(range));
         let mut placed = parts.flat_map(|(_, tables, inside)| tables.placed(inside));
@@ -310,7 +310,7 @@ impl SampleIndex {
         })
     }
 
-    /// Decode time, composition offset and duration of the samples of `range`, in decode order.
+    /// Decode time and composition offset of the samples of `range`, in decode order.
     #[inline]
     fn times(&self, range: Range<u32>) -> impl Iterator<Item = (i64, i32)> + '_ {
         let mut decode_time = self.decode_time(range.start).0;
@@ -331,9 +331,9 @@ impl SampleIndex {
         self.times(range).map(|(decode_time, offset)| Ticks(decode_time + i64::from(offset)))
     }
 
-    /// The least composition time of the samples of `range`; `None` when it is empty.
+    /// The least composition time of the samples of `range`; `None` if it is empty.
     ///
-    /// Decode times ascend, so the walk ends where none that follows can be less: after a few samples, mostly.
+    /// Decode times ascend, so the walk ends where no later sample can be less: mostly after a few samples.
     #[must_use]
     pub fn least_composition_time(&self, range: Range<u32>) -> Option<Ticks> {
         let least_offset = i64::from(self.least_offset());
@@ -348,7 +348,7 @@ impl SampleIndex {
         least.map(Ticks)
     }
 
-    /// The size of sample `number`, which must exist, in bytes.
+    /// Size of sample `number`, which must exist, in bytes.
     #[must_use]
     pub fn size(&self, number: u32) -> u32 {
         let found = self.sections.at(number);
@@ -361,14 +361,14 @@ impl SampleIndex {
         self.sections.over(0..self.len).any(|(_, tables, _)| tables.sizes.has_zero())
     }
 
-    /// Shows `visit` the sizes of the samples of `range`, in decode order: the cheapest way to see all.
+    /// Calls `visit` with the sizes of the samples of `range`, in decode order: the cheapest way to read them all.
     pub fn each_size(&self, range: Range<u32>, mut visit: impl FnMut(u32)) {
         for (_, tables, inside) in self.sections.over(self.clipped(range)) {
             tables.sizes.each(u64::from(inside.start), u64::from(inside.end), |size| visit(narrow(Some(size))));
         }
     }
 
-    /// A size that no sample of `range` exceeds, in bytes; may be a little more than the largest.
+    /// Upper bound of the sizes of the samples of `range`, in bytes; it may be a little above the largest.
     #[must_use]
     pub fn greatest_size(&self, range: Range<u32>) -> u32 {
         let parts = self.sections.over(self.clipped(range));
@@ -377,7 +377,7 @@ impl SampleIndex {
         u32::try_from(most.max().unwrap_or(0)).unwrap_or(u32::MAX)
     }
 
-    /// A duration that no sample of `range` exceeds; may be a little more than the longest.
+    /// Upper bound of the durations of the samples of `range`, in ticks; it may be a little above the longest.
     #[must_use]
     pub fn longest_duration(&self, range: Range<u32>) -> u32 {
         let parts = self.sections.over(self.clipped(range));
@@ -386,7 +386,7 @@ impl SampleIndex {
         u32::try_from(most.max().unwrap_or(0)).unwrap_or(u32::MAX)
     }
 
-    /// Bytes of memory this takes, its own header aside; of tables that are not at hand yet, what they take at most.
+    /// Heap memory, in bytes; an upper bound while some tables are not loaded.
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
         self.sections.heap_bytes() + self.offsets.heap_bytes() + self.sync.heap_bytes()
@@ -396,7 +396,7 @@ impl SampleIndex {
 #[cfg(test)]
 #[allow(clippy::as_conversions, clippy::cast_possible_truncation, reason = "a test's numbers are small")]
 mod tests {
-    use crate::media::{Flaw, IndexBuilder, OffsetRuns, Sample, Sizes, Ticks};
+    use crate::media::{IndexBuilder, OffsetRuns, Sample, Sizes, TableError, Ticks};
     use proptest::prelude::{any, prop, prop_assert_eq, proptest};
 
     fn five() -> IndexBuilder {
@@ -429,22 +429,22 @@ mod tests {
             change(&mut builder);
             builder.build(2_000).unwrap_err()
         };
-        assert_eq!(refused(|b| b.chunk_offsets = vec![1_000].into()), Flaw::Unplaced { placed: 3, samples: 5 });
-        assert_eq!(refused(|b| b.chunk_runs = vec![(2, 3)]), Flaw::ChunkRun { entry: 0, first_chunk: 2 });
-        assert_eq!(refused(|b| b.chunk_runs = vec![(1, 3), (1, 9)]), Flaw::ChunkRun { entry: 1, first_chunk: 1 });
+        assert_eq!(refused(|b| b.chunk_offsets = vec![1_000].into()), TableError::Unplaced { placed: 3, samples: 5 });
+        assert_eq!(refused(|b| b.chunk_runs = vec![(2, 3)]), TableError::ChunkRun { entry: 0, first_chunk: 2 });
+        assert_eq!(refused(|b| b.chunk_runs = vec![(1, 3), (1, 9)]), TableError::ChunkRun { entry: 1, first_chunk: 1 });
         assert_eq!(
             refused(|b| b.chunk_offsets = vec![1_900, 0].into()),
-            Flaw::Outside { chunk: 0, end: 2_020, size: 2_000 }
+            TableError::Outside { chunk: 0, end: 2_020, size: 2_000 }
         );
-        assert_eq!(refused(|b| b.sync = Some(vec![6])), Flaw::Sync { sample: 6, samples: 5 });
+        assert_eq!(refused(|b| b.sync = Some(vec![6])), TableError::Sync { sample: 6, samples: 5 });
         assert_eq!(
             refused(|b| b.sizes = Sizes::Same { size: 500, count: 5 }),
-            Flaw::Oversize { total: 2_500, size: 2_000 }
+            TableError::Oversize { total: 2_500, size: 2_000 }
         );
-        assert_eq!(refused(|b| b.sizes = Sizes::Each(vec![])), Flaw::Empty);
+        assert_eq!(refused(|b| b.sizes = Sizes::Each(vec![])), TableError::Empty);
         assert_eq!(
             refused(|b| b.sizes = Sizes::Same { size: 0, count: u32::MAX }),
-            Flaw::TooMany { samples: 4_294_967_295 }
+            TableError::TooMany { samples: 4_294_967_295 }
         );
     }
 

@@ -1,4 +1,4 @@
-//! The nouns: time, ranges, codecs, tracks, assets and the sample index. Everyone may use them; they use nobody.
+//! Data types of the crate: time, ranges, codecs, tracks, assets and the sample index. They depend on no other module.
 
 mod asset;
 mod codec;
@@ -26,19 +26,19 @@ pub use asset::{
     AssetId, DESCRIPTOR, Descriptor, DescriptorError, DescriptorTrack, MediaKind, Rendition, Role, SCHEMA_VERSION,
 };
 pub use codec::{AAC_RATES, Aac, Arrangement, Codec, Family, Sound, Supplemental};
-pub use columns::{Column, Packing};
+pub use columns::{Column, PackedTable};
 pub use details::{Details, DetailsError, TITLE_LIMIT, check_title};
-pub use frozen::{Damage, Form, Missing, REVISION, Reader, Thawed};
+pub use frozen::{Damage, FrozenFormat, Missing, REVISION, Reader, ThawedMovie};
 pub use id::{ContentId, Version, VersionError};
 pub use index::{Sample, SampleIndex};
 pub use num::{
     i64_from_u64, near_partition_point, partition_point, u32_from_usize, u64_from_usize, usize_from_u32, usize_from_u64,
 };
 pub use offsets::PackedOffsets;
-pub use packed::{Packed, Sums, Values};
-pub use picture::{Colour, Extent, Picture, Turn, Upright, VideoRange};
+pub use packed::{Packed, PrefixSums, Values};
+pub use picture::{Colour, Extent, Picture, Rotation, UprightPicture, VideoRange};
 pub use range::ByteRange;
-pub use tables::{ChunkOffsets, Flaw, IndexBuilder, OffsetRuns, SAMPLE_LIMIT, Sizes, Totals};
+pub use tables::{ChunkOffsets, IndexBuilder, OffsetRuns, SAMPLE_LIMIT, Sizes, TableError, Totals};
 pub use time::{Moment, Span, Ticks, Timescale};
 pub use title::Title;
 pub use track::{Edit, Kind, Language, Layout, LeftOut, Movie, Skipped, Track, TrackName};

@@ -1,6 +1,6 @@
-//! Integer conversions whose success the platform or the caller's type guarantees, and a search over integers.
+//! Integer conversions that cannot fail on supported platforms, and binary searches over integers.
 //!
-//! `as` is forbidden in the crate; these are the places where a conversion cannot fail, each saying why.
+//! The crate forbids `as`; each of these functions gives the reason why its conversion cannot fail.
 
 /// `usize` to `u64`: lossless, as no supported platform has pointers wider than 64 bits.
 #[must_use]
@@ -32,8 +32,8 @@ pub fn i64_from_u64(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 
-/// The first number of `range` for which `holds` is false, its end when there is none; `holds` must be true first and
-/// false after, like the predicate of a slice's `partition_point`.
+/// The first number of `range` for which `holds` is false, or its end; `holds` must be true first and false after, like
+/// the predicate of a slice's `partition_point`.
 #[must_use]
 pub fn partition_point(range: std::ops::Range<u32>, holds: impl Fn(u32) -> bool) -> u32 {
     let (mut low, mut high) = (range.start, range.end);
@@ -44,11 +44,11 @@ pub fn partition_point(range: std::ops::Range<u32>, holds: impl Fn(u32) -> bool)
     low
 }
 
-/// The same as [`partition_point`], with fewer questions where the turn is near the start of `range`.
+/// Like [`partition_point`], with fewer calls of `holds` if the result is near the start of `range`.
 #[must_use]
 pub fn near_partition_point(range: std::ops::Range<u32>, holds: impl Fn(u32) -> bool) -> u32 {
     let (mut low, mut step) = (range.start, 1_u32);
-    // All before `low` hold; what is asked is `step` further each time.
+    // All numbers before `low` hold; each step doubles the distance to the next number to test.
     loop {
         let asked = low.saturating_add(step - 1);
         if asked >= range.end || !holds(asked) {

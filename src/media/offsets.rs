@@ -1,4 +1,4 @@
-//! Composition offsets (`ctts`, ISO/IEC 14496-12 §8.6.1.3) in few bits.
+//! Compressed composition offsets (`ctts`, ISO/IEC 14496-12 §8.6.1.3).
 
 use super::num::{usize_from_u32, usize_from_u64};
 use super::packed::{BLOCK_U64, Packed, Values};
@@ -6,19 +6,19 @@ use super::packer::Packer;
 use super::tables::OffsetRuns;
 use std::ops::Range;
 
-/// How composition offsets are packed: none, a few distinct values, or any.
+/// Packing of composition offsets: all zero, a few distinct values, or any values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Offsets {
-    /// All are zero: nothing is packed.
+    /// All offsets are zero: nothing is packed.
     Zero,
-    /// Each as its place among these.
+    /// Each offset is packed as its index into `values`.
     Dictionary { values: Vec<i32>, least: i32 },
-    /// Each as its distance from the least.
+    /// Each offset is packed as its distance from the least.
     Direct { least: i32 },
 }
 
 impl Offsets {
-    /// Those of `len` samples, packed.
+    /// Packs the offsets of `len` samples.
     pub(super) fn new(runs: OffsetRuns, len: u32) -> (Self, Packed) {
         match runs {
             OffsetRuns::Each(runs) => Self::of(runs.iter().copied(), len),
@@ -53,7 +53,7 @@ impl Offsets {
         (Self::Direct { least }, Packer::of_runs(clipped(runs, len).map(distance)))
     }
 
-    /// Those of `packed` from `from` on, without end.
+    /// The offsets of `packed` from `from` on; 0 behind the last.
     pub(super) fn values<'a>(&'a self, packed: &'a Packed, from: u64) -> OffsetValues<'a> {
         OffsetValues { offsets: self, packed: packed.values(from) }
     }
@@ -68,15 +68,15 @@ impl Offsets {
         }
     }
 
-    /// The one at `at` of `packed`; 0 where there is none.
+    /// The offset at `at` of `packed`; 0 if there is none.
     pub(super) fn get(&self, packed: &Packed, at: u64) -> i32 {
         packed.get(at).map_or(0, |packed| self.decoded(packed))
     }
 
-    /// The least of those at `range` of `packed`, which is not empty.
+    /// The least offset of `range` of `packed`, which is not empty.
     pub(super) fn least_of(&self, packed: &Packed, range: Range<u64>) -> i32 {
         let (mut least, mut at) = (i32::MAX, range.start);
-        // Most dictionaries are met in the first block.
+        // The first block mostly contains all values of a dictionary.
         while at < range.end && least > self.least() {
             let end = range.end.min(at + BLOCK_U64);
             packed.each(at, end, |packed| least = least.min(self.decoded(packed)));
@@ -85,7 +85,7 @@ impl Offsets {
         least
     }
 
-    /// The least offset of all; 0 where all are 0.
+    /// The least of all offsets; 0 if all are 0.
     pub(super) const fn least(&self) -> i32 {
         match self {
             Self::Zero => 0,
@@ -93,7 +93,7 @@ impl Offsets {
         }
     }
 
-    /// Bytes of memory this takes, its own header aside.
+    /// Heap memory, in bytes.
     pub(super) fn heap_bytes(&self) -> usize {
         match self {
             Self::Zero | Self::Direct { .. } => 0,
@@ -102,8 +102,8 @@ impl Offsets {
     }
 }
 
-/// Composition offsets of a `ctts` that has runs, as `Offsets::Dictionary` holds them: one for each sample that it
-/// counts.
+/// Composition offsets of a `ctts` that is not empty, packed as in `Offsets::Dictionary`: one for each sample that the
+/// table counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PackedOffsets {
     values: Vec<i32>,
@@ -111,40 +111,40 @@ pub struct PackedOffsets {
 }
 
 impl PackedOffsets {
-    /// How many samples have one.
+    /// Number of samples with an offset.
     pub(super) const fn count(&self) -> u64 {
         self.codes.len()
     }
 
-    /// The greatest of them.
+    /// The greatest offset.
     pub(super) fn greatest(&self) -> i32 {
         self.values.iter().copied().max().unwrap_or(0)
     }
 
-    /// One by one, as runs of one sample.
+    /// All offsets, as runs of one sample each.
     pub(super) fn runs(&self) -> impl Iterator<Item = (u32, i32)> + Clone + '_ {
         let value = |code| self.values.get(usize_from_u64(code)).copied().unwrap_or(0);
         self.codes.values(0).map(move |code| (1, value(code)))
     }
 }
 
-/// Collects the runs of a `ctts` that comes in parts.
+/// Collects the runs of a `ctts` that arrives in parts.
 #[derive(Debug)]
 pub(super) enum OffsetPacker {
-    /// Few distinct offsets, in short runs.
-    Coded(Box<Coding>),
-    /// Any.
+    /// Few distinct offsets in short runs, packed.
+    Coded(Box<DictionaryPacker>),
+    /// Any runs.
     Runs(Vec<(u32, i32)>),
 }
 
-/// Codes of offsets, and what they stand for.
+/// Codes of offsets, and the dictionary of these codes.
 #[derive(Debug, Default)]
-pub(super) struct Coding {
+pub(super) struct DictionaryPacker {
     dictionary: Dictionary,
     codes: Packer,
 }
 
-/// Samples of a run that are packed one by one, at most: their codes of a byte take no more than the run is stored in.
+/// Longest run whose samples are packed one by one: their codes, a byte each, take no more than the 8 bytes of the run.
 const SHORT_RUN: u32 = 8;
 
 impl Default for OffsetPacker {
@@ -171,12 +171,12 @@ impl OffsetPacker {
         }
     }
 
-    /// All of them.
+    /// Returns all runs.
     pub(super) fn finish(self) -> OffsetRuns {
         match self {
             Self::Runs(runs) => OffsetRuns::Each(runs),
             Self::Coded(coding) => {
-                let Coding { dictionary, codes } = *coding;
+                let DictionaryPacker { dictionary, codes } = *coding;
                 let packed = PackedOffsets { values: dictionary.values, codes: codes.finish() };
                 if packed.codes.is_empty() { OffsetRuns::default() } else { OffsetRuns::Packed(packed) }
             }
@@ -184,7 +184,7 @@ impl OffsetPacker {
     }
 }
 
-/// `runs`, neighbours of one offset as one: no more than were pushed.
+/// Merges adjacent `runs` of the same offset: the result has no more runs than were pushed.
 fn joined(runs: impl Iterator<Item = (u32, i32)>) -> Vec<(u32, i32)> {
     let mut joined: Vec<(u32, i32)> = Vec::new();
     for (count, offset) in runs {
@@ -200,7 +200,7 @@ fn joined(runs: impl Iterator<Item = (u32, i32)>) -> Vec<(u32, i32)> {
     joined
 }
 
-/// `runs` for exactly `len` samples: what is too much is left out, what lacks is 0.
+/// `runs` for exactly `len` samples: omits surplus samples, and adds offsets of 0 for missing ones.
 fn clipped(runs: impl Iterator<Item = (u32, i32)> + Clone, len: u32) -> impl Iterator<Item = (u32, i32)> + Clone {
     let mut left = len;
     let mut runs = runs;
@@ -217,11 +217,11 @@ fn clipped(runs: impl Iterator<Item = (u32, i32)> + Clone, len: u32) -> impl Ite
     })
 }
 
-/// Distinct offsets in the order in which they were met.
+/// Distinct offsets in the order of their first occurrence.
 #[derive(Debug)]
 pub(super) struct Dictionary {
     values: Vec<i32>,
-    /// Codes by a hash of the offset, to be looked at first: most offsets are met again.
+    /// Codes by a hash of the offset, to try first: most offsets occur again.
     likely: [u8; 64],
 }
 
@@ -232,7 +232,7 @@ impl Default for Dictionary {
 }
 
 impl Dictionary {
-    /// The code of an offset; `None` when there are too many.
+    /// The code of an offset; `None` if there are too many distinct offsets.
     #[inline]
     fn code(&mut self, offset: i32) -> Option<u64> {
         let slot = usize::try_from(offset.cast_unsigned().wrapping_mul(0x9e37_79b1) >> 26).ok()?;
@@ -248,7 +248,7 @@ impl Dictionary {
     }
 }
 
-/// Composition offsets, one behind the other.
+/// Iterator over composition offsets.
 #[derive(Debug, Clone)]
 pub(super) struct OffsetValues<'a> {
     offsets: &'a Offsets,
@@ -256,7 +256,7 @@ pub(super) struct OffsetValues<'a> {
 }
 
 impl OffsetValues<'_> {
-    /// The next sample's; 0 behind the last.
+    /// The offset of the next sample; 0 behind the last.
     #[inline]
     pub(super) fn take_next(&mut self) -> i32 {
         self.packed.next().map_or(0, |packed| self.offsets.decoded(packed))
@@ -302,7 +302,7 @@ mod tests {
     #[test]
     fn what_comes_in_parts_takes_no_more_memory_than_it_is_stored_in() {
         let stored = 8 * 20_000;
-        // Runs that no block of codes is constant with, then one that is not packed.
+        // Runs without a block of equal codes, then a run that is not packed.
         let runs = |length: u32| (0..20_000).map(move |run| (length, run % 200));
         for length in [1, 7, 8, 9, 33, 63, 64, 65] {
             let mut collected = OffsetPacker::default();

@@ -1,10 +1,10 @@
-//! Sequences of numbers in few bits: blocks of 64 values, each block as its least value and bit-packed rest.
+//! Compressed sequences of numbers: blocks of 64 values, each block as its least value and the bit-packed differences.
 //!
 //! ```text
 //! Packed   │ block: least u64, first bit u64.., width u8 │ …      bits: │ value − least, `width` bits each │ …
 //! Sums     a Packed and, per block, the sum of all values before it: prefix sums in O(1), their inverse in O(log n)
 //! ```
-//! A block of equal values has width 0 and costs its header alone (0.25 byte a value); picture sizes cost about 2
+//! A block of equal values has width 0 and costs only its header (0.25 byte a value); picture sizes cost about 2
 //! bytes, composition offsets and durations a few bits. The sample tables of a `moov` cost 13 bytes a sample,
 //! plain prefix sums 23.
 
@@ -18,12 +18,12 @@ use std::ops::Range;
 pub(super) const BLOCK: usize = 64;
 pub(super) const BLOCK_U64: u64 = 64;
 
-/// A block's header.
+/// Header of a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Block {
-    /// The least value of the block.
+    /// Least value of the block.
     pub(super) least: u64,
-    /// Where its bits begin, in 64-bit words: a block's bits are padded to whole words.
+    /// Index of the 64-bit word at which its bits begin: the bits of a block are padded to whole words.
     pub(super) word: u32,
     /// Bits per value, 0 to 64.
     pub(super) width: u8,
@@ -33,18 +33,18 @@ impl Block {
     const NONE: Self = Self { least: 0, word: 0, width: 0 };
 }
 
-/// The values of a [`Packed`], one behind the other.
+/// Iterator over the values of a [`Packed`].
 #[derive(Debug, Clone)]
 pub struct Values<'a> {
     packed: &'a Packed,
-    /// The block behind the open one.
+    /// Index of the block behind the open one.
     next: usize,
     block: Block,
-    /// Values of the open block that are still to come.
+    /// Number of values left in the open block.
     left: u64,
-    /// Where the next value's bits begin, from the block's first word.
+    /// Bit at which the next value begins, counted from the first word of the block.
     bit: u64,
-    /// The next value's position.
+    /// Position of the next value.
     at: u64,
 }
 
@@ -84,13 +84,13 @@ pub struct Packed {
 }
 
 impl Packed {
-    /// How many values.
+    /// Number of values.
     #[must_use]
     pub const fn len(&self) -> u64 {
         self.len
     }
 
-    /// Whether there are none.
+    /// Whether there are no values.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.len == 0
@@ -106,9 +106,9 @@ impl Packed {
         Some(block.least + self.bits(block, at % BLOCK_U64 * u64::from(block.width)))
     }
 
-    /// The one value that all of `from..to` have; `None` when they differ or the range is empty or too long.
+    /// The common value of `from..to`; `None` if they differ, or if the range is empty or ends past the last value.
     ///
-    /// Looks at block headers where it can: a constant run costs O(values / 64).
+    /// Uses block headers where possible: a constant run costs O(values / 64).
     #[must_use]
     pub fn constant(&self, from: u64, to: u64) -> Option<u64> {
         if to > self.len {
@@ -128,7 +128,7 @@ impl Packed {
         Some(value)
     }
 
-    /// The values from `from` on, in order: O(1) to begin, and less for each than [`Self::get`].
+    /// The values from `from` on, in order: O(1) to begin; each value costs less than with [`Self::get`].
     #[must_use]
     pub fn values(&self, from: u64) -> Values<'_> {
         let (block, inside) = (from / BLOCK_U64, from % BLOCK_U64);
@@ -142,7 +142,7 @@ impl Packed {
         values
     }
 
-    /// Shows `visit` the values of `from..to`, in order, as far as there are any: less for each than [`Self::values`].
+    /// Calls `visit` with the existing values of `from..to`, in order; each costs less than with [`Self::values`].
     pub fn each(&self, from: u64, to: u64, mut visit: impl FnMut(u64)) {
         let (mut at, to) = (from, to.min(self.len));
         while at < to {
@@ -154,7 +154,7 @@ impl Packed {
         }
     }
 
-    /// A number that none of `from..to` exceeds; 0 where there are none. Looks at block headers alone.
+    /// An upper bound of the values `from..to`; 0 if there are none. Uses only block headers.
     #[must_use]
     pub fn ceiling(&self, from: u64, to: u64) -> u64 {
         let (from, to) = (from / BLOCK_U64, to.min(self.len).div_ceil(BLOCK_U64));
@@ -166,12 +166,12 @@ impl Packed {
         blocks.iter().map(most).max().unwrap_or(0)
     }
 
-    /// Whether some value is 0: block headers tell.
+    /// Whether some value is 0. Uses only block headers.
     pub(super) fn has_zero(&self) -> bool {
         self.blocks.iter().any(|block| block.least == 0)
     }
 
-    /// Whether no value exceeds `most`, nor 64 bits. Looks at block headers alone where their widths leave no doubt.
+    /// Whether every value is at most `most` and fits 64 bits. Uses only block headers where their widths suffice.
     pub(super) fn within(&self, most: u64) -> bool {
         let mut left = self.len;
         self.blocks.iter().all(|block| {
@@ -186,7 +186,7 @@ impl Packed {
         })
     }
 
-    /// What the greatest of the first `until` values of a block has above its least.
+    /// The greatest of the first `until` values of a block, minus the least value of the block.
     fn greatest(&self, block: &Block, until: u64) -> u64 {
         let bits = self.whole(block).filter(|_| until == BLOCK_U64);
         if let Some(greatest) = bits.and_then(|bits| whole::greatest(&bits, block.width)) {
@@ -197,20 +197,20 @@ impl Packed {
         greatest
     }
 
-    /// The blocks of values `range`, which begin one, and where their words stand.
+    /// The blocks of values `range`, which begins at a block border, and the range of their words.
     pub(super) fn blocks_of(&self, range: &Range<u64>) -> (&[Block], Range<usize>) {
         let (from, to) = (usize_from_u64(range.start / BLOCK_U64), usize_from_u64(range.end.div_ceil(BLOCK_U64)));
         let word = |at: usize| self.blocks.get(at).map_or(self.words.len(), |block| usize_from_u64(block.word.into()));
         (self.blocks.get(from..to).unwrap_or_default(), word(from)..word(to))
     }
 
-    /// Bytes of memory this takes, its own header aside.
+    /// Heap memory, in bytes.
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
         self.blocks.capacity() * size_of::<Block>() + self.words.heap_bytes()
     }
 
-    /// What the values `range` of a block have above its least, summed up. Callers know that it fits 64 bits.
+    /// Sum of the values `range` of a block, each minus the block's least value. Callers ensure that it fits 64 bits.
     fn rest(&self, block: &Block, range: Range<u64>) -> u64 {
         let mut sum = 0_u64;
         if block.width > 0 {
@@ -219,25 +219,25 @@ impl Packed {
         sum
     }
 
-    /// The same of the first `until` values; `None` past 64 bits.
+    /// Like [`Self::rest`], for the first `until` values; `None` if the sum exceeds 64 bits.
     fn rest_of(&self, block: &Block, until: u64) -> Option<u64> {
         if until == BLOCK_U64
             && let Some(bits) = self.whole(block)
         {
             return whole::sum(&bits, block.width);
         }
-        // 64 values of 58 bits fit 64.
+        // The sum of 64 values of 58 bits fits 64 bits.
         if block.width <= 58 { Some(self.rest(block, 0..until)) } else { self.rest_checked(block, until) }
     }
 
-    /// The bits of a whole block, where they are few enough to be folded at once.
-    fn whole(&self, block: &Block) -> Option<whole::Bits> {
+    /// The bits of a whole block, if its width has an unrolled function.
+    fn whole(&self, block: &Block) -> Option<whole::BlockWords> {
         (1..=whole::WIDEST)
             .contains(&block.width)
             .then(|| self.words.some(usize_from_u64(block.word.into()), block.width.into()))?
     }
 
-    /// The same, each addition checked.
+    /// Like [`Self::rest_of`], with checked additions.
     fn rest_checked(&self, block: &Block, until: u64) -> Option<u64> {
         let mut sum = Some(0_u64);
         if block.width > 0 {
@@ -246,7 +246,7 @@ impl Packed {
         sum
     }
 
-    /// What the values `range` of a block have above its least.
+    /// Calls `visit` with the values `range` of a block, each minus the block's least value.
     #[inline]
     fn unpack(&self, block: &Block, range: Range<u64>, mut visit: impl FnMut(u64)) {
         let width = u32::from(block.width);
@@ -259,16 +259,16 @@ impl Packed {
         let (skip, count) = (bit % 64, range.end.saturating_sub(range.start));
         match &self.words {
             Words::Own(words) => {
-                unpacked(words.get(word..).unwrap_or_default().iter().copied(), (width, skip, count), visit);
+                unpacked(words.get(word..).unwrap_or_default().iter().copied(), BitRun { width, skip, count }, visit);
             }
             Words::Read(bytes) => {
                 let words = bytes.as_chunks().0.get(word..).unwrap_or_default();
-                unpacked(words.iter().map(|word| u64::from_le_bytes(*word)), (width, skip, count), visit);
+                unpacked(words.iter().map(|word| u64::from_le_bytes(*word)), BitRun { width, skip, count }, visit);
             }
         }
     }
 
-    /// What the value whose bits begin at `bit` of a block has above its least.
+    /// The value whose bits begin at `bit` of a block, minus the block's least value.
     #[inline]
     fn bits(&self, block: &Block, bit: u64) -> u64 {
         let width = u64::from(block.width);
@@ -283,12 +283,24 @@ impl Packed {
     }
 }
 
-/// Shows `visit` so many values of `width` bits, 1 to 64, that begin in the first of `words` behind `skip` bits.
+/// Values of equal width in a sequence of words.
+#[derive(Clone, Copy)]
+struct BitRun {
+    /// Bits of one value, 1 to 64.
+    width: u32,
+    /// Bits of the first word before the first value.
+    skip: u64,
+    /// Number of values.
+    count: u64,
+}
+
+/// Calls `visit` with each value of `run`.
 #[inline]
-fn unpacked(mut words: impl Iterator<Item = u64>, (width, skip, count): (u32, u64, u64), mut visit: impl FnMut(u64)) {
+fn unpacked(mut words: impl Iterator<Item = u64>, run: BitRun, mut visit: impl FnMut(u64)) {
+    let BitRun { width, skip, count } = run;
     let mask = u64::MAX >> (64 - width);
     let mut pending = words.next().map_or(0, |word| word >> skip);
-    let mut left = 64 - u32::try_from(skip).expect("below 64");
+    let mut left = 64 - u32::try_from(skip).expect("`skip` is below 64");
     for _ in 0..count {
         let mut value = pending;
         if left >= width {
@@ -304,17 +316,17 @@ fn unpacked(mut words: impl Iterator<Item = u64>, (width, skip, count): (u32, u6
     }
 }
 
-/// A sequence of numbers with its prefix sums. The total fits 64 bits.
+/// A sequence of numbers with prefix sums. The total fits 64 bits.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Sums {
+pub struct PrefixSums {
     pub(super) values: Packed,
     /// The sum before each block.
     pub(super) bases: Vec<u64>,
     pub(super) total: u64,
 }
 
-impl Sums {
-    /// `None` when the total does not fit 64 bits.
+impl PrefixSums {
+    /// Packs `values`; `None` if the total does not fit 64 bits.
     #[must_use]
     pub fn new<I: IntoIterator<Item = u64>>(values: I) -> Option<Self> {
         let (mut bases, mut total, mut packer) = (Vec::new(), 0_u64, Packer::default());
@@ -329,19 +341,19 @@ impl Sums {
         Some(Self { values: packer.finish(), bases, total })
     }
 
-    /// The `values` of all `entries`; `None` when the total does not fit 64 bits.
+    /// Packs the `value` of each of `entries`; `None` if the total does not fit 64 bits.
     pub(super) fn of_slice<T>(entries: &[T], value: impl Fn(&T) -> u64) -> Option<Self> {
         let mut packer = SumsPacker::with_room(entries.len());
         packer.push_slice(entries, value);
         packer.finish()
     }
 
-    /// `runs` of equal values, each as often as it says; `None` when the total does not fit 64 bits.
+    /// Packs `runs` of equal values, as (count, value); `None` if the total does not fit 64 bits.
     pub(super) fn from_runs(runs: impl IntoIterator<Item = (u64, u64)>) -> Option<Self> {
         Self::over(Packer::of_runs(runs))
     }
 
-    /// The sums of `values`; `None` when the total does not fit 64 bits.
+    /// Adds prefix sums to `values`; `None` if the total does not fit 64 bits.
     pub(super) fn over(values: Packed) -> Option<Self> {
         let (mut total, mut bases) = (0_u64, Vec::with_capacity(values.blocks.len()));
         let mut left = values.len;
@@ -355,13 +367,13 @@ impl Sums {
         Some(Self { values, bases, total })
     }
 
-    /// How many values.
+    /// Number of values.
     #[must_use]
     pub const fn len(&self) -> u64 {
         self.values.len()
     }
 
-    /// Whether there are none.
+    /// Whether there are no values.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.values.is_empty()
@@ -379,7 +391,7 @@ impl Sums {
         self.values.values(from)
     }
 
-    /// A number that none of `from..to` exceeds; see [`Packed::ceiling`].
+    /// An upper bound of the values `from..to`; see [`Packed::ceiling`].
     #[must_use]
     pub fn ceiling(&self, from: u64, to: u64) -> u64 {
         self.values.ceiling(from, to)
@@ -390,7 +402,7 @@ impl Sums {
         self.values.has_zero()
     }
 
-    /// Shows `visit` the values of `from..to`; see [`Packed::each`].
+    /// Calls `visit` with the values of `from..to`; see [`Packed::each`].
     pub fn each(&self, from: u64, to: u64, visit: impl FnMut(u64)) {
         self.values.each(from, to, visit);
     }
@@ -401,7 +413,7 @@ impl Sums {
         self.total
     }
 
-    /// The sum of the values before `at`; the total when `at` is at or past the end.
+    /// The sum of the values before `at`; the total if `at` is at or past the end.
     #[must_use]
     pub fn before(&self, at: u64) -> u64 {
         if at >= self.len() {
@@ -411,7 +423,7 @@ impl Sums {
         let base = self.bases.get(block).copied().unwrap_or(0);
         let Some(header) = self.values.blocks.get(block) else { return base };
         let inside = at % BLOCK_U64;
-        // What all values sum up to fits, so this does.
+        // The total fits 64 bits, so these sums do.
         match self.bases.get(block + 1) {
             // The end of the block is nearer.
             Some(end) if inside > BLOCK_U64 / 2 => {
@@ -421,7 +433,7 @@ impl Sums {
         }
     }
 
-    /// The position whose value covers `sum`: the last one with `before(position) <= sum`. `None` at or past the total.
+    /// The position whose value covers `sum`: the last one with `before(position) <= sum`; `None` at or past the total.
     #[must_use]
     pub fn find(&self, sum: u64) -> Option<u64> {
         if sum >= self.total {
@@ -433,7 +445,7 @@ impl Sums {
         if let Some(Block { least: least @ 1.., width: 0, .. }) = self.values.blocks.get(block) {
             return Some(at + left / least);
         }
-        // A value of zero covers nothing and is stepped over.
+        // A value of zero covers nothing: step over it.
         while let Some(value) = self.values.get(at).filter(|value| left >= *value) {
             left -= value;
             at += 1;
@@ -441,13 +453,13 @@ impl Sums {
         Some(at)
     }
 
-    /// The one value that all of `from..to` have; see [`Packed::constant`].
+    /// The common value of all of `from..to`; see [`Packed::constant`].
     #[must_use]
     pub fn constant(&self, from: u64, to: u64) -> Option<u64> {
         self.values.constant(from, to)
     }
 
-    /// Bytes of memory this takes, its own header aside.
+    /// Heap memory, in bytes.
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
         self.values.heap_bytes() + self.bases.capacity() * size_of::<u64>()
@@ -457,7 +469,7 @@ impl Sums {
 #[cfg(test)]
 #[allow(clippy::as_conversions, clippy::cast_possible_truncation, reason = "a test's numbers are small")]
 mod tests {
-    use super::{Packed, Packer, Sums};
+    use super::{Packed, Packer, PrefixSums};
     use proptest::prelude::{Just, any, prop, prop_assert, prop_assert_eq, prop_oneof, proptest};
 
     proptest! {
@@ -489,7 +501,7 @@ mod tests {
         fn runs_are_packed_as_their_values_one_by_one(runs in prop::collection::vec((0_u64..200, 0_u64..5), 0..12)) {
             let each = runs.iter().flat_map(|(count, value)| std::iter::repeat_n(*value, *count as usize));
             prop_assert_eq!(Packer::of_runs(runs.iter().copied()), each.clone().collect::<Packed>());
-            prop_assert_eq!(Sums::from_runs(runs.iter().copied()), Sums::new(each));
+            prop_assert_eq!(PrefixSums::from_runs(runs.iter().copied()), PrefixSums::new(each));
         }
 
         #[test]
@@ -502,12 +514,12 @@ mod tests {
                 each.push_alone(*value);
             }
             prop_assert_eq!(Packer::of_slice(&values, |value| *value), each.finish());
-            prop_assert_eq!(Sums::of_slice(&values, |value| *value), Sums::new(values.iter().copied()));
+            prop_assert_eq!(PrefixSums::of_slice(&values, |value| *value), PrefixSums::new(values.iter().copied()));
         }
 
         #[test]
         fn sums_agree_with_adding_up(values in prop::collection::vec(0_u64..1_000_000, 0..300)) {
-            let sums = Sums::new(values.iter().copied()).unwrap();
+            let sums = PrefixSums::new(values.iter().copied()).unwrap();
             let mut sum = 0;
             for (at, value) in values.iter().enumerate() {
                 prop_assert_eq!(sums.before(at as u64), sum);
@@ -531,7 +543,7 @@ mod tests {
 
     #[test]
     fn a_total_past_64_bits_is_refused() {
-        assert_eq!(Sums::new([u64::MAX, 1]), None);
+        assert_eq!(PrefixSums::new([u64::MAX, 1]), None);
     }
 
     #[test]

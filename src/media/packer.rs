@@ -1,14 +1,15 @@
-//! Numbers, one by one → a [`Packed`]: blocks of 64, each as its least value and the rest in as few bits as it takes.
+//! Builder of [`Packed`] sequences: blocks of 64 numbers, each as its least value and differences of minimal width.
 
 use super::num::u64_from_usize;
-use super::packed::{BLOCK, Block, Packed, Sums};
+use super::packed::{BLOCK, Block, Packed, PrefixSums};
+use std::ops::RangeInclusive;
 
-/// Collects values.
+/// Collects values into a [`Packed`].
 #[derive(Debug)]
 pub(super) struct Packer {
     packed: Packed,
     block: [u64; BLOCK],
-    /// Values in `block`: fewer than it holds.
+    /// Number of values in `block`: fewer than it has room for.
     filled: usize,
 }
 
@@ -19,27 +20,27 @@ impl Default for Packer {
 }
 
 impl Packer {
-    /// `runs` of equal values, each as often as it says. A long run costs a header per block, not a step per value.
+    /// Packs `runs` of equal values, as (count, value). A long run costs a header per block, not a step per value.
     pub(super) fn of_runs(runs: impl IntoIterator<Item = (u64, u64)>) -> Packed {
         let mut packer = Self::default();
         runs.into_iter().for_each(|(count, value)| packer.repeat(count, value));
         packer.finish()
     }
 
-    /// The `values` of all `entries`, block by block.
+    /// Packs the `value` of each of `entries`, block by block.
     pub(super) fn of_slice<T>(entries: &[T], value: impl Fn(&T) -> u64) -> Packed {
         let mut packer = Self::with_room(entries.len());
         packer.push_slice(entries, value, |_| {});
         packer.finish()
     }
 
-    /// Room for the headers of `values` values.
+    /// An empty packer with room for the headers of `values` values.
     pub(super) fn with_room(values: usize) -> Self {
         let blocks = Vec::with_capacity(values.div_ceil(BLOCK));
         Self { packed: Packed { blocks, ..Packed::default() }, ..Self::default() }
     }
 
-    /// Appends what `entries` hold, at a border, and shows each block's values before.
+    /// Appends the `value` of each of `entries`, at a block border; calls `show` with the values of each block before.
     pub(super) fn push_slice<T>(&mut self, entries: &[T], value: impl Fn(&T) -> u64, mut show: impl FnMut(&[u64])) {
         let (blocks, rest) = entries.as_chunks::<BLOCK>();
         let mut values = [0; BLOCK];
@@ -76,7 +77,7 @@ impl Packer {
         }
     }
 
-    /// The slow twin of [`Self::push`]: a full block is packed value by value, as the last one is.
+    /// The slow twin of [`Self::push`]: packs a full block value by value, like the last block.
     #[cfg(test)]
     pub(super) fn push_alone(&mut self, value: u64) {
         if let Some(place) = self.block.get_mut(self.filled) {
@@ -97,7 +98,7 @@ impl Packer {
     fn repeat_long(&mut self, mut count: u64, value: u64) {
         while count > 0 {
             if self.at_border() && count >= u64_from_usize(BLOCK) {
-                begin(&mut self.packed, (value, value), BLOCK);
+                begin(&mut self.packed, value..=value, BLOCK);
                 count -= u64_from_usize(BLOCK);
                 continue;
             }
@@ -106,7 +107,7 @@ impl Packer {
         }
     }
 
-    /// All of them.
+    /// Returns all values, packed.
     ///
     /// # Panics
     /// With 2³² words of packed bits or more, 32 GiB: callers bound their count by the bytes of a `moov`.
@@ -119,11 +120,11 @@ impl Packer {
         self.packed
     }
 
-    /// The values of the last block, fewer than it holds.
+    /// Packs the values in `block`, value by value.
     fn pack(&mut self) {
         let values = self.block.get(..self.filled).unwrap_or_default().to_vec();
         let (least, most) = values.iter().fold((u64::MAX, 0), |(low, high), value| (low.min(*value), high.max(*value)));
-        let width = begin(&mut self.packed, (least, most), values.len());
+        let width = begin(&mut self.packed, least..=most, values.len());
         push_bits(self.packed.words.own(), values.iter().map(|value| value - least), u32::from(width));
         self.filled = 0;
     }
@@ -139,20 +140,21 @@ fn pack_block(packed: &mut Packed, values: &[u64; BLOCK]) {
         (low, high)
     });
     let least = lanes.0.into_iter().min().unwrap_or(0);
-    let width = begin(packed, (least, lanes.1.into_iter().max().unwrap_or(0)), BLOCK);
+    let width = begin(packed, least..=lanes.1.into_iter().max().unwrap_or(0), BLOCK);
     push_block_bits(packed.words.own(), values, least, width);
 }
 
-/// Appends the header of a block of so many values between `least` and `most`; returns the bits of each.
-fn begin(packed: &mut Packed, (least, most): (u64, u64), values: usize) -> u8 {
-    let word = u32::try_from(packed.words.len()).expect("2³² values of at most 64 bits, bounded by their callers");
-    let width = u8::try_from(64 - (most - least).leading_zeros()).expect("0 to 64");
+/// Appends the header of a block of `values` values within `bounds`; returns the bits per value.
+fn begin(packed: &mut Packed, bounds: RangeInclusive<u64>, values: usize) -> u8 {
+    let (least, most) = bounds.into_inner();
+    let word = u32::try_from(packed.words.len()).expect("callers bound the values to fewer than 2³² words");
+    let width = u8::try_from(64 - (most - least).leading_zeros()).expect("a width is 0 to 64 bits");
     packed.blocks.push(Block { least, word, width });
     packed.len += u64_from_usize(values);
     width
 }
 
-/// Appends the bits of a whole block: several values at once where they fit 64 bits together.
+/// Appends the bits of a whole block: several values at once if they fit 64 bits together.
 fn push_block_bits(words: &mut Vec<u64>, values: &[u64; BLOCK], least: u64, width: u8) {
     let bits = u32::from(width);
     let pair = |low: u64, high: u64| (low - least) | ((high - least) << bits);
@@ -202,12 +204,12 @@ impl FromIterator<u64> for Packed {
     }
 }
 
-/// Collects values and their sums.
+/// Collects values and their prefix sums into a [`PrefixSums`].
 #[derive(Debug)]
 pub(super) struct SumsPacker {
     packer: Packer,
     bases: Vec<u64>,
-    /// `None` when it does not fit 64 bits.
+    /// Sum of the values; `None` if it does not fit 64 bits.
     total: Option<u64>,
 }
 
@@ -223,7 +225,7 @@ impl SumsPacker {
         Self { packer: Packer::with_room(values), bases, total: Some(0) }
     }
 
-    /// Appends what `entries` hold, at a border.
+    /// Appends the `value` of each of `entries`, at a block border.
     pub(super) fn push_slice<T>(&mut self, entries: &[T], value: impl Fn(&T) -> u64) {
         let (bases, total) = (&mut self.bases, &mut self.total);
         self.packer.push_slice(entries, value, |block| {
@@ -232,10 +234,10 @@ impl SumsPacker {
         });
     }
 
-    /// All of them; `None` when the total does not fit 64 bits.
-    pub(super) fn finish(self) -> Option<Sums> {
+    /// Returns all values, packed, with prefix sums; `None` if the total does not fit 64 bits.
+    pub(super) fn finish(self) -> Option<PrefixSums> {
         let mut bases = self.bases;
         bases.shrink_to_fit();
-        self.total.map(|total| Sums { values: self.packer.finish(), bases, total })
+        self.total.map(|total| PrefixSums { values: self.packer.finish(), bases, total })
     }
 }

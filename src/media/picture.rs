@@ -1,19 +1,19 @@
-//! What a visual track shows: its size, how it is turned, its pixels and its colours.
+//! The picture of a video track: size, rotation, pixel aspect and colours.
 
-/// What a visual track shows.
+/// The picture of a video track.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Picture {
     /// Width of a decoded picture in pixels, at least 1.
     pub width: u16,
     /// Height of a decoded picture in pixels, at least 1.
     pub height: u16,
-    /// Pixel aspect ratio, horizontal to vertical, neither zero; 1:1 where the file says none.
+    /// Pixel aspect ratio, horizontal to vertical, neither zero; 1:1 if the file does not tell it.
     pub pixel_aspect: (u32, u32),
     /// The track header's transformation matrix (rotation), as stored: nine 16.16 or 2.30 numbers.
     pub matrix: [i32; 9],
-    /// Its colours; `None` where the file does not say.
+    /// Colours; `None` if the file does not tell them.
     pub colour: Option<Colour>,
-    /// Its dynamic range.
+    /// Dynamic range.
     pub range: VideoRange,
 }
 
@@ -30,21 +30,21 @@ pub struct Colour {
     pub full_range: bool,
 }
 
-/// Dynamic range, as `VIDEO-RANGE` of HLS names it.
+/// Dynamic range, for `VIDEO-RANGE` of HLS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum VideoRange {
-    /// Standard.
+    /// Standard dynamic range.
     Sdr,
-    /// High, with the perceptual quantizer (SMPTE ST 2084).
+    /// High dynamic range with the perceptual quantizer (SMPTE ST 2084).
     Pq,
-    /// High, with hybrid log-gamma (ARIB STD-B67).
+    /// High dynamic range with hybrid log-gamma (ARIB STD-B67).
     Hlg,
 }
 
-/// How far a picture is turned clockwise before it is shown.
+/// Clockwise rotation of a picture for display.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Turn {
-    /// Not at all.
+pub enum Rotation {
+    /// No rotation.
     None,
     /// By 90 degrees.
     Quarter,
@@ -54,18 +54,18 @@ pub enum Turn {
     ThreeQuarters,
 }
 
-/// A picture as it is seen, turned upright.
+/// The size of a picture after rotation, in the stream's own pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Upright {
-    /// Width in pixels of the stream.
+pub struct UprightPicture {
+    /// Width in the stream's own pixels.
     pub width: u16,
-    /// Height in pixels of the stream.
+    /// Height in the stream's own pixels.
     pub height: u16,
     /// Pixel aspect ratio, horizontal to vertical.
     pub pixel_aspect: (u32, u32),
 }
 
-/// A size in square pixels.
+/// A display size in square pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Extent {
     /// Width, at least 1.
@@ -78,7 +78,7 @@ impl Colour {
     /// Code point 2: unspecified.
     pub const UNSPECIFIED: u8 = 2;
 
-    /// The dynamic range that the transfer characteristics mean.
+    /// Dynamic range of the transfer characteristics.
     #[must_use]
     pub const fn range(self) -> VideoRange {
         match self.transfer {
@@ -90,7 +90,7 @@ impl Colour {
 }
 
 impl Extent {
-    /// Whether the two have one shape: their display aspect ratios differ by 2 % at most.
+    /// Whether two sizes have the same shape: their display aspect ratios differ by 2 % at most.
     #[must_use]
     pub fn is_shaped_like(self, other: Self) -> bool {
         let (one, two) = (product(self.width, other.height), product(other.width, self.height));
@@ -102,8 +102,8 @@ fn product(one: u32, other: u32) -> u64 {
     u64::from(one) * u64::from(other)
 }
 
-impl Turn {
-    /// Degrees, clockwise.
+impl Rotation {
+    /// Rotation in degrees, clockwise.
     #[must_use]
     pub const fn degrees(self) -> u16 {
         match self {
@@ -116,7 +116,7 @@ impl Turn {
 }
 
 impl VideoRange {
-    /// The word of `VIDEO-RANGE`.
+    /// Value of `VIDEO-RANGE`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -128,41 +128,41 @@ impl VideoRange {
 }
 
 impl Picture {
-    /// A picture of square pixels that is neither turned nor says its colours.
+    /// A picture with square pixels, without rotation and without colours.
     #[must_use]
     pub const fn plain(width: u16, height: u16) -> Self {
         let matrix = [0x1_0000, 0, 0, 0, 0x1_0000, 0, 0, 0, 0x4000_0000];
         Self { width, height, pixel_aspect: (1, 1), matrix, colour: None, range: VideoRange::Sdr }
     }
 
-    /// How far its matrix turns it (ISO/IEC 14496-12 §8.3.2), to the nearest quarter.
+    /// Rotation by the matrix (ISO/IEC 14496-12 §8.3.2), to the nearest quarter turn.
     #[must_use]
-    pub fn turn(&self) -> Turn {
+    pub fn turn(&self) -> Rotation {
         let [a, b, _, c, d, ..] = self.matrix;
         let straight = a.unsigned_abs().max(d.unsigned_abs());
         let across = b.unsigned_abs().max(c.unsigned_abs());
         match (across > straight, b > 0, a < 0 && d < 0) {
-            (true, true, _) => Turn::Quarter,
-            (true, false, _) => Turn::ThreeQuarters,
-            (false, _, true) => Turn::Half,
-            (false, _, false) => Turn::None,
+            (true, true, _) => Rotation::Quarter,
+            (true, false, _) => Rotation::ThreeQuarters,
+            (false, _, true) => Rotation::Half,
+            (false, _, false) => Rotation::None,
         }
     }
 
-    /// The picture turned upright, in the stream's own pixels.
+    /// Size and pixel aspect ratio after rotation, in the stream's own pixels.
     #[must_use]
-    pub fn upright(&self) -> Upright {
+    pub fn upright(&self) -> UprightPicture {
         let Self { width, height, pixel_aspect: (across, down), .. } = *self;
         match self.turn() {
-            Turn::None | Turn::Half => Upright { width, height, pixel_aspect: (across, down) },
-            Turn::Quarter | Turn::ThreeQuarters => {
-                Upright { width: height, height: width, pixel_aspect: (down, across) }
+            Rotation::None | Rotation::Half => UprightPicture { width, height, pixel_aspect: (across, down) },
+            Rotation::Quarter | Rotation::ThreeQuarters => {
+                UprightPicture { width: height, height: width, pixel_aspect: (down, across) }
             }
         }
     }
 
-    /// The size at which it is meant to be shown: turned upright, in square pixels (RFC 8216 §4.3.4.2: `RESOLUTION`).
-    /// The pixel aspect ratio is applied to the stored width, as players do, and rounded down, as track headers do.
+    /// Display size: after rotation, in square pixels (RFC 8216 §4.3.4.2: `RESOLUTION`). Applies the pixel aspect ratio
+    /// to the stored width, as players do, and rounds down, as track headers do.
     #[must_use]
     pub fn shown(&self) -> Extent {
         let (across, down) = (u64::from(self.pixel_aspect.0), u64::from(self.pixel_aspect.1.max(1)));
@@ -170,15 +170,15 @@ impl Picture {
         let width = u32::try_from(stretched.max(1)).unwrap_or(u32::MAX);
         let height = u32::from(self.height);
         match self.turn() {
-            Turn::None | Turn::Half => Extent { width, height },
-            Turn::Quarter | Turn::ThreeQuarters => Extent { width: height, height: width },
+            Rotation::None | Rotation::Half => Extent { width, height },
+            Rotation::Quarter | Rotation::ThreeQuarters => Extent { width: height, height: width },
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Colour, Extent, Picture, Turn, Upright, VideoRange};
+    use super::{Colour, Extent, Picture, Rotation, UprightPicture, VideoRange};
 
     const ONE: i32 = 0x1_0000;
 
@@ -188,13 +188,13 @@ mod tests {
 
     #[test]
     fn a_matrix_turns_by_the_nearest_quarter() {
-        assert_eq!(turned([ONE, 0, 0, ONE]).turn(), Turn::None);
-        assert_eq!(turned([0, ONE, -ONE, 0]).turn(), Turn::Quarter);
-        assert_eq!(turned([-ONE, 0, 0, -ONE]).turn(), Turn::Half);
-        assert_eq!(turned([0, -ONE, ONE, 0]).turn(), Turn::ThreeQuarters);
-        assert_eq!(turned([0; 4]).turn(), Turn::None);
-        assert_eq!(turned([-ONE, 0, 0, ONE]).turn(), Turn::None);
-        assert_eq!(turned([i32::MIN, i32::MIN, i32::MIN, i32::MIN]).turn(), Turn::Half);
+        assert_eq!(turned([ONE, 0, 0, ONE]).turn(), Rotation::None);
+        assert_eq!(turned([0, ONE, -ONE, 0]).turn(), Rotation::Quarter);
+        assert_eq!(turned([-ONE, 0, 0, -ONE]).turn(), Rotation::Half);
+        assert_eq!(turned([0, -ONE, ONE, 0]).turn(), Rotation::ThreeQuarters);
+        assert_eq!(turned([0; 4]).turn(), Rotation::None);
+        assert_eq!(turned([-ONE, 0, 0, ONE]).turn(), Rotation::None);
+        assert_eq!(turned([i32::MIN, i32::MIN, i32::MIN, i32::MIN]).turn(), Rotation::Half);
     }
 
     #[test]
@@ -203,7 +203,7 @@ mod tests {
         assert_eq!(wide.shown(), Extent { width: 1_024, height: 576 });
         let upright = Picture { pixel_aspect: (64, 45), ..turned([0, ONE, -ONE, 0]) };
         assert_eq!(upright.shown(), Extent { width: 576, height: 1_024 });
-        assert_eq!(upright.upright(), Upright { width: 576, height: 720, pixel_aspect: (45, 64) });
+        assert_eq!(upright.upright(), UprightPicture { width: 576, height: 720, pixel_aspect: (45, 64) });
         let thin = Picture { pixel_aspect: (1, u32::MAX), ..Picture::plain(720, 576) };
         assert_eq!(thin.shown(), Extent { width: 1, height: 576 });
         let broad = Picture { pixel_aspect: (u32::MAX, 1), ..Picture::plain(720, 576) };

@@ -1,4 +1,4 @@
-//! A range of bytes of an object: never empty, never past the end of numbers.
+//! A range of bytes of an object: never empty, and its end fits 64 bits.
 
 /// Bytes `start..end` of an object. Never empty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -8,39 +8,39 @@ pub struct ByteRange {
 }
 
 impl ByteRange {
-    /// `len` bytes from `start`; `None` when `len` is zero or the end does not fit 64 bits.
+    /// `len` bytes from `start`; `None` if `len` is zero or the end does not fit 64 bits.
     #[must_use]
     pub fn new(start: u64, len: u64) -> Option<Self> {
         let end = start.checked_add(len)?;
         (start < end).then_some(Self { start, end })
     }
 
-    /// The first byte's offset.
+    /// Offset of the first byte.
     #[must_use]
     pub const fn start(self) -> u64 {
         self.start
     }
 
-    /// One past the last byte's offset.
+    /// Offset behind the last byte.
     #[must_use]
     pub const fn end(self) -> u64 {
         self.end
     }
 
-    /// How many bytes; at least 1.
+    /// Number of bytes; at least 1.
     #[expect(clippy::len_without_is_empty, reason = "a range is never empty")]
     #[must_use]
     pub const fn len(self) -> u64 {
         self.end - self.start
     }
 
-    /// This range and `next` as one, when `next` begins where this ends.
+    /// This range and `next` as one; `None` unless `next` begins where this range ends.
     #[must_use]
     pub fn joined(self, next: Self) -> Option<Self> {
         (self.end == next.start).then_some(Self { start: self.start, end: next.end })
     }
 
-    /// The part of this range that lies in `skip..skip + take`, counted from this range's start.
+    /// The part of this range that lies in `skip..skip + take`, counted from its start; `None` if that is empty.
     #[must_use]
     pub fn slice(self, skip: u64, take: u64) -> Option<Self> {
         let start = self.start.checked_add(skip)?;

@@ -1,67 +1,68 @@
-//! Samples in a row, and their tables. A [`SampleIndex`](super::SampleIndex) is made of such sections: of one that was
-//! built, or of many of [`SECTION`] samples that were kept, each of which is checked when it is brought.
+//! Sections of a sample index: consecutive samples and their tables. A [`SampleIndex`](super::SampleIndex) built from a
+//! file has one section. An index thawed from a frozen movie has many of [`SECTION`] samples each, whose tables are
+//! loaded on demand, and checked then.
 //!
 //! ```text
 //! section   │ samples 0..4096 │ samples 4096..8192 │ … │ the rest │
-//! known     first sample, decode time and bytes before it            of each, from the beginning
-//! tables    durations, offsets, sizes, chunks                        once they are brought; numbered within the section
+//! always    first sample, decode time and bytes before it            of each section
+//! loaded    tables: durations, offsets, sizes, chunks                samples numbered within the section
 //! ```
 
 use super::num::{usize_from_u32, usize_from_u64};
-use super::packed::{BLOCK, Block, Packed, Sums};
+use super::packed::{BLOCK, Block, Packed, PrefixSums};
 use super::range::ByteRange;
 use std::ops::Range;
 use std::sync::OnceLock;
 
-/// Samples of a section that is kept, the last one aside: whole blocks of packed numbers.
+/// Number of samples in a section of a frozen movie, except the last: whole blocks of packed numbers.
 pub(super) const SECTION: u32 = 4_096;
 
-/// The tables of samples in a row, checked against each other.
+/// The tables of consecutive samples, checked against each other.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Tables {
-    pub(super) durations: Sums,
-    /// As the index says; empty where all offsets are zero.
+pub(super) struct SampleTables {
+    pub(super) durations: PrefixSums,
+    /// Packed as the `offsets` of the index tell; empty if all offsets are zero.
     pub(super) offsets: Packed,
-    pub(super) sizes: Sums,
-    pub(super) chunk_samples: Sums,
+    pub(super) sizes: PrefixSums,
+    pub(super) chunk_samples: PrefixSums,
     pub(super) chunk_offsets: Packed,
 }
 
 /// A contiguous run of samples in the object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Chunk {
-    /// Which, from 0.
+    /// Number of the chunk, from 0.
     pub(super) at: u64,
-    /// Where its bytes begin.
+    /// Byte of the object at which the chunk begins.
     pub(super) position: u64,
-    /// Its first sample, from 0.
+    /// Number of its first sample, from 0.
     pub(super) first: u32,
-    /// How many samples.
+    /// Number of samples.
     pub(super) samples: u32,
 }
 
-/// Where a sample stands.
+/// Position and size of a sample, in bytes.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Placed {
+pub(super) struct SampleLocation {
     pub(super) position: u64,
     pub(super) size: u32,
 }
 
-/// A number that a table of 32-bit numbers holds; 0 past its end.
+/// Converts a value of a table of 32-bit numbers; 0 past its end.
 #[inline]
 pub(super) fn narrow(value: Option<u64>) -> u32 {
     value.and_then(|value| u32::try_from(value).ok()).unwrap_or(0)
 }
 
-impl Tables {
-    /// The bytes of samples `range`, their sizes added up.
+impl SampleTables {
+    /// Total size of samples `range`, in bytes.
     pub(super) fn bytes_of(&self, range: Range<u32>) -> u64 {
         self.sizes.before(u64::from(range.end)).saturating_sub(self.sizes.before(u64::from(range.start)))
     }
 
-    /// Where each sample of `range` stands.
+    /// Position and size of each sample of `range`.
     #[inline]
-    pub(super) fn placed(&self, range: Range<u32>) -> impl Iterator<Item = Placed> + use<'_> {
+    pub(super) fn placed(&self, range: Range<u32>) -> impl Iterator<Item = SampleLocation> + use<'_> {
         let mut chunk = self.chunk_of(range.start);
         let mut position = chunk.map_or(0, |chunk| chunk.position + self.bytes_of(chunk.first..range.start));
         let mut sizes = self.sizes.values(u64::from(range.start));
@@ -70,13 +71,13 @@ impl Tables {
                 chunk = self.chunk_behind(here);
                 position = chunk.map_or(0, |chunk| chunk.position);
             }
-            let placed = Placed { position, size: narrow(sizes.next()) };
+            let placed = SampleLocation { position, size: narrow(sizes.next()) };
             position += u64::from(placed.size);
             placed
         })
     }
 
-    /// The chunk that holds sample `number`.
+    /// The chunk with sample `number`.
     pub(super) fn chunk_of(&self, number: u32) -> Option<Chunk> {
         let at = self.chunk_samples.find(u64::from(number))?;
         let samples = u32::try_from(self.chunk_samples.get(at)?).ok()?;
@@ -92,65 +93,65 @@ impl Tables {
     }
 
     fn heap_bytes(&self) -> usize {
-        let sums = [&self.durations, &self.sizes, &self.chunk_samples].map(Sums::heap_bytes);
+        let sums = [&self.durations, &self.sizes, &self.chunk_samples].map(PrefixSums::heap_bytes);
         sums.iter().sum::<usize>() + self.chunk_offsets.heap_bytes() + self.offsets.heap_bytes()
     }
 }
 
-/// Where the tables of a section are kept.
+/// Location of a section's tables in a frozen movie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Kept {
-    /// Their bytes among those of the frozen movie.
+pub(super) struct TablesLocation {
+    /// Bytes of the frozen movie that hold the tables.
     pub(super) range: ByteRange,
-    /// Of these bytes.
+    /// Checksum of these bytes.
     pub(super) checksum: u64,
-    /// The least composition offset of its samples.
+    /// Least composition offset of the samples.
     pub(super) least: i32,
 }
 
-/// Samples in a row.
+/// Consecutive samples, and their tables if these are loaded.
 #[derive(Debug, Clone)]
 pub(super) struct Section {
-    /// Its samples, as the index counts them. Never empty.
+    /// Sample numbers in the index. Never empty.
     pub(super) samples: Range<u32>,
-    /// Decode time before it, from that of the first sample of all.
+    /// Duration of all samples before the section, in ticks.
     pub(super) time: u64,
-    /// Bytes of all samples before it.
+    /// Size of all samples before the section, in bytes.
     pub(super) bytes: u64,
-    /// Where its tables are kept; `None` where they were built.
-    pub(super) kept: Option<Kept>,
-    tables: OnceLock<Box<Tables>>,
+    /// Location of the tables in the frozen movie; `None` if they were built from a file.
+    pub(super) kept: Option<TablesLocation>,
+    tables: OnceLock<Box<SampleTables>>,
 }
 
 impl Section {
-    /// The only section of an index of `len` samples.
-    pub(super) fn whole(len: u32, tables: Tables) -> Self {
+    /// The only section of an index with `len` samples.
+    pub(super) fn whole(len: u32, tables: SampleTables) -> Self {
         Self { samples: 0..len, time: 0, bytes: 0, kept: None, tables: OnceLock::from(Box::new(tables)) }
     }
 
-    /// One whose tables are kept elsewhere.
-    pub(super) const fn kept(samples: Range<u32>, (time, bytes): (u64, u64), kept: Kept) -> Self {
+    /// A section whose tables are not loaded.
+    pub(super) const fn kept(samples: Range<u32>, time: u64, bytes: u64, kept: TablesLocation) -> Self {
         Self { samples, time, bytes, kept: Some(kept), tables: OnceLock::new() }
     }
 
-    /// Its tables, where they are at hand.
+    /// The tables; `None` if they are not loaded.
     #[inline]
-    pub(super) fn tables(&self) -> Option<&Tables> {
+    pub(super) fn tables(&self) -> Option<&SampleTables> {
         self.tables.get().map(Box::as_ref)
     }
 
-    /// Takes its tables, which are right; others may have brought them before.
-    pub(super) fn bring(&self, tables: Tables) {
+    /// Stores the tables, which the caller has checked; keeps those that another thread has stored before.
+    pub(super) fn set_tables(&self, tables: SampleTables) {
         let _before = self.tables.set(Box::new(tables));
     }
 
-    /// Bytes of memory it takes, at most where its tables are not at hand yet.
+    /// Memory in bytes; an upper bound while the tables are not loaded.
     pub(super) fn heap_bytes(&self) -> usize {
-        let tables = self.tables().map_or_else(|| self.heap_limit(), Tables::heap_bytes);
-        size_of::<Self>() + size_of::<Tables>() + tables
+        let tables = self.tables().map_or_else(|| self.heap_limit(), SampleTables::heap_bytes);
+        size_of::<Self>() + size_of::<SampleTables>() + tables
     }
 
-    /// What its tables take at most: their bytes as they are kept, a header for each block, a sum for some.
+    /// Upper bound of the memory for the tables: their frozen bytes, a header for each block, a sum for some blocks.
     fn heap_limit(&self) -> usize {
         let samples = usize_from_u32(self.samples.end - self.samples.start);
         let headers = samples.div_ceil(BLOCK) * (5 * size_of::<Block>() + 3 * size_of::<u64>());
@@ -164,21 +165,21 @@ impl Section {
     }
 }
 
-/// All samples of an index, in sections. Never empty.
+/// All sections of an index. Never empty.
 #[derive(Debug, Clone)]
 pub(super) struct Sections {
     sections: Vec<Section>,
-    /// Samples of each, the last one aside.
+    /// Number of samples in each section, except the last.
     each: u32,
 }
 
 impl Sections {
-    /// One section.
+    /// An index with one section.
     pub(super) fn whole(section: Section) -> Self {
         Self { each: section.samples.end, sections: vec![section] }
     }
 
-    /// These, of [`SECTION`] samples each but the last.
+    /// An index with `sections` of [`SECTION`] samples each, except the last.
     pub(super) const fn kept(sections: Vec<Section>) -> Self {
         Self { sections, each: SECTION }
     }
@@ -187,30 +188,33 @@ impl Sections {
         &self.sections
     }
 
-    /// The one that sample `number` is in.
+    /// The section with sample `number`.
     #[inline]
     pub(super) fn of(&self, number: u32) -> Option<&Section> {
         self.sections.get(usize_from_u32(number.checked_div(self.each)?))
     }
 
-    /// The same, with its tables.
+    /// The section with sample `number`, and its tables.
     #[inline]
-    pub(super) fn at(&self, number: u32) -> Option<(&Section, &Tables)> {
+    pub(super) fn at(&self, number: u32) -> Option<(&Section, &SampleTables)> {
         let section = self.of(number)?;
         let tables = section.tables();
-        debug_assert!(tables.is_some(), "the tables of sample {number} are not at hand");
+        debug_assert!(tables.is_some(), "the tables of sample {number} are not loaded");
         Some((section, tables?))
     }
 
-    /// The last section that begins at decode time `since` or before, and where several do, the last of them.
+    /// The last section that begins at or before `since`, in ticks behind the first sample's decode time.
     pub(super) fn covering(&self, since: u64) -> Option<&Section> {
         let behind = self.sections.partition_point(|section| section.time <= since);
         self.sections.get(behind.checked_sub(1)?)
     }
 
-    /// The sections that samples `range` are in, and which of each, counted within it.
+    /// The sections with samples of `range`, their tables, and these samples numbered within the section.
     #[inline]
-    pub(super) fn over(&self, range: Range<u32>) -> impl Iterator<Item = (&Section, &Tables, Range<u32>)> + use<'_> {
+    pub(super) fn over(
+        &self,
+        range: Range<u32>,
+    ) -> impl Iterator<Item = (&Section, &SampleTables, Range<u32>)> + use<'_> {
         let mut next = range.start;
         std::iter::from_fn(move || {
             if next >= range.end {
@@ -224,7 +228,7 @@ impl Sections {
         })
     }
 
-    /// The sections that samples `range` are in.
+    /// The sections with samples of `range`, and their positions.
     pub(super) fn touching(&self, range: Range<u32>) -> impl Iterator<Item = (usize, &Section)> + use<'_> {
         let first = range.start.checked_div(self.each).map_or(0, usize_from_u32);
         let all = self.sections.iter().enumerate().skip(first);

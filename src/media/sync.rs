@@ -1,28 +1,28 @@
-//! Which samples can be decoded alone (`stss`, ISO/IEC 14496-12 §8.6.2).
+//! The sync samples of a track: those that can be decoded alone (`stss`, ISO/IEC 14496-12 §8.6.2).
 
 use super::num::{u32_from_usize, usize_from_u32};
-use super::tables::Flaw;
+use super::tables::TableError;
 use std::iter::{Copied, Peekable};
 use std::slice;
 
-/// Which samples can be decoded alone.
+/// The sync samples of a track.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Sync {
-    /// Every sample.
+    /// Every sample is a sync sample.
     All,
-    /// These, ascending, counted from 0; the first sample counts even where a file names none.
+    /// Sample numbers, ascending, from 0; contains the first sample if a file names none.
     Some(Vec<u32>),
 }
 
 impl Sync {
-    pub(super) fn new(numbers: Option<Vec<u32>>, len: u32) -> Result<Self, Flaw> {
+    pub(super) fn new(numbers: Option<Vec<u32>>, len: u32) -> Result<Self, TableError> {
         let Some(mut numbers) = numbers else { return Ok(Self::All) };
         numbers.sort_unstable();
         numbers.dedup();
         if let Some(sample) =
             numbers.first().filter(|first| **first == 0).or(numbers.last().filter(|last| **last > len))
         {
-            return Err(Flaw::Sync { sample: *sample, samples: len });
+            return Err(TableError::Sync { sample: *sample, samples: len });
         }
         if u32_from_usize(numbers.len()) == len {
             return Ok(Self::All);
@@ -37,7 +37,7 @@ impl Sync {
         Ok(Self::Some(numbers))
     }
 
-    /// How many sync samples a track of `len` samples has.
+    /// Number of sync samples in a track of `len` samples.
     pub(super) fn count(&self, len: u32) -> u32 {
         match self {
             Self::All => len,
@@ -45,7 +45,7 @@ impl Sync {
         }
     }
 
-    /// The sample number of the sync sample at `position` among all.
+    /// Sample number of the sync sample at `position` among all sync samples; `None` past the last.
     pub(super) fn at(&self, position: u32, len: u32) -> Option<u32> {
         match self {
             Self::All => (position < len).then_some(position),
@@ -53,7 +53,7 @@ impl Sync {
         }
     }
 
-    /// How many sync samples stand before sample `number`.
+    /// Number of sync samples before sample `number`.
     pub(super) fn before(&self, number: u32, len: u32) -> u32 {
         match self {
             Self::All => number.min(len),
@@ -61,18 +61,18 @@ impl Sync {
         }
     }
 
-    /// Asks of samples in ascending order, from `start` on.
-    pub(super) fn from(&self, start: u32) -> Ascending<'_> {
+    /// Lookup for samples in ascending order, from `start` on.
+    pub(super) fn from(&self, start: u32) -> SyncCursor<'_> {
         match self {
-            Self::All => Ascending::All,
+            Self::All => SyncCursor::All,
             Self::Some(numbers) => {
                 let behind = numbers.partition_point(|sync| *sync < start);
-                Ascending::Some(numbers.get(behind..).unwrap_or_default().iter().copied().peekable())
+                SyncCursor::Some(numbers.get(behind..).unwrap_or_default().iter().copied().peekable())
             }
         }
     }
 
-    /// Whether sample `number` is one.
+    /// Whether sample `number` is a sync sample.
     pub(super) fn has(&self, number: u32, len: u32) -> bool {
         match self {
             Self::All => number < len,
@@ -80,7 +80,7 @@ impl Sync {
         }
     }
 
-    /// Bytes of memory this takes, its own header aside.
+    /// Heap memory, in bytes.
     pub(super) fn heap_bytes(&self) -> usize {
         match self {
             Self::All => 0,
@@ -89,15 +89,15 @@ impl Sync {
     }
 }
 
-/// Sync samples, asked for in ascending order.
+/// Lookup of sync samples by ascending sample numbers.
 #[derive(Debug, Clone)]
-pub(super) enum Ascending<'a> {
+pub(super) enum SyncCursor<'a> {
     All,
     Some(Peekable<Copied<slice::Iter<'a, u32>>>),
 }
 
-impl Ascending<'_> {
-    /// Whether sample `number`, greater than any asked for before, is one.
+impl SyncCursor<'_> {
+    /// Whether sample `number` is a sync sample; `number` must exceed all numbers of earlier calls.
     #[inline]
     pub(super) fn has(&mut self, number: u32) -> bool {
         match self {

@@ -1,37 +1,37 @@
-//! Sample tables as files hold them, checked once as a whole and packed into a [`SampleIndex`]: every table speaks of
-//! the same samples, every byte lies in the object.
+//! Collects the sample tables of a file, checks them once as a whole, and packs them into a [`SampleIndex`]: all tables
+//! describe the same samples, and all bytes lie in the object.
 
 use super::index::SampleIndex;
 use super::num::u64_from_usize;
 use super::offsets::{Offsets, PackedOffsets};
-use super::packed::{BLOCK, Packed, Sums};
+use super::packed::{BLOCK, Packed, PrefixSums};
 use super::packer::Packer;
-use super::section::{Section, Sections, Tables};
+use super::section::{SampleTables, Section, Sections};
 use super::sync::Sync;
 use bytes::Bytes;
 use std::ops::Range;
 
-/// Samples of a track that are indexed at most: 8 days of AAC, 6 of video at 60 Hz. More is refused.
+/// Largest number of samples in a track: 8 days of AAC, 6 of video at 60 Hz. A track with more is refused.
 pub const SAMPLE_LIMIT: u32 = 1 << 25;
 
-/// What is wrong with a set of sample tables.
+/// A contradiction in the sample tables of a track.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Flaw {
+pub enum TableError {
     /// The track has no samples.
     #[error("the track has no samples")]
     Empty,
-    /// More samples than are indexed.
+    /// The track has more than [`SAMPLE_LIMIT`] samples.
     #[error("`stsz` counts {samples} samples; at most {SAMPLE_LIMIT} are served")]
     TooMany {
-        /// What it counts.
+        /// Number of samples in `stsz`.
         samples: u64,
     },
-    /// The chunks hold fewer samples than there are sizes.
+    /// The chunks hold fewer samples than `stsz` has sizes.
     #[error("`stsc` and `stco` place {placed} samples, `stsz` counts {samples}")]
     Unplaced {
-        /// Samples that some chunk holds.
+        /// Number of samples in chunks.
         placed: u64,
-        /// Samples that have a size.
+        /// Number of samples with a size.
         samples: u64,
     },
     /// `stsc` is not a table of chunk runs.
@@ -39,19 +39,19 @@ pub enum Flaw {
         "`stsc` entry {entry} begins at chunk {first_chunk}; the first must begin at 1, each later one behind its predecessor"
     )]
     ChunkRun {
-        /// Which entry, from 0.
+        /// Number of the entry, from 0.
         entry: u64,
-        /// What it says.
+        /// first_chunk of the entry.
         first_chunk: u32,
     },
     /// A chunk lies outside the object.
     #[error("chunk {chunk} needs bytes up to {end}, the object ends at {size}")]
     Outside {
-        /// Which chunk, from 0.
+        /// Number of the chunk, from 0.
         chunk: u64,
-        /// One past its last byte.
+        /// Offset behind its last byte.
         end: u64,
-        /// The object's size.
+        /// Size of the object, in bytes.
         size: u64,
     },
     /// The samples together are larger than the object.
@@ -59,30 +59,30 @@ pub enum Flaw {
     Oversize {
         /// The sum of all sample sizes.
         total: u64,
-        /// The object's size.
+        /// Size of the object, in bytes.
         size: u64,
     },
-    /// A sync sample that does not exist.
+    /// `stss` names a sample that does not exist.
     #[error("`stss` names sample {sample}, the track has {samples}")]
     Sync {
-        /// Its number, from 1.
+        /// Number of the sample, from 1.
         sample: u32,
-        /// How many there are.
+        /// Number of samples in the track.
         samples: u32,
     },
-    /// Times that do not fit.
+    /// Times exceed the supported range.
     #[error("decode times exceed 2^62 ticks")]
     Time,
 }
 
-/// Collects sample tables as files hold them, run by run. Memory is bounded by the bytes they came from.
+/// Collects sample tables in the form of files, run by run. The bytes of the file bound its memory.
 #[derive(Debug, Clone, Default)]
 pub struct IndexBuilder {
     /// Decode time of the first sample: 0, or the first `tfdt` of a fragmented file.
     pub first_decode_time: u64,
     /// `stts`: (sample_count, sample_delta).
     pub durations: Vec<(u32, u32)>,
-    /// `ctts`: (sample_count, sample_offset); empty where all offsets are zero.
+    /// `ctts`: (sample_count, sample_offset); empty if all offsets are zero.
     pub offsets: OffsetRuns,
     /// `stsz` or `stz2`.
     pub sizes: Sizes,
@@ -90,30 +90,30 @@ pub struct IndexBuilder {
     pub chunk_offsets: ChunkOffsets,
     /// `stsc`: (first_chunk, samples_per_chunk), chunks counted from 1.
     pub chunk_runs: Vec<(u32, u32)>,
-    /// `stss`: sample numbers from 1; `None` where the box is missing and every sample is a sync sample.
+    /// `stss`: sample numbers from 1; `None` if the box is missing and every sample is a sync sample.
     pub sync: Option<Vec<u32>>,
 }
 
-/// Sample sizes as `stsz` writes them.
+/// Sample sizes, as in `stsz`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Sizes {
-    /// All samples have one size.
+    /// All samples have the same size.
     Same {
-        /// That size, in bytes.
+        /// The common size, in bytes.
         size: u32,
-        /// How many samples.
+        /// Number of samples.
         count: u32,
     },
     /// A size per sample.
     Each(Vec<u32>),
     /// A size per sample, as `stsz` stores them: 32 bits each, big-endian.
     Stored(Bytes),
-    /// A size per sample, packed as they came.
-    Packed(Sums),
+    /// A size per sample, packed.
+    Packed(PrefixSums),
 }
 
 impl Sizes {
-    /// How many samples have a size.
+    /// Number of samples with a size.
     #[must_use]
     pub fn count(&self) -> u64 {
         match self {
@@ -124,26 +124,26 @@ impl Sizes {
         }
     }
 
-    /// All of them, which must not take more than `size` bytes together.
-    fn packed(self, limit: u64) -> Result<Sums, Flaw> {
+    /// Packs the sizes; refuses them if their sum exceeds `limit` bytes.
+    fn packed(self, limit: u64) -> Result<PrefixSums, TableError> {
         if let Self::Same { size, count } = self {
             let total = u64::from(size) * u64::from(count);
             if total > limit {
-                return Err(Flaw::Oversize { total, size: limit });
+                return Err(TableError::Oversize { total, size: limit });
             }
         }
         let sums = match self {
-            Self::Same { size, count } => Sums::from_runs([(u64::from(count), u64::from(size))]),
-            Self::Each(sizes) => Sums::of_slice(&sizes, |size| u64::from(*size)),
+            Self::Same { size, count } => PrefixSums::from_runs([(u64::from(count), u64::from(size))]),
+            Self::Each(sizes) => PrefixSums::of_slice(&sizes, |size| u64::from(*size)),
             Self::Stored(sizes) => {
-                Sums::of_slice(sizes.as_chunks::<4>().0, |size| u64::from(u32::from_be_bytes(*size)))
+                PrefixSums::of_slice(sizes.as_chunks::<4>().0, |size| u64::from(u32::from_be_bytes(*size)))
             }
             Self::Packed(sums) => Some(sums),
         };
-        // Fewer than 2³² of fewer than 2³² bytes fit.
-        let sums = sums.ok_or(Flaw::Oversize { total: u64::MAX, size: limit })?;
+        // The sum of fewer than 2³² sizes below 2³² bytes fits 64 bits.
+        let sums = sums.ok_or(TableError::Oversize { total: u64::MAX, size: limit })?;
         if sums.total() > limit {
-            return Err(Flaw::Oversize { total: sums.total(), size: limit });
+            return Err(TableError::Oversize { total: sums.total(), size: limit });
         }
         Ok(sums)
     }
@@ -155,12 +155,12 @@ impl Default for Sizes {
     }
 }
 
-/// Where chunks begin, as bytes of the object.
+/// Positions of chunks, as bytes of the object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChunkOffsets {
-    /// As they were collected.
+    /// A plain list.
     Each(Vec<u64>),
-    /// Packed as they came.
+    /// Packed.
     Packed(Packed),
 }
 
@@ -177,7 +177,7 @@ impl From<Vec<u64>> for ChunkOffsets {
 }
 
 impl ChunkOffsets {
-    /// How many chunks there are.
+    /// Number of chunks.
     #[must_use]
     pub fn count(&self) -> u64 {
         match self {
@@ -203,14 +203,14 @@ impl ChunkOffsets {
     }
 }
 
-/// Runs of samples of one composition offset: (sample_count, sample_offset).
+/// Runs of samples with the same composition offset: (sample_count, sample_offset).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OffsetRuns {
-    /// As they were collected.
+    /// A plain list.
     Each(Vec<(u32, i32)>),
-    /// As `ctts` stores them: 32 bits each number, big-endian.
+    /// The entries of `ctts` as stored: two big-endian 32-bit numbers each.
     Stored(Bytes),
-    /// Of a `ctts` that has runs, packed as they came.
+    /// The runs of a `ctts` that is not empty, packed.
     Packed(PackedOffsets),
 }
 
@@ -221,7 +221,7 @@ impl Default for OffsetRuns {
 }
 
 impl OffsetRuns {
-    /// All of them.
+    /// All runs.
     pub fn iter(&self) -> impl Iterator<Item = (u32, i32)> + Clone + '_ {
         let (each, stored, packed) = match self {
             Self::Each(runs) => (runs.as_slice(), &[][..], None),
@@ -232,7 +232,7 @@ impl OffsetRuns {
         each.iter().copied().chain(stored.iter().copied().map(Self::stored)).chain(packed)
     }
 
-    /// The greatest of them, 0 where all are less.
+    /// The greatest offset; 0 if all are negative.
     #[must_use]
     pub fn greatest(&self) -> i32 {
         match self {
@@ -241,7 +241,7 @@ impl OffsetRuns {
         }
     }
 
-    /// How many samples have one; `None` where there are no runs.
+    /// Number of samples with an offset; `None` if there are no runs.
     pub(super) fn count(&self) -> Option<u64> {
         match self {
             Self::Each(_) | Self::Stored(_) => {
@@ -251,13 +251,13 @@ impl OffsetRuns {
         }
     }
 
-    /// One of them, as it is stored. Offsets above `i32::MAX` are negative even in version 0: so many files mean it, and
-    /// so everyone reads it.
+    /// Reads a stored run. Offsets above `i32::MAX` are negative even in version 0: many files mean them so, and all
+    /// readers read them so.
     pub(super) const fn stored([a, b, c, d, offset @ ..]: [u8; 8]) -> (u32, i32) {
         (u32::from_be_bytes([a, b, c, d]), i32::from_be_bytes(offset))
     }
 
-    /// Whether there are none.
+    /// Whether there are no runs.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.iter().next().is_none()
@@ -273,16 +273,17 @@ impl OffsetRuns {
     }
 }
 
-/// What the tables count; they may differ where that does no harm, and lint says so.
+/// Numbers of samples in the tables. They may differ where that does no harm; lint reports it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Totals {
-    /// Samples with a size: the truth.
+    /// Samples with a size; this is the number of samples in the track.
     pub sized: u64,
-    /// Samples with a duration. Too few: the last one's repeats. Too many: ignored.
+    /// Samples with a duration. If there are too few, the last duration repeats; surplus ones are ignored.
     pub timed: u64,
-    /// Samples with a composition offset, `None` without `ctts`. Too few: the rest are 0. Too many: ignored.
+    /// Samples with a composition offset; `None` without `ctts`. If there are too few, the rest are 0; surplus ones are
+    /// ignored.
     pub composed: Option<u64>,
-    /// Samples that a chunk holds; never too few.
+    /// Samples in chunks; never fewer than `sized`.
     pub placed: u64,
 }
 
@@ -306,22 +307,22 @@ impl IndexBuilder {
         }
     }
 
-    /// Checks every table against the others and against the object's `size` in bytes.
-    pub fn build(self, size: u64) -> Result<SampleIndex, Flaw> {
+    /// Checks every table against the others and against `size`, the size of the object in bytes; builds the index.
+    pub fn build(self, size: u64) -> Result<SampleIndex, TableError> {
         let len = self.count()?;
         let totals = self.totals(len);
         let chunk_samples = chunk_samples(&self.chunk_runs, self.chunk_offsets.count(), len)?;
         if chunk_samples.total() < u64::from(len) {
-            return Err(Flaw::Unplaced { placed: chunk_samples.total(), samples: u64::from(len) });
+            return Err(TableError::Unplaced { placed: chunk_samples.total(), samples: u64::from(len) });
         }
         let sizes = self.sizes.packed(size)?;
         let chunk_offsets = self.chunk_offsets.packed();
         check_chunks(&chunk_offsets, &chunk_samples, &sizes, size)?;
-        let durations = expand_durations(&self.durations, len).ok_or(Flaw::Time)?;
+        let durations = expand_durations(&self.durations, len).ok_or(TableError::Time)?;
         let (span, bytes) = (durations.total(), sizes.total());
         check_times(self.first_decode_time, span)?;
         let (offsets, packed) = Offsets::new(self.offsets, len);
-        let tables = Tables { durations, offsets: packed, sizes, chunk_samples, chunk_offsets };
+        let tables = SampleTables { durations, offsets: packed, sizes, chunk_samples, chunk_offsets };
         Ok(SampleIndex {
             len,
             first_decode_time: self.first_decode_time,
@@ -334,12 +335,12 @@ impl IndexBuilder {
         })
     }
 
-    fn count(&self) -> Result<u32, Flaw> {
+    fn count(&self) -> Result<u32, TableError> {
         let samples = self.sizes.count();
         match u32::try_from(samples) {
-            Ok(0) => Err(Flaw::Empty),
+            Ok(0) => Err(TableError::Empty),
             Ok(len) if len <= SAMPLE_LIMIT => Ok(len),
-            _ => Err(Flaw::TooMany { samples }),
+            _ => Err(TableError::TooMany { samples }),
         }
     }
 
@@ -366,19 +367,19 @@ fn push_run<T: PartialEq>(runs: &mut Vec<(u32, T)>, value: T) {
     }
 }
 
-/// Samples per chunk, cut off where `len` samples are placed; chunks without samples at the end stay, empty.
-fn chunk_samples(runs: &[(u32, u32)], chunks: u64, len: u32) -> Result<Sums, Flaw> {
+/// Number of samples in each chunk, up to `len` samples in all; chunks behind these have 0.
+fn chunk_samples(runs: &[(u32, u32)], chunks: u64, len: u32) -> Result<PrefixSums, TableError> {
     let mut next = 1_u64;
     for (entry, (first_chunk, _)) in (0_u64..).zip(runs) {
         let expected = if entry == 0 { *first_chunk == 1 } else { u64::from(*first_chunk) >= next };
         if !expected {
-            return Err(Flaw::ChunkRun { entry, first_chunk: *first_chunk });
+            return Err(TableError::ChunkRun { entry, first_chunk: *first_chunk });
         }
         next = u64::from(*first_chunk) + 1;
     }
     let ends = runs.iter().skip(1).map(|(first, _)| u64::from(*first) - 1).chain([chunks]);
     let mut left = u64::from(len);
-    // Of each run: chunks that are full, one that is cut off, and empty ones.
+    // Each run gives full chunks, at most one chunk that is cut short, and empty chunks.
     let counts = runs.iter().zip(ends).flat_map(|((first, samples), end)| {
         let from = (u64::from(*first) - 1).min(chunks);
         let (chunks, samples) = (end.min(chunks) - from, u64::from(*samples));
@@ -389,47 +390,65 @@ fn chunk_samples(runs: &[(u32, u32)], chunks: u64, len: u32) -> Result<Sums, Fla
         left -= taken;
         [(full, samples), (cut, taken), (chunks - full - cut, 0)]
     });
-    Ok(Sums::from_runs(counts).expect("the sum is at most `len`"))
+    Ok(PrefixSums::from_runs(counts).expect("the sum is at most `len`"))
 }
 
-/// All decode times fit.
-pub(super) fn check_times(first: u64, span: u64) -> Result<(), Flaw> {
-    first.checked_add(span).filter(|end| *end < 1 << 62).map(drop).ok_or(Flaw::Time)
+/// Checks that all decode times are below 2^62 ticks.
+pub(super) fn check_times(first: u64, span: u64) -> Result<(), TableError> {
+    first.checked_add(span).filter(|end| *end < 1 << 62).map(drop).ok_or(TableError::Time)
 }
 
-/// Every chunk lies in the object. Most blocks of them would even were all their samples as large as the largest.
-pub(super) fn check_chunks(offsets: &Packed, samples: &Sums, sizes: &Sums, size: u64) -> Result<(), Flaw> {
+/// Checks that every chunk lies in the object. Most blocks of chunks pass by an upper bound: they would lie in it even
+/// if all their samples were as large as the largest.
+pub(super) fn check_chunks(
+    offsets: &Packed,
+    samples: &PrefixSums,
+    sizes: &PrefixSums,
+    size: u64,
+) -> Result<(), TableError> {
     let greatest = sizes.ceiling(0, sizes.len());
+    let chunks = ChunkTables { offsets, samples, sizes };
     let block = u64_from_usize(BLOCK);
     let mut from = 0;
     while from < offsets.len() {
         let to = offsets.len().min(from + block);
         let most = samples.ceiling(from, to).saturating_mul(greatest);
         if offsets.ceiling(from, to).saturating_add(most) > size {
-            check_block(from..to, (offsets, samples, sizes), size)?;
+            chunks.check(from..to, size)?;
         }
         from = to;
     }
     Ok(())
 }
 
-/// The same of some chunks, one by one.
-fn check_block(chunks: Range<u64>, (offsets, samples, sizes): (&Packed, &Sums, &Sums), size: u64) -> Result<(), Flaw> {
-    let mut before = sizes.before(samples.before(chunks.start));
-    for chunk in chunks {
-        let end = sizes.before(samples.before(chunk + 1));
-        let (bytes, position) = (end - before, offsets.get(chunk).unwrap_or(0));
-        let end_of_chunk = position.saturating_add(bytes);
-        if bytes > 0 && end_of_chunk > size {
-            return Err(Flaw::Outside { chunk, end: end_of_chunk, size });
-        }
-        before = end;
-    }
-    Ok(())
+/// Tables that give the byte range of each chunk.
+#[derive(Clone, Copy)]
+struct ChunkTables<'a> {
+    offsets: &'a Packed,
+    samples: &'a PrefixSums,
+    sizes: &'a PrefixSums,
 }
 
-/// One duration per sample; the last run's repeats where the table is short.
-fn expand_durations(runs: &[(u32, u32)], len: u32) -> Option<Sums> {
+impl ChunkTables<'_> {
+    /// Checks that each of `chunks` lies in an object of `size` bytes, one by one.
+    fn check(self, chunks: Range<u64>, size: u64) -> Result<(), TableError> {
+        let Self { offsets, samples, sizes } = self;
+        let mut before = sizes.before(samples.before(chunks.start));
+        for chunk in chunks {
+            let end = sizes.before(samples.before(chunk + 1));
+            let (bytes, position) = (end - before, offsets.get(chunk).unwrap_or(0));
+            let end_of_chunk = position.saturating_add(bytes);
+            if bytes > 0 && end_of_chunk > size {
+                return Err(TableError::Outside { chunk, end: end_of_chunk, size });
+            }
+            before = end;
+        }
+        Ok(())
+    }
+}
+
+/// One duration per sample; the last duration repeats if the table is too short.
+fn expand_durations(runs: &[(u32, u32)], len: u32) -> Option<PrefixSums> {
     let last = runs.last().map_or(0, |(_, delta)| *delta);
     let mut left = len;
     let padded = runs.iter().copied().chain([(u32::MAX, last)]).map(|(count, delta)| {
@@ -437,5 +456,5 @@ fn expand_durations(runs: &[(u32, u32)], len: u32) -> Option<Sums> {
         left -= taken;
         (u64::from(taken), u64::from(delta))
     });
-    Sums::from_runs(padded)
+    PrefixSums::from_runs(padded)
 }

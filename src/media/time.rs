@@ -1,4 +1,4 @@
-//! Time as media files count it: ticks of a timescale, and exact moments that compare across tracks.
+//! Time in media files: ticks of a timescale, and exact moments that compare across tracks.
 //!
 //! Inside one track, time is [`Ticks`] and [`Span`]; between tracks it is [`Moment`], compared in 128 bits and
 //! turned back into ticks only by a *named* rounding. Nothing here is a float.
@@ -13,12 +13,12 @@ pub struct Timescale(NonZeroU32);
 impl Timescale {
     /// The timescale of MPEG-TS: 90 kHz.
     pub const MPEG_TS: Self = Self(NonZeroU32::new(90_000).expect("not zero"));
-    /// Microseconds.
+    /// One million ticks per second.
     pub const MICROS: Self = Self(NonZeroU32::new(1_000_000).expect("not zero"));
-    /// Milliseconds.
+    /// One thousand ticks per second.
     pub const MILLIS: Self = Self(NonZeroU32::new(1_000).expect("not zero"));
 
-    /// `None` for zero, which no track can have.
+    /// `None` if `ticks_per_second` is zero.
     #[must_use]
     pub const fn new(ticks_per_second: u32) -> Option<Self> {
         match NonZeroU32::new(ticks_per_second) {
@@ -39,13 +39,13 @@ impl Timescale {
 pub struct Ticks(pub i64);
 
 impl Ticks {
-    /// This instant `span` later; `None` on overflow.
+    /// The instant `span` after this one; `None` on overflow.
     #[must_use]
     pub fn after(self, span: Span) -> Option<Self> {
         self.0.checked_add_unsigned(span.0).map(Self)
     }
 
-    /// How long after `earlier` this is; `None` when it is before.
+    /// Time from `earlier` to this instant; `None` if this instant is before `earlier`.
     #[must_use]
     pub fn since(self, earlier: Self) -> Option<Span> {
         u64::try_from(self.0.checked_sub(earlier.0)?).ok().map(Span)
@@ -60,7 +60,7 @@ impl Ticks {
         whole.saturating_mul(90_000).saturating_add((2 * 90_000 * rest + scale) / (2 * scale))
     }
 
-    /// The same instant as a [`Moment`].
+    /// This instant as a [`Moment`].
     #[must_use]
     pub const fn at(self, timescale: Timescale) -> Moment {
         Moment { ticks: self, timescale }
@@ -72,14 +72,14 @@ impl Ticks {
 pub struct Span(pub u64);
 
 impl Span {
-    /// The same length from zero, as a [`Moment`]; saturates at the end of time.
+    /// The [`Moment`] at this distance from zero; saturates at `i64::MAX` ticks.
     #[must_use]
     pub fn at(self, timescale: Timescale) -> Moment {
         Ticks(super::i64_from_u64(self.0)).at(timescale)
     }
 }
 
-/// An instant with its timescale: comparable with moments of any other track, exactly.
+/// An instant with its timescale; compares exactly with moments of any other track.
 #[derive(Debug, Clone, Copy)]
 pub struct Moment {
     ticks: Ticks,
@@ -90,32 +90,32 @@ impl Moment {
     /// The beginning of the presentation.
     pub const ZERO: Self = Ticks(0).at(Timescale::MILLIS);
 
-    /// The ticks and the timescale that it counts in.
+    /// The ticks and their timescale.
     pub(super) const fn parts(self) -> (Ticks, Timescale) {
         (self.ticks, self.timescale)
     }
 
-    /// `millis` milliseconds.
+    /// The moment `millis` milliseconds from zero.
     #[must_use]
     pub const fn from_millis(millis: i64) -> Self {
         Ticks(millis).at(Timescale::MILLIS)
     }
 
-    /// The last tick at or before this moment; `None` when it does not fit.
+    /// The last tick at or before this moment; `None` if it does not fit 64 bits.
     #[must_use]
     pub fn floor_to(self, timescale: Timescale) -> Option<Ticks> {
         let (whole, _) = self.divided(timescale);
         i64::try_from(whole).ok().map(Ticks)
     }
 
-    /// The first tick at or after this moment; `None` when it does not fit.
+    /// The first tick at or after this moment; `None` if it does not fit 64 bits.
     #[must_use]
     pub fn ceil_to(self, timescale: Timescale) -> Option<Ticks> {
         let (whole, rest) = self.divided(timescale);
         i64::try_from(whole + i128::from(rest != 0)).ok().map(Ticks)
     }
 
-    /// The tick nearest to this moment, the later one on a tie; `None` when it does not fit.
+    /// The tick nearest to this moment, the later one on a tie; `None` if it does not fit 64 bits.
     #[must_use]
     pub fn nearest_to(self, timescale: Timescale) -> Option<Ticks> {
         let (whole, rest) = self.divided(timescale);
@@ -123,7 +123,7 @@ impl Moment {
         i64::try_from(whole + i128::from(up)).ok().map(Ticks)
     }
 
-    /// How far apart two moments are, whichever comes first, in nanoseconds rounded down.
+    /// Distance of two moments in any order, in nanoseconds rounded down.
     #[must_use]
     pub fn distance_nanos(self, other: Self) -> u128 {
         let (a, b) = self.common(other);
@@ -134,7 +134,7 @@ impl Moment {
     /// Compares `|self − target|` with `|other − target|`, exactly.
     #[must_use]
     pub fn cmp_distance(self, other: Self, target: Self) -> Ordering {
-        // Over the common denominator of all three no product exceeds 64 + 32 + 32 bits.
+        // Over the common denominator of all three moments, no product exceeds 64 + 32 + 32 bits.
         let over_all = |at: Self, b: Self, c: Self| {
             i128::from(at.ticks.0)
                 .saturating_mul(i128::from(b.timescale.get()))
@@ -144,11 +144,11 @@ impl Moment {
         a.abs_diff(t).cmp(&b.abs_diff(t))
     }
 
-    /// Whole microseconds, rounded down; saturates.
+    /// Microseconds from zero, rounded down; `i64::MAX` if they do not fit 64 bits.
     #[must_use]
     pub fn micros(self) -> i64 {
         let scale = i64::from(self.timescale.get());
-        // Most times fit 64 bits; 128 take ten times as long to divide.
+        // Most times fit 64 bits; a division of 128 bits takes ten times as long.
         if let Some(scaled) = self.ticks.0.checked_mul(1_000_000) {
             return scaled.div_euclid(scale);
         }
@@ -157,7 +157,7 @@ impl Moment {
     }
 
     fn divided(self, timescale: Timescale) -> (i128, i128) {
-        // Most times fit 64 bits; 128 take ten times as long to divide.
+        // Most times fit 64 bits; a division of 128 bits takes ten times as long.
         if let Some(scaled) = self.ticks.0.checked_mul(i64::from(timescale.get())) {
             let from = i64::from(self.timescale.get());
             return (scaled.div_euclid(from).into(), scaled.rem_euclid(from).into());

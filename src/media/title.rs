@@ -1,19 +1,19 @@
-//! A track's title, as the file gives it.
+//! The title of a track, from the file.
 
-/// What people call a track: `English`, `Director's commentary`. One line, without double quotes.
+/// Name of a track for people: `English`, `Director's commentary`. One line, without double quotes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Title(String);
 
-/// Characters of a title at most; the rest is cut off.
+/// Largest number of characters in a title; the rest is cut off.
 const LENGTH: usize = 100;
 
-/// Words in names that programs, not people, give to tracks.
+/// Words that identify track names given by programs, not by people.
 const PROGRAMS: [&str; 8] =
     ["handler", "core media", "iso media", "mainconcept", "produced by", "gpac", "bento4", "l-smash"];
 
 impl Title {
-    /// `None` for a name that says nothing, or only which program wrote the file. Line breaks and double quotes are
-    /// replaced, so that the title can stand between quotes in a playlist (RFC 8216 §4.2).
+    /// Creates a title; `None` for a name without meaning, or one that only names the program that wrote the file.
+    /// Removes control characters and replaces double quotes, so that a playlist can quote the title (RFC 8216 §4.2).
     #[must_use]
     pub fn new(name: &str) -> Option<Self> {
         let printed = |letter: char| if letter == '"' { '\'' } else { letter };

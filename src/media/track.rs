@@ -1,4 +1,4 @@
-//! A movie and its tracks: what was found in one stored file.
+//! A movie and its tracks: the parsed content of one stored file.
 
 use super::asset::MediaKind;
 use super::codec::{Codec, Sound};
@@ -9,123 +9,123 @@ use super::time::{Moment, Ticks, Timescale};
 use super::title::Title;
 use bytes::Bytes;
 
-/// One stored file, understood.
+/// The parsed content of one stored file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Movie {
-    /// Names the object by its content; the same on every disk and replica.
+    /// Identifies the object by its content; the same on every disk and replica.
     pub content: ContentId,
-    /// The object's size in bytes.
+    /// Size of the object in bytes.
     pub size: u64,
-    /// Where its parts stand.
+    /// Order of `moov`, media and fragments.
     pub layout: Layout,
-    /// Where a fragment begins in the middle of which the file ends: a recording that was broken off. All before it is
-    /// served.
+    /// Byte at which a truncated last fragment begins, in an interrupted recording; only the samples before it are
+    /// served. `None` if no fragment is truncated.
     pub cut_at: Option<u64>,
-    /// The tracks that can be served, in the file's order. Never empty.
+    /// The tracks that can be served, in file order. Never empty.
     pub tracks: Vec<Track>,
-    /// The tracks that cannot, with the reason.
+    /// The tracks that cannot be served, with the reason.
     pub skipped: Vec<Skipped>,
 }
 
-/// How a file is laid out.
+/// Order of the parts of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Layout {
-    /// The `moov` stands before the first `mdat`.
+    /// The `moov` is before the first `mdat`.
     MoovFirst,
-    /// The `moov` stands behind the media ("not fast start").
+    /// The `moov` is behind the media ("not fast start").
     MoovLast,
     /// Media in movie fragments (`moof`).
     Fragmented,
 }
 
-/// A track that is left out.
+/// A track that is not served.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Skipped {
-    /// Its track_ID.
+    /// track_ID.
     pub track: u32,
-    /// Its handler type: `vide`, `soun`, `meta`, `hint`, …
+    /// Handler type: `vide`, `soun`, `meta`, `hint`, …
     pub handler: [u8; 4],
-    /// Why, in words a user understands.
+    /// Reason, in words that a user understands.
     pub reason: String,
 }
 
 /// One track of a movie.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Track {
-    /// Its track_ID, unique in the file, never zero.
+    /// track_ID: unique in the file, never zero.
     pub id: u32,
-    /// What it is for.
+    /// Video or sound, with its parameters.
     pub kind: Kind,
-    /// Its media timescale.
+    /// Media timescale.
     pub timescale: Timescale,
-    /// Its language.
+    /// Language.
     pub language: Language,
-    /// Its title, as people know it; `None` where the file gives none, or only the name of the program that wrote it.
+    /// Title for people; `None` if the file has none, or only the name of the program that wrote it.
     pub title: Option<Title>,
-    /// Whether it plays unless a viewer chooses another. Where a file disables all tracks of a kind, all are enabled.
+    /// Whether the track plays by default. If a file disables all tracks of a kind, all of them are enabled.
     pub enabled: bool,
-    /// Tracks of one group other than 0 are alternatives: one of them plays at a time (`alternate_group`).
+    /// `alternate_group`: tracks of the same group other than 0 are alternatives, of which one plays at a time.
     pub alternate_group: u16,
-    /// Its codec.
+    /// Codec.
     pub codec: Codec,
-    /// The sample entry as stored, header included: goes into init segments byte for byte.
+    /// The sample entry with its header: init segments contain it byte for byte.
     pub entry: Bytes,
-    /// Which part of its media is presented, and when.
+    /// The presented part of the media, and the time of its presentation.
     pub edit: Edit,
-    /// Which of its samples the index does not hold, because they are not presented.
+    /// Numbers of stored samples that the index omits, because they are not presented.
     pub left_out: LeftOut,
-    /// Where its samples are, in bytes and in time.
+    /// Positions and times of the samples.
     pub index: SampleIndex,
 }
 
-/// What a track is for.
+/// Kind of a track, with its parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Something to see.
+    /// Video.
     Video(Picture),
-    /// Something to hear.
+    /// Sound.
     Audio(Sound),
 }
 
-/// A track's name among all tracks of its asset. It depends on its own file alone.
+/// Name of a track, unique in its asset. It depends only on the track's own file.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TrackName {
-    /// What it is for.
+    /// Kind of the track.
     pub kind: MediaKind,
-    /// Its track_ID in its file.
+    /// track_ID in the file.
     pub id: u32,
-    /// Its file without extension, where the asset is a folder; `None` where the asset is one file.
+    /// File name without extension, if the asset is a folder; `None` if the asset is one file.
     pub file: Option<String>,
 }
 
 /// An edit list that maps one contiguous part of the media onto the presentation (ISO/IEC 14496-12 §8.6.6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Edit {
-    /// When the presentation of the track begins: the sum of leading empty edits.
+    /// Start of the track's presentation: the sum of leading empty edits.
     pub delay: Moment,
-    /// The composition time that is presented at `delay`, in the track's timescale.
+    /// Composition time that is presented at `delay`, in the track's timescale.
     pub media_time: Ticks,
-    /// How long is presented; `None`: to the end of the media.
+    /// Length of the presentation; `None` if it lasts to the end of the media.
     pub length: Option<Moment>,
 }
 
-/// Samples of a track that are stored, but not in its index: its edit list does not present them.
+/// Numbers of samples that a file stores but the index omits: the edit list does not present them, or they are empty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LeftOut {
-    /// Decoded right behind the keyframe of an edit and presented before it: they need pictures that are left out.
+    /// Samples decoded right behind the keyframe of an edit and presented before it: they need omitted pictures.
     pub leading: u32,
-    /// Between one edit and the next.
+    /// Samples between one edit and the next.
     pub between: u32,
-    /// Behind the end of the last edit.
+    /// Samples behind the end of the last edit.
     pub behind: u32,
-    /// How many of those behind would be presented before the end, but need pictures that are behind it.
+    /// Samples among those in `behind` that are presented before the end, but need pictures behind it.
     pub undecodable: u32,
-    /// Pictures without bytes: the one before is shown longer.
+    /// Pictures without bytes: the picture before them is shown longer.
     pub empty: u32,
 }
 
 impl Kind {
-    /// Whether it is seen or heard.
+    /// The kind without parameters.
     #[must_use]
     pub const fn media(&self) -> MediaKind {
         match self {
@@ -136,15 +136,15 @@ impl Kind {
 }
 
 impl Edit {
-    /// No edit list: composition time 0 at the beginning, to the end.
+    /// No edit list: the presentation begins with composition time 0 and lasts to the end of the media.
     pub const NONE: Self = Self { delay: Moment::ZERO, media_time: Ticks(0), length: None };
 }
 
-/// A language as RFC 5646 writes it: `en`, `fr`, `pt-BR`; `und` when the file does not say.
+/// A language tag of RFC 5646: `en`, `fr`, `pt-BR`; `und` if the file does not tell the language.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Language(String);
 
-/// The ISO 639-2 codes for which ISO 639-1 has a shorter one, which RFC 5646 §2.2.1 prefers; bibliographic codes too.
+/// ISO 639-2 codes, including bibliographic ones, with their ISO 639-1 codes, which RFC 5646 §2.2.1 prefers.
 const SHORT: [(&str, &str); 64] = [
     ("ara", "ar"),
     ("ben", "bn"),
@@ -212,18 +212,18 @@ const SHORT: [(&str, &str); 64] = [
     ("zho", "zh"),
 ];
 
-/// The codes of [`SHORT`] that only catalogues of books use.
+/// The bibliographic codes of [`SHORT`], which only library catalogues use.
 const BIBLIOGRAPHIC: [&str; 11] = ["chi", "cze", "dut", "fre", "ger", "gre", "ice", "may", "per", "rum", "slo"];
 
 impl Language {
-    /// Undetermined.
+    /// The undetermined language, `und`.
     #[must_use]
     pub fn undetermined() -> Self {
         Self("und".into())
     }
 
-    /// `None` unless `tag` is shaped like RFC 5646 §2.1: ASCII letters and digits in parts of 1 to 8, the first of
-    /// letters. Three-letter codes become their two-letter equals.
+    /// `None` unless `tag` has the form of RFC 5646 §2.1: parts of 1 to 8 ASCII letters and digits, the first of 2 to 8
+    /// letters. Replaces three-letter codes by their two-letter equivalents.
     #[must_use]
     pub fn new(tag: &str) -> Option<Self> {
         let mut parts = tag.split('-');
@@ -239,13 +239,13 @@ impl Language {
         Some(Self(format!("{short}{}", tag.get(first.len()..).unwrap_or_default())))
     }
 
-    /// The tag.
+    /// The language tag.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Its ISO 639-2/T code, as `mdhd` holds it; `und` where there is none.
+    /// ISO 639-2/T code, as in `mdhd`; `und` if there is none.
     #[must_use]
     pub fn iso639_2(&self) -> &str {
         let primary = self.0.split('-').next().unwrap_or(&self.0);
@@ -257,7 +257,7 @@ impl Language {
         }
     }
 
-    /// Whether the file says nothing of it.
+    /// Whether the language is unknown.
     #[must_use]
     pub fn is_undetermined(&self) -> bool {
         self.0 == "und"

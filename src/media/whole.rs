@@ -1,21 +1,21 @@
-//! The sum and the greatest of a whole block of bit-packed values, unrolled for each width: where every value begins is
-//! known then, and it costs a shift, a mask and one more instruction.
+//! Sum and maximum of a whole block of bit-packed values, unrolled for each width: then the position of each value is a
+//! constant, and the value costs a shift, a mask and one more instruction.
 
 use super::packed::BLOCK;
 
-/// Widths that are unrolled: sample sizes seldom take more bits.
+/// Largest unrolled width, in bits: sample sizes seldom take more.
 pub(super) const WIDEST: u8 = 24;
 
-/// The words of a block: as many as its values have bits, then zeroes.
-pub(super) type Bits = [u64; 24];
+/// The words of a block: as many as each of its values has bits, then zeroes.
+pub(super) type BlockWords = [u64; 24];
 
-const _: () = assert!(BLOCK == 64, "so many values are unrolled");
+const _: () = assert!(BLOCK == 64, "the macro unrolls 64 values");
 
-/// A function that folds all values of a block: one for each width, unrolled.
+/// Defines a function that folds all values of a block, unrolled for each width.
 macro_rules! folding {
     ($(#[$about:meta])* $name:ident, $add:expr) => {
         $(#[$about])*
-        pub(super) fn $name(words: &Bits, width: u8) -> Option<u64> {
+        pub(super) fn $name(words: &BlockWords, width: u8) -> Option<u64> {
             folding!(@widths $add, words, width, 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24)
         }
     };
@@ -38,16 +38,16 @@ macro_rules! folding {
 }
 
 folding!(
-    /// The sum of the 64 values of `width` bits; `None` where the width is not unrolled.
+    /// The sum of the 64 values of `width` bits; `None` if the width is not unrolled.
     sum, |sum: u64, value: u64| sum + value
 );
 folding!(
-    /// The greatest of the 64 values of `width` bits; `None` where the width is not unrolled.
+    /// The greatest of the 64 values of `width` bits; `None` if the width is not unrolled.
     greatest, u64::max
 );
 
 #[inline]
-fn value<const WIDTH: usize, const AT: usize>(words: &Bits) -> u64 {
+fn value<const WIDTH: usize, const AT: usize>(words: &BlockWords) -> u64 {
     let (word, shift) = (AT * WIDTH / 64, AT * WIDTH % 64);
     let low = words.get(word).copied().unwrap_or(0) >> shift;
     let high = if shift + WIDTH > 64 { words.get(word + 1).copied().unwrap_or(0) << (64 - shift) } else { 0 };
@@ -59,7 +59,7 @@ mod tests {
     use super::{WIDEST, greatest, sum};
     use proptest::prelude::{any, prop_assert_eq, proptest};
 
-    /// Bit by bit.
+    /// The slow twin: reads each value bit by bit.
     fn slowly(words: &[u64], width: usize) -> Vec<u64> {
         let bit = |at: usize| words[at / 64] >> (at % 64) & 1;
         (0..64).map(|value| (0..width).map(|at| bit(value * width + at) << at).sum()).collect()

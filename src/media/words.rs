@@ -1,13 +1,13 @@
-//! 64-bit words that bits are packed into: our own, or little-endian among bytes that were read, left where they are.
+//! Sequence of 64-bit words of packed bits: in a vector, or little-endian in bytes that were read and not copied.
 
 use bytes::Bytes;
 
 /// A sequence of words.
 #[derive(Debug, Clone)]
 pub(super) enum Words {
-    /// Packed here.
+    /// Words in memory of their own.
     Own(Vec<u64>),
-    /// Read: 8 bytes each, the least significant first.
+    /// Words in bytes that were read: 8 bytes each, least significant byte first.
     Read(Bytes),
 }
 
@@ -26,7 +26,7 @@ impl PartialEq for Words {
 impl Eq for Words {}
 
 impl Words {
-    /// How many.
+    /// Number of words.
     pub(super) fn len(&self) -> usize {
         match self {
             Self::Own(words) => words.len(),
@@ -43,7 +43,7 @@ impl Words {
         }
     }
 
-    /// The `count` words from `at` on, zeroes behind them; `None` where there are fewer, or `N` are.
+    /// The `count` words from `at` on, followed by zeroes; `None` if there are fewer words, or if `count` exceeds `N`.
     #[inline]
     pub(super) fn some<const N: usize>(&self, at: usize, count: usize) -> Option<[u64; N]> {
         let (mut some, end) = ([0; N], at.checked_add(count)?);
@@ -63,22 +63,22 @@ impl Words {
         (at..self.len()).map(|at| self.get(at))
     }
 
-    /// The same words, to be appended to.
+    /// The words as a vector, to append to; copies words that were read.
     pub(super) fn own(&mut self) -> &mut Vec<u64> {
         if let Self::Read(_) = self {
             *self = Self::Own(self.from(0).collect());
         }
         match self {
             Self::Own(words) => words,
-            Self::Read(_) => unreachable!("made its own above"),
+            Self::Read(_) => unreachable!("the lines above copied the words"),
         }
     }
 
-    /// Bytes of memory they take.
+    /// Heap memory, in bytes.
     pub(super) fn heap_bytes(&self) -> usize {
         match self {
             Self::Own(words) => words.capacity() * size_of::<u64>(),
-            // With their share of what else was read, headers of blocks mostly.
+            // Includes a share of the other bytes of the same read, mostly block headers.
             Self::Read(bytes) => bytes.len() + bytes.len() / 8,
         }
     }

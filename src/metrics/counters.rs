@@ -1,10 +1,11 @@
-//! All counters, by name. All handles are resolved when the registry is made, so that counting is atomic additions.
+//! All metrics of the program. Their handles are resolved when the registry is created, so that counting takes only
+//! atomic additions.
 
-use super::lasting::{Lasting, Making};
-use super::per::{PerAsked, PerClass, PerKept, PerOutcome, PerStage, PerTier};
-use super::service::{Fate, Queue, Service};
-use super::times::Times;
-use super::words::{Asked, Kept, Outcome, Packing, Stage, Tier};
+use super::lasting::{BuildGauge, GaugeGuard};
+use super::per::{PerCacheKind, PerClass, PerOutcome, PerRequestKind, PerStage, PerTier};
+use super::service::{JobQueue, ServiceCounters, UploadOutcome};
+use super::times::DurationHistogram;
+use super::words::{CacheKind, Compression, Outcome, RequestKind, Stage, Tier};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -12,17 +13,17 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Metric, Registry, Unit};
 use std::time::Duration;
 
-/// What [`Metrics::text`] is, as OpenMetrics names it.
+/// Media type of [`Metrics::text`], as defined by OpenMetrics.
 pub const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// All counters.
+/// All metrics.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
-    answers: Answers,
-    caches: Caches,
-    making: Work,
-    service: Service,
+    answers: AnswerCounters,
+    caches: CacheCounters,
+    making: BuildCounters,
+    service: ServiceCounters,
     sent: Counter,
     uncopied: Counter,
     connections: Gauge,
@@ -38,216 +39,219 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// All counters at zero.
+    /// All metrics, at zero.
     #[must_use]
     pub fn new() -> Self {
         let mut registry = Registry::with_prefix("afflux");
-        let answers = Answers::new(&mut registry);
-        let caches = Caches::new(&mut registry);
-        let making = Work::new(&mut registry);
-        let service = Service::new(&mut registry);
-        let sent = bytes(&mut registry, "sent", "Sent on the public listener, heads included");
-        let uncopied = bytes(&mut registry, "sent_uncopied", "Sent of that from the page cache, without being copied");
+        let answers = AnswerCounters::new(&mut registry);
+        let caches = CacheCounters::new(&mut registry);
+        let making = BuildCounters::new(&mut registry);
+        let service = ServiceCounters::new(&mut registry);
+        let sent = bytes(&mut registry, "sent", "Bytes sent on the public listener, response heads included");
+        let uncopied = bytes(&mut registry, "sent_uncopied", "Bytes sent from the page cache without being copied");
         let connections = plain(&mut registry, "connections", "Open connections on the public listener");
-        let tasks = plain(&mut registry, "tasks", "Tasks of the runtime: connections, makers and what they wait for");
-        let packed: Labelled<1, Counter> =
-            plain(&mut registry, "compressions", "Texts compressed, each kept for later requests");
-        let packed = |packing: Packing| packed.get_or_create_owned(&[("coding", packing.as_str())]);
-        let (gzipped, brotlied) = (packed(Packing::Gzip), packed(Packing::Brotli));
+        let tasks = plain(&mut registry, "tasks", "Tasks of the async runtime, such as connections and builders");
+        let packed: LabelledFamily<1, Counter> =
+            plain(&mut registry, "compressions", "Texts compressed and cached for later requests");
+        let packed = |packing: Compression| packed.get_or_create_owned(&[("coding", packing.as_str())]);
+        let (gzipped, brotlied) = (packed(Compression::Gzip), packed(Compression::Brotli));
         Self { registry, answers, caches, making, service, sent, uncopied, connections, tasks, gzipped, brotlied }
     }
 
-    /// A cache of `kept` answered so.
-    pub fn count(&self, kept: Kept, outcome: Outcome) {
+    /// Counts a lookup in the cache of `kept`, with its outcome.
+    pub fn count(&self, kept: CacheKind, outcome: Outcome) {
         self.caches.lookups.get(kept).get(outcome).inc();
     }
 
-    /// A cache of `kept` now holds so many bytes.
-    pub fn cached(&self, kept: Kept, bytes: u64) {
+    /// Sets the size of the cache of `kept`, in bytes.
+    pub fn cached(&self, kept: CacheKind, bytes: u64) {
         self.caches.size.get(kept).set(level(bytes));
     }
 
-    /// A tier of the cache of bodies now holds so much.
+    /// Sets the size of a tier of the segment cache.
     pub fn tier(&self, tier: Tier, bytes: u64, entries: u64) {
         let of = self.caches.tiers.get(tier);
         of.bytes.set(level(bytes));
         of.entries.set(level(entries));
     }
 
-    /// A body entered `tier`, new or from the other tier.
+    /// Counts a body that entered `tier`, as a new entry or from the other tier.
     pub fn admitted(&self, tier: Tier) {
         self.caches.tiers.get(tier).admitted.inc();
     }
 
-    /// A body left the cache from `tier`.
+    /// Counts a body that left `tier`, evicted or replaced.
     pub fn evicted(&self, tier: Tier) {
         self.caches.tiers.get(tier).evicted.inc();
     }
 
-    /// A request was answered with `status`, 100 to 599; `outcome` is of the cache that had what was asked for, where one
-    /// was asked.
-    pub fn requested(&self, asked: Asked, status: u16, outcome: Option<Outcome>) {
+    /// Counts a request that was answered with `status`, 100 to 599. `outcome` is that of the cache lookup for the
+    /// resource; `None` if there was none.
+    pub fn requested(&self, asked: RequestKind, status: u16, outcome: Option<Outcome>) {
         self.answers.requests.get(asked).get(status).inc();
         if let Some(outcome) = outcome {
             self.answers.outcomes.get(asked).get(outcome).inc();
         }
     }
 
-    /// So long after a request was read, the head of its answer was ready.
-    pub fn answered(&self, asked: Asked, time: Duration) {
+    /// Counts the time from reading a request to having the head of its response.
+    pub fn answered(&self, asked: RequestKind, time: Duration) {
         self.answers.times.get(asked).count(time);
     }
 
-    /// A stage of the work took so long.
+    /// Counts the time that a stage took.
     pub fn took(&self, stage: Stage, time: Duration) {
         self.making.stages.get(stage).count(time);
     }
 
-    /// So many bytes were read from the store at once.
+    /// Counts a read of `bytes` bytes from the store.
     pub fn source_read(&self, bytes: u64) {
         self.making.reads.inc();
         self.making.read_bytes.inc_by(bytes);
     }
 
-    /// A request to an object store failed and is asked again.
+    /// Counts the retry of a failed request to an object store.
     pub fn source_retried(&self) {
         self.making.retries.inc();
     }
 
-    /// So many bytes of a body were made for one reader, and not kept: a range of what is not being made, or chunks that
-    /// left the cache while they were read.
+    /// Counts `bytes` bytes of a segment that were built for one reader and not cached: a range of a segment that is
+    /// not being built, or chunks that were evicted while a response read them.
     pub fn window(&self, bytes: u64) {
         self.making.windows.inc();
         self.making.window_bytes.inc_by(bytes);
     }
 
-    /// So many bytes of an upload were taken.
+    /// Counts received bytes of an upload.
     pub fn uploaded(&self, bytes: u64) {
         self.service.taken.inc_by(bytes);
     }
 
-    /// An upload ended.
-    pub fn upload_ended(&self, fate: Fate) {
+    /// Counts an upload that ended.
+    pub fn upload_ended(&self, fate: UploadOutcome) {
         self.service.ended(fate);
     }
 
-    /// So many jobs are there.
-    pub fn queue(&self, queue: Queue) {
+    /// Sets the job counts.
+    pub fn queue(&self, queue: JobQueue) {
         self.service.queue(queue);
     }
 
-    /// So many bytes were taken by a client's connection.
+    /// Counts bytes sent on a client's connection.
     pub fn sent(&self, bytes: u64) {
         self.sent.inc_by(bytes);
     }
 
-    /// So many bytes of a file were sent as they stand in the page cache.
+    /// Counts bytes of a file that were sent from the page cache without being copied.
     pub fn uncopied(&self, bytes: u64) {
         self.uncopied.inc_by(bytes);
     }
 
-    /// A movie header was read from the store.
+    /// Counts a movie header read from the store.
     pub fn moov_read(&self) {
         self.making.moov_reads.inc();
     }
 
-    /// A text was compressed.
-    pub fn packed(&self, packing: Packing) {
+    /// Counts a compressed text.
+    pub fn packed(&self, packing: Compression) {
         match packing {
-            Packing::Gzip => self.gzipped.inc(),
-            Packing::Brotli => self.brotlied.inc(),
+            Compression::Gzip => self.gzipped.inc(),
+            Compression::Brotli => self.brotlied.inc(),
         };
     }
 
-    /// A connection is open as long as what is returned lives.
+    /// Counts an open connection until the returned guard is dropped.
     #[must_use]
-    pub fn connection(&self) -> Lasting {
-        Lasting::new(&self.connections)
+    pub fn connection(&self) -> GaugeGuard {
+        GaugeGuard::new(&self.connections)
     }
 
-    /// So many tasks are there.
+    /// Sets the number of tasks.
     pub fn tasks(&self, count: u64) {
         self.tasks.set(level(count));
     }
 
-    /// A body of so many bytes is being made as long as what is returned lives; 0 where its length is not known yet.
+    /// Counts a body being built, with its expected `bytes`, until the returned guard is dropped.
     #[must_use]
-    pub fn making(&self, bytes: u64) -> Making {
-        Making::new(&self.making.bodies, &self.making.body_bytes, level(bytes))
+    pub fn making(&self, bytes: u64) -> BuildGauge {
+        BuildGauge::new(&self.making.bodies, &self.making.body_bytes, level(bytes))
     }
 
-    /// All counters as OpenMetrics text, which Prometheus reads: [`MEDIA_TYPE`].
+    /// All metrics as OpenMetrics text of type [`MEDIA_TYPE`], which Prometheus reads.
     #[must_use]
     pub fn text(&self) -> String {
         let mut text = String::new();
-        // A String takes all text: it cannot fail.
+        // Writing to a String cannot fail.
         let _ = encode(&mut text, &self.registry);
         text
     }
 }
 
-pub(super) type Labelled<const N: usize, M> = Family<[(&'static str, &'static str); N], M>;
+pub(super) type LabelledFamily<const N: usize, M> = Family<[(&'static str, &'static str); N], M>;
 
-/// What requests got.
+/// Metrics of requests and their responses.
 #[derive(Debug)]
-struct Answers {
-    requests: PerAsked<PerClass>,
-    outcomes: PerAsked<PerOutcome>,
-    times: PerAsked<Times>,
+struct AnswerCounters {
+    requests: PerRequestKind<PerClass>,
+    outcomes: PerRequestKind<PerOutcome>,
+    times: PerRequestKind<DurationHistogram>,
 }
 
-impl Answers {
+impl AnswerCounters {
     fn new(registry: &mut Registry) -> Self {
-        let requests: Labelled<2, Counter> = plain(registry, "requests", "Requests answered on the public listener");
-        let outcomes: Labelled<2, Counter> =
-            plain(registry, "answers", "Answers by how the cache answered that had what was asked for");
-        let times: Labelled<1, Times> = seconds(registry, "answer_duration", "Time to the head of an answer");
+        let requests: LabelledFamily<2, Counter> =
+            plain(registry, "requests", "Requests answered on the public listener");
+        let outcomes: LabelledFamily<2, Counter> =
+            plain(registry, "answers", "Responses, by outcome of the cache lookup for their content");
+        let times: LabelledFamily<1, DurationHistogram> =
+            seconds(registry, "answer_duration", "Time until a response head was ready");
         Self {
-            requests: PerAsked::new(|asked| {
+            requests: PerRequestKind::new(|asked| {
                 PerClass::new(|class| requests.get_or_create_owned(&[("route", asked), ("status", class)]))
             }),
-            outcomes: PerAsked::new(|asked| {
+            outcomes: PerRequestKind::new(|asked| {
                 PerOutcome::new(|outcome| outcomes.get_or_create_owned(&[("route", asked), ("outcome", outcome)]))
             }),
-            times: PerAsked::new(|asked| times.get_or_create_owned(&[("route", asked)])),
+            times: PerRequestKind::new(|asked| times.get_or_create_owned(&[("route", asked)])),
         }
     }
 }
 
-/// What is kept.
+/// Metrics of caches.
 #[derive(Debug)]
-struct Caches {
-    lookups: PerKept<PerOutcome>,
-    size: PerKept<Gauge>,
-    tiers: PerTier<OfTier>,
+struct CacheCounters {
+    lookups: PerCacheKind<PerOutcome>,
+    size: PerCacheKind<Gauge>,
+    tiers: PerTier<TierCounters>,
 }
 
-/// What is counted of one tier.
+/// Metrics of one tier of the segment cache.
 #[derive(Debug)]
-struct OfTier {
+struct TierCounters {
     bytes: Gauge,
     entries: Gauge,
     admitted: Counter,
     evicted: Counter,
 }
 
-impl Caches {
+impl CacheCounters {
     fn new(registry: &mut Registry) -> Self {
-        let lookups: Labelled<2, Counter> = plain(registry, "cache_lookups", "How caches answered");
-        let size: Labelled<1, Gauge> = bytes(registry, "cache_size", "What caches hold");
-        let held: Labelled<1, Gauge> = bytes(registry, "cache_tier_size", "What a tier of the cache of bodies holds");
-        let entries: Labelled<1, Gauge> =
-            plain(registry, "cache_tier_entries", "Bodies that a tier of their cache holds");
-        let admitted: Labelled<1, Counter> =
-            plain(registry, "cache_admissions", "Bodies that entered a tier of their cache");
-        let evicted: Labelled<1, Counter> =
-            plain(registry, "cache_evictions", "Bodies that left their cache, by the tier they left");
+        let lookups: LabelledFamily<2, Counter> = plain(registry, "cache_lookups", "Cache lookups, by outcome");
+        let size: LabelledFamily<1, Gauge> = bytes(registry, "cache_size", "Bytes held by caches");
+        let held: LabelledFamily<1, Gauge> =
+            bytes(registry, "cache_tier_size", "Bytes held by a tier of the segment cache");
+        let entries: LabelledFamily<1, Gauge> =
+            plain(registry, "cache_tier_entries", "Bodies held by a tier of the segment cache");
+        let admitted: LabelledFamily<1, Counter> =
+            plain(registry, "cache_admissions", "Bodies that entered a tier of the segment cache");
+        let evicted: LabelledFamily<1, Counter> =
+            plain(registry, "cache_evictions", "Bodies that left the segment cache, by tier");
         Self {
-            lookups: PerKept::new(|kept| {
+            lookups: PerCacheKind::new(|kept| {
                 PerOutcome::new(|outcome| lookups.get_or_create_owned(&[("kind", kept), ("outcome", outcome)]))
             }),
-            size: PerKept::new(|kept| size.get_or_create_owned(&[("kind", kept)])),
-            tiers: PerTier::new(|tier| OfTier {
+            size: PerCacheKind::new(|kept| size.get_or_create_owned(&[("kind", kept)])),
+            tiers: PerTier::new(|tier| TierCounters {
                 bytes: held.get_or_create_owned(&[("tier", tier)]),
                 entries: entries.get_or_create_owned(&[("tier", tier)]),
                 admitted: admitted.get_or_create_owned(&[("tier", tier)]),
@@ -257,10 +261,10 @@ impl Caches {
     }
 }
 
-/// What making costs.
+/// Metrics of building: stages, bodies and reads.
 #[derive(Debug)]
-struct Work {
-    stages: PerStage<Times>,
+struct BuildCounters {
+    stages: PerStage<DurationHistogram>,
     bodies: Gauge,
     body_bytes: Gauge,
     moov_reads: Counter,
@@ -271,19 +275,20 @@ struct Work {
     window_bytes: Counter,
 }
 
-impl Work {
+impl BuildCounters {
     fn new(registry: &mut Registry) -> Self {
-        let stages: Labelled<1, Times> = seconds(registry, "stage_duration", "Time that a stage of the work took");
+        let stages: LabelledFamily<1, DurationHistogram> =
+            seconds(registry, "stage_duration", "Time that a stage took");
         Self {
             stages: PerStage::new(|stage| stages.get_or_create_owned(&[("stage", stage)])),
-            bodies: plain(registry, "bodies_making", "Bodies being made"),
-            body_bytes: bytes(registry, "bodies_making", "What the bodies being made will have"),
+            bodies: plain(registry, "bodies_making", "Bodies being built"),
+            body_bytes: bytes(registry, "bodies_making", "Expected bytes of the bodies being built"),
             moov_reads: plain(registry, "moov_reads", "Movie headers read from the store"),
             reads: plain(registry, "source_reads", "Reads from the store"),
-            read_bytes: bytes(registry, "source_read", "Read from the store"),
-            retries: plain(registry, "source_retries", "Requests to object stores that were asked again"),
-            windows: plain(registry, "windows", "Parts of bodies made for one reader and not kept"),
-            window_bytes: bytes(registry, "windows", "Made for one reader and not kept"),
+            read_bytes: bytes(registry, "source_read", "Bytes read from the store"),
+            retries: plain(registry, "source_retries", "Retried requests to object stores"),
+            windows: plain(registry, "windows", "Parts of segments built for one reader and not cached"),
+            window_bytes: bytes(registry, "windows", "Bytes built for one reader and not cached"),
         }
     }
 }
@@ -306,14 +311,14 @@ pub(super) fn seconds<M: Metric + Clone + Default>(registry: &mut Registry, name
     metric
 }
 
-/// What a gauge takes.
+/// `count` as the value of a gauge, clamped to its range.
 pub(super) fn level(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Asked, Duration, Kept, Metrics, Outcome, Packing, Stage, Tier};
+    use super::{CacheKind, Compression, Duration, Metrics, Outcome, RequestKind, Stage, Tier};
 
     fn line(metrics: &Metrics, name: &str) -> String {
         let text = metrics.text();
@@ -323,13 +328,13 @@ mod tests {
     #[test]
     fn what_is_counted_is_printed() {
         let metrics = Metrics::new();
-        metrics.count(Kept::Segment, Outcome::TooLarge);
-        metrics.requested(Asked::Playlist, 206, Some(Outcome::Joined));
-        metrics.requested(Asked::Playlist, 200, None);
-        metrics.cached(Kept::Index, 7);
+        metrics.count(CacheKind::Segment, Outcome::TooLarge);
+        metrics.requested(RequestKind::Playlist, 206, Some(Outcome::Joined));
+        metrics.requested(RequestKind::Playlist, 200, None);
+        metrics.cached(CacheKind::Index, 7);
         metrics.sent(1_000);
         metrics.moov_read();
-        metrics.packed(Packing::Brotli);
+        metrics.packed(Compression::Brotli);
         assert_eq!(line(&metrics, "afflux_cache_lookups_total{kind=\"segment\",outcome=\"too_large\"}"), "1");
         assert_eq!(line(&metrics, "afflux_requests_total{route=\"playlist\",status=\"2xx\"}"), "2");
         assert_eq!(line(&metrics, "afflux_requests_total{route=\"other\",status=\"4xx\"}"), "0");
@@ -353,7 +358,7 @@ mod tests {
         metrics.source_read(11);
         metrics.window(64);
         metrics.took(Stage::Mux, Duration::from_millis(2));
-        metrics.answered(Asked::Segment, Duration::from_mins(1));
+        metrics.answered(RequestKind::Segment, Duration::from_mins(1));
         let expected = [
             ("afflux_cache_tier_size_bytes{tier=\"nursery\"}", "70"),
             ("afflux_cache_tier_size_bytes{tier=\"main\"}", "900"),
@@ -378,7 +383,7 @@ mod tests {
     fn a_gauge_falls_when_its_thing_ends() {
         let metrics = Metrics::new();
         let lasting = ["afflux_bodies_making", "afflux_bodies_making_bytes", "afflux_connections"];
-        // Another name may begin as one does.
+        // Names of other metrics may have the same beginning.
         let read = || lasting.map(|name| line(&metrics, &format!("{name} ")));
         let (one, two, three) = (metrics.making(500), metrics.making(0), metrics.connection());
         assert_eq!(read(), ["2", "500", "1"]);

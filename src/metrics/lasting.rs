@@ -1,40 +1,40 @@
-//! What is counted as long as it lasts.
+//! Guards that count something in a gauge until they are dropped.
 
 use prometheus_client::metrics::gauge::Gauge;
 
-/// Counts one in a gauge until it is dropped.
+/// A guard that adds one to a gauge until it is dropped.
 #[derive(Debug)]
-pub struct Lasting(Gauge);
+pub struct GaugeGuard(Gauge);
 
-impl Lasting {
+impl GaugeGuard {
     pub(super) fn new(gauge: &Gauge) -> Self {
         gauge.inc();
         Self(gauge.clone())
     }
 }
 
-impl Drop for Lasting {
+impl Drop for GaugeGuard {
     fn drop(&mut self) {
         self.0.dec();
     }
 }
 
-/// A body that is being made, until it is dropped: one more of them, and the bytes it will have.
+/// A guard for a body being built: counts the body and its expected bytes until it is dropped.
 #[derive(Debug)]
-pub struct Making {
-    _body: Lasting,
+pub struct BuildGauge {
+    _body: GaugeGuard,
     gauge: Gauge,
     bytes: i64,
 }
 
-impl Making {
+impl BuildGauge {
     pub(super) fn new(bodies: &Gauge, gauge: &Gauge, bytes: i64) -> Self {
         gauge.inc_by(bytes);
-        Self { _body: Lasting::new(bodies), gauge: gauge.clone(), bytes }
+        Self { _body: GaugeGuard::new(bodies), gauge: gauge.clone(), bytes }
     }
 }
 
-impl Drop for Making {
+impl Drop for BuildGauge {
     fn drop(&mut self) {
         self.gauge.dec_by(self.bytes);
     }

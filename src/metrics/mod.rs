@@ -1,4 +1,5 @@
-//! Counters and their words. A leaf: everyone counts, nobody is asked.
+//! Metrics: counters, gauges and histograms, and the words for their labels. All other modules may use this one; it
+//! uses none.
 
 mod counters;
 mod lasting;
@@ -8,6 +9,6 @@ mod times;
 mod words;
 
 pub use counters::{MEDIA_TYPE, Metrics};
-pub use lasting::{Lasting, Making};
-pub use service::{Fate, Queue};
-pub use words::{Asked, Kept, Outcome, Packing, Stage, Tier};
+pub use lasting::{BuildGauge, GaugeGuard};
+pub use service::{JobQueue, UploadOutcome};
+pub use words::{CacheKind, Compression, Outcome, RequestKind, Stage, Tier};

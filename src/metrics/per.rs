@@ -1,11 +1,11 @@
-//! One handle for each word, found without a lookup.
+//! One metric handle for each label word, selected by a `match` instead of a map lookup.
 
-use super::words::{Asked, Kept, Outcome, Stage, Tier};
+use super::words::{CacheKind, Outcome, RequestKind, Stage, Tier};
 use prometheus_client::metrics::counter::Counter;
 
-/// One `T` for each [`Kept`].
+/// One `T` for each [`CacheKind`].
 #[derive(Debug)]
-pub(super) struct PerKept<T> {
+pub(super) struct PerCacheKind<T> {
     segment: T,
     manifest: T,
     index: T,
@@ -13,19 +13,19 @@ pub(super) struct PerKept<T> {
     block: T,
 }
 
-impl<T> PerKept<T> {
+impl<T> PerCacheKind<T> {
     pub(super) fn new(make: impl Fn(&'static str) -> T) -> Self {
         let [segment, manifest] = [make("segment"), make("manifest")];
         Self { segment, manifest, index: make("index"), transport: make("transport"), block: make("block") }
     }
 
-    pub(super) const fn get(&self, kept: Kept) -> &T {
+    pub(super) const fn get(&self, kept: CacheKind) -> &T {
         match kept {
-            Kept::Segment => &self.segment,
-            Kept::Manifest => &self.manifest,
-            Kept::Index => &self.index,
-            Kept::Transport => &self.transport,
-            Kept::Block => &self.block,
+            CacheKind::Segment => &self.segment,
+            CacheKind::Manifest => &self.manifest,
+            CacheKind::Index => &self.index,
+            CacheKind::Transport => &self.transport,
+            CacheKind::Block => &self.block,
         }
     }
 }
@@ -109,9 +109,9 @@ impl PerOutcome {
     }
 }
 
-/// One `T` for each [`Asked`].
+/// One `T` for each [`RequestKind`].
 #[derive(Debug)]
-pub(super) struct PerAsked<T> {
+pub(super) struct PerRequestKind<T> {
     hls: T,
     dash: T,
     file: T,
@@ -126,7 +126,7 @@ pub(super) struct PerAsked<T> {
     other: T,
 }
 
-impl<T> PerAsked<T> {
+impl<T> PerRequestKind<T> {
     pub(super) fn new(make: impl Fn(&'static str) -> T) -> Self {
         Self {
             hls: make("hls"),
@@ -144,20 +144,20 @@ impl<T> PerAsked<T> {
         }
     }
 
-    pub(super) const fn get(&self, asked: Asked) -> &T {
+    pub(super) const fn get(&self, asked: RequestKind) -> &T {
         match asked {
-            Asked::Hls => &self.hls,
-            Asked::Dash => &self.dash,
-            Asked::File => &self.file,
-            Asked::Playlist => &self.playlist,
-            Asked::Init => &self.init,
-            Asked::Segment => &self.segment,
-            Asked::Ts => &self.ts,
-            Asked::TsPlaylist => &self.ts_playlist,
-            Asked::TsSegment => &self.ts_segment,
-            Asked::Gallery => &self.gallery,
-            Asked::Preflight => &self.preflight,
-            Asked::Other => &self.other,
+            RequestKind::Hls => &self.hls,
+            RequestKind::Dash => &self.dash,
+            RequestKind::File => &self.file,
+            RequestKind::Playlist => &self.playlist,
+            RequestKind::Init => &self.init,
+            RequestKind::Segment => &self.segment,
+            RequestKind::Ts => &self.ts,
+            RequestKind::TsPlaylist => &self.ts_playlist,
+            RequestKind::TsSegment => &self.ts_segment,
+            RequestKind::Gallery => &self.gallery,
+            RequestKind::Preflight => &self.preflight,
+            RequestKind::Other => &self.other,
         }
     }
 }
@@ -176,7 +176,7 @@ impl PerClass {
         Self { succeeded: make("2xx"), redirected: make("3xx"), refused: make("4xx"), failed: make("5xx") }
     }
 
-    /// Informational answers are not counted apart: there are none.
+    /// The counter for `status`. The server never sends informational responses, so they have no counter.
     pub(super) const fn get(&self, status: u16) -> &Counter {
         match status {
             0..=299 => &self.succeeded,

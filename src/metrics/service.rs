@@ -1,37 +1,37 @@
-//! What is counted of the service around what is served: uploads, and the jobs that wait.
+//! Metrics of uploads and of the job queue.
 
-use super::counters::{Labelled, bytes, level, plain, seconds};
+use super::counters::{LabelledFamily, bytes, level, plain, seconds};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-/// What became of an upload.
+/// How an upload ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
-    /// It plays.
+pub enum UploadOutcome {
+    /// It was published.
     Published,
     /// It cannot be played.
     Refused,
-    /// Nobody wanted it any more, or nobody went on with it.
+    /// The client cancelled it, or did not resume it in time.
     Cancelled,
 }
 
-/// Jobs as the library counts them, for whoever decides how many workers there are.
+/// Job counts of the library, for scaling the number of workers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Queue {
-    /// They wait for a worker; those that are not due yet are none of them.
+pub struct JobQueue {
+    /// Jobs that are due and wait for a worker.
     pub queued: u64,
-    /// A worker has them.
+    /// Jobs that a worker runs.
     pub running: u64,
-    /// They failed for good.
+    /// Jobs that failed permanently.
     pub dead: u64,
-    /// How long the first of those that wait has waited, in seconds.
+    /// How long the oldest queued job has waited, in seconds.
     pub age: u64,
 }
 
-/// Counters of the service.
+/// Metrics of uploads and jobs.
 #[derive(Debug)]
-pub(super) struct Service {
+pub(super) struct ServiceCounters {
     pub(super) taken: Counter,
     published: Counter,
     refused: Counter,
@@ -42,10 +42,10 @@ pub(super) struct Service {
     age: Gauge,
 }
 
-impl Service {
+impl ServiceCounters {
     pub(super) fn new(registry: &mut Registry) -> Self {
-        let uploads: Labelled<1, Counter> = plain(registry, "uploads", "Uploads that ended, by what became of them");
-        let jobs: Labelled<1, Gauge> = plain(registry, "jobs", "Jobs of the library that are due or were, by state");
+        let uploads: LabelledFamily<1, Counter> = plain(registry, "uploads", "Uploads that ended, by result");
+        let jobs: LabelledFamily<1, Gauge> = plain(registry, "jobs", "Jobs of the library, by state");
         let ended = |fate| uploads.get_or_create_owned(&[("fate", fate)]);
         let state = |state| jobs.get_or_create_owned(&[("state", state)]);
         Self {
@@ -55,21 +55,21 @@ impl Service {
             queued: state("queued"),
             running: state("running"),
             dead: state("dead"),
-            taken: bytes(registry, "uploaded", "Bytes of uploads that were taken"),
-            age: seconds(registry, "jobs_age", "How long the first job that waits has waited"),
+            taken: bytes(registry, "uploaded", "Bytes received from uploads"),
+            age: seconds(registry, "jobs_age", "How long the oldest queued job has waited"),
         }
     }
 
-    pub(super) fn ended(&self, fate: Fate) {
+    pub(super) fn ended(&self, fate: UploadOutcome) {
         match fate {
-            Fate::Published => self.published.inc(),
-            Fate::Refused => self.refused.inc(),
-            Fate::Cancelled => self.cancelled.inc(),
+            UploadOutcome::Published => self.published.inc(),
+            UploadOutcome::Refused => self.refused.inc(),
+            UploadOutcome::Cancelled => self.cancelled.inc(),
         };
     }
 
-    pub(super) fn queue(&self, queue: Queue) {
-        let Queue { queued, running, dead, age } = queue;
+    pub(super) fn queue(&self, queue: JobQueue) {
+        let JobQueue { queued, running, dead, age } = queue;
         for (gauge, count) in [(&self.queued, queued), (&self.running, running), (&self.dead, dead), (&self.age, age)] {
             gauge.set(level(count));
         }

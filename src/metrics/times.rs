@@ -1,4 +1,4 @@
-//! How long things took: a histogram whose counting is two atomic additions (the one of `prometheus-client` locks).
+//! A histogram of durations. Counting takes two atomic additions; the histogram of `prometheus-client` takes a lock.
 
 use prometheus_client::encoding::{EncodeMetric, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::{MetricType, TypedMetric};
@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// The upper ends of the buckets, in microseconds and as they are printed; there is one more for all that took longer.
+/// Upper limits of the buckets, in microseconds and in seconds as printed. One more bucket counts longer durations.
 const LIMITS: [(u64, f64); 17] = [
     (50, 0.000_05),
     (100, 0.000_1),
@@ -32,15 +32,15 @@ const LIMITS: [(u64, f64); 17] = [
 struct Counts {
     within: [AtomicU64; LIMITS.len()],
     longer: AtomicU64,
-    /// Nanoseconds of all together.
+    /// Sum of all durations, in nanoseconds.
     sum: AtomicU64,
 }
 
-/// Counts durations by length. Clones are the same counts.
+/// Counts durations by length. Clones share the same counts.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Times(Arc<Counts>);
+pub(super) struct DurationHistogram(Arc<Counts>);
 
-impl Times {
+impl DurationHistogram {
     pub(super) fn count(&self, time: Duration) {
         let nearest = LIMITS.iter().zip(&self.0.within).find(|((micros, _), _)| time <= Duration::from_micros(*micros));
         nearest.map_or(&self.0.longer, |(_, count)| count).fetch_add(1, Ordering::Relaxed);
@@ -48,11 +48,11 @@ impl Times {
     }
 }
 
-impl TypedMetric for Times {
+impl TypedMetric for DurationHistogram {
     const TYPE: MetricType = MetricType::Histogram;
 }
 
-impl EncodeMetric for Times {
+impl EncodeMetric for DurationHistogram {
     fn encode(&self, mut encoder: MetricEncoder<'_>) -> fmt::Result {
         let counts = self.0.within.iter().chain([&self.0.longer]).map(|count| count.load(Ordering::Relaxed));
         let limits = LIMITS.iter().map(|(_, seconds)| *seconds).chain([f64::INFINITY]);
@@ -69,14 +69,14 @@ impl EncodeMetric for Times {
 
 #[cfg(test)]
 mod tests {
-    use super::Times;
+    use super::DurationHistogram;
     use prometheus_client::encoding::text::encode;
     use prometheus_client::registry::Registry;
     use std::time::Duration;
 
     #[test]
     fn times_fall_into_the_first_bucket_that_holds_them() {
-        let (mut registry, times) = (Registry::default(), Times::default());
+        let (mut registry, times) = (Registry::default(), DurationHistogram::default());
         registry.register("took", "How long", times.clone());
         for micros in [0, 50, 51, 400_000, 10_000_001] {
             times.count(Duration::from_micros(micros));

@@ -1,17 +1,17 @@
-//! The words that are counted; the same words are the labels.
+//! Enums of the events that are counted; their words are the label values of the metrics.
 
-/// How a cache answered.
+/// The outcome of a cache lookup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// It was kept.
+    /// The value was cached.
     Hit,
-    /// It was made for this request.
+    /// The value was built for this request.
     Made,
-    /// It was being made for another request, which this one joined.
+    /// The value was being built for another request, and this request joined.
     Joined,
-    /// It was made, and is too large to be kept.
+    /// The value was built, and is too large to be cached.
     TooLarge,
-    /// Too much was being made already.
+    /// The build was refused, because too much was being built already.
     Shed,
 }
 
@@ -29,9 +29,9 @@ impl Outcome {
     }
 }
 
-/// What a cache keeps.
+/// The kind of values in a cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kept {
+pub enum CacheKind {
     /// Media segments.
     Segment,
     /// Manifests and init segments.
@@ -40,29 +40,29 @@ pub enum Kept {
     Index,
     /// Layouts of transport streams.
     Transport,
-    /// Blocks of stored objects that are not files.
+    /// Blocks of objects in object stores.
     Block,
 }
 
-/// Where a cache of two tiers keeps something.
+/// A tier of the segment cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tier {
-    /// What is new.
+    /// New entries.
     Nursery,
-    /// What was asked for again.
+    /// Entries that were requested again.
     Main,
 }
 
-/// How a text is compressed.
+/// The compression of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Packing {
+pub enum Compression {
     /// RFC 1952.
     Gzip,
     /// RFC 7932.
     Brotli,
 }
 
-impl Packing {
+impl Compression {
     /// The word for it in `Accept-Encoding` and `Content-Encoding`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -73,9 +73,9 @@ impl Packing {
     }
 }
 
-/// What a request asks for.
+/// The kind of resource that a request asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Asked {
+pub enum RequestKind {
     /// An HLS multivariant playlist.
     Hls,
     /// A DASH manifest.
@@ -94,15 +94,15 @@ pub enum Asked {
     TsPlaylist,
     /// An MPEG-TS segment.
     TsSegment,
-    /// A page of the gallery, or what belongs to it.
+    /// A page of the gallery, or a resource that it loads.
     Gallery,
-    /// What may be asked from other sites (OPTIONS).
+    /// A CORS preflight request (OPTIONS).
     Preflight,
-    /// Nothing that is there.
+    /// A path that does not exist.
     Other,
 }
 
-/// What a request for media passes.
+/// A stage in the handling of a request for media.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
     /// Reading and parsing a movie header.
@@ -111,8 +111,8 @@ pub enum Stage {
     Plan,
     /// Reading stored media.
     Read,
-    /// Making a body of what was read.
+    /// Muxing a segment from stored bytes.
     Mux,
-    /// Waiting for a turn, or for what another makes.
+    /// Waiting for the governor's room to build.
     Wait,
 }

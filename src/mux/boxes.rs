@@ -1,11 +1,11 @@
-//! Boxes, written as they nest (ISO/IEC 14496-12 §4.2).
+//! Writes boxes of ISO base media files; nested calls give nested boxes (ISO/IEC 14496-12 §4.2).
 //!
 //! ```text
 //! box       │ size u32 │ type 4cc │ content … │
 //! full box  │ size u32 │ type 4cc │ version u8 │ flags u24 │ content … │
 //! ```
 
-/// Writes a box around what `content` writes.
+/// Writes a box, with `content` writing its content.
 pub(super) fn plain_box(out: &mut Vec<u8>, kind: [u8; 4], content: impl FnOnce(&mut Vec<u8>)) {
     let start = out.len();
     out.extend([0; 4]);
@@ -17,15 +17,25 @@ pub(super) fn plain_box(out: &mut Vec<u8>, kind: [u8; 4], content: impl FnOnce(&
     }
 }
 
-/// Writes a full box around what `content` writes; `flags` has 24 bits.
-pub(super) fn full_box(
-    out: &mut Vec<u8>,
+/// Header of a full box (ISO/IEC 14496-12 §4.2).
+#[derive(Debug, Clone, Copy)]
+pub(super) struct FullBox {
     kind: [u8; 4],
-    (version, flags): (u8, u32),
-    content: impl FnOnce(&mut Vec<u8>),
-) {
-    plain_box(out, kind, |out| {
-        out.extend((u32::from(version) << 24 | flags).to_be_bytes());
+    version: u8,
+    /// 24 bits.
+    flags: u32,
+}
+
+impl FullBox {
+    pub(super) const fn new(kind: [u8; 4], version: u8, flags: u32) -> Self {
+        Self { kind, version, flags }
+    }
+}
+
+/// Writes a full box, with `content` writing its content.
+pub(super) fn full_box(out: &mut Vec<u8>, header: FullBox, content: impl FnOnce(&mut Vec<u8>)) {
+    plain_box(out, header.kind, |out| {
+        out.extend((u32::from(header.version) << 24 | header.flags).to_be_bytes());
         content(out);
     });
 }

@@ -1,4 +1,4 @@
-//! CMAF headers ("init segments", ISO/IEC 23000-19 §7.3.2): one track, its sample entry as stored, one edit.
+//! Writes CMAF headers ("init segments", ISO/IEC 23000-19 §7.3.2): one track with its stored sample entry and one edit.
 //!
 //! ```text
 //! ftyp cmfc │ moov │ mvhd
@@ -7,18 +7,18 @@
 //!                  │ mvex │ trex
 //! ```
 
-use super::boxes::{full_box, plain_box, u32_be, u32s_be};
+use super::boxes::{FullBox, full_box, plain_box, u32_be, u32s_be};
 use crate::media::{Kind, Picture};
 use crate::plan::Planned;
 use bytes::Bytes;
 
-/// The track_ID in every init and segment: each holds one track.
+/// The track_ID in every init segment and media segment: each has only one track.
 pub(super) const TRACK_ID: u32 = 1;
 
-/// The unity matrix, as `mvhd` and `tkhd` hold it.
+/// The unity matrix, in the format of `mvhd` and `tkhd`.
 const UNITY: [i32; 9] = [0x1_0000, 0, 0, 0, 0x1_0000, 0, 0, 0, 0x4000_0000];
 
-/// Flags of a track that is enabled, in the movie, in the preview.
+/// `tkhd` flags: the track is enabled, in the movie and in the preview.
 const TRACK_ENABLED: u32 = 0x7;
 
 /// The init segment of `track`.
@@ -34,14 +34,14 @@ pub fn init(track: &Planned) -> Bytes {
         mvhd(out, track.timeline.timescale().get());
         plain_box(out, *b"trak", |out| trak(out, track));
         plain_box(out, *b"mvex", |out| {
-            full_box(out, *b"trex", (0, 0), |out| u32s_be(out, &[TRACK_ID, 1, 0, 0, 0]));
+            full_box(out, FullBox::new(*b"trex", 0, 0), |out| u32s_be(out, &[TRACK_ID, 1, 0, 0, 0]));
         });
     });
     out.into()
 }
 
 fn mvhd(out: &mut Vec<u8>, timescale: u32) {
-    full_box(out, *b"mvhd", (0, 0), |out| {
+    full_box(out, FullBox::new(*b"mvhd", 0, 0), |out| {
         // creation_time, modification_time, timescale, duration (unknown: in fragments), rate 1.0.
         u32s_be(out, &[0, 0, timescale, 0, 0x1_0000]);
         out.extend(0x100_u16.to_be_bytes());
@@ -58,7 +58,7 @@ fn trak(out: &mut Vec<u8>, track: &Planned) {
         Kind::Video(picture) => (0_u16, &picture.matrix, displayed(picture)),
         Kind::Audio(_) => (0x100, &UNITY, (0, 0)),
     };
-    full_box(out, *b"tkhd", (0, TRACK_ENABLED), |out| {
+    full_box(out, FullBox::new(*b"tkhd", 0, TRACK_ENABLED), |out| {
         // creation_time, modification_time, track_ID, reserved, duration, reserved × 2.
         u32s_be(out, &[0, 0, TRACK_ID, 0, 0, 0, 0]);
         // layer, alternate_group, volume, reserved.
@@ -70,7 +70,7 @@ fn trak(out: &mut Vec<u8>, track: &Planned) {
         u32_be(out, height);
     });
     plain_box(out, *b"edts", |out| {
-        full_box(out, *b"elst", (1, 0), |out| {
+        full_box(out, FullBox::new(*b"elst", 1, 0), |out| {
             u32_be(out, 1);
             out.extend(0_u64.to_be_bytes());
             out.extend(track.timeline.edit().to_be_bytes());
@@ -80,7 +80,7 @@ fn trak(out: &mut Vec<u8>, track: &Planned) {
     plain_box(out, *b"mdia", |out| mdia(out, track));
 }
 
-/// Width and height as displayed, in 16.16: the pixel aspect ratio applied to the width (§8.3.2).
+/// Displayed width and height, in 16.16: the pixel aspect ratio scales the width (§8.3.2).
 fn displayed(picture: &Picture) -> (u32, u32) {
     let (horizontal, vertical) = picture.pixel_aspect;
     let width = (u64::from(picture.width) << 16) * u64::from(horizontal) / u64::from(vertical.max(1));
@@ -89,7 +89,7 @@ fn displayed(picture: &Picture) -> (u32, u32) {
 
 fn mdia(out: &mut Vec<u8>, track: &Planned) {
     let kind = &track.track().kind;
-    full_box(out, *b"mdhd", (0, 0), |out| {
+    full_box(out, FullBox::new(*b"mdhd", 0, 0), |out| {
         u32s_be(out, &[0, 0, track.timeline.timescale().get(), 0]);
         out.extend(packed_language(track.language.iso639_2()).to_be_bytes());
         out.extend([0; 2]);
@@ -98,44 +98,44 @@ fn mdia(out: &mut Vec<u8>, track: &Planned) {
         Kind::Video(_) => (*b"vide", b"video\0"),
         Kind::Audio(_) => (*b"soun", b"audio\0"),
     };
-    full_box(out, *b"hdlr", (0, 0), |out| {
+    full_box(out, FullBox::new(*b"hdlr", 0, 0), |out| {
         u32_be(out, 0);
         out.extend(handler);
         out.extend([0; 12]);
         out.extend(name);
     });
-    full_box(out, *b"elng", (0, 0), |out| {
+    full_box(out, FullBox::new(*b"elng", 0, 0), |out| {
         out.extend(track.language.as_str().bytes());
         out.push(0);
     });
     plain_box(out, *b"minf", |out| minf(out, track));
 }
 
-/// Three letters as five bits each (§8.4.2.3).
+/// A language code of three letters, packed in five bits each (§8.4.2.3).
 fn packed_language(code: &str) -> u16 {
     code.bytes().fold(0, |packed, letter| packed << 5 | u16::from(letter.wrapping_sub(0x60) & 0x1f))
 }
 
 fn minf(out: &mut Vec<u8>, track: &Planned) {
     match track.track().kind {
-        Kind::Video(_) => full_box(out, *b"vmhd", (0, 1), |out| out.extend([0; 8])),
-        Kind::Audio(_) => full_box(out, *b"smhd", (0, 0), |out| out.extend([0; 4])),
+        Kind::Video(_) => full_box(out, FullBox::new(*b"vmhd", 0, 1), |out| out.extend([0; 8])),
+        Kind::Audio(_) => full_box(out, FullBox::new(*b"smhd", 0, 0), |out| out.extend([0; 4])),
     }
     plain_box(out, *b"dinf", |out| {
-        full_box(out, *b"dref", (0, 0), |out| {
+        full_box(out, FullBox::new(*b"dref", 0, 0), |out| {
             u32_be(out, 1);
-            full_box(out, *b"url ", (0, 1), |_| {});
+            full_box(out, FullBox::new(*b"url ", 0, 1), |_| {});
         });
     });
     plain_box(out, *b"stbl", |out| {
-        full_box(out, *b"stsd", (0, 0), |out| {
+        full_box(out, FullBox::new(*b"stsd", 0, 0), |out| {
             u32_be(out, 1);
             out.extend(&track.track().entry);
         });
         for kind in [*b"stts", *b"stsc", *b"stco"] {
-            full_box(out, kind, (0, 0), |out| u32_be(out, 0));
+            full_box(out, FullBox::new(kind, 0, 0), |out| u32_be(out, 0));
         }
-        full_box(out, *b"stsz", (0, 0), |out| out.extend([0; 8]));
+        full_box(out, FullBox::new(*b"stsz", 0, 0), |out| out.extend([0; 8]));
     });
 }
 

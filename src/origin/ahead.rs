@@ -1,16 +1,16 @@
-//! What is asked of object stores before anybody asks for it: the next segment of who walks, and the one that a player
-//! says it will ask for next.
+//! Read-ahead from object stores: prefetches the next segment for players that request segments in a row, and the
+//! segment that a player announces as its next one.
 
 use super::answer::{Origin, SegmentKey};
 use super::segment::{Of, Segment};
 use super::transport::{places, streams_at};
 use crate::plan::Planned;
-use crate::route::{Part, ProgramPart, Route};
+use crate::route::{ProgramPart, Route, TrackPart};
 use std::sync::Arc;
 
 impl Origin {
-    /// Asks for what the segment `next` of an object store is made of, for a player that has just asked for `now` of the
-    /// same asset and says that `next` will follow.
+    /// Prefetches the stored bytes of the segment `next` from an object store, for a player that has just requested
+    /// `now` of the same asset and announces `next`.
     pub fn foresee(self: &Arc<Self>, now: &Route, next: Route) {
         if next.asset() != now.asset() || !self.catalog.store().is_remote(next.asset().as_str()) {
             return;
@@ -20,7 +20,7 @@ impl Origin {
             let Ok(asset) = origin.catalog.open(next.asset()).await else { return };
             let tracks = asset.plan.tracks();
             let (of, number) = match &next {
-                Route::Track(_, version, name, Part::Segment(number)) => {
+                Route::Track(_, version, name, TrackPart::Segment(number)) => {
                     let named = |track: &Planned| track.name == *name && track.version == *version;
                     (tracks.iter().position(named).map(Of::Track), *number)
                 }
@@ -38,7 +38,7 @@ impl Origin {
         });
     }
 
-    /// Whether the segment before `segment` was made lately, and what this one is made of has to be asked for.
+    /// Whether the segment before `segment` was built recently, and its stored bytes are in an object store.
     pub(super) fn walks(&self, segment: &Segment, key: SegmentKey) -> bool {
         if !segment.is_far() {
             return false;
@@ -47,14 +47,14 @@ impl Origin {
         key.number.checked_sub(1).is_some_and(|number| self.walked.contains_key(&SegmentKey { number, ..key }))
     }
 
-    /// Asks for what the next segment is made of: who walks will want it.
+    /// Prefetches the stored bytes of the segment after `segment`, for a player that requests segments in a row.
     pub(super) async fn read_ahead(&self, segment: Segment) {
         if let Some(number) = segment.number.checked_add(1) {
             self.ask_for(&Segment { number, ..segment }).await;
         }
     }
 
-    /// Asks for what `segment` is made of, unless it is made already.
+    /// Prefetches the stored bytes of `segment`, unless it is cached or being built.
     async fn ask_for(&self, segment: &Segment) {
         if segment.key().is_ok_and(|key| !self.segments.has(&key))
             && let Ok(source) = self.source(segment).await

@@ -1,21 +1,22 @@
-//! Route → Reply, on one screen: find the asset, find the version, make what is asked or take what was made.
+//! The origin: turns a route into a reply. Finds the asset and the version, then takes the content from a cache or
+//! builds it.
 
 use super::content::Wish;
 use super::error::Error;
 use super::gallery::AT_ONCE;
-use super::printing::{Bounds, Printing};
+use super::printing::{ManifestLimits, Printing};
 use super::reply::{PLAYLIST, Reply, entry, stored};
 use super::stages::Stages;
 use super::standing::{Standing, keeping};
 use crate::cache::{Bodies, Cache, Governor, Limits};
-use crate::catalog::{self, Asset, Catalog, Lasting};
+use crate::catalog::{self, Asset, Catalog, IndexPersistence};
 use crate::config::Config;
 use crate::manifest::{Text, TsManifests};
 use crate::media::{AssetId, TrackName, Version, u32_from_usize, u64_from_usize};
-use crate::metrics::{Kept, Metrics};
+use crate::metrics::{CacheKind, Metrics};
 use crate::mux::Transport;
 use crate::plan;
-use crate::route::{Part, ProgramName, ProgramPart, Route};
+use crate::route::{ProgramName, ProgramPart, Route, TrackPart};
 use crate::store::{self, Stamp, Store};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -23,71 +24,71 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 use tokio::sync::Semaphore;
 
-/// How much an origin keeps in memory, in bytes.
+/// Settings of an origin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
-    /// Of segments.
+    /// Most bytes of cached segments.
     pub segment_bytes: u64,
-    /// Of manifests, and of the layouts of transport streams.
+    /// Most bytes of cached manifests and layouts of transport streams.
     pub manifest_bytes: u64,
-    /// Of segments that are being made.
+    /// Most bytes of segments being built.
     pub making_bytes: u64,
-    /// How long a segment may wait for room to be made in.
+    /// How long a segment may wait until there is room to build it.
     pub making_wait: Duration,
-    /// Whether segments are sent as they stand in their files.
+    /// Whether segments are sent directly from their files.
     pub sendfile: bool,
-    /// Whether stored files are given out as they are.
+    /// Whether stored files can be downloaded unchanged.
     pub files: bool,
-    /// How large manifests may be.
-    pub bounds: Bounds,
+    /// Size limits of manifests.
+    pub bounds: ManifestLimits,
 }
 
-/// Segments of which ranges were asked for lately: how many are remembered, and how long.
+/// Segments of which small ranges were requested recently: how many are remembered, and for how long.
 const RANGED: u64 = 4_096;
 const RANGED_AGE: Duration = Duration::from_secs(30);
 
-/// Segments that were made lately of what has to be asked for: how many are remembered, and how long.
+/// Segments that were built recently from object stores: how many are remembered, and for how long.
 const WALKS: u64 = 16_384;
 const WALK_AGE: Duration = Duration::from_mins(1);
 
-/// Answers routes.
+/// Replies to routes, from its caches and stores.
 #[derive(Debug)]
 pub struct Origin {
     pub(super) catalog: Catalog,
     pub(super) segments: Bodies<SegmentKey, Error>,
-    /// Bytes of them that were asked for lately as small ranges.
+    /// Bytes of each segment that were requested recently as small ranges.
     pub(super) ranged: moka::sync::Cache<SegmentKey, Arc<AtomicU64>>,
-    /// Segments that were made lately of what has to be asked for.
+    /// Segments that were built recently from object stores.
     pub(super) walked: moka::sync::Cache<SegmentKey, ()>,
-    /// By the plan's fingerprint.
+    /// Manifests by asset, fingerprint of the plan, and kind.
     pub(super) manifests: Cache<(AssetId, Version, Manifest), Text, Error>,
     pub(super) ts_manifests: Cache<(AssetId, Version), Arc<TsManifests>, Error>,
-    /// By the program's version.
+    /// Layouts by version of the transport stream.
     pub(super) transports: Cache<Version, Arc<Transport>, Error>,
     pub(super) printing: Printing,
-    /// Segments that are sent as they stand in their files; `None` where none is.
+    /// Segments to send directly from their files; `None` if this is switched off.
     pub(super) standing: Option<moka::sync::Cache<SegmentKey, Arc<Standing>>>,
-    /// Whether stored files are given out as they are.
+    /// Whether stored files can be downloaded unchanged.
     pub(super) files: bool,
-    /// Turns to open an asset for the gallery.
+    /// Permits to open an asset for the gallery.
     pub(super) cards: Semaphore,
     pub(super) metrics: Arc<Metrics>,
 }
 
-/// What a segment's bytes are kept by.
+/// Cache key of a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct SegmentKey {
-    /// Of the track or program, which it names too.
+    /// Version of the track or program, which also identifies it.
     pub(super) version: Version,
     pub(super) container: Container,
     pub(super) number: u32,
-    /// The files that it is made of: a content id samples a file, so two states of one (holes filled later) may share
-    /// it. Theirs never mix here.
+    /// Version stamps of its files. A content id hashes only parts of a file, so two states of a file (holes filled
+    /// later) may share one; the stamps keep their bytes apart.
     pub(super) made_of: [Option<Stamp>; 2],
 }
 
 impl Hash for SegmentKey {
-    /// The version is a hash already, and with the number it tells nearly all keys apart.
+    /// Hashes part of the version, which is a hash already, and the number: these distinguish nearly all keys.
     fn hash<H: Hasher>(&self, state: &mut H) {
         let [version @ .., _, _, _, _] = *self.version.as_bytes();
         state.write_u64(u64::from_be_bytes(version));
@@ -95,29 +96,29 @@ impl Hash for SegmentKey {
     }
 }
 
-/// What a segment is packaged as.
+/// Container format of a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Container {
     Cmaf,
     Ts,
 }
 
-/// What of which version is asked for.
+/// A requested part of one version.
 #[derive(Debug, Clone, Copy)]
-struct Sought<'a> {
+struct VersionedRequest<'a> {
     version: Version,
-    what: What<'a>,
+    what: VersionPart<'a>,
     wish: Wish<'a>,
 }
 
-/// What of a version.
+/// A part of a track or of a transport stream.
 #[derive(Debug, Clone, Copy)]
-enum What<'a> {
-    Track(&'a TrackName, Part),
+enum VersionPart<'a> {
+    Track(&'a TrackName, TrackPart),
     Program(&'a ProgramName, ProgramPart),
 }
 
-/// The assets of the stores that `config` names; an error when a folder cannot be read.
+/// Opens the catalog of the stores in `config`. Fails if a folder cannot be read.
 pub fn catalog(config: &Config, metrics: Arc<Metrics>) -> Result<Catalog, store::Error> {
     let store = Store::of_settings(&config.store, config.cache.blocks.bytes())?.with_metrics(Arc::clone(&metrics));
     let target_millis = u32::try_from(config.package.segment_target.as_millis()).unwrap_or(u32::MAX);
@@ -134,7 +135,7 @@ pub fn catalog(config: &Config, metrics: Arc<Metrics>) -> Result<Catalog, store:
         ..catalog::Settings::new(plan::Settings { target_millis })
     };
     let folder = &config.cache.index_folder;
-    let lasting = Lasting {
+    let lasting = IndexPersistence {
         folder: (!folder.as_os_str().is_empty()).then(|| (folder.clone(), config.cache.index_files.bytes())),
         beside: config.cache.index_beside,
     };
@@ -149,12 +150,12 @@ pub(super) enum Manifest {
     Hls,
     /// The DASH manifest.
     Dash,
-    /// The HLS media playlist of a track, as the plan counts them.
+    /// The HLS media playlist of a track, by its number in the plan.
     Playlist(usize),
 }
 
 impl Origin {
-    /// An origin over the folder that `config` names; an error when it cannot be read.
+    /// Opens an origin over the stores in `config`. Fails if a folder cannot be read.
     pub fn open(config: &Config, metrics: Arc<Metrics>) -> Result<Arc<Self>, store::Error> {
         let catalog = catalog(config, Arc::clone(&metrics))?;
         let settings = Settings {
@@ -164,7 +165,7 @@ impl Origin {
             making_wait: config.cache.making_wait,
             sendfile: config.store.sendfile,
             files: config.site.files,
-            bounds: Bounds { variants: config.limits.variants, bytes: config.limits.manifest_bytes.bytes() },
+            bounds: ManifestLimits { variants: config.limits.variants, bytes: config.limits.manifest_bytes.bytes() },
         };
         Ok(Arc::new(Self::new(catalog, settings, metrics)))
     }
@@ -180,7 +181,8 @@ impl Origin {
         if let Some(ledger) = catalog.store().ledger() {
             segments.share(ledger);
         }
-        // One budget: half for what most players ask, the rest for MPEG-TS, its playlists and its layouts.
+        // Split one budget: half for the manifests that most players request, a quarter each for the playlists and the
+        // layouts of MPEG-TS.
         let (half, quarter) = (settings.manifest_bytes / 2, settings.manifest_bytes / 4);
         let weigh = |text: &Text| u64_from_usize(text.text.len());
         let whole = |capacity| Limits { capacity, largest: capacity };
@@ -209,7 +211,8 @@ impl Origin {
         }
     }
 
-    /// Answers `route` for who has this `wish`, and says in `stages` what it passed on the way.
+    /// The reply to a request for `route`. `wish` chooses the bytes to send. Records in `stages` what the request
+    /// waited for.
     pub async fn reply(self: &Arc<Self>, route: &Route, wish: Wish<'_>, stages: &mut Stages) -> Result<Reply, Error> {
         match route {
             Route::Hls(id) => {
@@ -230,15 +233,25 @@ impl Origin {
             Route::File(..) if !self.files => Err(Error::NotFound),
             Route::File(id, name) => self.of_file(id, name, stages).await,
             Route::Track(id, version, name, part) => {
-                self.of_any(id, Sought { version: *version, what: What::Track(name, *part), wish }, stages).await
+                self.of_any(
+                    id,
+                    VersionedRequest { version: *version, what: VersionPart::Track(name, *part), wish },
+                    stages,
+                )
+                .await
             }
             Route::Program(id, version, name, part) => {
-                self.of_any(id, Sought { version: *version, what: What::Program(name, *part), wish }, stages).await
+                self.of_any(
+                    id,
+                    VersionedRequest { version: *version, what: VersionPart::Program(name, *part), wish },
+                    stages,
+                )
+                .await
             }
         }
     }
 
-    /// A stored file, as the last look found it; where it was written to since, as one more look does.
+    /// A stored file, in its last known state; if it was modified since, in its state after a refresh.
     async fn of_file(&self, id: &AssetId, name: &str, stages: &mut Stages) -> Result<Reply, Error> {
         let asset = stages.opening(self.catalog.open(id)).await?;
         let file = asset.served(name).ok_or(Error::NotFound)?;
@@ -251,10 +264,16 @@ impl Origin {
         Ok(stored(file))
     }
 
-    /// Something of one version of a track or program: the current one, one that was replaced and whose bytes can
-    /// still be had, or, after one more look at the store, one that has just appeared. A version whose file was written
-    /// over is gone once that look finds another; until then asking again may help. Nothing of a deleted asset answers.
-    async fn of_any(self: &Arc<Self>, id: &AssetId, sought: Sought<'_>, stages: &mut Stages) -> Result<Reply, Error> {
+    /// A part of one version of a track or program: of the current version, of a replaced one whose bytes are still
+    /// stored, or, after a refresh from the store, of one that has just appeared. If the file of a version was
+    /// overwritten, the error is `Gone` once the refresh finds another version; before that, a retry may succeed. For a
+    /// deleted asset, the error is `Deleted`.
+    async fn of_any(
+        self: &Arc<Self>,
+        id: &AssetId,
+        sought: VersionedRequest<'_>,
+        stages: &mut Stages,
+    ) -> Result<Reply, Error> {
         let current = stages.opening(self.catalog.open(id)).await;
         if matches!(current, Err(catalog::Error::NotFound)) && self.catalog.gone(id).is_some() {
             return Err(Error::Deleted);
@@ -266,7 +285,7 @@ impl Origin {
                 Ok(Some(reply)) => return Ok(reply),
                 Ok(None) => {}
                 Err(Error::Interrupted(_)) => known = true,
-                // The next look asks the second store first.
+                // The refresh asks the fallback store first.
                 Err(Error::Storage(_)) if self.catalog.store().has_second(id.as_str()) => known = true,
                 Err(error) => return Err(error),
             }
@@ -281,47 +300,47 @@ impl Origin {
         }
         let has = |name: &TrackName| asset.plan.tracks().iter().any(|track| track.name == *name);
         let named = match sought.what {
-            What::Track(name, _) | What::Program(ProgramName::Alone(name), _) => has(name),
-            What::Program(ProgramName::Muxed(video, audio), _) => has(video) && has(audio),
+            VersionPart::Track(name, _) | VersionPart::Program(ProgramName::Alone(name), _) => has(name),
+            VersionPart::Program(ProgramName::Muxed(video, audio), _) => has(video) && has(audio),
         };
         Err(if known || named { Error::Gone } else { Error::NotFound })
     }
 
-    /// `None` when `asset` has no such track or program in that version.
+    /// The requested part of `asset`; `None` if it has no such track or program in that version.
     async fn of_version(
         self: &Arc<Self>,
         asset: &Arc<Asset>,
-        Sought { version, what, wish }: Sought<'_>,
+        VersionedRequest { version, what, wish }: VersionedRequest<'_>,
         stages: &mut Stages,
     ) -> Result<Option<Reply>, Error> {
         match what {
-            What::Track(name, part) => self.of_track(asset, (version, name, part), (wish, stages)).await,
-            What::Program(name, part) => self.of_program(asset, (version, name, part), (wish, stages)).await,
+            VersionPart::Track(name, part) => self.of_track(asset, (version, name, part), (wish, stages)).await,
+            VersionPart::Program(name, part) => self.of_program(asset, (version, name, part), (wish, stages)).await,
         }
     }
 
-    /// Whether an answer about `id` may cost requests to an object store for nothing.
+    /// Whether a reply about `id` may cost requests to an object store only to find no asset.
     pub async fn is_unknown(&self, id: &AssetId) -> bool {
         self.catalog.is_unknown(id).await
     }
 
-    /// The assets that it serves.
+    /// The catalog of the assets that it serves.
     #[must_use]
     pub const fn catalog(&self) -> &Catalog {
         &self.catalog
     }
 
-    /// Tells how much is kept of manifests, MPEG-TS playlists included.
+    /// Updates the metric of cached manifests, MPEG-TS playlists included.
     pub(super) fn tell_manifests(&self) {
-        self.metrics.cached(Kept::Manifest, self.manifests.bytes() + self.ts_manifests.bytes());
+        self.metrics.cached(CacheKind::Manifest, self.manifests.bytes() + self.ts_manifests.bytes());
     }
 
-    /// Whether the store can be listed now.
+    /// Checks that the store can be listed at the moment.
     pub async fn ready(&self) -> Result<(), Error> {
         Ok(self.catalog.ready().await?)
     }
 
-    /// Waits until nothing is being made; the caller bounds the wait.
+    /// Waits until nothing is being built; the caller bounds the wait.
     pub async fn drained(&self) {
         self.segments.drained().await;
         self.manifests.drained().await;

@@ -1,4 +1,4 @@
-//! CMAF: a track's playlist, its init segment, its media segments; and the manifests that list them.
+//! Replies for CMAF: the playlist, init segment and media segments of a track, and the manifests that list them.
 
 use super::answer::{Manifest, Origin};
 use super::content::{Content, Wish};
@@ -10,21 +10,21 @@ use super::stages::Stages;
 use crate::catalog::Asset;
 use crate::manifest::Text;
 use crate::media::{MediaKind, TrackName, Version, u64_from_usize};
-use crate::metrics::{Kept, Outcome};
+use crate::metrics::{CacheKind, Outcome};
 use crate::mux;
 use crate::plan::{Plan, Planned};
-use crate::route::{Part, Segments};
+use crate::route::{Segments, TrackPart};
 use std::sync::Arc;
 
 impl Origin {
-    /// `None` when `asset` has no such track in that version.
+    /// A part of a track of `asset`; `None` if it has no such track in that version.
     pub(super) async fn of_track(
         self: &Arc<Self>,
         asset: &Arc<Asset>,
-        (version, name, part): (Version, &TrackName, Part),
+        (version, name, part): (Version, &TrackName, TrackPart),
         (wish, stages): (Wish<'_>, &mut Stages),
     ) -> Result<Option<Reply>, Error> {
-        if part == Part::Playlist {
+        if part == TrackPart::Playlist {
             let Some(at) = asset.plan.tracks().iter().position(|track| track.name == *name) else { return Ok(None) };
             let text = stages.looking(self.manifest(asset, Manifest::Playlist(at))).await?;
             return Ok((text.version == version).then(|| playlist(version, text.text)));
@@ -34,14 +34,14 @@ impl Origin {
             return Ok(None);
         };
         let (etag, media) = match part {
-            Part::Segment(number) => {
+            TrackPart::Segment(number) => {
                 let segment = Segment { asset: Arc::clone(asset), of: Of::Track(at), number };
                 (format!("{version}-{number}"), self.media(segment, wish, stages).await?)
             }
-            Part::Init | Part::Playlist => (format!("{version}-init"), Media::of(vec![mux::init(track)])),
+            TrackPart::Init | TrackPart::Playlist => (format!("{version}-init"), Media::of(vec![mux::init(track)])),
         };
         let media_type = match (part, name.kind) {
-            (Part::Segment(_), _) => "video/iso.segment",
+            (TrackPart::Segment(_), _) => "video/iso.segment",
             (_, MediaKind::Video) => "video/mp4",
             (_, MediaKind::Audio) => "audio/mp4",
         };
@@ -49,10 +49,10 @@ impl Origin {
         Ok(Some(Reply { media_type, etag, modified: None, caching: Caching::Immutable, content }))
     }
 
-    /// A manifest of `asset`.
+    /// A manifest of `asset`, from the cache or printed.
     pub(super) async fn manifest(&self, asset: &Asset, which: Manifest) -> Result<(Text, Outcome), Error> {
         let key = (asset.id.clone(), asset.plan.fingerprint(), which);
-        if let Some(text) = self.manifests.get(&key, Kept::Manifest).await {
+        if let Some(text) = self.manifests.get(&key, CacheKind::Manifest).await {
             return Ok((text, Outcome::Hit));
         }
         let mut versions = Vec::new();
@@ -80,25 +80,25 @@ impl Origin {
             };
             printing.print(about, about, print).await
         };
-        // In a box: whoever finds it made has no room for the making.
-        let looked = Box::pin(self.manifests.get_or_make(key, Kept::Manifest, make)).await?;
+        // Boxed, so that the future of a cache hit stays small.
+        let looked = Box::pin(self.manifests.get_or_make(key, CacheKind::Manifest, make)).await?;
         self.tell_manifests();
         Ok(looked)
     }
 }
 
-/// Bytes of what is said of a track beside its segments.
+/// Estimated bytes of the description of a track, without its segments.
 const TRACK: usize = 512;
 
-/// Bytes of a line of a playlist that names a segment, and of an entry of a DASH timeline.
+/// Estimated bytes of the `EXTINF` line of a segment, and of an entry of a DASH timeline.
 const LINE: usize = "#EXTINF:6.006,\n\n".len();
 const ENTRY: usize = "<S d=\"540540\" r=\"1\"/>".len();
 
-/// Bytes of a manifest of `plan`, estimated before it is printed.
+/// Estimated bytes of a manifest of `plan`.
 fn about(plan: &Plan, which: Manifest) -> u64 {
     let tracks = plan.tracks();
     let bytes = match which {
-        // Each video with each group of audio, where every track of audio is its own.
+        // Each video with each audio group, as if every audio track had its own group.
         Manifest::Hls => {
             let videos = plan.of_kind(MediaKind::Video).count();
             TRACK * (tracks.len() + videos * (tracks.len() - videos))
@@ -112,7 +112,7 @@ fn about(plan: &Plan, which: Manifest) -> u64 {
     u64_from_usize(bytes)
 }
 
-/// Segments of `track` that last as long as the one before, counted once.
+/// Number of runs of segments of equal duration.
 fn runs(track: &Planned) -> usize {
     let pairs = track.segments.iter().zip(track.segments.iter().skip(1));
     1 + pairs.filter(|(before, segment)| before.span != segment.span).count()

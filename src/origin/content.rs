@@ -1,38 +1,38 @@
-//! The bytes of a reply, with a length known at once.
+//! The content of a reply: its bytes, of known length.
 
 use super::error::Error;
 use super::media::Media;
 use super::standing::Lump;
-use crate::cache::Look;
+use crate::cache::RangeState;
 use crate::media::{ByteRange, u64_from_usize, usize_from_u64};
 use crate::store::Object;
 use bytes::Bytes;
 use std::fmt;
 use std::ops::Range;
 
-/// The bytes of a reply, with a length known at once.
+/// The bytes of a reply, whose length is known at once.
 #[derive(Debug, Clone)]
 pub enum Content {
-    /// In memory, complete; text is compressible.
+    /// A complete text in memory; it may be compressed.
     Text(Bytes),
-    /// A segment: in memory, growing, or made as it is sent.
+    /// A segment: in memory, growing, or built as it is sent.
     Media(Media),
-    /// A stored object, read as it is asked for.
+    /// A stored object, read as it is sent.
     Stored(Object),
 }
 
-/// Which bytes of an answer will be sent, given how many there are: nothing need be made for others.
+/// Chooses the bytes of a response to send, given its length, so that no others need to be built.
 #[derive(Clone, Copy)]
 pub struct Wish<'a>(&'a (dyn Fn(u64) -> Option<Range<u64>> + Sync));
 
 impl<'a> Wish<'a> {
-    /// `of` tells the span of the bytes that will be sent of so many; `None` for none.
+    /// `of` gets the length of a response and returns the range of bytes to send; `None` for no bytes.
     #[must_use]
     pub const fn new(of: &'a (dyn Fn(u64) -> Option<Range<u64>> + Sync)) -> Self {
         Self(of)
     }
 
-    /// The span of those bytes, not empty and within `length`.
+    /// The range of bytes to send of a response of `length` bytes: not empty, and within `length`. `None` for no bytes.
     pub(super) fn of(&self, length: u64) -> Option<Range<u64>> {
         let span = (self.0)(length)?;
         let span = span.start..span.end.min(length);
@@ -63,8 +63,9 @@ impl Content {
         self.len() == 0
     }
 
-    /// Hands over what is in memory of `range`, from its start on; how many bytes. 0: they have to be waited for.
-    pub fn look(&self, range: &Range<u64>, each: &mut impl FnMut(Bytes)) -> u64 {
+    /// Passes the bytes of `range` that are in memory, from its start on, to `each`. Returns their number; 0 if
+    /// [`Self::read`] must wait for them.
+    pub fn get(&self, range: &Range<u64>, each: &mut impl FnMut(Bytes)) -> u64 {
         match self {
             Self::Text(text) => {
                 let slice = slice(text, range);
@@ -72,15 +73,16 @@ impl Content {
                 each(slice);
                 len
             }
-            Self::Media(media) => match media.look(range, each) {
-                Look::Here(len) => len,
-                Look::Growing | Look::Released | Look::Failed(_) => 0,
+            Self::Media(media) => match media.get(range, each) {
+                RangeState::Here(len) => len,
+                RangeState::Growing | RangeState::Released | RangeState::Failed(_) => 0,
             },
             Self::Stored(_) => 0,
         }
     }
 
-    /// Hands over what of `range` is sent from where it stands, from its start on. None: it is not sent so.
+    /// Passes the parts of `range` to send from a file, from its start on, to `each`. Passes nothing if the content is
+    /// not sent from a file.
     pub fn stands(&self, range: &Range<u64>, each: &mut impl FnMut(Lump)) {
         match self {
             Self::Media(media) => media.stands(range, each),
@@ -88,8 +90,8 @@ impl Content {
         }
     }
 
-    /// The next bytes of `range`, at least one; none where it is empty or begins at the end. What has to be read or made
-    /// is what `range` has, so its length bounds the memory.
+    /// Waits for the next bytes of `range`: at least one, unless `range` is empty or begins at the end. Reads or builds
+    /// no more than `range`, so the length of `range` bounds the memory.
     pub async fn read(&self, range: Range<u64>) -> Result<Vec<Bytes>, Error> {
         match self {
             Self::Text(text) => Ok(vec![slice(text, &range)]),
@@ -103,7 +105,7 @@ impl Content {
     }
 }
 
-/// What of `range` lies in `text`.
+/// The part of `text` within `range`.
 fn slice(text: &Bytes, range: &Range<u64>) -> Bytes {
     let len = u64_from_usize(text.len());
     let (from, to) = (range.start.min(len), range.end.min(len));

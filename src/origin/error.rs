@@ -1,36 +1,36 @@
-//! Why there is no reply.
+//! The error type of the origin.
 
-use crate::cache::{Lost, Shed};
+use crate::cache::{BuildLost, Shed};
 use crate::catalog;
 use crate::mux::Unfit;
 use crate::store;
 use std::error::Error as _;
 
-/// Why there is no reply: one variant per thing the client may do about it.
+/// The reason why there is no reply: one variant for each thing that the client can do about it.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
-    /// Nothing is called that.
+    /// There is no resource of this name.
     #[error("there is no such asset, track, segment or file")]
     NotFound,
-    /// The asset has it in no form that MPEG-TS carries; the text names file, track and codec.
+    /// MPEG-TS cannot carry the asset's video or audio; the text names file, track and codec.
     #[error("{0}")]
     Unfit(String),
-    /// It was there, in another version.
+    /// The resource exists, but not in this version.
     #[error("this version is no longer stored; load the manifest again")]
     Gone,
-    /// It was there, and was deleted or removed.
+    /// The asset was deleted, or its files were removed.
     #[error("this asset is no longer here: it was deleted, or its files were removed")]
     Deleted,
     /// The stored file cannot be served; the text names file, box and offset.
     #[error("{0}")]
     Unplayable(String),
-    /// The store did not answer as it should.
+    /// The store failed.
     #[error("the store failed: {0}")]
     Storage(String),
-    /// Too much is being made already; asking again in a moment may help.
+    /// Too much is being built already; a retry in a moment may succeed.
     #[error("busy: {0} (`cache.making`, `cache.making_wait`)")]
     Busy(String),
-    /// The stored file changed while it was read, or the work was given up.
+    /// The stored file changed while it was read, or the work was cancelled.
     #[error("interrupted: {0}")]
     Interrupted(String),
 }
@@ -59,8 +59,8 @@ impl From<store::Error> for Error {
     }
 }
 
-impl From<Lost> for Error {
-    fn from(lost: Lost) -> Self {
+impl From<BuildLost> for Error {
+    fn from(lost: BuildLost) -> Self {
         Self::Interrupted(lost.to_string())
     }
 }
@@ -71,7 +71,7 @@ impl From<Shed> for Error {
     }
 }
 
-/// What failed, and why, in one line.
+/// The error and its source, in one line.
 fn chain(error: &store::Error) -> String {
     error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
 }

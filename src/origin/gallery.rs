@@ -1,4 +1,4 @@
-//! What the gallery shows, as JSON: lists of names, for which nothing is opened, and what one asset is.
+//! The JSON of the gallery: pages of asset names, for which no asset is opened, and the details of one asset.
 
 use super::answer::Origin;
 use super::error::Error;
@@ -15,37 +15,37 @@ use serde::Serialize;
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// Assets that are opened at a time for the gallery.
+/// Most assets opened at the same time for the gallery.
 pub(super) const AT_ONCE: usize = 4;
 
-/// How long one waits for its turn.
+/// How long a request waits for a permit to open an asset.
 const TURN: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Serialize)]
-struct Page {
-    assets: Vec<Line>,
-    /// What to ask for next.
+struct GalleryPage {
+    assets: Vec<GalleryEntry>,
+    /// Where the next page begins; `null` on the last page.
     next: Option<String>,
-    /// How many names there are, or hold the words that are searched.
+    /// Number of names, or of names that match the search.
     total: usize,
-    /// Whether nothing was left out because there was too much.
+    /// Whether the list is complete; false if a limit cut it off.
     complete: bool,
     ignored: Ignored,
 }
 
-/// One name.
+/// One name in a list.
 #[derive(Debug, Serialize)]
-struct Line {
+struct GalleryEntry {
     id: String,
     title: String,
-    /// Where to ask what it is; `null` where it is refused.
+    /// URL of its details; `null` if it is refused.
     detail: Option<String>,
-    /// Whether it is an asset for sure.
+    /// Whether it is certain to be an asset.
     certain: bool,
-    refused: Option<Refused>,
+    refused: Option<GalleryRefusal>,
 }
 
-/// Files that are not understood.
+/// Files whose format is not supported.
 #[derive(Debug, Serialize)]
 struct Ignored {
     count: usize,
@@ -55,7 +55,7 @@ struct Ignored {
 #[derive(Debug, Serialize)]
 struct IgnoredFile {
     path: String,
-    /// What such files are, where that is known.
+    /// Name of the format, if known.
     format: Option<&'static str>,
 }
 
@@ -66,33 +66,34 @@ struct Card {
     /// `description`, `tags`, `language` and `custom`, where `asset.json` has them.
     #[serde(flatten)]
     details: crate::media::Details,
-    /// In seconds.
+    /// Duration in seconds.
     duration: Option<f64>,
-    /// An address, as `files` and `dash` are: relative to this answer's own, so that it is right below any prefix.
+    /// URL of the HLS playlist. Like `dash` and `files`, it is relative to the URL of this response, so that it works
+    /// below any prefix.
     hls: Option<String>,
     dash: Option<String>,
-    /// HLS of MPEG-TS, where its codecs allow it.
+    /// URL of the HLS playlist of MPEG-TS, if its codecs allow it.
     ts: Option<String>,
-    refused: Option<Refused>,
-    /// Who plays it; `null` where it is refused.
+    refused: Option<GalleryRefusal>,
+    /// Players that can play it; `null` if it is refused.
     playable: Option<Playable>,
-    video: Vec<Video>,
-    audio: Vec<Audio>,
+    video: Vec<GalleryVideo>,
+    audio: Vec<GalleryAudio>,
     files: Vec<String>,
     lint: Vec<Finding>,
 }
 
 #[derive(Debug, Serialize)]
-struct Refused {
+struct GalleryRefusal {
     title: &'static str,
     detail: String,
 }
 
 #[derive(Debug, Serialize)]
-struct Video {
+struct GalleryVideo {
     name: String,
     codec: String,
-    /// The size at which it is shown, in square pixels.
+    /// Displayed width in square pixels; `height` likewise.
     width: u32,
     height: u32,
     frame_rate: f64,
@@ -101,7 +102,7 @@ struct Video {
 }
 
 #[derive(Debug, Serialize)]
-struct Audio {
+struct GalleryAudio {
     name: String,
     codec: String,
     channels: u16,
@@ -113,17 +114,17 @@ struct Audio {
 }
 
 impl Origin {
-    /// A page of names as JSON.
+    /// A page of names, as JSON.
     pub async fn gallery(&self, query: Query) -> Result<Bytes, Error> {
         let page = self.catalog.search(query).await?;
         let files = page.ignored.some.into_iter().map(|path| IgnoredFile { format: catalog::format_of(&path), path });
         let ignored = Ignored { count: page.ignored.count, files: files.collect() };
         let assets = page.entries.into_iter().map(line).collect();
         let next = page.next.map(|id| id.to_string());
-        Ok(json(&Page { assets, next, total: page.total, complete: page.is_whole, ignored }))
+        Ok(json(&GalleryPage { assets, next, total: page.total, complete: page.is_whole, ignored }))
     }
 
-    /// What one asset is, as JSON, or why it cannot be served.
+    /// The details of one asset, or the reason why it cannot be served, as JSON.
     pub async fn gallery_asset(&self, id: &AssetId) -> Result<Bytes, Error> {
         let turn = timeout(TURN, self.cards.acquire()).await;
         let _turn = turn.map_err(|_| Error::Busy("more assets of the gallery are opened than at a time".into()))?;
@@ -156,16 +157,16 @@ fn json(value: &impl Serialize) -> Bytes {
     serde_json::to_vec(value).expect("strings and finite numbers only").into()
 }
 
-fn line(ListedName { name, title, is_certain, refused }: ListedName) -> Line {
+fn line(ListedName { name, title, is_certain, refused }: ListedName) -> GalleryEntry {
     let last = name.rsplit('/').next().unwrap_or(&name);
     let title = title.map_or_else(|| last.to_owned(), |title| title.as_ref().to_owned());
     let detail = format!("asset.json?id={}", utf8_percent_encode(&name, NON_ALPHANUMERIC));
     let detail = Some(detail).filter(|_| refused.is_none());
-    Line { title, detail, certain: is_certain, refused: refused.as_ref().map(refusal), id: name }
+    GalleryEntry { title, detail, certain: is_certain, refused: refused.as_ref().map(refusal), id: name }
 }
 
-fn refusal(error: &catalog::Error) -> Refused {
-    Refused { title: "Unplayable", detail: error.to_string() }
+fn refusal(error: &catalog::Error) -> GalleryRefusal {
+    GalleryRefusal { title: "Unplayable", detail: error.to_string() }
 }
 
 fn refused(id: String, error: &catalog::Error) -> Card {
@@ -193,15 +194,15 @@ fn card(asset: &Asset) -> Card {
     }
 }
 
-/// `route` as it is called from `/~gallery/asset.json` (RFC 3986 §4.2).
+/// The URL of `route` relative to `/~gallery/asset.json` (RFC 3986 §4.2).
 fn address(route: &Route) -> String {
     format!("..{route}")
 }
 
-fn video(track: &Planned, target_duration: u32) -> Option<Video> {
+fn video(track: &Planned, target_duration: u32) -> Option<GalleryVideo> {
     let Kind::Video(picture) = track.track().kind else { return None };
     let shown = picture.shown();
-    Some(Video {
+    Some(GalleryVideo {
         name: name(track),
         codec: track.track().codec.string.clone(),
         width: shown.width,
@@ -211,9 +212,9 @@ fn video(track: &Planned, target_duration: u32) -> Option<Video> {
     })
 }
 
-fn audio(track: &Planned, target_duration: u32) -> Option<Audio> {
+fn audio(track: &Planned, target_duration: u32) -> Option<GalleryAudio> {
     let Kind::Audio(sound) = track.track().kind else { return None };
-    Some(Audio {
+    Some(GalleryAudio {
         name: name(track),
         codec: track.track().codec.string.clone(),
         channels: sound.channels,
@@ -224,7 +225,7 @@ fn audio(track: &Planned, target_duration: u32) -> Option<Audio> {
     })
 }
 
-/// What a rendition is called: its label, its file, its track.
+/// The name of a rendition: its label, else its file, else its track number.
 fn name(track: &Planned) -> String {
     let file = track.name.file.clone().unwrap_or_else(|| format!("track {}", track.name.id));
     track.label.clone().unwrap_or(file)
@@ -234,7 +235,7 @@ fn seconds(moment: Moment) -> f64 {
     decimal(u64::try_from(moment.micros()).unwrap_or(0), 6)
 }
 
-/// `value` with its last `places` digits behind the point.
+/// `value` with its last `places` digits after the decimal point.
 fn decimal(value: u64, places: u32) -> f64 {
     format!("{value}e-{places}").parse().expect("digits and an exponent")
 }

@@ -1,4 +1,4 @@
-//! Route → Reply: what is asked, answered. `answer` is the whole story on one screen.
+//! The origin: replies to media routes with manifests, segments and stored files. Start reading at `answer`.
 
 mod ahead;
 mod answer;
@@ -19,11 +19,11 @@ pub use answer::{Origin, Settings, catalog};
 pub use content::{Content, Wish};
 pub use error::Error;
 pub use media::Media;
-pub use printing::Bounds;
+pub use printing::ManifestLimits;
 pub use reply::{Caching, Reply};
 pub use stages::Stages;
 pub use standing::Lump;
 pub use transport::streams;
 
 pub use crate::catalog::Query;
-pub use crate::store::Span;
+pub use crate::store::FileRange;

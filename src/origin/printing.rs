@@ -1,5 +1,5 @@
-//! Manifests are printed within bounds. A text that would be too large is refused by name. A large one is printed on a
-//! thread that may take long, once there is room for it, so that neither other answers nor memory suffer.
+//! Prints manifests within limits. A text that would exceed a limit is refused with an error that names the limit. A
+//! large text waits for room in memory and is printed on a blocking thread, so that it does not delay other responses.
 
 use super::error::Error;
 use crate::cache::Governor;
@@ -7,45 +7,46 @@ use crate::manifest::Text;
 use crate::media::u64_from_usize;
 use std::time::Duration;
 
-/// Bytes of a text that takes less than a millisecond to print.
+/// Texts of up to this many bytes are printed inline, which takes less than a millisecond.
 const INLINE: u64 = 32 << 10;
 
-/// How long a large text waits for room to be printed in.
+/// How long a large text waits for room to print it.
 const WAIT: Duration = Duration::from_secs(10);
 
-/// What begins the lines that count as variants (RFC 8216 §4.3.4.2).
+/// Beginning of the lines that count as variants (RFC 8216 §4.3.4.2).
 const VARIANT: &[u8] = b"#EXT-X-STREAM-INF:";
 
-/// How large manifests may be.
+/// Size limits of manifests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Bounds {
-    /// Variants of a multivariant playlist.
+pub struct ManifestLimits {
+    /// Most variants of a multivariant playlist.
     pub variants: usize,
-    /// Bytes of one text.
+    /// Most bytes of one text.
     pub bytes: u64,
 }
 
-impl Default for Bounds {
+impl Default for ManifestLimits {
     /// 1,000 variants, 8 MiB.
     fn default() -> Self {
         Self { variants: 1_000, bytes: 8 << 20 }
     }
 }
 
-/// Prints manifests. Clones share their room.
+/// Prints manifests within limits. Clones share the room for large texts.
 #[derive(Debug, Clone)]
 pub(super) struct Printing {
-    bounds: Bounds,
+    bounds: ManifestLimits,
     room: Governor,
 }
 
 impl Printing {
-    /// Within `bounds`; texts that are being printed take `room` bytes together.
-    pub(super) fn new(bounds: Bounds, room: u64) -> Self {
+    /// A printer with the limits `bounds`. Large texts that are printed at the same time take at most `room` bytes.
+    pub(super) fn new(bounds: ManifestLimits, room: u64) -> Self {
         Self { bounds, room: Governor::new(room, WAIT) }
     }
 
-    /// What `print` makes: texts of `largest` bytes at most and `all` together, as estimated.
+    /// Runs `print` and returns its result. `largest` and `all` are estimates of the bytes of its largest text and of
+    /// all its texts. Fails if `largest` exceeds the limit, or there is no room in time.
     pub(super) async fn print<T: Send + 'static>(
         &self,
         largest: u64,
@@ -67,7 +68,7 @@ impl Printing {
         printed.await.unwrap_or_else(|_| Err(Error::Interrupted("printing a manifest was given up".into())))
     }
 
-    /// Whether `text` keeps the bounds; why it is refused where not.
+    /// Checks that `text` is within the limits.
     pub(super) fn check(&self, text: &Text) -> Result<(), Error> {
         let bytes = u64_from_usize(text.text.len());
         if bytes > self.bounds.bytes {
@@ -93,12 +94,12 @@ impl Printing {
 
 #[cfg(test)]
 mod tests {
-    use super::{Bounds, INLINE, Printing};
+    use super::{INLINE, ManifestLimits, Printing};
     use std::thread;
 
     #[tokio::test]
     async fn only_a_large_text_is_printed_on_a_thread_of_its_own() {
-        let printing = Printing::new(Bounds { variants: 1, bytes: 1 << 20 }, 1 << 20);
+        let printing = Printing::new(ManifestLimits { variants: 1, bytes: 1 << 20 }, 1 << 20);
         let here = thread::current().id();
         let printed_here = async |bytes| {
             let place = printing.print(bytes, bytes, || Ok(thread::current().id())).await;

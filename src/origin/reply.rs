@@ -1,4 +1,4 @@
-//! What answers a request, before HTTP has its say.
+//! The type of a reply, which the HTTP layer turns into a response.
 
 use super::content::Content;
 use crate::catalog::AssetFile;
@@ -6,34 +6,34 @@ use crate::media::{MediaKind, Version};
 use bytes::Bytes;
 use std::time::SystemTime;
 
-/// What answers a request, before HTTP has its say (ranges, conditions, compression).
+/// A reply, before the HTTP layer applies ranges, conditions and compression.
 #[derive(Debug, Clone)]
 pub struct Reply {
-    /// Its media type, with parameters where it has any.
+    /// Its media type, with parameters if it has any.
     pub media_type: &'static str,
-    /// What a strong entity tag names it by, without quotes: equal on every replica (RFC 9110 §8.8.3).
+    /// Its strong entity tag, without quotes: equal on every replica (RFC 9110 §8.8.3).
     pub etag: String,
-    /// When the stored object was last modified; only for stored files.
+    /// When the stored object was last modified; `None` unless it is a stored file.
     pub modified: Option<SystemTime>,
-    /// Who may keep it, and how long.
+    /// How long caches may store it.
     pub caching: Caching,
     /// Its bytes.
     pub content: Content,
 }
 
-/// Who may keep an answer, and how long.
+/// How long caches may store a reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Caching {
-    /// Its URL names its bytes: a year, immutable.
+    /// One year, immutable: its URL identifies its bytes.
     Immutable,
-    /// An entry manifest or a stored file: seconds, then ask again.
+    /// Seconds, then caches must revalidate: an entry manifest or a stored file.
     Entry,
 }
 
 /// The media type of HLS playlists (RFC 8216 §4).
 pub(super) const PLAYLIST: &str = "application/vnd.apple.mpegurl";
 
-/// A media playlist, whose URL names it by what it says.
+/// The reply for a media playlist, whose URL contains a hash of its text.
 pub(super) fn playlist(version: Version, text: Bytes) -> Reply {
     Reply {
         media_type: PLAYLIST,
@@ -49,7 +49,7 @@ pub(super) fn entry(media_type: &'static str, version: Version, text: &Bytes) ->
     Reply { media_type, etag: version.to_string(), modified: None, caching: Caching::Entry, content }
 }
 
-/// A stored file, as it is.
+/// The reply for a stored file, unchanged.
 pub(super) fn stored(file: &AssetFile) -> Reply {
     let video = file.movie.tracks.iter().any(|track| track.kind.media() == MediaKind::Video);
     let quicktime = file.name.to_ascii_lowercase().ends_with(".mov");

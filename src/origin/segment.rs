@@ -1,10 +1,11 @@
-//! Segments of either container: kept, being made, made now, or made window by window for one reader.
+//! Replies for segments of either container: cached, being built, newly built, or built window by window for one
+//! reader.
 //!
 //! ```text
-//! kept ─► Hit        being made ─► Joined        nothing will be sent (HEAD) ─► its length alone
-//! too large to be kept ─► TooLarge: window by window, each reader its own
-//! a small range, and little was asked for before ─► that window alone
-//! else ─► Made: by a task of its own, answered as soon as the first bytes that are asked for exist
+//! cached ─► Hit      being built ─► Joined       no bytes will be sent (HEAD) ─► only its length
+//! too large to cache ─► TooLarge: built window by window for each reader
+//! a small range, and few bytes were requested before ─► only that window is built
+//! else ─► Made: built in its own task; the reply is ready as soon as the first requested bytes exist
 //! ```
 
 use super::answer::{Container, Origin, SegmentKey};
@@ -13,9 +14,9 @@ use super::error::Error;
 use super::media::Media;
 use super::source::{Objects, Source};
 use super::stages::Stages;
-use crate::cache::{Body, Size};
+use crate::cache::{Body, BodySize};
 use crate::catalog::Asset;
-use crate::metrics::{Kept, Outcome};
+use crate::metrics::{CacheKind, Outcome};
 use crate::mux;
 use crate::plan::{Planned, Streams};
 use crate::store::Object;
@@ -25,10 +26,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-/// Ranges are small where together they are at most this many bytes, and at most a quarter of the segment.
+/// Ranges of a segment are small if together they have at most this many bytes, and at most a quarter of the segment.
 const SMALL: u64 = 1 << 20;
 
-/// Bytes that are made before a range is answered with them.
+/// Bytes of a window that are built before the reply is ready.
 const AT_ONCE: u64 = 32 << 10;
 
 /// One segment of an asset.
@@ -39,17 +40,17 @@ pub(super) struct Segment {
     pub(super) number: u32,
 }
 
-/// What a segment is made of: tracks, as the plan counts them.
+/// The tracks that a segment is built from, by their numbers in the plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Of {
-    /// CMAF of a track.
+    /// A CMAF segment of one track.
     Track(usize),
-    /// MPEG-TS of a track, or of two.
+    /// An MPEG-TS segment of one track or two.
     Program(usize, Option<usize>),
 }
 
 impl Segment {
-    /// The tracks that it is made of.
+    /// The tracks that it is built from.
     fn tracks(&self) -> [Option<&Planned>; 2] {
         let tracks = self.asset.plan.tracks();
         match self.of {
@@ -62,7 +63,7 @@ impl Segment {
         track.and_then(|track| self.asset.file(&track.file)).map(|file| &file.object)
     }
 
-    /// Whether what it is made of has to be asked for.
+    /// Whether some of its stored bytes are in an object store, not in a local file.
     pub(super) fn is_far(&self) -> bool {
         self.tracks().into_iter().any(|track| self.object(track).is_some_and(|object| !object.is_file()))
     }
@@ -75,7 +76,7 @@ impl Segment {
         }
     }
 
-    /// What its bytes are kept by.
+    /// Its cache key.
     pub(super) fn key(&self) -> Result<SegmentKey, Error> {
         let made_of = self.tracks().map(|track| self.object(track).map(Object::stamp));
         let (version, container) = match self.of {
@@ -87,7 +88,7 @@ impl Segment {
 }
 
 impl Origin {
-    /// The bytes of `segment`, of which `wish` says what will be sent.
+    /// The bytes of `segment`; `wish` chooses those to send.
     pub(super) async fn media(
         self: &Arc<Self>,
         segment: Segment,
@@ -104,7 +105,7 @@ impl Origin {
         let standing = self.standing(&key);
         if let Some(standing) = standing.as_ref().filter(|standing| standing.serves()) {
             stages.looked(&Ok(()), Outcome::Hit, start);
-            self.metrics.count(Kept::Segment, Outcome::Hit);
+            self.metrics.count(CacheKind::Segment, Outcome::Hit);
             return Ok(self.sent(segment, Arc::clone(standing)));
         }
         let again = standing.is_some();
@@ -116,7 +117,7 @@ impl Origin {
         let Some(wanted) = wish.of(length.unwrap_or(about)) else {
             return match length {
                 Some(length) => Ok(Media::new(length, Arc::clone(self), segment)),
-                // What is not known before it is made has to be made to be told.
+                // The length is known only after the build, so the segment must be built to reply.
                 None => self.made(segment, key, (source, again), wish, stages).await,
             };
         };
@@ -126,20 +127,20 @@ impl Origin {
                 let outcome = if many { Outcome::TooLarge } else { Outcome::Made };
                 let media = self.windowed(segment, source, (length, wanted)).await;
                 stages.looked(&media, outcome, start);
-                stages.cache.iter().for_each(|outcome| self.metrics.count(Kept::Segment, *outcome));
+                stages.cache.iter().for_each(|outcome| self.metrics.count(CacheKind::Segment, *outcome));
                 return media;
             }
         }
         if !again && let Some((standing, outcome)) = self.stood(&key, &source) {
             stages.looked(&Ok(()), outcome, start);
-            self.metrics.count(Kept::Segment, outcome);
+            self.metrics.count(CacheKind::Segment, outcome);
             return Ok(self.sent(segment, standing));
         }
         self.made(segment, key, (source, again), wish, stages).await
     }
 
-    /// Whether a range of so many bytes, with those that were asked for lately of the same segment, is a small part of
-    /// its `length`. What is asked for in many parts is worth the whole.
+    /// Whether a range of `bytes` bytes, together with recently requested small ranges of the same segment, is a small
+    /// part of its `length`. A segment that is requested in many parts is worth building as a whole.
     fn is_small(&self, key: SegmentKey, bytes: u64, length: u64) -> bool {
         let most = SMALL.min(length / 4);
         let asked = || self.ranged.get_with(key, Arc::default).fetch_add(bytes, Ordering::Relaxed);
@@ -155,7 +156,7 @@ impl Origin {
         stages: &mut Stages,
     ) -> Result<Media, Error> {
         let start = Instant::now();
-        let size = Size { length: source.length(), about: source.about(), again };
+        let size = BodySize { length: source.length(), about: source.about(), again };
         let metrics = Arc::clone(&self.metrics);
         let walk = self.walks(&segment, key).then(|| (Arc::clone(self), segment.clone()));
         let made = self.segments.make(key, size, |filler| async move {
@@ -179,7 +180,7 @@ impl Origin {
         followed
     }
 
-    /// A body that others may be reading too, once the first byte that is asked for is there.
+    /// Waits until the first requested byte of a shared body exists, then returns the bytes of the segment.
     async fn followed(
         self: &Arc<Self>,
         segment: &Segment,
@@ -200,7 +201,8 @@ impl Origin {
         Ok(Media::new(length, Arc::clone(self), segment.clone()).following(body))
     }
 
-    /// Bytes that are made for one reader; the first few now, so that what fails fails in time to be told.
+    /// The bytes of a segment that is built for one reader. Builds the first bytes at once, so that an error becomes
+    /// the response.
     async fn windowed(
         self: &Arc<Self>,
         segment: Segment,
@@ -213,7 +215,7 @@ impl Origin {
         Ok(Media::new(length, Arc::clone(self), segment).with(now.start, chunks))
     }
 
-    /// Bytes `range` of `segment`, made anew.
+    /// Builds bytes `range` of `segment`.
     pub(super) async fn window(&self, segment: &Segment, range: Range<u64>) -> Result<Vec<Bytes>, Error> {
         let source = self.source(segment).await?;
         self.window_of(&source, range).await
@@ -226,13 +228,13 @@ impl Origin {
         source.window(range, &self.metrics).await
     }
 
-    /// How `segment` is made.
+    /// The source of `segment`: its recipe and its objects. Loads the index that it needs.
     pub(super) async fn source(&self, segment: &Segment) -> Result<Source, Error> {
         match (segment.of, segment.tracks()) {
             (Of::Track(_), [Some(track), _]) => {
                 let planned = track.segment(segment.number).ok_or(Error::NotFound)?;
                 let object = segment.object(Some(track)).ok_or(Error::NotFound)?;
-                self.catalog.bring(&segment.asset, track, planned.samples.clone()).await?;
+                self.catalog.fetch_samples(&segment.asset, track, planned.samples.clone()).await?;
                 if !track.is_true(planned) {
                     return Err(Box::pin(self.catalog.doubt(&segment.asset)).await.into());
                 }

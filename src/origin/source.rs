@@ -1,7 +1,7 @@
-//! How any bytes of one segment are made: its recipe, and where its stored bytes stand.
+//! Builds any bytes of one segment, from its recipe and its stored objects.
 
 use super::error::Error;
-use crate::cache::Filler;
+use crate::cache::BodyWriter;
 use crate::media::{ByteRange, usize_from_u64};
 use crate::metrics::{Metrics, Stage};
 use crate::mux::{Chunks, Length, Piece, Reads, Recipe, TsRecipe, Window};
@@ -10,21 +10,21 @@ use bytes::{Bytes, BytesMut};
 use std::ops::Range;
 use std::time::Instant;
 
-/// Bytes that a maker makes before it lets its readers have them: few at first, so that they need not wait, then more,
-/// because fewer writes wake them less often.
+/// Bytes of a build step, after which readers get the new bytes: few at first, so that readers need not wait, then
+/// more, because fewer steps wake readers less often.
 const FIRST_STEP: u64 = 512 << 10;
 const STEP: u64 = 1 << 20;
 
-/// How any bytes of one segment are made.
+/// The recipe and the stored objects of one segment.
 #[derive(Debug)]
 pub(super) enum Source {
-    /// CMAF: mostly the stored bytes as they are.
+    /// CMAF: mostly unchanged stored bytes.
     Cmaf(Recipe, Object),
-    /// MPEG-TS: packets made of stored bytes.
+    /// MPEG-TS: packets built from stored bytes.
     Ts(Box<TsRecipe>, Objects),
 }
 
-/// Where the bytes of a program stand.
+/// The objects that store the tracks of a program.
 #[derive(Debug, Clone)]
 pub(super) struct Objects {
     pub(super) video: Option<Object>,
@@ -32,7 +32,7 @@ pub(super) struct Objects {
 }
 
 impl Source {
-    /// The length of the segment; `None` where it is known after it is made only.
+    /// The length of the segment; `None` if it is known only after the build.
     pub(super) const fn length(&self) -> Option<u64> {
         match self {
             Self::Cmaf(recipe, _) => Some(recipe.length()),
@@ -43,7 +43,7 @@ impl Source {
         }
     }
 
-    /// The same, assumed where it is not known.
+    /// The length of the segment; an estimate if it is known only after the build.
     pub(super) const fn about(&self) -> u64 {
         match self {
             Self::Cmaf(recipe, _) => recipe.length(),
@@ -51,8 +51,8 @@ impl Source {
         }
     }
 
-    /// Makes the whole segment, step by step; readers follow.
-    pub(super) async fn fill(self, filler: Filler<Error>, metrics: &Metrics) -> Result<(), Error> {
+    /// Builds the whole segment step by step; readers follow.
+    pub(super) async fn fill(self, filler: BodyWriter<Error>, metrics: &Metrics) -> Result<(), Error> {
         let Some(length) = self.length() else {
             self.expect(0..u64::MAX);
             filler.push(self.window(0..u64::MAX, metrics).await?);
@@ -75,7 +75,7 @@ impl Source {
         Ok(())
     }
 
-    /// Says that bytes `range` of the segment are about to be made, where what they are made of has to be asked for.
+    /// Prefetches the stored bytes for `range` of the segment from object stores; does nothing for local files.
     pub(super) fn expect(&self, range: Range<u64>) {
         match self {
             Self::Cmaf(_, object) if object.is_file() => {}
@@ -93,7 +93,7 @@ impl Source {
                     return;
                 }
                 let reads = if self.length().is_some() { recipe.window(range).reads() } else { recipe.whole().reads() };
-                // What both tracks need of one file is one request.
+                // If both tracks are in one file, prefetch the bytes of both with one call.
                 let [video, audio] = match (video, audio) {
                     (Some(video), Some(audio)) if video.stamp() == audio.stamp() => {
                         return video.expect(&[reads.video, reads.audio].concat());
@@ -109,7 +109,8 @@ impl Source {
         }
     }
 
-    /// Bytes `range` of the segment, as far as it reaches. Only the stored bytes that they are made of are read.
+    /// Builds bytes `range` of the segment, clamped to its length. Reads only the stored bytes that it needs, unless
+    /// the length is known only after the build.
     pub(super) async fn window(&self, range: Range<u64>, metrics: &Metrics) -> Result<Vec<Bytes>, Error> {
         match self {
             Self::Cmaf(recipe, object) => {
@@ -129,7 +130,7 @@ impl Source {
     }
 }
 
-/// What is made as it is, what is stored in as few reads as there are runs of it.
+/// The bytes of `pieces`; reads each run of consecutive stored pieces with one call.
 async fn gathered(pieces: Vec<Piece>, object: &Object) -> Result<Vec<Bytes>, Error> {
     let (mut chunks, mut run): (Vec<Bytes>, Vec<ByteRange>) = (Vec::new(), Vec::with_capacity(pieces.len()));
     for piece in pieces {
@@ -149,7 +150,7 @@ async fn gathered(pieces: Vec<Piece>, object: &Object) -> Result<Vec<Bytes>, Err
     Ok(chunks)
 }
 
-/// Stored bytes of the video and of the audio track, and the chunks that they lie in.
+/// Stored bytes of the video and of the audio track, and the chunks that contain them.
 struct Stored {
     tracks: [Vec<Bytes>; 2],
     whole: Vec<Bytes>,
@@ -161,7 +162,7 @@ impl Stored {
     }
 }
 
-/// Reads what a window needs, and makes it.
+/// Reads the stored bytes of a window and builds it.
 async fn baked(window: &Window<'_>, objects: &Objects, metrics: &Metrics) -> Result<Vec<Bytes>, Error> {
     let start = Instant::now();
     let reads = window.reads();
@@ -190,8 +191,8 @@ async fn read(object: Option<&Object>, ranges: Vec<ByteRange>) -> Result<Vec<Byt
     }
 }
 
-/// Reads both tracks of one file in the order in which their samples lie in it, so that what is interleaved is one
-/// read. Where that is not the order in which they are needed, one track after the other.
+/// Reads both tracks of one file in file order, so that interleaved samples are one read. If a track does not need its
+/// samples in file order, reads one track after the other.
 async fn together(object: &Object, reads: Reads) -> Result<Stored, Error> {
     let Reads { video, audio } = reads;
     if ![&video, &audio].into_iter().all(|ranges| ranges.is_sorted_by(|one, next| one.end() <= next.start())) {
@@ -204,7 +205,7 @@ async fn together(object: &Object, reads: Reads) -> Result<Stored, Error> {
     Ok(Stored { tracks: dealt(chunks.clone(), &both), whole: chunks })
 }
 
-/// What is read of `ranges`, dealt out to their tracks.
+/// Distributes the bytes read for `ranges` to the tracks of the ranges.
 fn dealt(chunks: Vec<Bytes>, ranges: &[(ByteRange, usize)]) -> [Vec<Bytes>; 2] {
     let (mut tracks, mut chunks, mut chunk) = ([Vec::new(), Vec::new()], chunks.into_iter(), Bytes::new());
     for (range, track) in ranges {
@@ -222,11 +223,11 @@ fn dealt(chunks: Vec<Bytes>, ranges: &[(ByteRange, usize)]) -> [Vec<Bytes>; 2] {
     tracks
 }
 
-/// Bytes `range` of what `chunks` are in a row.
+/// Bytes `range` of the concatenated `chunks`.
 fn slice(chunks: Vec<Bytes>, range: Range<u64>) -> Vec<Bytes> {
     let body: crate::cache::Body<Error> = crate::cache::Body::complete(chunks);
     let mut slices = Vec::new();
-    body.look(&range, |chunk| slices.push(chunk));
+    body.get(&range, |chunk| slices.push(chunk));
     slices
 }
 

@@ -1,23 +1,23 @@
-//! What a request passed on its way to an answer, and how long it waited there: what `Server-Timing` tells.
+//! Records how long a request waited in each stage, for the `Server-Timing` header.
 
 use super::error::Error;
 use crate::metrics::Outcome;
 use std::future::Future;
 use std::time::{Duration, Instant};
 
-/// The stages of one request; those it did not come to are `None`.
+/// The stages of one request; `None` for stages that it did not reach.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Stages {
-    /// Finding the asset, and reading what is not known of it yet.
+    /// Time to find the asset, and to read its indexes if they are not loaded.
     pub open: Option<Duration>,
-    /// How the cache answered that had what was asked for.
+    /// Outcome of the cache lookup for the content.
     pub cache: Option<Outcome>,
-    /// Waiting for what was not kept to be made, by this request or by one that it joined.
+    /// Time waited for content that was not cached to be built, by this request or by one that it joined.
     pub make: Option<Duration>,
 }
 
 impl Stages {
-    /// Waits for `work`, which finds an asset.
+    /// Waits for `work`, which opens an asset, and records the time.
     pub(super) async fn opening<T>(&mut self, work: impl Future<Output = T>) -> T {
         let start = Instant::now();
         let done = work.await;
@@ -25,7 +25,7 @@ impl Stages {
         done
     }
 
-    /// Waits for `lookup` in a cache. Where several are asked in a row, the last has the answer.
+    /// Waits for `lookup` in a cache, and records its outcome and time. Of several lookups, the last outcome counts.
     pub(super) async fn looking<T, E>(
         &mut self,
         lookup: impl Future<Output = Result<(T, Outcome), E>>,
@@ -39,7 +39,7 @@ impl Stages {
         looked.map(|(value, _)| value)
     }
 
-    /// A cache was asked from `start` on, and answered so.
+    /// Records a cache lookup that began at `start`, with its result and outcome.
     pub(super) fn looked<T>(&mut self, result: &Result<T, Error>, outcome: Outcome, start: Instant) {
         self.cache = match result {
             Ok(_) => Some(outcome),

@@ -1,13 +1,15 @@
-//! Segments that are kept as where they stand: their head is made, their samples are sent out of the page cache.
+//! Segments that are sent directly from their files: the cache holds only their generated head and their byte ranges,
+//! and the samples are sent from the page cache (sendfile).
 //!
 //! ```text
-//! asked for the first time ─► its head and its ranges are kept; sent from its file (Made)
-//! again                    ─► the same, twice (Hit)
-//! more often than that     ─► brought into memory and kept like all others: a crowd is sent more at once from there (Hit)
-//! not in the page cache    ─► made in memory and kept like all others: whoever else asks then waits for the same read
+//! first request            ─► its head and its ranges are cached; it is sent from its file (Made)
+//! next two requests        ─► it is sent from its file (Hit)
+//! more requests            ─► it is loaded into memory and cached like other segments: one write then sends more (Hit)
+//! not in the page cache    ─► it is built in memory and cached like other segments: other requests join the same read
 //! ```
-//! Only of files that were not written to for ten minutes, where `store.sendfile` says so, and where the pieces are large
-//! enough for a call of their own each. What leaves the page cache under way is read, for its reader alone.
+//! This applies only if `store.sendfile` is set, to files that were not modified for ten minutes, and to segments whose
+//! pieces are large enough to be worth a system call each. Bytes that leave the page cache while a segment is being
+//! sent are read for that reader only.
 
 use super::answer::{Origin, SegmentKey};
 use super::media::Media;
@@ -16,7 +18,7 @@ use super::source::Source;
 use crate::media::u64_from_usize;
 use crate::metrics::Outcome;
 use crate::mux::{Piece, Recipe};
-use crate::store::{Object, Span};
+use crate::store::{FileRange, Object};
 use bytes::Bytes;
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
@@ -25,19 +27,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-/// Bytes of a piece, on average, that are worth a call of their own.
+/// Least average size of pieces, in bytes, at which a system call for each piece is worthwhile.
 const PIECE: u64 = 24 << 10;
 
-/// How often a segment is sent from its file, the first time aside.
+/// How often a segment is sent from its file after the first time.
 const OFTEN: u32 = 2;
 
-/// A file that was written to later than so long ago may be again, where it stands.
+/// A file must not have been modified for this long: a file that was written recently may be written in place again.
 const REST: Duration = Duration::from_mins(10);
 
-/// What is kept of them takes a part of the memory that they themselves would take; this is the least divisor.
+/// An entry takes at most one part in this many of its weight in memory.
 const SHARE: u64 = 16;
 
-/// A segment as it stands in its file.
+/// A segment to send directly from its file.
 #[derive(Debug)]
 pub(super) struct Standing {
     recipe: Recipe,
@@ -45,17 +47,18 @@ pub(super) struct Standing {
     asked: AtomicU32,
 }
 
-/// Bytes of an answer.
+/// A run of bytes of a response.
 #[derive(Debug)]
 pub enum Lump {
-    /// In memory.
+    /// Bytes in memory.
     Bytes(Bytes),
-    /// In a file.
-    Span(Span),
+    /// A byte range of a file.
+    Span(FileRange),
 }
 
 impl Standing {
-    /// What `source` makes, where it is sent so.
+    /// The entry of `source`; `None` if it is not CMAF in a local file, its pieces are too small, or the file was
+    /// modified recently.
     fn of(source: &Source) -> Option<Self> {
         let Source::Cmaf(recipe, object) = source else { return None };
         let pieces = u64_from_usize(recipe.pieces().len());
@@ -66,22 +69,23 @@ impl Standing {
         })
     }
 
-    /// What it is made of, to be read.
+    /// The source of the segment, for building it in memory.
     pub(super) fn source(&self) -> Source {
         Source::Cmaf(self.recipe.clone(), self.object.clone())
     }
 
-    /// It is asked for once more: whether it is sent from its file again.
+    /// Counts a request; returns whether to send the segment from its file again.
     pub(super) fn serves(&self) -> bool {
         let few = self.asked.fetch_add(1, Ordering::Relaxed) < OFTEN;
         if !few {
-            // Once it has left the memory again, it is a while from here.
+            // Start over: after memory evicts the segment, send it from its file again.
             self.asked.store(0, Ordering::Relaxed);
         }
         few && self.is_ready()
     }
 
-    /// Whether its file is what it was, and the page cache has its ends: the rest is looked at when it is sent.
+    /// Whether its file is unchanged, and its first and last byte are in the page cache. The rest is checked when it is
+    /// sent.
     fn is_ready(&self) -> bool {
         let mut stored = self.recipe.pieces().iter().filter_map(|piece| match piece {
             Piece::Made(_) => None,
@@ -92,7 +96,7 @@ impl Standing {
         self.object.check().is_ok() && ends.into_iter().flatten().all(|end| self.object.span(end).is_some())
     }
 
-    /// The bytes that it stands for; or, if that is more, [`SHARE`] times what it takes in memory.
+    /// Its weight in the cache: the length of the segment or [`SHARE`] times the memory it takes, whichever is more.
     fn weight(&self) -> u64 {
         const STANDING: u64 = 512;
         let pieces = self.recipe.pieces().iter().map(|piece| match piece {
@@ -102,7 +106,8 @@ impl Standing {
         self.recipe.length().max(SHARE * (STANDING + pieces.sum::<u64>()))
     }
 
-    /// Hands over what of `range` is sent so, from its start on.
+    /// Passes the pieces of `range`, from its start on, to `each`. Stops at the first byte that is not in the page
+    /// cache.
     pub(super) fn look(&self, range: &Range<u64>, each: &mut impl FnMut(Lump)) {
         for piece in self.recipe.window(range.clone()) {
             match piece {
@@ -113,7 +118,7 @@ impl Standing {
                     if let Some(span) = span {
                         each(Lump::Span(span));
                     }
-                    // What follows what has to be read is not looked at yet.
+                    // The next bytes must be read first; do not check those after them yet.
                     if !whole {
                         return;
                     }
@@ -128,19 +133,20 @@ fn rests(object: &Object) -> bool {
     modified.and_then(|modified| modified.elapsed().ok()).is_some_and(|since| since >= REST)
 }
 
-/// What is kept of segments that are sent so: of as many as `bytes` are.
+/// A cache of entries with a total weight of `bytes`.
 pub(super) fn keeping(bytes: u64) -> Cache<SegmentKey, Arc<Standing>> {
     let weigh = |_: &SegmentKey, standing: &Arc<Standing>| u32::try_from(standing.weight()).unwrap_or(u32::MAX);
     Cache::builder().max_capacity(bytes).weigher(weigh).eviction_policy(EvictionPolicy::lru()).build()
 }
 
 impl Origin {
-    /// What is kept by `key` as it stands in its file.
+    /// The cached entry of the segment `key`, for sending it from its file.
     pub(super) fn standing(&self, key: &SegmentKey) -> Option<Arc<Standing>> {
         self.standing.as_ref()?.get(key)
     }
 
-    /// What `source` makes as it stands, kept by `key` from now on; a hit where others have just done that.
+    /// Caches an entry of `source` under `key`; `None` if it cannot be sent from its file. The outcome is a hit if
+    /// another request has just cached one.
     pub(super) fn stood(&self, key: &SegmentKey, source: &Source) -> Option<(Arc<Standing>, Outcome)> {
         let kept = self.standing.as_ref()?;
         let made = Standing::of(source).filter(Standing::is_ready).map(Arc::new)?;
@@ -149,7 +155,7 @@ impl Origin {
         Some((made, outcome))
     }
 
-    /// `segment`, sent as `standing` says.
+    /// The bytes of `segment`, sent directly from its file as `standing` describes.
     pub(super) fn sent(self: &Arc<Self>, segment: Segment, standing: Arc<Standing>) -> Media {
         Media::new(standing.recipe.length(), Arc::clone(self), segment).standing(standing)
     }

@@ -1,4 +1,4 @@
-//! MPEG-TS: which tracks a program has, its playlists, its segments.
+//! Replies for MPEG-TS: the tracks of a program, its playlists and its segments.
 
 use super::answer::Origin;
 use super::content::{Content, Wish};
@@ -9,19 +9,19 @@ use super::stages::Stages;
 use crate::catalog::Asset;
 use crate::manifest::{Lineup, TsManifests};
 use crate::media::{TrackName, Version, u64_from_usize};
-use crate::metrics::{Kept, Outcome};
+use crate::metrics::{CacheKind, Outcome};
 use crate::mux::Transport;
 use crate::plan::{Plan, Planned, Streams};
 use crate::route::{ProgramName, ProgramPart};
 use std::sync::Arc;
 
-/// The tracks of `plan` that `name` names, in any version.
+/// The tracks of `plan` that `name` names, whatever their version.
 #[must_use]
 pub fn streams<'a>(plan: &'a Plan, name: &ProgramName) -> Option<Streams<'a>> {
     streams_at(plan, places(plan, name)?)
 }
 
-/// Where the tracks that `name` names stand in `plan`.
+/// The numbers in `plan` of the tracks that `name` names.
 pub(super) fn places(plan: &Plan, name: &ProgramName) -> Option<(usize, Option<usize>)> {
     let place = |name: &TrackName| plan.tracks().iter().position(|track| track.name == *name);
     match name {
@@ -30,7 +30,7 @@ pub(super) fn places(plan: &Plan, name: &ProgramName) -> Option<(usize, Option<u
     }
 }
 
-/// The tracks that stand there in `plan`.
+/// The tracks of `plan` with these numbers; `None` if they are not one track, or a video and an audio track.
 pub(super) fn streams_at(plan: &Plan, (first, second): (usize, Option<usize>)) -> Option<Streams<'_>> {
     let first = plan.tracks().get(first)?;
     match second {
@@ -39,11 +39,11 @@ pub(super) fn streams_at(plan: &Plan, (first, second): (usize, Option<usize>)) -
     }
 }
 
-/// Bytes of the lines of a playlist that are about one segment.
+/// Estimated bytes of the lines of a playlist for one segment.
 const LINE: usize = 80;
 
 impl Origin {
-    /// `None` when `asset` has no such program in that version.
+    /// A part of a program of `asset`; `None` if it has no such program in that version.
     pub(super) async fn of_program(
         self: &Arc<Self>,
         asset: &Arc<Asset>,
@@ -74,10 +74,10 @@ impl Origin {
         }
     }
 
-    /// The MPEG-TS playlists of `asset`.
+    /// The MPEG-TS playlists of `asset`, from the cache or printed.
     pub(super) async fn ts_manifests(&self, asset: &Asset) -> Result<(Arc<TsManifests>, Outcome), Error> {
         let key = (asset.id.clone(), asset.plan.fingerprint());
-        if let Some(manifests) = self.ts_manifests.get(&key, Kept::Manifest).await {
+        if let Some(manifests) = self.ts_manifests.get(&key, CacheKind::Manifest).await {
             return Ok((manifests, Outcome::Hit));
         }
         let lineup = Lineup::new(&asset.plan)?;
@@ -100,12 +100,12 @@ impl Origin {
             };
             printing.print(u64_from_usize(largest), u64_from_usize(all), print).await
         };
-        let looked = Box::pin(self.ts_manifests.get_or_make(key, Kept::Manifest, make)).await?;
+        let looked = Box::pin(self.ts_manifests.get_or_make(key, CacheKind::Manifest, make)).await?;
         self.tell_manifests();
         Ok(looked)
     }
 
-    /// Where the packets of the tracks at `places` of the plan fall.
+    /// The layout of the transport stream of the tracks at `places` in the plan, from the cache or computed.
     pub(super) async fn transport(
         &self,
         asset: &Asset,
@@ -114,13 +114,13 @@ impl Origin {
         let streams = streams_at(&asset.plan, places).ok_or(Error::NotFound)?;
         let key = streams.version();
         for track in streams.tracks() {
-            self.catalog.bring(asset, track, 0..track.timeline.len()).await?;
+            self.catalog.fetch_samples(asset, track, 0..track.timeline.len()).await?;
         }
-        if let Some(transport) = self.transports.get(&key, Kept::Transport).await {
+        if let Some(transport) = self.transports.get(&key, CacheKind::Transport).await {
             return Ok(transport);
         }
         let (plan, asset, catalog) = (Arc::clone(&asset.plan), asset.clone(), self.catalog.clone());
-        // A walk over all samples: not on a thread that answers requests.
+        // This visits all samples, so it must not run on a thread that handles requests.
         let walk = move || {
             let streams = streams_at(&plan, places).ok_or(Error::NotFound)?;
             let is_true = |track: &Planned| track.segments.iter().all(|segment| track.is_true(segment));
@@ -136,9 +136,9 @@ impl Origin {
                 None => Err(catalog.doubt(&asset).await.into()),
             }
         };
-        // In a box: whoever finds it made has no room for the making.
-        let (transport, _) = Box::pin(self.transports.get_or_make(key, Kept::Transport, make)).await?;
-        self.metrics.cached(Kept::Transport, self.transports.bytes());
+        // Boxed, so that the future of a cache hit stays small.
+        let (transport, _) = Box::pin(self.transports.get_or_make(key, CacheKind::Transport, make)).await?;
+        self.metrics.cached(CacheKind::Transport, self.transports.bytes());
         Ok(transport)
     }
 }

@@ -1,29 +1,30 @@
-//! The nominal frame rate of a video track. A mean says 24 for a phone's film of 30 frames a second that drops some, and
-//! the shortest frame says 60 for one odd frame: so it is the shortest duration that many frames share.
+//! The nominal frame rate of a video track: the rate of the shortest duration that many frames share. The mean duration
+//! would give 24 for a phone video of 30 frames a second that drops some, and the shortest frame alone would give 60
+//! because of one odd frame.
 
 use super::timeline::Timeline;
 use crate::media::Kind;
 use std::collections::BTreeMap;
 
-/// Frames and the ticks of the track's timescale that they last. Neither is zero.
+/// A frame rate: `frames` frames last `ticks` ticks. Neither is zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cadence {
-    /// Frames.
+    /// Number of frames.
     pub frames: u64,
-    /// Ticks.
+    /// Duration of these frames, in ticks of the track's timescale.
     pub ticks: u64,
 }
 
-/// One in so many frames must share a duration.
+/// A duration counts as shared if at least one in this many frames has it.
 const SHARE: u64 = 10;
 
-/// Durations that differ by one part in so many are one: timestamps of cameras jitter.
+/// Durations that differ by at most one part in this many count as equal, because camera timestamps jitter.
 const JITTER: u32 = 10;
 
 impl Cadence {
-    /// Of a video track, as far as its samples are at hand with the first that is served, so that it is found again when a
-    /// kept plan is read; `None` of audio. The first and last samples, whose durations are often odd, are left out where
-    /// there are others.
+    /// The frame rate of a video track; `None` for audio. Reads only the samples whose tables are loaded together with
+    /// those of the first served sample, so that a thawed plan finds the same rate. Ignores the first and the last
+    /// sample if there are others: their durations are often odd.
     pub(super) fn of(track: &Timeline) -> Option<Self> {
         let Kind::Video(_) = track.track().kind else { return None };
         let index = &track.track().index;
@@ -45,16 +46,16 @@ impl Cadence {
         (frames > 0 && ticks > 0).then_some(Self { frames, ticks })
     }
 
-    /// Of so many frames of each duration.
+    /// The frame rate for `counts`, which maps each duration to its number of frames.
     fn shortest_shared(counts: &BTreeMap<u32, u64>) -> Option<Self> {
-        let ascending = Ascending::new(counts);
+        let ascending = DurationSums::new(counts);
         let all = ascending.behind;
         let need = (all.frames / SHARE).max(2);
         let shared = || ascending.rows.iter().map(|row| (row, ascending.near(row)));
         let Some((shortest, _)) = shared().find(|(_, near)| near.frames >= need) else {
             return Self::new(all.frames, all.ticks);
         };
-        // The whole of a jitter, not its lower edge.
+        // The window of jitter that holds the most frames, not the one at the lower edge.
         let within = shared().skip_while(|(row, _)| row.duration < shortest.duration);
         let within = within.take_while(|(row, _)| row.duration < jittered(shortest.duration));
         let Sum { frames, ticks } = within.map(|(_, near)| near).max_by_key(|near| near.frames)?;
@@ -62,14 +63,14 @@ impl Cadence {
     }
 }
 
-/// Durations in ascending order, each with what is before it: sums over neighbours are differences.
-struct Ascending {
-    rows: Vec<Row>,
-    /// All frames.
+/// Durations in ascending order, each with the sum of all shorter ones: the sum over neighbours is one subtraction.
+struct DurationSums {
+    rows: Vec<DurationRow>,
+    /// Sum over all frames.
     behind: Sum,
 }
 
-struct Row {
+struct DurationRow {
     duration: u32,
     before: Sum,
 }
@@ -80,26 +81,26 @@ struct Sum {
     ticks: u64,
 }
 
-impl Ascending {
+impl DurationSums {
     fn new(counts: &BTreeMap<u32, u64>) -> Self {
         let (mut rows, mut behind) = (Vec::with_capacity(counts.len()), Sum::default());
         for (duration, frames) in counts {
-            rows.push(Row { duration: *duration, before: behind });
+            rows.push(DurationRow { duration: *duration, before: behind });
             behind.frames += frames;
             behind.ticks += u64::from(*duration) * frames;
         }
         Self { rows, behind }
     }
 
-    /// The frames that last as long as those of `row`, or a jitter longer.
-    fn near(&self, row: &Row) -> Sum {
+    /// Sum of the frames that last as long as those of `row`, or longer by jitter only.
+    fn near(&self, row: &DurationRow) -> Sum {
         let end = self.rows.partition_point(|other| other.duration < jittered(row.duration));
         let behind = self.rows.get(end).map_or(self.behind, |other| other.before);
         Sum { frames: behind.frames - row.before.frames, ticks: behind.ticks - row.before.ticks }
     }
 }
 
-/// The least duration that is not taken for `shortest`.
+/// The shortest duration that differs from `shortest` by more than jitter.
 const fn jittered(shortest: u32) -> u32 {
     shortest.saturating_add(shortest / JITTER).saturating_add(1)
 }
@@ -122,7 +123,7 @@ mod tests {
 
     #[test]
     fn jitter_is_averaged() {
-        // Milliseconds cannot say a thirtieth of a second.
+        // A thirtieth of a second is no whole number of milliseconds.
         assert_eq!(shared(&[(33, 200), (34, 100)]), (300, 10_000));
     }
 

@@ -1,4 +1,4 @@
-//! The corners of planning: each rule of cutting and placing, at its edge.
+//! Edge-case tests of planning: every rule for cutting tracks and placing them on the timeline.
 
 #![allow(clippy::as_conversions, clippy::cast_possible_truncation, reason = "a test's numbers are small")]
 
@@ -13,14 +13,14 @@
 )]
 mod movie;
 
-use super::{Alignment, Opening, Plan, Planned, Settings, Source, Streams};
+use super::{AccessPoint, Alignment, Plan, Planned, Settings, SourceFile, Streams};
 use crate::media::{MediaKind, Moment, Ticks};
 use movie::{Frame, Reel, audio, source, video};
 use proptest::prelude::{any, prop, prop_assert, prop_assert_eq, proptest};
 
 const SIX: Settings = Settings { target_millis: 6_000 };
 
-fn plan(sources: &[Source]) -> Plan {
+fn plan(sources: &[SourceFile]) -> Plan {
     Plan::new(sources, 0, SIX).unwrap()
 }
 
@@ -35,7 +35,7 @@ fn starts_of(track: &Planned) -> Vec<i64> {
 
 #[test]
 fn video_is_cut_at_the_keyframe_nearest_to_each_line_the_earlier_on_a_tie() {
-    // Keyframes at 0, 5, 7, 11.5, 18.9, 24 s: 5 and 7 are as near to 6.
+    // Keyframes at 0, 5, 7, 11.5, 18.9, 24 s: 5 and 7 are equally near to 6.
     let plan = plan(&[source(&[video(10, 300, |at| [0, 50, 70, 115, 189, 240].contains(&at))])]);
     assert_eq!(starts(&plan, MediaKind::Video), [0, 5_000, 11_500, 18_900, 24_000]);
 }
@@ -93,7 +93,7 @@ fn audio_alone_is_cut_on_the_grid() {
 
 #[test]
 fn a_rung_with_its_keyframes_within_half_a_frame_is_aligned_another_is_cut_at_its_own() {
-    let rung = |reel: Reel, file: &str| Source { file: file.into(), name: Some(file.into()), ..source(&[reel]) };
+    let rung = |reel: Reel, file: &str| SourceFile { file: file.into(), name: Some(file.into()), ..source(&[reel]) };
     let reference = rung(video(10, 300, |at| at % 60 == 0), "a");
     let near = rung(video(25, 750, |at| at % 150 == 1 || at == 0), "b");
     let far = rung(video(25, 750, |at| at % 150 == 10 || at == 0), "c");
@@ -111,7 +111,7 @@ fn a_presentation_that_is_edited_into_a_gop_starts_at_its_keyframe_and_tracks_ke
     let plan = plan(&[source(&[video(10, 300, |at| at % 60 == 0).edited(0, 70_000), audio(1_000)])]);
     let [video, audio] = plan.tracks() else { panic!("two tracks") };
     assert_eq!((video.timeline.skipped(), video.timeline.presented(0)), (60, Ticks(0)));
-    // 1 s is 46.875 frames: the first silent one begins an eighth of a frame early, as priming.
+    // 1 s is 46.875 frames: the first silent frame begins an eighth of a frame early, as priming.
     assert_eq!((audio.timeline.silent_frames(), audio.timeline.edit()), (47, 128));
     assert_eq!((audio.timeline.written(0), audio.timeline.presented(0)), (Ticks(480_000), Ticks(-128)));
     let first = audio.timeline.presented(47).at(audio.timeline.timescale());
@@ -120,7 +120,7 @@ fn a_presentation_that_is_edited_into_a_gop_starts_at_its_keyframe_and_tracks_ke
 
 #[test]
 fn audio_before_an_edit_is_played_where_the_shift_uncovers_it() {
-    // Video starts 1 s before its edit; the audio holds 1.1 s before its own: 0.1 s of it is priming.
+    // Video starts 1 s before its edit, audio 1.1 s before its own: 0.1 s of the audio is priming.
     let plan = plan(&[source(&[video(10, 300, |at| at % 60 == 0).edited(0, 70_000), audio(1_000).edited(0, 52_800)])]);
     let audio = plan.of_kind(MediaKind::Audio).next().unwrap();
     assert_eq!((audio.timeline.silent_frames(), audio.timeline.skipped()), (0, 0));
@@ -149,7 +149,7 @@ fn a_track_is_as_late_as_its_least_presented_time_and_nothing_moves() {
     let plan = plan(&[source(&[reel.clone(), audio(100)])]);
     let timeline = &plan.tracks()[0].timeline;
     assert_eq!((timeline.presented(0), timeline.presented(1), timeline.reach().0), (Ticks(3_000), Ticks(2_000), 0));
-    // Later than 100 ms, a first picture that is not shown first stays where it is too.
+    // More than 100 ms late, a first picture that is not shown first is not moved either.
     let plan = Plan::new(&[source(&[reel.edited(1_120, 3_000), audio(100)])], 0, SIX).unwrap();
     let timeline = &plan.tracks()[0].timeline;
     assert_eq!((timeline.presented(0), timeline.presented(1), timeline.reach().0), (Ticks(28_000), Ticks(27_000), 0));
@@ -162,12 +162,12 @@ fn the_last_picture_is_held_where_sound_goes_on() {
         let [video, audio] = plan.tracks() else { panic!("two tracks") };
         let slices = Streams::muxed(video, audio).unwrap().program(6_000).slices().len();
         let last = video.segments.last().unwrap();
-        (video.timeline.hold().0, last.start.after(last.span).unwrap().0, starts_of(audio).len(), slices)
+        (video.timeline.extension().0, last.start.after(last.span).unwrap().0, starts_of(audio).len(), slices)
     };
-    // One picture of 100 ms under 30.037 s: sound, and MPEG-TS, are cut as if it were not held.
+    // One picture of 100 ms under 30.037 s of sound: holding it changes no cut of the sound or of MPEG-TS.
     assert_eq!(spans(1, 1_408), (299_373, 300_373, 5, 5));
     assert_eq!(spans(60, 1_408).1, 300_373);
-    // Up to a second is what encoders leave.
+    // Gaps of up to one second are normal encoder output.
     assert_eq!(spans(60, 328), (0, 60_000, 1, 1));
 }
 
@@ -178,7 +178,7 @@ fn a_last_picture_that_is_decoded_before_others_is_not_held() {
         frame.offset = 2_000;
     }
     (reel.frames[58].offset, reel.frames[59].offset) = (3_000, 1_000);
-    assert_eq!(plan(&[source(&[reel, audio(1_408)])]).tracks()[0].timeline.hold().0, 0);
+    assert_eq!(plan(&[source(&[reel, audio(1_408)])]).tracks()[0].timeline.extension().0, 0);
 }
 
 #[test]
@@ -195,7 +195,7 @@ fn sound_of_few_sync_samples_is_cut_and_begun_at_these_alone() {
     };
     // 6 s is 281.25 frames.
     assert_eq!(firsts(&reel), (0, vec![0, 300, 600, 850, 1_150]));
-    // 10 s before the edit are dropped, up to the sync sample before its frame.
+    // The 10 s before the edit are dropped, but not the last sync sample before its first frame.
     assert_eq!(firsts(&reel.edited(0, 480_000)).0, 450);
 }
 
@@ -219,7 +219,7 @@ fn priming_is_kept_and_presented_before_the_start() {
 fn audio_that_is_cut_in_its_middle_keeps_only_what_a_decoder_needs_before() {
     let plan = plan(&[source(&[audio(1_000).edited(0, 480_000)])]);
     let audio = plan.of_kind(MediaKind::Audio).next().unwrap();
-    // 480,000 lies in frame 468; two frames are kept before it.
+    // 480,000 lies in frame 468; the two frames before it are served too.
     assert_eq!(audio.timeline.skipped(), 466);
     assert_eq!(audio.timeline.edit(), 480_000 - 466 * 1_024);
     assert_eq!(audio.timeline.written(0), Ticks(480_000));
@@ -246,24 +246,24 @@ fn frames_that_are_shown_before_their_keyframe_make_an_open_gop() {
     for frame in &mut reel.frames {
         frame.offset = 2_000;
     }
-    // Behind the keyframe at 60 come two frames that are shown before it.
+    // In decode order, two frames follow the keyframe at 60 that are shown before it.
     (reel.frames[60].offset, reel.frames[61].offset, reel.frames[62].offset) = (4_000, 1_000, 1_000);
     let plan = plan(&[source(&[reel.edited(0, 2_000)])]);
     let segments = &plan.tracks()[0].segments;
     let openings: Vec<_> = segments.iter().map(|segment| (segment.opening, segment.start.0)).collect();
-    assert_eq!(openings, [(Opening::Closed, 0), (Opening::Open, 60_000)]);
+    assert_eq!(openings, [(AccessPoint::Closed, 0), (AccessPoint::Open, 60_000)]);
     assert!(!plan.tracks()[0].is_independent());
 }
 
 #[test]
 fn segments_that_would_start_no_later_than_their_predecessors_are_one() {
-    // Cuts at 0, 6 and 12 s; a frame behind the last keyframe is shown at 1 s, before the second cut.
+    // Cuts at 0, 6 and 12 s; a frame decoded after the last keyframe is shown at 1 s, before the second cut.
     let mut reel = video(10, 180, |at| at % 60 == 0);
     reel.frames[130].offset = -120_000;
     let plan = plan(&[source(&[reel])]);
     let segments = &plan.tracks()[0].segments;
     let told: Vec<_> = segments.iter().map(|part| (part.samples.clone(), part.start.0, part.opening)).collect();
-    assert_eq!(told, [(0..60, 0, Opening::Closed), (60..180, 10_000, Opening::Open)]);
+    assert_eq!(told, [(0..60, 0, AccessPoint::Closed), (60..180, 10_000, AccessPoint::Open)]);
 }
 
 #[test]
@@ -276,7 +276,7 @@ fn a_last_sample_without_duration_lasts_as_long_as_the_one_before() {
 
 #[test]
 fn a_rung_that_joins_changes_no_version() {
-    let rung = |reel: Reel, file: &str| Source { file: file.into(), name: Some(file.into()), ..source(&[reel]) };
+    let rung = |reel: Reel, file: &str| SourceFile { file: file.into(), name: Some(file.into()), ..source(&[reel]) };
     let (a, b) = (rung(video(10, 300, |at| at % 60 == 0), "a"), rung(audio(1_000), "b"));
     let c = rung(video(25, 750, |at| at % 150 == 0), "c");
     let before = plan(&[a.clone(), b.clone()]);
@@ -324,7 +324,7 @@ proptest! {
 
 #[test]
 fn a_track_that_reaches_past_all_lines_of_the_grid_is_cut_as_far_as_they_go() {
-    // 12 frames of 136 years each: the last lines could not be counted.
+    // 12 frames of 136 years each: the grid would have more lines than a `u32` counts.
     let frame = Frame { duration: u32::MAX, offset: 0, size: 20, sync: true };
     let endless = |reel: Reel| Reel { timescale: 1, frames: vec![frame; 12], ..reel };
     let heard = plan(&[source(&[endless(audio(1))])]);

@@ -1,15 +1,15 @@
-//! Where tracks are cut into segments.
+//! The cuts of each track: the samples at which its segments begin.
 //!
 //! The grid is absolute: lines at k × target from the asset's start. The *reference* video is cut at the sync sample
-//! nearest to each line, so a late keyframe never shifts the cuts behind it. Everything else follows the reference:
-//! a rung by its own keyframe within half a frame of each cut, audio by its first frame not before it.
+//! nearest to each line, so a late keyframe never shifts the cuts behind it. All other tracks follow the reference:
+//! a rendition is cut at its own keyframe within half a frame of each cut, audio at its first frame not before the cut.
 
 use super::timeline::Timeline;
 use crate::media::{Moment, Ticks, near_partition_point, u32_from_usize};
 use std::cmp::Ordering;
 use std::ops::Range;
 
-/// The grid of an asset.
+/// The grid of an asset: lines at multiples of the segment target.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Grid {
     /// The segment target, in milliseconds.
@@ -36,8 +36,8 @@ impl Grid {
         if self.line(k) >= at { k } else { k.saturating_add(1) }
     }
 
-    /// Whether a tail from `cut` to `end` joins the segment from `before` to `cut`: shorter than half the target,
-    /// and no more than 1.5 targets together.
+    /// Whether a tail from `cut` to `end` joins the segment from `before` to `cut`: if it is shorter than half the
+    /// target, and both together last at most 1.5 targets.
     fn tail_joins(self, before: Moment, cut: Moment, end: Moment) -> bool {
         let target = u128::from(self.target_millis) * 1_000_000;
         let (tail, together) = (end.distance_nanos(cut), end.distance_nanos(before));
@@ -48,7 +48,7 @@ impl Grid {
 /// The first samples of a track's segments: strictly ascending, the first is 0.
 pub(super) type Cuts = Vec<u32>;
 
-/// Cuts `video` at its sync samples nearest to the grid's lines, the earlier one on a tie.
+/// Cuts `video` at the sync sample nearest to each line of the grid, the earlier one on a tie.
 pub(super) fn at_keyframes(video: &Timeline, grid: Grid) -> Cuts {
     let mut cuts = vec![0];
     let (scale, syncs) = (video.timescale(), video.syncs(0..video.len()));
@@ -71,7 +71,7 @@ pub(super) fn at_keyframes(video: &Timeline, grid: Grid) -> Cuts {
         if grid.is_exceeded(&cuts) {
             break;
         }
-        // The lines that this keyframe is the nearest to need no look: go on behind the last of them.
+        // Skip the lines that this keyframe is nearest to.
         let Some((_, next)) = later.filter(|_| nearest < last) else { break };
         // The grid ends where its lines can no longer be counted.
         let Some(further) = k.checked_add(1) else { break };
@@ -80,14 +80,15 @@ pub(super) fn at_keyframes(video: &Timeline, grid: Grid) -> Cuts {
     join_tail(video, cuts, grid)
 }
 
-/// How many of the sync samples of `track` are presented before `moment`: a number in `syncs`.
+/// How many sync samples of `track` are presented before `moment`. The caller knows that the answer is within `syncs`.
 fn syncs_before(track: &Timeline, syncs: Range<u32>, moment: Moment) -> u32 {
-    // No presented time reaches the end of numbers.
+    // No presented time is as late as `i64::MAX`.
     let at = moment.ceil_to(track.timescale()).unwrap_or(Ticks(i64::MAX));
     near_partition_point(syncs, |sync| track.sync_number(sync).is_some_and(|number| track.presented(number) < at))
 }
 
-/// Cuts `rung` at its own keyframes within half a frame of the reference's `moments`; `None` when it lacks one.
+/// Cuts `rung`, a rendition, at its own keyframe within half a frame of each of the reference's `moments`; `None` if
+/// one of these has no such keyframe.
 pub(super) fn at_moments(rung: &Timeline, moments: &[Moment]) -> Option<Cuts> {
     let (scale, syncs) = (rung.timescale(), rung.syncs(0..rung.len()));
     let sync = |at: u32| rung.sync_number(at).map(|number| (number, rung.presented(number).at(scale)));
@@ -106,8 +107,8 @@ pub(super) fn at_moments(rung: &Timeline, moments: &[Moment]) -> Option<Cuts> {
     Some(cuts)
 }
 
-/// Cuts `audio` at its first sync sample, mostly any frame, not before each of the reference's `moments`, and past the reference's last video
-/// frame, which ends at `video_end`, not before each line of the grid.
+/// Cuts `audio` at its first sync sample (in most codecs, any frame) at or after each of the reference's `moments`.
+/// After the reference's last video frame, which ends at `video_end`, cuts it at or after each line of the grid.
 pub(super) fn follow(audio: &Timeline, moments: &[Moment], video_end: Moment, grid: Grid) -> Cuts {
     let mut cuts = vec![0];
     for moment in moments {
@@ -120,7 +121,7 @@ pub(super) fn follow(audio: &Timeline, moments: &[Moment], video_end: Moment, gr
         if grid.is_exceeded(&cuts) {
             break;
         }
-        // A frame longer than the target covers several lines: go on behind it.
+        // A frame longer than the target covers several lines: continue after it.
         let next = audio.presented(number).at(audio.timescale());
         let Some(further) = k.checked_add(1) else { break };
         k = further.max(grid.first_line_from(next));

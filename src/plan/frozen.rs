@@ -1,34 +1,34 @@
-//! A [`Plan`] as bytes that outlive the process, and back: what takes a look at all samples is read in a fraction of a
-//! millisecond.
+//! Serialises a [`Plan`] to bytes that outlive the process, and reads them back. Planning visits all samples; reading a
+//! frozen plan takes a fraction of a millisecond.
 //!
 //! ```text
 //! plan      │ magic 8 │ revision u32 │ reference u32 │ count u32 │ tracks, in the order of their files │ checksum u64 │
 //! track     │ alignment u8 │ hold u64 │ gaps between cuts │ start of the first segment i64 │
 //!           │ of all segments: samples │ spans │ openings │ bytes │ durations, 0 for none │ sync samples │   each packed
 //! ```
-//! Names, times and versions are not among them: they follow from the sources, as they do when these are planned. Any
-//! change of what is written, or of how the same sources are cut, is a new [`PLAN_REVISION`]. What is read is checked as
-//! far as no samples are needed: the segments partition their track and ascend, and together they weigh what the index
-//! says. The rest is checked segment by segment, when one is made ([`Planned::is_true`]).
+//! The bytes hold no names, times or versions: these follow from the sources, as in planning. Raise [`PLAN_REVISION`]
+//! whenever the format changes, or the same sources are cut differently. Reading checks all that needs no samples: the
+//! segments partition their track, their starts ascend, and their total weight equals that of the index. The rest is
+//! checked for each segment when it is built ([`Planned::is_true`]).
 
 use super::cuts::Cuts;
-use super::ladder::{Alignment, Division, Plan, Planned, Settings, Source};
-use super::segments::{Opening, Segment, Weight};
+use super::ladder::{Alignment, Division, Plan, Planned, Settings, SourceFile};
+use super::segments::{AccessPoint, Segment, Weight};
 use super::start;
 use super::timeline::Timeline;
-use crate::media::{Damage, Form, Packed, Reader, Span, Ticks, u32_from_usize, u64_from_usize, usize_from_u64};
+use crate::media::{Damage, FrozenFormat, Packed, Reader, Span, Ticks, u32_from_usize, u64_from_usize, usize_from_u64};
 use bytes::Bytes;
 use std::num::NonZeroU32;
 use std::ops::Range;
 
-/// How plans are written today; others are refused.
+/// Revision of the format; plans of any other revision are refused.
 pub const PLAN_REVISION: u32 = 2;
 
-const FORM: Form = Form { magic: *b"afflux\0p", revision: PLAN_REVISION };
+const FORM: FrozenFormat = FrozenFormat { magic: *b"afflux\0p", revision: PLAN_REVISION };
 
 impl Plan {
-    /// All of it that takes a look at samples to know, to be [thawed](Self::thaw) later; it was planned with that
-    /// `reference`.
+    /// Serialises everything that planning found by visiting samples, for [`thaw`](Self::thaw) to read. `reference` is
+    /// the number of the source that the plan was made with as reference.
     #[must_use]
     pub fn freeze(&self, reference: usize) -> Vec<u8> {
         let mut out = Vec::new();
@@ -36,13 +36,13 @@ impl Plan {
         out.extend(u32_from_usize(reference).to_le_bytes());
         out.extend(u32_from_usize(self.tracks().len()).to_le_bytes());
         self.tracks().iter().for_each(|track| freeze_track(track, &mut out));
-        Form::seal(&mut out);
+        FrozenFormat::seal(&mut out);
         out
     }
 
-    /// What was [frozen](Self::freeze) of a plan of the same sources. The first and the last samples of each track must
-    /// be at hand; refused where more would be needed.
-    pub fn thaw(sources: &[Source], reference: usize, settings: Settings, frozen: &Bytes) -> Result<Self, Damage> {
+    /// Reads a plan that was [frozen](Self::freeze) for the same sources, reference and settings. The tables of the
+    /// first and the last samples of each track must be loaded; fails if it needs others.
+    pub fn thaw(sources: &[SourceFile], reference: usize, settings: Settings, frozen: &Bytes) -> Result<Self, Damage> {
         let mut from = FORM.opened(frozen)?;
         let same = from.u32()? == u32_from_usize(reference);
         let leader = sources.get(reference).filter(|_| same).ok_or(Damage::Value("reference"))?;
@@ -55,7 +55,7 @@ impl Plan {
         for source in sources {
             for (at, track) in source.movie.tracks.iter().enumerate() {
                 let first = start::first_at_hand(track, shift).ok_or(Damage::Value("first sample"))?;
-                let mut timeline = Timeline::new(source, at, (shift, first)).map_err(|_| Damage::Value("start"))?;
+                let mut timeline = Timeline::new(source, at, shift, first).map_err(|_| Damage::Value("start"))?;
                 let division = thaw_track(&mut from, &mut timeline)?;
                 tracks.push(Planned::of(source, timeline, leader.movie.content, division));
             }
@@ -71,7 +71,7 @@ fn freeze_track(track: &Planned, out: &mut Vec<u8>) {
         Alignment::Aligned => 0,
         Alignment::Own => 1,
     });
-    out.extend(track.timeline.hold().0.to_le_bytes());
+    out.extend(track.timeline.extension().0.to_le_bytes());
     let gaps = track.cuts.iter().zip(track.cuts.iter().skip(1)).map(|(from, to)| u64::from(to - from));
     freeze(gaps, out);
     let start = track.segments.first().map_or(0, |first| first.start.0);
@@ -91,15 +91,15 @@ fn freeze(values: impl Iterator<Item = u64>, out: &mut Vec<u8>) {
     packed.freeze(0..packed.len(), out);
 }
 
-const fn opening_code(opening: Opening) -> u64 {
+const fn opening_code(opening: AccessPoint) -> u64 {
     match opening {
-        Opening::Closed => 0,
-        Opening::Open => 1,
-        Opening::None => 2,
+        AccessPoint::Closed => 0,
+        AccessPoint::Open => 1,
+        AccessPoint::None => 2,
     }
 }
 
-/// How `track` is divided, and how long its last picture is held.
+/// Reads how `track` is divided into segments, and sets how long it holds its last picture.
 fn thaw_track(from: &mut Reader<'_>, track: &mut Timeline) -> Result<Division, Damage> {
     let alignment = match from.u8()? {
         0 => Alignment::Aligned,
@@ -112,7 +112,7 @@ fn thaw_track(from: &mut Reader<'_>, track: &mut Timeline) -> Result<Division, D
     Ok(Division { cuts, segments, alignment, kept: true })
 }
 
-/// The cuts between which there are so many samples.
+/// The cuts, from the number of samples between each two of them.
 fn thaw_cuts(gaps: &Packed, samples: u32) -> Result<Cuts, Damage> {
     let damage = Damage::Value("cut");
     if gaps.len() >= u64::from(samples) {
@@ -129,13 +129,14 @@ fn thaw_cuts(gaps: &Packed, samples: u32) -> Result<Cuts, Damage> {
     Ok(cuts)
 }
 
-/// Ticks that any time of a kept plan lies within: then no difference of two overflows, nor a sum with `SHIFT`.
+/// Every time in a frozen plan must be within these ticks: then differences of two times, and sums with `SHIFT`, never
+/// overflow.
 const TIMES: Range<i64> = -(1 << 40)..1 << 62;
 
-/// Segments that are unpacked at a time: a block of packed numbers.
+/// Segments unpacked at a time: one block of packed numbers.
 const AT_ONCE: usize = 64;
 
-/// What is said of all segments of `track`: they partition it, and weigh what it weighs.
+/// Reads the segments of `track`, and checks that they partition it and that their total weight is that of the track.
 fn thaw_segments(from: &mut Reader<'_>, track: &Timeline, cuts: &[u32]) -> Result<Vec<Segment>, Damage> {
     let (narrow, start) = (u64::from(u32::MAX), Ticks(from.i64()?));
     if start.0 < TIMES.start {
@@ -161,11 +162,11 @@ fn thaw_segments(from: &mut Reader<'_>, track: &Timeline, cuts: &[u32]) -> Resul
     Ok(segments)
 }
 
-/// What is said of each segment: samples, span, opening, bytes, duration, sync samples.
+/// Values stored for each segment: samples, span, opening, bytes, duration, sync samples.
 const COLUMNS: usize = 6;
 
-/// The segments that `columns`, which are as long, tell of; the first begins at `start`, and none has a sample behind
-/// `end`. Columns are unpacked some rows at a time, which takes less than value by value.
+/// The segments with the values in `columns`, which are equally long. The first segment begins at `start`, and no
+/// sample number reaches `end`. Unpacks a block of rows at a time, which is faster than value by value.
 fn join(columns: [&Packed; COLUMNS], mut start: Ticks, end: u32) -> Result<Vec<Segment>, Damage> {
     let count = columns.iter().map(|column| column.len()).min().unwrap_or(0);
     let (mut segments, mut first) = (Vec::with_capacity(usize_from_u64(count)), 0_u32);
@@ -194,21 +195,21 @@ fn join(columns: [&Packed; COLUMNS], mut start: Ticks, end: u32) -> Result<Vec<S
     Ok(segments)
 }
 
-const fn opening_of(code: u64) -> Opening {
+const fn opening_of(code: u64) -> AccessPoint {
     match code {
-        0 => Opening::Closed,
-        1 => Opening::Open,
-        _ => Opening::None,
+        0 => AccessPoint::Closed,
+        1 => AccessPoint::Open,
+        _ => AccessPoint::None,
     }
 }
 
-/// Whether each of `segments` begins at one of `cuts`.
+/// Whether each segment begins at one of the cuts.
 fn begin_at(segments: &[Segment], cuts: &[u32]) -> bool {
     let mut cuts = cuts.iter();
     segments.iter().all(|segment| cuts.any(|cut| *cut == segment.samples.start))
 }
 
-/// Whether `segments` together weigh what `track` does.
+/// Whether the total weight of `segments`, in bytes and sync samples, is that of `track`.
 fn weighs(segments: &[Segment], track: &Timeline) -> bool {
     let sum = segments.iter().try_fold((0_u64, 0_u64), |(bytes, syncs), Segment { weight, .. }| {
         Some((bytes.checked_add(weight.bytes)?, syncs.checked_add(u64::from(weight.syncs))?))

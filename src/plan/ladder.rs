@@ -1,10 +1,10 @@
-//! An asset's tracks, cut and named: what manifests list and what muxing works from.
+//! The plan of an asset: its tracks, named and cut into segments. Manifests list it, and the muxer builds from it.
 
 use super::cadence::Cadence;
 use super::cuts::{self, Cuts, Grid};
-use super::error::Refusal;
+use super::error::PlanError;
 use super::limits::Limits;
-use super::segments::{self, Opening, Segment};
+use super::segments::{self, AccessPoint, Segment};
 use super::start;
 use super::timeline::Timeline;
 use super::version;
@@ -16,25 +16,25 @@ use std::sync::Arc;
 
 /// One stored file of an asset.
 #[derive(Debug, Clone)]
-pub struct Source {
-    /// Its name, extension included.
+pub struct SourceFile {
+    /// File name, extension included.
     pub file: String,
-    /// What tracks are named after: the file without extension; `None` where the asset is one file.
+    /// File part of its tracks' names: the file name without extension; `None` if the asset is a single file.
     pub name: Option<String>,
-    /// What is in it.
+    /// Parsed contents of the file: its tracks and their indexes.
     pub movie: Arc<Movie>,
-    /// What `asset.json` says of its tracks.
+    /// Entries of `asset.json` about its tracks.
     pub said: Vec<DescriptorTrack>,
 }
 
-/// What cuts depend on.
+/// Settings that decide where tracks are cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
     /// The segment target in milliseconds, 1,000 to 60,000.
     pub target_millis: u32,
 }
 
-/// What will be served of an asset. At least one track.
+/// The tracks to serve of an asset, cut into segments. At least one track.
 #[derive(Debug, Clone)]
 pub struct Plan {
     tracks: Vec<Planned>,
@@ -50,71 +50,77 @@ pub struct Planned {
     pub name: TrackName,
     /// The file it is from.
     pub file: String,
-    /// Names every byte made from it.
+    /// Hash of everything that the bytes of its segments depend on; part of their URLs.
     pub version: Version,
     /// When each of its samples is decoded and presented.
     pub timeline: Timeline,
     /// Its segments; the first is number 1. Never empty.
     pub segments: Vec<Segment>,
-    /// Whether it is cut where the reference is.
+    /// Whether its cuts are aligned with the reference's.
     pub alignment: Alignment,
-    /// Its nominal frame rate; `None` of audio.
+    /// Its nominal frame rate; `None` for audio.
     pub cadence: Option<Cadence>,
-    /// Its language: what `asset.json` says, else the file.
+    /// Its language: from `asset.json`, else from the file.
     pub language: Language,
-    /// What players shall call it, where `asset.json` says so.
+    /// Name to show in players, from `asset.json`.
     pub label: Option<String>,
-    /// The part it plays, where `asset.json` says so.
+    /// Its role, from `asset.json`.
     pub role: Option<Role>,
-    /// Whether `asset.json` wants players to start with it.
+    /// Whether `asset.json` makes it the track that players start with.
     pub default: bool,
-    /// Where it is cut, which its version names; of segments that are one, too.
+    /// Samples at which it is cut; hashed into `version`. Includes cuts whose segments were merged into one.
     pub(super) cuts: Cuts,
-    /// Whether its segments are as they were kept.
+    /// Whether its segments come from a frozen plan and were not computed from its samples.
     kept: bool,
 }
 
-/// Whether a track is cut where the reference is.
+/// Whether the cuts of a track are aligned with the reference's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Alignment {
     /// Its segments begin within half a frame of the reference's.
     Aligned,
-    /// It lacks keyframes there, and is cut at its own.
+    /// It lacks keyframes there, so it is cut at its own keyframes.
     Own,
 }
 
 impl Plan {
-    /// Plans `sources`, the start and the cuts set by the one at `reference`: by its first video track; by its first
-    /// track where it has no video.
-    pub fn new(sources: &[Source], reference: usize, settings: Settings) -> Result<Self, Refusal> {
+    /// Plans `sources` within the default limits. The first video track of the source at `reference` sets the start and
+    /// the cuts; if it has no video, the asset starts at 0 and is cut on the grid.
+    pub fn new(sources: &[SourceFile], reference: usize, settings: Settings) -> Result<Self, PlanError> {
         Self::within(sources, reference, settings, Limits::default())
     }
 
-    /// The same within other bounds than the default ones.
-    pub fn within(sources: &[Source], reference: usize, settings: Settings, limits: Limits) -> Result<Self, Refusal> {
+    /// Plans `sources` as [`Plan::new`] does, within `limits`.
+    pub fn within(
+        sources: &[SourceFile],
+        reference: usize,
+        settings: Settings,
+        limits: Limits,
+    ) -> Result<Self, PlanError> {
         limits.estimate(sources, settings)?;
         let grid = Grid { target_millis: settings.target_millis, segments: limits.segments };
-        let leader = sources.get(reference).ok_or(Refusal::Nothing)?;
+        let leader = sources.get(reference).ok_or(PlanError::Nothing)?;
         let first = |track: &Track, shift: Moment| Some(start::first_served(track, shift));
         let shift = start::asset_shift(&leader.movie, first).unwrap_or(Moment::ZERO);
-        let guide = Guide::new(leader, shift, grid)?;
+        let guide = ReferenceCuts::new(leader, shift, grid)?;
         let mut tracks = Vec::new();
         for source in sources {
             let mut timelines = Vec::new();
             for (at, track) in source.movie.tracks.iter().enumerate() {
-                timelines.push(Timeline::new(source, at, (shift, start::first_served(track, shift)))?);
+                timelines.push(Timeline::new(source, at, shift, start::first_served(track, shift))?);
             }
             let end = timelines.iter().map(end_of).fold(guide.end, Moment::max);
             for timeline in timelines {
-                tracks.push(Planned::new(source, timeline, (&guide, end))?);
+                tracks.push(Planned::new(source, timeline, &guide, end)?);
             }
         }
         Self::of(tracks, settings, &[])
     }
 
-    /// Of `tracks`, which were cut by `settings` and `kept` in bytes with this checksum, if at all.
-    pub(super) fn of(tracks: Vec<Planned>, settings: Settings, kept: &[u8]) -> Result<Self, Refusal> {
-        let target_duration = tracks.iter().map(Planned::longest_rounded).max().ok_or(Refusal::Nothing)?;
+    /// The plan of `tracks`, which were cut by `settings`. `kept` is the checksum of the frozen plan they were read
+    /// from; empty if they were not.
+    pub(super) fn of(tracks: Vec<Planned>, settings: Settings, kept: &[u8]) -> Result<Self, PlanError> {
+        let target_duration = tracks.iter().map(Planned::longest_rounded).max().ok_or(PlanError::Nothing)?;
         let fingerprint = version::of_manifests(&tracks, target_duration, kept);
         Ok(Self { tracks, target_duration, fingerprint, settings })
     }
@@ -130,7 +136,7 @@ impl Plan {
         self.tracks.iter().filter(move |track| track.name.kind == kind)
     }
 
-    /// The track of that name and version.
+    /// The track with this name and version.
     #[must_use]
     pub fn track(&self, name: &TrackName, version: Version) -> Option<&Planned> {
         self.tracks.iter().find(|track| track.name == *name && track.version == version)
@@ -142,20 +148,20 @@ impl Plan {
         self.target_duration
     }
 
-    /// When the last of its tracks ends.
+    /// When the track that ends last ends.
     #[must_use]
     pub fn end(&self) -> Moment {
         self.tracks.iter().map(Planned::end).max().unwrap_or(Moment::ZERO)
     }
 
-    /// Names all that manifests say of it: two plans of one asset with one fingerprint have the same manifests. One that
-    /// was kept has another than one that was not.
+    /// Hash of everything that manifests state: two plans of one asset with the same fingerprint have the same
+    /// manifests. A thawed plan has another fingerprint than a computed one.
     #[must_use]
     pub const fn fingerprint(&self) -> Version {
         self.fingerprint
     }
 
-    /// What it was cut by.
+    /// The settings that the tracks were cut by.
     #[must_use]
     pub const fn settings(&self) -> Settings {
         self.settings
@@ -168,27 +174,27 @@ pub(super) struct Division {
     pub(super) cuts: Cuts,
     pub(super) segments: Vec<Segment>,
     pub(super) alignment: Alignment,
-    /// Whether that was kept, and not found by looking at samples.
+    /// Whether this comes from a frozen plan and was not computed from samples.
     pub(super) kept: bool,
 }
 
-/// What the reference object sets for everyone.
-struct Guide {
+/// Cuts and ends of the reference, which all other tracks follow.
+struct ReferenceCuts {
     content: ContentId,
-    /// The reference's cuts, the first one at the start left out.
+    /// Cuts of its video, without the first one at the start.
     moments: Vec<Moment>,
-    /// Where its video ends; the start where it has none.
+    /// When its video ends; zero if it has none.
     video_end: Moment,
-    /// Where the last of its tracks ends.
+    /// When the track that ends last ends.
     end: Moment,
     grid: Grid,
 }
 
-impl Guide {
-    fn new(leader: &Source, shift: Moment, grid: Grid) -> Result<Self, Refusal> {
+impl ReferenceCuts {
+    fn new(leader: &SourceFile, shift: Moment, grid: Grid) -> Result<Self, PlanError> {
         let content = leader.movie.content;
         let tracks = leader.movie.tracks.iter().enumerate();
-        let timelines = tracks.map(|(at, track)| Timeline::new(leader, at, (shift, start::first_served(track, shift))));
+        let timelines = tracks.map(|(at, track)| Timeline::new(leader, at, shift, start::first_served(track, shift)));
         let timelines = timelines.collect::<Result<Vec<_>, _>>()?;
         let end = timelines.iter().map(end_of).max().unwrap_or(Moment::ZERO);
         let video = timelines.into_iter().find(|timeline| matches!(timeline.track().kind, Kind::Video(_)));
@@ -203,8 +209,8 @@ impl Guide {
 }
 
 impl Planned {
-    /// A track of `source`, cut as the guide says; its file's and the guide's last track end at `end`.
-    fn new(source: &Source, timeline: Timeline, (guide, end): (&Guide, Moment)) -> Result<Self, Refusal> {
+    /// Cuts a track of `source` as `guide` says. `end` is when the last track of `source` or of the guide ends.
+    fn new(source: &SourceFile, timeline: Timeline, guide: &ReferenceCuts, end: Moment) -> Result<Self, PlanError> {
         let track = timeline.track();
         let (cuts, alignment) = match track.kind {
             Kind::Video(_) => {
@@ -218,15 +224,15 @@ impl Planned {
             }
         };
         if guide.grid.is_exceeded(&cuts) {
-            return Err(Refusal::Segments { file: source.file.clone(), track: track.id, limit: guide.grid.segments });
+            return Err(PlanError::Segments { file: source.file.clone(), track: track.id, limit: guide.grid.segments });
         }
         let timeline = timeline.held(end);
         let segments = segments::weighed(&timeline, segments::between(&timeline, &cuts));
         Ok(Self::of(source, timeline, guide.content, Division { cuts, segments, alignment, kept: false }))
     }
 
-    /// A track of `source` that was divided; `content` is the reference's.
-    pub(super) fn of(source: &Source, timeline: Timeline, content: ContentId, division: Division) -> Self {
+    /// Names a track of `source` that is already divided. `content` identifies the reference.
+    pub(super) fn of(source: &SourceFile, timeline: Timeline, content: ContentId, division: Division) -> Self {
         let track = timeline.track();
         let Division { cuts, segments, alignment, kept } = division;
         let name = TrackName { kind: track.kind.media(), id: track.id, file: source.name.clone() };
@@ -255,43 +261,43 @@ impl Planned {
         self.timeline.track()
     }
 
-    /// The segment of that number, from 1.
+    /// The segment with this number, from 1.
     #[must_use]
     pub fn segment(&self, number: u32) -> Option<&Segment> {
         let at = number.checked_sub(1)?;
         self.segments.get(crate::media::usize_from_u32(at))
     }
 
-    /// Whether what the plan says of `segment`, one of its own, is what its samples say, which must be at hand. A plan that
-    /// was kept is believed until this is asked.
+    /// Whether `segment`, one of its own, matches its samples, whose tables must be loaded. Always true for a computed
+    /// plan; a thawed plan is trusted until this check.
     #[must_use]
     pub fn is_true(&self, segment: &Segment) -> bool {
         !self.kept || segments::is_true(&self.timeline, segment)
     }
 
-    /// When it starts.
+    /// Presented time of its first segment's start.
     #[must_use]
     pub fn start(&self) -> Moment {
         self.segments.first().map_or(Moment::ZERO, |first| first.start.at(self.timeline.timescale()))
     }
 
-    /// When it ends.
+    /// When its last segment ends.
     #[must_use]
     pub fn end(&self) -> Moment {
         let end = self.segments.last().and_then(|last| last.start.after(last.span)).unwrap_or_default();
         end.at(self.timeline.timescale())
     }
 
-    /// When its last sample ends, if it is not held.
+    /// When its last sample would end without being held.
     pub(super) fn pictures_end(&self) -> Moment {
         let end = self.segments.last().and_then(|last| last.start.after(last.span)).unwrap_or_default();
-        Ticks(end.0.saturating_sub(i64_from_u64(self.timeline.hold().0))).at(self.timeline.timescale())
+        Ticks(end.0.saturating_sub(i64_from_u64(self.timeline.extension().0))).at(self.timeline.timescale())
     }
 
     /// Whether each of its segments can be decoded without any other.
     #[must_use]
     pub fn is_independent(&self) -> bool {
-        self.segments.iter().all(|segment| segment.opening == Opening::Closed)
+        self.segments.iter().all(|segment| segment.opening == AccessPoint::Closed)
     }
 
     /// The longest segment in seconds, rounded half up; at least 1.
@@ -308,7 +314,7 @@ fn end_of(timeline: &Timeline) -> Moment {
     timeline.end(timeline.tail()).at(timeline.timescale())
 }
 
-/// The entry about `track`: the one that names its track_ID, else the one about its kind.
+/// The entry about `track`: the one with its track_ID, else the one for its kind without a track_ID.
 fn said_of<'a>(track: &Track, said: &'a [DescriptorTrack]) -> Option<&'a DescriptorTrack> {
     let of_kind = || said.iter().filter(|entry| entry.kind == track.kind.media());
     of_kind().find(|entry| entry.track == Some(track.id)).or_else(|| of_kind().find(|entry| entry.track.is_none()))

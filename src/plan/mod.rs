@@ -1,4 +1,4 @@
-//! What will be served of an asset: its tracks on one timeline, their segments, and how they go together.
+//! Plans an asset: places its tracks on one timeline, cuts them into segments, and groups them into transport streams.
 
 mod cadence;
 #[cfg(test)]
@@ -16,11 +16,11 @@ mod timeline;
 mod version;
 
 pub use cadence::Cadence;
-pub use error::Refusal;
+pub use error::PlanError;
 pub use frozen::PLAN_REVISION;
-pub use ladder::{Alignment, Plan, Planned, Settings, Source};
+pub use ladder::{Alignment, Plan, Planned, Settings, SourceFile};
 pub use limits::Limits;
 pub use program::{Program, Slice, Streams};
-pub use segments::{Opening, Segment, Weight};
-pub use timeline::{LATE, SHIFT_SECONDS, Served, Timeline};
+pub use segments::{AccessPoint, Segment, Weight};
+pub use timeline::{LATE, SHIFT_SECONDS, ServedSample, Timeline};
 pub use version::PACKAGER_REVISION;

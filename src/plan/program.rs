@@ -1,10 +1,10 @@
-//! What an MPEG-TS segment carries: a video track and an audio track cut together, or one track alone.
+//! Plans transport streams: a video track and an audio track cut together, or one track alone.
 //!
 //! ```text
 //! video   │ segment 1    │ segment 2    │ segment 3 │                      as its CMAF segments are
 //! audio   │ slice 1 │ slice 2      │ slice 3        │ slice 4 │ slice 5    │  its first frame not before each cut
 //! ```
-//! Sound that goes on behind the last picture is cut on the asset's grid; a short rest joins the slice before it.
+//! Sound after the last picture is cut on the asset's grid; a short tail joins the slice before it.
 
 use super::cuts::{self, Grid};
 use super::ladder::Planned;
@@ -21,21 +21,21 @@ pub struct Streams<'a> {
     second: Option<&'a Planned>,
 }
 
-/// A transport stream, cut: one slice a segment. Never empty.
+/// A transport stream, cut into one slice for each segment. Never empty.
 #[derive(Debug, Clone)]
 pub struct Program {
     slices: Vec<Slice>,
     end: Moment,
 }
 
-/// What one segment of a transport stream carries. At least one sample.
+/// The samples in one segment of a transport stream. At least one sample.
 #[derive(Debug, Clone)]
 pub struct Slice {
-    /// Samples of the video track, as its timeline numbers them; empty behind its end.
+    /// Samples of the video track, as its timeline numbers them; empty after the track's end.
     pub video: Range<u32>,
-    /// Samples of the audio track, as its timeline numbers them; empty where it is silent.
+    /// Samples of the audio track, as its timeline numbers them; empty where the track has none.
     pub audio: Range<u32>,
-    /// When it starts, `SHIFT` not included.
+    /// Presented time of its start, `SHIFT` not included.
     pub start: Moment,
 }
 
@@ -46,14 +46,14 @@ impl<'a> Streams<'a> {
         Self { first: track, second: None }
     }
 
-    /// A video track and an audio track; `None` when they are not that.
+    /// A video track and an audio track; `None` if the tracks are of other kinds.
     #[must_use]
     pub fn muxed(video: &'a Planned, audio: &'a Planned) -> Option<Self> {
         let kinds = (video.track().kind, audio.track().kind);
         matches!(kinds, (Kind::Video(_), Kind::Audio(_))).then_some(Self { first: video, second: Some(audio) })
     }
 
-    /// The track that is there in any case: the video track where there are two.
+    /// The only track, or the video track of two.
     #[must_use]
     pub const fn first(&self) -> &'a Planned {
         self.first
@@ -76,13 +76,14 @@ impl<'a> Streams<'a> {
         [self.first].into_iter().chain(self.second)
     }
 
-    /// Names every byte made from these tracks: the one track's version, or a hash of both.
+    /// Version of every byte built from these tracks: the version of the only track, or a hash of both versions.
     #[must_use]
     pub fn version(&self) -> Version {
         self.second.map_or(self.first.version, |second| version::of_pair(self.first.version, second.version))
     }
 
-    /// Cuts them together: at the video's segments, and on a grid of `target_millis` where there is sound alone.
+    /// Cuts the tracks together: at the segments of the video, and after its end on a grid of `target_millis`. One
+    /// track alone is cut at its own segments.
     #[must_use]
     pub fn program(&self, target_millis: u32) -> Program {
         let end = self.tracks().map(Planned::end).max().unwrap_or(Moment::ZERO);
@@ -130,7 +131,7 @@ fn muxed(video: &Planned, audio: &Planned, grid: Grid) -> Vec<Slice> {
         video.timeline.presented(first).at(video.timeline.timescale())
     };
     let moments: Vec<Moment> = video.segments.iter().skip(1).map(presented).collect();
-    // Where pictures are so out of order that a later segment's first is shown earlier, sound follows the latest.
+    // Pictures may be so far out of order that a later segment's first picture is shown earlier: follow the latest.
     let with_picture = moments.iter().scan(0, |latest, cut| {
         *latest = sound.first_sync_at(*cut).unwrap_or(sound.len()).max(*latest);
         Some(*latest)

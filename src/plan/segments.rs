@@ -1,4 +1,4 @@
-//! A track's segments: which samples, from when, how long.
+//! The segments of a track: the samples of each, its start and its duration.
 
 use super::timeline::Timeline;
 use crate::media::{Moment, Span, Ticks};
@@ -10,25 +10,25 @@ use std::ops::Range;
 pub struct Segment {
     /// Its samples, as the track's timeline numbers them. Never empty.
     pub samples: Range<u32>,
-    /// Its least presented time, `SHIFT` not included.
+    /// Its earliest presented time, `SHIFT` not included.
     pub start: Ticks,
-    /// From its start to the next one's; of the last, to the end of its last sample. Never zero.
+    /// Time from its start to the next segment's start; for the last segment, to the end of its last sample. Never
+    /// zero.
     pub span: Span,
     /// How it begins.
-    pub opening: Opening,
-    /// What its samples weigh.
+    pub opening: AccessPoint,
+    /// Totals of its samples.
     pub weight: Weight,
 }
 
-/// What the samples of a segment are together: what it takes to tell how long it is once it is muxed.
+/// Totals of the samples of a segment: enough to compute the length of the muxed segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Weight {
-    /// Bytes of all of them.
+    /// Bytes of all samples.
     pub bytes: u64,
-    /// The one duration that all of them have in decode time, in ticks; `None` where they differ or are not known to be
-    /// equal.
+    /// Decode duration of every sample, in ticks; `None` if durations differ or are not known to be equal.
     pub duration: Option<NonZeroU32>,
-    /// How many are sync samples.
+    /// Number of sync samples.
     pub syncs: u32,
 }
 
@@ -44,17 +44,17 @@ impl Weight {
 
 /// How a segment begins: its stream access point (ISO/IEC 14496-12 Annex I).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Opening {
-    /// A sync sample, and nothing in it is presented earlier: SAP type 1.
+pub enum AccessPoint {
+    /// With a sync sample, and no sample of the segment is presented before it: SAP type 1.
     Closed,
-    /// A sync sample, with samples behind it that are presented before it: SAP type 2 or 3.
+    /// With a sync sample, followed by samples that are presented before it: SAP type 2 or 3.
     Open,
-    /// No sync sample: nothing can be decoded from here alone.
+    /// Without a sync sample: decoding cannot start here.
     None,
 }
 
-impl Opening {
-    /// How a segment that begins like this begins when samples are joined to it, `earlier` than its start or not.
+impl AccessPoint {
+    /// The opening of this segment after samples were appended to it that are presented before its start, if `earlier`.
     const fn joined(self, earlier: bool) -> Self {
         match self {
             Self::Closed if earlier => Self::Open,
@@ -63,8 +63,8 @@ impl Opening {
     }
 }
 
-/// The segments of `track` between `cuts`, not weighed yet. They partition its samples, and their starts ascend strictly:
-/// where one would start no later than its predecessors, they are one segment.
+/// The segments of `track` between `cuts`, without their weights. They partition its samples, and their starts ascend
+/// strictly: a segment that would start no later than its predecessors is merged with them.
 pub(super) fn between(track: &Timeline, cuts: &[u32]) -> Vec<Segment> {
     let mut segments: Vec<Segment> = Vec::with_capacity(cuts.len());
     let ends = cuts.iter().skip(1).copied().chain([track.len()]);
@@ -91,7 +91,7 @@ fn last_span(track: &Timeline, last: &Segment) -> Span {
     track.end(last.samples.clone()).since(last.start).unwrap_or_default().max(Span(1))
 }
 
-/// `segments` of `track`, weighed.
+/// Fills in the weights of `segments` of `track`.
 pub(super) fn weighed(track: &Timeline, mut segments: Vec<Segment>) -> Vec<Segment> {
     for segment in &mut segments {
         segment.weight = Weight::of(track, &segment.samples);
@@ -99,7 +99,7 @@ pub(super) fn weighed(track: &Timeline, mut segments: Vec<Segment>) -> Vec<Segme
     segments
 }
 
-/// Whether all that `segment` of `track` says is what its samples say.
+/// Whether `segment` of `track` matches its samples.
 pub(super) fn is_true(track: &Timeline, segment: &Segment) -> bool {
     let (start, opening) = opening(track, segment.samples.clone());
     let span = if segment.samples.end == track.len() { last_span(track, segment) } else { segment.span };
@@ -107,19 +107,19 @@ pub(super) fn is_true(track: &Timeline, segment: &Segment) -> bool {
     (start, opening, span, weight) == (segment.start, segment.opening, segment.span, segment.weight)
 }
 
-fn opening(track: &Timeline, samples: Range<u32>) -> (Ticks, Opening) {
+fn opening(track: &Timeline, samples: Range<u32>) -> (Ticks, AccessPoint) {
     let first = track.presented(samples.start);
     let least = track.least_presented(samples.clone());
     let opening = match (track.is_sync(samples.start), least < first) {
-        (true, false) => Opening::Closed,
-        (true, true) => Opening::Open,
-        (false, _) => Opening::None,
+        (true, false) => AccessPoint::Closed,
+        (true, true) => AccessPoint::Open,
+        (false, _) => AccessPoint::None,
     };
     (least, opening)
 }
 
-/// The moments at which all but the first of `segments` begin: at their first sample, a keyframe, whatever is
-/// presented before it.
+/// Presented times of the first samples, which are keyframes, of all but the first of `segments`. Later samples may be
+/// presented before them.
 pub(super) fn moments(track: &Timeline, segments: &[Segment]) -> Vec<Moment> {
     let presented = |segment: &Segment| track.presented(segment.samples.start).at(track.timescale());
     segments.iter().skip(1).map(presented).collect()

@@ -1,4 +1,4 @@
-//! A frame of AAC that is silent, for audio that starts late.
+//! Generates a silent AAC frame, to fill the start of audio that starts late.
 //!
 //! ```text
 //! raw_data_block  │ element, element, … │ ID_END 3 │ 0-padding to a byte │          ISO/IEC 14496-3 §4.4.2.1
@@ -21,8 +21,8 @@ enum Element {
 
 use Element::{ChannelPair, LowFrequency, SingleChannel};
 
-/// One silent frame for a decoder set up as `aac` says; `None` where its channels are not one of the configurations
-/// 1 to 7 (§1.6.3.5), or its frames are not AAC-LC at the core (object types 2, 5 and 29).
+/// One silent frame for a decoder configured by `aac`. `None` if its channels are not one of the configurations 1 to 7
+/// (§1.6.3.5), or its core is not AAC-LC (object types 2, 5 and 29).
 pub(super) fn frame(aac: Aac) -> Option<Bytes> {
     let elements: &[Element] = match aac.channel_configuration {
         1 => &[SingleChannel],
@@ -37,7 +37,7 @@ pub(super) fn frame(aac: Aac) -> Option<Bytes> {
     if !matches!(aac.object_type, 2 | 5 | 29) {
         return None;
     }
-    let mut bits = Bits::default();
+    let mut bits = BitWriter::default();
     for (at, element) in elements.iter().enumerate() {
         let earlier = elements.iter().take(at).filter(|other| *other == element).count();
         let tag = u64::try_from(earlier).expect("at most five elements");
@@ -61,13 +61,13 @@ pub(super) fn frame(aac: Aac) -> Option<Bytes> {
 
 /// Bits, most significant first.
 #[derive(Debug, Default)]
-struct Bits {
+struct BitWriter {
     bytes: Vec<u8>,
     pending: u8,
     filled: u32,
 }
 
-impl Bits {
+impl BitWriter {
     fn push(&mut self, value: u64, width: u32) {
         for at in (0..width).rev() {
             self.pending = self.pending << 1 | u8::from(value >> at & 1 == 1);

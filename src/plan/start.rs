@@ -1,22 +1,22 @@
-//! Where an asset starts, and which stored sample of each of its tracks is served first.
+//! Finds the start of an asset, and the first stored sample of each track to serve.
 
 use crate::media::{Edit, Kind, Moment, Movie, Ticks, Track};
 
-/// Audio before its edit up to this length is priming and kept; more has been cut away.
+/// Audio before the edit counts as priming, and is served, if it lasts at most this long; longer audio was cut away.
 const PRIMING: Moment = Moment::from_millis(1_000);
 
-/// Frames before a cut that an audio decoder needs to be exact behind it.
+/// Frames before a cut that an audio decoder needs for exact output after it.
 const AUDIO_PREROLL: u32 = 2;
 
-/// The presented time of composition time `at` by the track's edit, before any shift of the asset.
+/// The presented time of composition time `at`: applies the track's edit, but not the shift of the asset.
 pub(super) fn edited(track: &Track, at: Ticks) -> Ticks {
     let Edit { delay, media_time, .. } = track.edit;
     let delay = delay.nearest_to(track.timescale).unwrap_or_default();
     Ticks(at.0.saturating_sub(media_time.0).saturating_add(delay.0))
 }
 
-/// The least composition time of `track` from sample `first` on, which must be at hand; `None` where it takes samples that
-/// are not.
+/// The earliest composition time of `track` from sample `first` on, whose tables must be loaded; `None` if it depends
+/// on samples whose tables are not loaded.
 pub(super) fn least_composed(track: &Track, first: u32) -> Option<Ticks> {
     let index = &track.index;
     let mut least = index.composition_time(first);
@@ -33,9 +33,9 @@ pub(super) fn least_composed(track: &Track, first: u32) -> Option<Ticks> {
     Some(least)
 }
 
-/// How much an asset must be shifted so that its reference does not start before 0: presentation starts at the
-/// keyframe at or before the edit of its first video track, or of any other kind where it has no video. `None` where
-/// `first` does not say which sample of that track is served first.
+/// How far an asset must be shifted so that the video of its reference does not start before 0: presentation starts at
+/// the keyframe at or before the edit of its first video track. Zero without video. `None` if `first` cannot tell the
+/// first served sample of that track, or the earliest composition time needs tables that are not loaded.
 pub(super) fn asset_shift(movie: &Movie, first: impl Fn(&Track, Moment) -> Option<u32>) -> Option<Moment> {
     let video = movie.tracks.iter().find(|track| matches!(track.kind, Kind::Video(_)));
     let Some(track) = video else { return Some(Moment::ZERO) };
@@ -43,8 +43,9 @@ pub(super) fn asset_shift(movie: &Movie, first: impl Fn(&Track, Moment) -> Optio
     Some(if start.0 < 0 { Ticks(-start.0).at(track.timescale) } else { Moment::ZERO })
 }
 
-/// The first sample that is served: of video the last sync sample presented at or before the edit's start, of audio
-/// the first, unless more than priming lies before what is presented: the edit's start, or `shift` earlier.
+/// The first stored sample to serve. Video: the last sync sample at or before the edit's start. Audio: sample 0 if at
+/// most [`PRIMING`] lies before the presented part, which begins at the edit's start or `shift` earlier; otherwise the
+/// last sync sample that leaves the decoder [`AUDIO_PREROLL`] frames before that part.
 pub(super) fn first_served(track: &Track, shift: Moment) -> u32 {
     let (index, media_time) = (&track.index, track.edit.media_time);
     match track.kind {
@@ -55,14 +56,15 @@ pub(super) fn first_served(track: &Track, shift: Moment) -> u32 {
                 return 0;
             }
             let first = index.first_decoded_at(Ticks(from.0 + 1)).saturating_sub(1 + AUDIO_PREROLL);
-            // Sound of few sync samples is decoded from the one before.
+            // Where not all frames are sync samples, decoding starts at the sync sample before.
             let before = index.sync_before(first.saturating_add(1)).checked_sub(1);
             before.and_then(|before| index.sync_sample(before)).unwrap_or(0)
         }
     }
 }
 
-/// The same where the tables that are at hand tell, its own among them; `None` where they do not.
+/// The sample that [`first_served`] returns, found from loaded tables only; `None` if these do not suffice, or do not
+/// include that sample.
 pub(super) fn first_at_hand(track: &Track, shift: Moment) -> Option<u32> {
     let index = &track.index;
     if index.has(0..index.len()) {
@@ -88,13 +90,13 @@ pub(super) fn first_at_hand(track: &Track, shift: Moment) -> Option<u32> {
     }
 }
 
-/// The composition time from which on audio is presented.
+/// The composition time at which the presented part of an audio track begins.
 fn presented_from(track: &Track, shift: Moment) -> Ticks {
     let shift = shift.nearest_to(track.timescale).unwrap_or_default();
     Ticks(track.edit.media_time.0.saturating_sub(shift.0))
 }
 
-/// Whether no more than priming lies before composition time `from`.
+/// Whether at most [`PRIMING`] of audio lies before composition time `from`.
 fn is_primed(track: &Track, from: Ticks) -> bool {
     let before = Ticks(from.0.saturating_sub(track.index.composition_time(0).0));
     before.at(track.timescale) <= PRIMING

@@ -1,4 +1,4 @@
-//! One track on its asset's timeline: which samples are served, when each is decoded, and when it is presented.
+//! Places a track on its asset's timeline: which samples are served, when each is decoded, and when it is presented.
 //!
 //! ```text
 //! presented   time on the asset's timeline, 0 = its start; priming is negative                 (edits applied)
@@ -11,8 +11,8 @@
 
 mod held;
 
-use super::error::Refusal;
-use super::ladder::Source;
+use super::error::PlanError;
+use super::ladder::SourceFile;
 use super::silence;
 use super::start;
 use crate::media::{
@@ -23,13 +23,13 @@ use bytes::Bytes;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// What is added to every time that is written, in seconds: whole, so that it is exact in every timescale.
+/// Seconds added to every time that is written: a whole number, so that it is exact in every timescale.
 pub const SHIFT_SECONDS: u32 = 10;
 
-/// A track that starts later than this after the asset is filled up to its start.
+/// A track that starts later than this after the asset gets its start filled.
 pub const LATE: Moment = Moment::from_millis(100);
 
-/// A track as it is served.
+/// A track on the timeline of its asset, as it is served.
 #[derive(Debug, Clone)]
 pub struct Timeline {
     movie: Arc<Movie>,
@@ -45,15 +45,15 @@ pub struct Timeline {
     edit: u64,
     /// Presented time of sample 0 of this timeline.
     start: Ticks,
-    /// How far stored samples are presented behind their composition times; the first one may reach back.
+    /// Presented time minus composition time of stored samples; the first one may reach back further.
     ahead: i64,
     /// Sync samples before the first one that is served.
     skipped_syncs: u32,
-    /// How much longer the last picture is shown than it lasts.
+    /// How much longer than its own duration the last picture is shown, in ticks.
     hold: u64,
 }
 
-/// Silent frames.
+/// Silent frames in front of late audio.
 #[derive(Debug, Clone)]
 struct Filler {
     frames: u32,
@@ -61,25 +61,25 @@ struct Filler {
     frame: Bytes,
 }
 
-/// A sample as it is served.
+/// The values of one sample, as written into segments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Served {
-    /// Its duration in decode time.
+pub struct ServedSample {
+    /// Its duration in decode time, in ticks.
     pub duration: u32,
     /// Its size in bytes.
     pub size: u32,
-    /// Its composition offset as written; never negative.
+    /// Its composition offset as written, in ticks; never negative.
     pub offset: u32,
     /// Whether it is a sync sample.
     pub sync: bool,
 }
 
 impl Timeline {
-    /// Puts track `at` of `source` onto the timeline of an asset that is shifted by `shift`, from its stored sample
-    /// `first` on.
-    pub(super) fn new(source: &Source, at: usize, (shift, first): (Moment, u32)) -> Result<Self, Refusal> {
+    /// Places track number `at` of `source`, from stored sample `first` on, on the timeline of an asset that is shifted
+    /// by `shift`. Fails if its times do not fit the timeline.
+    pub(super) fn new(source: &SourceFile, at: usize, shift: Moment, first: u32) -> Result<Self, PlanError> {
         let movie = Arc::clone(&source.movie);
-        let track = movie.tracks.get(at).expect("callers count the movie's tracks");
+        let track = movie.tracks.get(at).expect("callers pass the number of an existing track");
         let shift = shift.nearest_to(track.timescale).unwrap_or_default();
         let bias = -i64::from(track.index.least_offset().min(0));
         let composition = track.index.composition_time(first);
@@ -88,7 +88,7 @@ impl Timeline {
         let lifted = i64::from(track.index.composition_offset(first)) + bias;
         let edit = match track.kind {
             Kind::Video(_) => lifted,
-            // Priming is what lies before the edit, less what the shift uncovers.
+            // Priming is the audio before the edit, except the part that the shift presents.
             Kind::Audio(_) => (track.edit.media_time.0 - composition.0 - shift.0).max(0) + lifted,
         };
         let edit = u64::try_from(edit).unwrap_or(0);
@@ -102,14 +102,15 @@ impl Timeline {
         let ahead = timeline.start.0.saturating_sub(composition.0).saturating_add(timeline.filled_span());
         timeline.ahead = ahead.saturating_add(i64_from_u64(timeline.reach));
         let fits = timeline.written(0).0 >= 0 && timeline.start.0 < 1 << 62 && timeline.reach < 1 << 31;
-        fits.then_some(timeline).ok_or_else(|| Refusal::Start {
+        fits.then_some(timeline).ok_or_else(|| PlanError::Start {
             file: source.file.clone(),
             track: track_id(source, at),
             micros,
         })
     }
 
-    /// Reaches back to the start: video by its first sample, AAC by silent frames, other codecs not at all.
+    /// Fills the time from the asset's start: video stretches its first sample, AAC gets silent frames, audio of other
+    /// codecs is left late.
     fn filled(mut self) -> Self {
         let late = u64::try_from(self.start.0).unwrap_or(0);
         match self.track().kind {
@@ -128,8 +129,9 @@ impl Timeline {
         self
     }
 
-    /// As many silent frames as cover `late` ticks, each as long as the track's first frame. What they cover more is
-    /// priming: dash.js, after a seek to 0, plays no sound that begins just behind it.
+    /// Enough silent frames to cover `late` ticks, each as long as the track's first frame. The excess before the start
+    /// is priming, because dash.js, after a seek to 0, plays no sound that begins just after 0. `None` if the codec has
+    /// no silent frame, samples are reordered, or too many frames would be needed.
     fn silence_for(&self, late: u64) -> Option<Filler> {
         let track = self.track();
         let Family::Aac(aac) = &track.codec.family else { return None };
@@ -146,13 +148,13 @@ impl Timeline {
         self.movie.tracks.get(self.at).expect("checked by the constructor")
     }
 
-    /// The movie it is from.
+    /// The movie that the track is from.
     #[must_use]
     pub const fn movie(&self) -> &Arc<Movie> {
         &self.movie
     }
 
-    /// Where the track stands in its movie.
+    /// The number of the track in its movie, from 0.
     #[must_use]
     pub const fn place(&self) -> usize {
         self.at
@@ -183,7 +185,7 @@ impl Timeline {
         self.filler.as_ref().map(|filler| &filler.frame)
     }
 
-    /// How far the first sample reaches back before its own time, in ticks.
+    /// How far the first sample is stretched back, before its own time, in ticks.
     #[must_use]
     pub const fn reach(&self) -> Span {
         Span(self.reach)
@@ -213,7 +215,7 @@ impl Timeline {
         number.checked_sub(self.silent_frames()).map(|number| self.first + number)
     }
 
-    /// The stored samples among `range`, and how many silent frames stand before them.
+    /// The number of silent frames in `range`, and the stored samples in it.
     #[must_use]
     pub fn stored_range(&self, range: Range<u32>) -> (u32, Range<u32>) {
         let silent = self.silent_frames();
@@ -222,7 +224,7 @@ impl Timeline {
         (frames, stored(range.start)..stored(range.end))
     }
 
-    /// The decode time of sample `number` as `tfdt` writes it, `SHIFT` included; of the end for `len`.
+    /// The decode time of sample `number` as written to `tfdt`, `SHIFT` included; for `number` = `len`, the end.
     #[must_use]
     pub fn written(&self, number: u32) -> Ticks {
         let first_offset = match self.filler {
@@ -233,7 +235,7 @@ impl Timeline {
         Ticks(origin.saturating_add(i64_from_u64(self.elapsed(number).0)))
     }
 
-    /// When sample `number`, which must exist, is presented: by players, after the edit, without `SHIFT`.
+    /// When players present sample `number`, which must exist: after the edit, without `SHIFT`.
     #[must_use]
     pub fn presented(&self, number: u32) -> Ticks {
         match self.stored(number) {
@@ -245,14 +247,14 @@ impl Timeline {
         }
     }
 
-    /// The least presented time of the samples of `range`, which must not be empty.
+    /// The earliest presented time of the samples of `range`, which must not be empty.
     #[must_use]
     pub(super) fn least_presented(&self, range: Range<u32>) -> Ticks {
         let first = self.presented(range.start);
         if !self.reorders() {
             return first;
         }
-        // Only stored samples are composed out of order, and there are no silent frames where they are.
+        // A track with reordered samples has no silent frames.
         let (_, stored) = self.stored_range(range);
         let reached = u32::from(self.reach > 0 && stored.start == self.first);
         let rest = self.track().index.least_composition_time(stored.start + reached..stored.end);
@@ -263,7 +265,7 @@ impl Timeline {
     pub fn presented_times(&self, range: Range<u32>) -> impl Iterator<Item = Ticks> + '_ {
         let (frames, stored) = self.stored_range(range.clone());
         let silent = (range.start..range.start + frames).map(|number| self.presented(number));
-        // Presented and composition times run in step; only the first sample may reach back.
+        // Presented and composition times differ by a constant, except for a first sample that reaches back.
         let ahead = self.ahead;
         let reached = usize::from(self.reach > 0 && stored.start == self.first && !stored.is_empty());
         let stretched = (0..reached).map(|_| self.start);
@@ -271,21 +273,21 @@ impl Timeline {
         silent.chain(stretched).chain(times.map(move |at| Ticks(at.0 + ahead)))
     }
 
-    /// How long all silent frames together are, in ticks.
+    /// Duration of all silent frames together, in ticks.
     fn filled_span(&self) -> i64 {
         self.filler.as_ref().map_or(0, |filler| i64::from(filler.frames) * i64::from(filler.duration))
     }
 
     /// The samples of `range`, in decode order.
     #[inline]
-    pub fn samples(&self, range: Range<u32>) -> impl Iterator<Item = Served> + '_ {
+    pub fn samples(&self, range: Range<u32>) -> impl Iterator<Item = ServedSample> + '_ {
         let (frames, stored) = self.stored_range(range);
         let silent = self.filler.iter().flat_map(move |filler| {
             let size = u32_from_usize(filler.frame.len());
-            let frame = Served { duration: filler.duration, size, offset: 0, sync: true };
+            let frame = ServedSample { duration: filler.duration, size, offset: 0, sync: true };
             (0..frames).map(move |_| frame)
         });
-        let stored = self.track().index.samples(stored).map(|sample| Served {
+        let stored = self.track().index.samples(stored).map(|sample| ServedSample {
             duration: self.served_duration(sample.number, sample.duration),
             size: sample.size,
             offset: self.written_offset(sample.offset),
@@ -304,7 +306,7 @@ impl Timeline {
         }
     }
 
-    /// The one duration of all samples of `range`; `None` when they differ or are not known to be equal.
+    /// The duration that all samples of `range` have; `None` if durations differ or are not known to be equal.
     #[must_use]
     pub fn constant_duration(&self, range: Range<u32>) -> Option<u32> {
         let (frames, stored) = self.stored_range(range);
@@ -319,7 +321,7 @@ impl Timeline {
         (!stretched && !silent && constant > 0).then_some(constant)
     }
 
-    /// Whether any composition offset is written.
+    /// Whether composition offsets are written, because some sample is presented out of decode order.
     #[must_use]
     pub fn reorders(&self) -> bool {
         self.track().index.reorders()
@@ -331,7 +333,7 @@ impl Timeline {
         self.stored(number).is_none_or(|stored| self.track().index.is_sync(stored))
     }
 
-    /// The sample that is the sync sample at `position` among those that are served.
+    /// The number of the sync sample at `position`, counted from 0 over the served sync samples.
     #[must_use]
     pub fn sync_number(&self, position: u32) -> Option<u32> {
         let silent = self.silent_frames();
@@ -355,14 +357,14 @@ impl Timeline {
         self.stored(number).map_or_else(|| self.silent_size(), |stored| self.track().index.size(stored))
     }
 
-    /// Shows `visit` the sizes of the samples of `range`, in decode order.
+    /// Calls `visit` with the size of each sample of `range`, in decode order.
     pub fn each_size(&self, range: Range<u32>, mut visit: impl FnMut(u32)) {
         let (frames, stored) = self.stored_range(range);
         (0..frames).for_each(|_| visit(self.silent_size()));
         self.track().index.each_size(stored, visit);
     }
 
-    /// A size that no sample of `range` exceeds, in bytes.
+    /// An upper bound of the sizes of the samples of `range`, in bytes.
     #[must_use]
     pub fn greatest_size(&self, range: Range<u32>) -> u32 {
         let (frames, stored) = self.stored_range(range);
@@ -370,7 +372,8 @@ impl Timeline {
         self.track().index.greatest_size(stored).max(silent)
     }
 
-    /// A decode duration that no sample of `range` exceeds, the track's last one aside, in ticks.
+    /// An upper bound of the decode durations of the samples of `range`, in ticks; the track's last sample may be
+    /// longer.
     #[must_use]
     pub fn longest_duration(&self, range: Range<u32>) -> u64 {
         let (_, stored) = self.stored_range(range);
@@ -383,7 +386,7 @@ impl Timeline {
         self.filler.as_ref().map_or(0, |filler| u32_from_usize(filler.frame.len()))
     }
 
-    /// The bytes of all samples of `range` together.
+    /// Total size of the samples of `range`, in bytes.
     #[must_use]
     pub fn bytes(&self, range: Range<u32>) -> u64 {
         let (frames, stored) = self.stored_range(range);
@@ -391,7 +394,7 @@ impl Timeline {
         u64::from(frames) * frame + self.track().index.bytes_of(stored)
     }
 
-    /// The first sample presented at or after `at`, where samples are presented in decode order.
+    /// The first sample presented at or after `at`, in a track whose samples are presented in decode order.
     #[must_use]
     pub(super) fn first_presented_at(&self, at: Moment) -> Option<u32> {
         let at = at.ceil_to(self.timescale())?;
@@ -399,19 +402,19 @@ impl Timeline {
         (number < self.len()).then_some(number)
     }
 
-    /// The first sync sample that is presented at or after `at`, where samples are presented in decode order.
+    /// The first sync sample presented at or after `at`, in a track whose samples are presented in decode order.
     #[must_use]
     pub(super) fn first_sync_at(&self, at: Moment) -> Option<u32> {
         let number = self.first_presented_at(at)?;
         if self.is_sync(number) { Some(number) } else { self.sync_number(self.syncs(0..number)) }
     }
 
-    /// The first of `range` that is presented at or after `at`.
+    /// The first sample of `range` that is presented at or after `at`; the end of `range` if there is none.
     fn presented_from(&self, range: Range<u32>, at: Ticks) -> u32 {
         partition_point(range, |number| self.presented(number) < at)
     }
 
-    /// The same of all samples, where decode times tell; `None` where they do not.
+    /// The first sample that is presented at or after `at`, found from decode times; `None` if these do not tell.
     fn decoded_from(&self, at: Ticks) -> Option<u32> {
         if self.reorders() || self.reach > 0 {
             return None;
@@ -424,7 +427,7 @@ impl Timeline {
         Some(silent + stored.saturating_sub(self.first))
     }
 
-    /// When the last sample ends: the greatest presented time plus its duration.
+    /// The latest end of the samples of `last_segment`: the greatest sum of presented time and duration.
     pub(super) fn end(&self, last_segment: Range<u32>) -> Ticks {
         let ends = self.presented_times(last_segment.clone()).zip(self.samples(last_segment));
         ends.map(|(at, sample)| Ticks(at.0.saturating_add(i64::from(sample.duration)))).max().unwrap_or_default()
@@ -438,7 +441,8 @@ impl Timeline {
         u32::try_from(i64::from(offset) + self.bias).expect("the bias is the least offset, negated")
     }
 
-    /// A last sample of no duration lasts as long as the one before it; the first one may be stretched, the last one held.
+    /// The decode duration of a stored sample. A last sample of duration 0 lasts as long as the one before it; the
+    /// first sample may be stretched, and the last one held.
     fn served_duration(&self, stored: u32, duration: u32) -> u32 {
         let index = &self.track().index;
         let lasting = match duration {
@@ -464,9 +468,9 @@ impl Timeline {
     }
 }
 
-/// Silent frames at most: an hour of AAC at 48 kHz. Audio that starts later than that is not filled.
+/// Largest number of silent frames: one hour of AAC at 48 kHz. Audio that starts later is not filled.
 const FILLER_LIMIT: u32 = 168_750;
 
-fn track_id(source: &Source, at: usize) -> u32 {
+fn track_id(source: &SourceFile, at: usize) -> u32 {
     source.movie.tracks.get(at).map_or(0, |track| track.id)
 }

@@ -1,15 +1,15 @@
-//! The version of a track: everything that its bytes depend on, as one hash.
+//! Computes versions: hashes of everything that the bytes of a track, of a transport stream or of manifests depend on.
 
 use super::ladder::Planned;
 use super::timeline::{SHIFT_SECONDS, Timeline};
 use crate::media::{ContentId, Version};
 
-/// Counts the changes of what is muxed from the same samples: raised when any muxed byte changes, so that no cache
-/// ever mixes two releases' bytes under one URL. A golden test fails when bytes change and this does not.
+/// Revision of the muxed bytes. Raise it when the same samples give different bytes, so that no cache ever mixes the
+/// bytes of two releases under one URL. A golden test fails if the bytes change and this does not.
 pub const PACKAGER_REVISION: u32 = 2;
 
-/// Hashes what the bytes of `track` depend on: its own object and the `reference`, its place on the timeline, its cuts, how
-/// long its last picture is held.
+/// Hashes everything that the bytes of `track` depend on: its own object and the `reference`, its place on the
+/// timeline, its cuts, and how long its last picture is held.
 pub(super) fn of_track(track: &Timeline, reference: ContentId, cuts: &[u32]) -> Version {
     let mut hash = blake3::Hasher::new();
     hash.update(b"afflux track");
@@ -21,13 +21,13 @@ pub(super) fn of_track(track: &Timeline, reference: ContentId, cuts: &[u32]) -> 
     hash.update(&track.written(0).0.to_be_bytes());
     let cuts: Vec<u8> = cuts.iter().flat_map(|cut| cut.to_be_bytes()).collect();
     hash.update(&cuts);
-    if track.hold().0 > 0 {
-        hash.update(&track.hold().0.to_be_bytes());
+    if track.extension().0 > 0 {
+        hash.update(&track.extension().0.to_be_bytes());
     }
     truncated(&hash)
 }
 
-/// Hashes what the bytes of a video and an audio track in one transport stream depend on.
+/// Hashes everything that the bytes of a video and an audio track in one transport stream depend on.
 pub(super) fn of_pair(video: Version, audio: Version) -> Version {
     let mut hash = blake3::Hasher::new();
     hash.update(b"afflux pair");
@@ -36,13 +36,13 @@ pub(super) fn of_pair(video: Version, audio: Version) -> Version {
     truncated(&hash)
 }
 
-/// Hashes what the manifests of a plan depend on beside its tracks' bytes: names, languages, labels, roles; and, where the
-/// plan was kept, the checksum of what it was kept in: what manifests say of segments may not be true.
+/// Hashes everything that the manifests of a plan depend on: the tracks' versions, names, languages, labels and roles.
+/// For a thawed plan, `kept` is the checksum of its frozen bytes: its segments may not match the samples.
 pub(super) fn of_manifests(tracks: &[Planned], target_duration: u32, kept: &[u8]) -> Version {
     let mut hash = blake3::Hasher::new();
     hash.update(b"afflux plan");
     for track in tracks {
-        // Every field is told apart from its neighbours by how it is quoted.
+        // Debug output quotes each field, so that no two lists of fields give the same text.
         let said = (&track.name, track.version, &track.language, &track.label, track.role, track.default);
         hash.update(format!("{said:?}").as_bytes());
     }

@@ -1,11 +1,11 @@
-//! Aligned blocks of stored objects: each is asked for once however many want it, and kept for a while, so that what
-//! stands beside it is already there: sound beside pictures, the next segment's beginning.
+//! Cache of aligned blocks of stored objects. Each block is requested once, however many readers want it, and cached
+//! for a while, so that neighbouring bytes are already there: audio beside video, the beginning of the next segment.
 //!
 //! ```text
-//! take ─► kept? coming? ─no─► Run: neighbours in one request ─► Awaited, block by block ─► kept, and to all who wait
-//!           Here   Coming
+//! take ─► cached? in flight? ─no─► BlockRun: in one request ─► Awaited, block by block ─► cached, sent to readers
+//!          Here    Coming
 //! ```
-//! What is kept and what is coming is lent from the ledger that bounds what is kept of segments.
+//! The bytes of cached blocks and of blocks in flight are borrowed from the ledger that limits the cache of segments.
 
 use super::error::Error;
 use crate::cache::Ledger;
@@ -21,27 +21,27 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
-/// Bytes of a block; the last one of an object has fewer.
+/// Size of a block in bytes; the last one of an object is smaller.
 pub const BLOCK: u64 = 512 << 10;
 
-/// Blocks that one request asks for at most.
+/// Most blocks in one request.
 const RUN_LIMIT: u32 = 16;
 
-/// Names a version of an object, whichever store of the program it is in.
-pub(super) type Version = (u32, [u8; 16]);
+/// Identifies a version of an object among all stores of the program: number of the store, and hash of the version.
+pub(super) type ObjectVersion = (u32, [u8; 16]);
 
-/// Names a block.
-type Key = (Version, u32);
+/// Identifies a block: version of the object, and number of the block.
+type BlockKey = (ObjectVersion, u32);
 
-type Awaiting = watch::Receiver<Option<Result<Bytes, Error>>>;
+type BlockReceiver = watch::Receiver<Option<Result<Bytes, Error>>>;
 
-/// Blocks of all objects of a store.
+/// Cache of the blocks of stored objects.
 pub(super) struct Blocks {
-    kept: moka::sync::Cache<Key, Bytes>,
-    coming: Mutex<HashMap<Key, Awaiting>>,
+    kept: moka::sync::Cache<BlockKey, Bytes>,
+    coming: Mutex<HashMap<BlockKey, BlockReceiver>>,
     ledger: Arc<Ledger>,
     room: Arc<Semaphore>,
-    /// Permits of `room`.
+    /// Number of permits of `room`.
     most: u32,
     tasks: TaskTracker,
 }
@@ -52,17 +52,17 @@ impl fmt::Debug for Blocks {
     }
 }
 
-/// A block that was asked for.
+/// A requested block.
 #[derive(Debug)]
-pub(super) enum Slot {
-    /// It was kept.
+pub(super) enum BlockLookup {
+    /// It is in the cache.
     Here(Bytes),
-    /// It is on its way.
-    Coming(Awaiting),
+    /// It is in flight.
+    Coming(BlockReceiver),
 }
 
-impl Slot {
-    /// Its bytes, waited for. `path` is the object's, for the error of one that was given up.
+impl BlockLookup {
+    /// Waits for the bytes. `path` is the path of the object, for the error if the request is abandoned.
     pub(super) async fn bytes(self, path: &str) -> Result<Bytes, Error> {
         let abandoned = || Error::Abandoned { path: path.into() };
         match self {
@@ -75,58 +75,59 @@ impl Slot {
     }
 }
 
-/// Neighbouring blocks that one request asks for.
+/// Adjacent blocks that one request fetches.
 #[derive(Debug)]
-pub(super) struct Run {
-    blocks: VecDeque<Awaited>,
+pub(super) struct BlockRun {
+    blocks: VecDeque<PendingBlock>,
 }
 
-impl Run {
-    /// How many blocks are still to come.
+impl BlockRun {
+    /// Number of missing blocks.
     pub(super) fn len(&self) -> usize {
         self.blocks.len()
     }
 
-    /// Bytes of the object that are still to come: where they begin and how many.
+    /// The missing bytes of the object: where they begin, and how many they are.
     pub(super) fn left(&self) -> (u64, u64) {
         let start = self.blocks.front().map_or(0, |block| u64::from(block.number()) * BLOCK);
         (start, self.blocks.iter().map(|block| block.length).sum())
     }
 
-    /// Bytes of the next block.
+    /// Length of the next missing block in bytes.
     pub(super) fn next_length(&self) -> Option<usize> {
         self.blocks.front().map(|block| usize_from_u64(block.length))
     }
 
-    /// The next block has come.
+    /// Completes the next missing block.
     pub(super) fn come(&mut self, bytes: Bytes) {
         if let Some(block) = self.blocks.pop_front() {
             block.end(Ok(bytes));
         }
     }
 
-    /// What is left will not come.
+    /// Fails all missing blocks.
     pub(super) fn fail(self, error: &Error) {
         self.blocks.into_iter().for_each(|block| block.end(Err(error.clone())));
     }
 }
 
-/// One block on its way. Dropped, panic or not, it leaves its place free, and who waits hears of it.
-struct Awaited {
+/// One block in flight. If it is dropped early, even by a panic, it frees its place and all waiting readers get an
+/// error.
+struct PendingBlock {
     blocks: Arc<Blocks>,
-    key: Key,
+    key: BlockKey,
     length: u64,
     sender: watch::Sender<Option<Result<Bytes, Error>>>,
     kept: bool,
 }
 
-impl fmt::Debug for Awaited {
+impl fmt::Debug for PendingBlock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Awaited").field("number", &self.number()).finish_non_exhaustive()
     }
 }
 
-impl Awaited {
+impl PendingBlock {
     const fn number(&self) -> u32 {
         self.key.1
     }
@@ -137,13 +138,13 @@ impl Awaited {
             self.blocks.kept.insert(self.key, bytes.clone());
             self.blocks.kept.run_pending_tasks();
         }
-        // Out of the list once it is kept, so that a look finds it in one of the two.
+        // Remove it from the list only after it is cached, so that a lookup finds it in one of the two.
         self.blocks.coming().remove(&self.key);
         self.sender.send_replace(Some(come));
     }
 }
 
-impl Drop for Awaited {
+impl Drop for PendingBlock {
     fn drop(&mut self) {
         if !self.kept {
             self.blocks.coming().remove(&self.key);
@@ -153,14 +154,15 @@ impl Drop for Awaited {
 }
 
 impl Blocks {
-    /// At most `limit` bytes, at least two blocks: a quarter of them on their way. All of them are lent from `ledger`.
+    /// A cache of at most `limit` bytes, but at least two blocks; up to a quarter of them may be in flight. All bytes
+    /// are borrowed from `ledger`.
     pub(super) fn new(limit: u64, ledger: Arc<Ledger>) -> Arc<Self> {
         let limit = limit.max(2 * BLOCK);
         let most = u32::try_from((limit / 4 / BLOCK).clamp(1, 1 << 16)).unwrap_or(1);
         let lender = Arc::clone(&ledger);
         let kept = moka::sync::Cache::builder()
             .max_capacity(limit - u64::from(most) * BLOCK)
-            .weigher(|_: &Key, bytes: &Bytes| u32::try_from(bytes.len()).unwrap_or(u32::MAX))
+            .weigher(|_: &BlockKey, bytes: &Bytes| u32::try_from(bytes.len()).unwrap_or(u32::MAX))
             .eviction_policy(EvictionPolicy::lru())
             .eviction_listener(move |_, bytes: Bytes, _| lender.returned(u64_from_usize(bytes.len())))
             .build();
@@ -168,28 +170,33 @@ impl Blocks {
         Arc::new(Self { kept, coming: Mutex::default(), ledger, room, most, tasks: TaskTracker::new() })
     }
 
-    /// The blocks `numbers` of an object of `size` bytes, ascending; and the runs of those that nobody has asked for
-    /// yet, which the caller has to see to.
-    pub(super) fn take(self: &Arc<Self>, version: Version, size: u64, numbers: &[u32]) -> (Vec<Slot>, Vec<Run>) {
-        let (mut slots, mut runs): (Vec<Slot>, Vec<Run>) = (Vec::with_capacity(numbers.len()), Vec::new());
+    /// Looks up the blocks `numbers`, ascending, of an object of `size` bytes. Also returns the runs of blocks that are
+    /// neither cached nor in flight: the caller must fetch them.
+    pub(super) fn take(
+        self: &Arc<Self>,
+        version: ObjectVersion,
+        size: u64,
+        numbers: &[u32],
+    ) -> (Vec<BlockLookup>, Vec<BlockRun>) {
+        let (mut slots, mut runs): (Vec<BlockLookup>, Vec<BlockRun>) = (Vec::with_capacity(numbers.len()), Vec::new());
         let mut lent = 0;
         let mut coming = self.coming();
         for number in numbers {
             let key = (version, *number);
             if let Some(waiting) = coming.get(&key) {
-                slots.push(Slot::Coming(waiting.clone()));
+                slots.push(BlockLookup::Coming(waiting.clone()));
             } else if let Some(bytes) = self.kept.get(&key) {
-                slots.push(Slot::Here(bytes));
+                slots.push(BlockLookup::Here(bytes));
             } else {
                 let (sender, waiting) = watch::channel(None);
                 coming.insert(key, waiting.clone());
-                slots.push(Slot::Coming(waiting));
+                slots.push(BlockLookup::Coming(waiting));
                 let length = size.saturating_sub(u64::from(*number) * BLOCK).min(BLOCK);
                 lent += length;
-                let block = Awaited { blocks: Arc::clone(self), key, length, sender, kept: false };
+                let block = PendingBlock { blocks: Arc::clone(self), key, length, sender, kept: false };
                 match runs.last_mut().filter(|run| run.continues(*number, self.most)) {
                     Some(run) => run.blocks.push_back(block),
-                    None => runs.push(Run { blocks: VecDeque::from([block]) }),
+                    None => runs.push(BlockRun { blocks: VecDeque::from([block]) }),
                 }
             }
         }
@@ -200,33 +207,33 @@ impl Blocks {
         (slots, runs)
     }
 
-    /// Room for `run` on its way: it is waited for in the order of asking, for so long at most.
-    pub(super) async fn turn(&self, run: &Run, wait: Duration) -> Option<OwnedSemaphorePermit> {
+    /// Room for `run` while it is in flight. Callers wait in the order of their calls, for `wait` at most; then `None`.
+    pub(super) async fn turn(&self, run: &BlockRun, wait: Duration) -> Option<OwnedSemaphorePermit> {
         let permits = u32::try_from(run.blocks.len()).unwrap_or(u32::MAX).min(self.most);
         timeout(wait, Arc::clone(&self.room).acquire_many_owned(permits)).await.ok()?.ok()
     }
 
-    /// What they are lent from.
+    /// The ledger that all bytes are borrowed from.
     pub(super) const fn ledger(&self) -> &Arc<Ledger> {
         &self.ledger
     }
 
-    /// Who asks for blocks, whoever waits for them.
+    /// The tasks that fetch blocks, which do not depend on the waiting readers.
     pub(super) const fn tasks(&self) -> &TaskTracker {
         &self.tasks
     }
 
-    /// Bytes kept, those on their way aside.
+    /// Bytes in the cache, without those in flight.
     pub(super) fn bytes(&self) -> u64 {
         self.kept.weighted_size()
     }
 
-    fn coming(&self) -> MutexGuard<'_, HashMap<Key, Awaiting>> {
+    fn coming(&self) -> MutexGuard<'_, HashMap<BlockKey, BlockReceiver>> {
         self.coming.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Run {
+impl BlockRun {
     fn continues(&self, number: u32, most: u32) -> bool {
         let few = usize_from_u64(u64::from(most.min(RUN_LIMIT)));
         self.blocks.len() < few && self.blocks.back().is_some_and(|last| last.number() + 1 == number)
@@ -235,7 +242,7 @@ impl Run {
 
 #[cfg(test)]
 mod tests {
-    use super::{BLOCK, Blocks, Run, Slot};
+    use super::{BLOCK, BlockLookup, BlockRun, Blocks};
     use crate::cache::Ledger;
     use crate::media::usize_from_u64;
     use crate::store::Error;
@@ -250,7 +257,7 @@ mod tests {
         (Blocks::new(limit * BLOCK, Arc::clone(&ledger)), ledger)
     }
 
-    fn fill(runs: Vec<Run>) {
+    fn fill(runs: Vec<BlockRun>) {
         for mut run in runs {
             while let Some(length) = run.next_length() {
                 run.come(Bytes::from(vec![7; length]));
@@ -258,7 +265,7 @@ mod tests {
         }
     }
 
-    fn spans(runs: &[Run]) -> Vec<(u64, u64)> {
+    fn spans(runs: &[BlockRun]) -> Vec<(u64, u64)> {
         runs.iter().map(|run| (run.left().0 / BLOCK, run.left().1)).collect()
     }
 
@@ -270,7 +277,7 @@ mod tests {
         assert_eq!(spans(&runs), [(0, 2 * BLOCK), (3, BLOCK), (40, 5)]);
         let (slots, more) = blocks.take(A, size, &[0, 1, 2, 3]);
         assert_eq!(spans(&more), [(2, BLOCK)]);
-        assert!(slots.iter().all(|slot| matches!(slot, Slot::Coming(_))));
+        assert!(slots.iter().all(|slot| matches!(slot, BlockLookup::Coming(_))));
         assert_eq!(ledger.lent(), 4 * BLOCK + 5);
         fill(runs);
         fill(more);
@@ -278,7 +285,7 @@ mod tests {
             assert_eq!(slot.bytes("a").await.unwrap().len(), usize_from_u64(BLOCK));
         }
         let (slots, runs) = blocks.take(A, size, &[2, 40]);
-        assert!(runs.is_empty() && slots.iter().all(|slot| matches!(slot, Slot::Here(_))));
+        assert!(runs.is_empty() && slots.iter().all(|slot| matches!(slot, BlockLookup::Here(_))));
         let (_, others) = blocks.take(B, size, &[2]);
         assert_eq!(spans(&others), [(2, BLOCK)]);
     }
@@ -312,7 +319,7 @@ mod tests {
     async fn no_request_brings_more_than_may_be_on_its_way() {
         let (blocks, _) = blocks(8);
         let (_, runs) = blocks.take(A, 100 * BLOCK, &[0, 1, 2, 3, 4]);
-        assert_eq!(runs.iter().map(Run::len).collect::<Vec<_>>(), [2, 2, 1]);
+        assert_eq!(runs.iter().map(BlockRun::len).collect::<Vec<_>>(), [2, 2, 1]);
     }
 
     #[tokio::test]
@@ -325,6 +332,6 @@ mod tests {
             assert!(ledger.lent() <= 6 * BLOCK, "{} lent", ledger.lent());
         }
         let (slots, _) = blocks.take(A, 100 * BLOCK, &[48, 49]);
-        assert!(slots.iter().all(|slot| matches!(slot, Slot::Here(_))));
+        assert!(slots.iter().all(|slot| matches!(slot, BlockLookup::Here(_))));
     }
 }

@@ -1,5 +1,5 @@
-//! Files of a folder, written so that they outlast a crash: whoever reads sees what was there or what is there now, whole.
-//! All of it waits for the disk: for the blocking pool.
+//! Crash-safe writes to a local folder: a reader sees either the whole old file or the whole new one. All functions
+//! block on the disk, so they run in the blocking pool.
 //!
 //! ```text
 //! root/.staging/~…  written, fsynced ─► renamed to root/films/night/asset.json ─► its folders fsynced, up to the root
@@ -16,13 +16,13 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-/// What the names of files begin with that are on their way to be put: no draft is called that.
+/// Name prefix of files staged by [`put`]; no draft has such a name.
 pub(super) const PUT: &str = "~put-";
 
-/// How often folders are made that another removes at the same moment because they are empty.
+/// How often an operation is tried while another task removes the folders that it needs because they are empty.
 const TRIES: u32 = 32;
 
-/// Puts `bytes` at `path`.
+/// Writes `bytes` to `path`, atomically and durably.
 pub(super) fn put(root: &Path, path: &str, bytes: &[u8]) -> Result<(), Error> {
     let staged = root.join(STAGING).join(format!("{PUT}{}", nonce()));
     let written = create(root, &staged).and_then(|mut file| {
@@ -31,13 +31,13 @@ pub(super) fn put(root: &Path, path: &str, bytes: &[u8]) -> Result<(), Error> {
         place(root, &staged, path)
     });
     written.map_err(|error| {
-        // It may not be there.
+        // The staged file may not exist.
         let _ = fs::remove_file(&staged);
         Error::from_io(path, error)
     })
 }
 
-/// The bytes of the file at `path`, `limit` of them at most.
+/// Reads the file at `path`. `None` if there is none; [`Error::TooLarge`] if it has more than `limit` bytes.
 pub(super) fn get(root: &Path, path: &str, limit: u64) -> Result<Option<Bytes>, Error> {
     let file = root.join(path);
     let read = || {
@@ -65,7 +65,7 @@ pub(super) fn get(root: &Path, path: &str, limit: u64) -> Result<Option<Bytes>, 
     }
 }
 
-/// Removes the file at `path`, and the folders that are empty then.
+/// Removes the file at `path`, then its parent folders as long as they are empty.
 pub(super) fn remove(root: &Path, path: &str) -> Result<(), Error> {
     let file = root.join(path);
     match fs::remove_file(&file) {
@@ -80,14 +80,14 @@ pub(super) fn remove(root: &Path, path: &str) -> Result<(), Error> {
     }
     let synced = folder.map_or(Ok(()), sync_folder);
     match synced {
-        // Another removed it too.
+        // Another task removed the folder, too.
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::from_io(path, error)),
         _ => Ok(()),
     }
 }
 
-/// Removes the file at `path` if it is the version that `mark` names. The two steps are one system call apart: no file
-/// system removes a name only while it stands for a given file.
+/// Removes the file at `path` if it is the version that `mark` names. The check and the removal are separate system
+/// calls: no file system removes a name only if it refers to a given file.
 pub(super) fn remove_version(root: &Path, path: &str, mark: &str) -> Result<Removal, Error> {
     let found = match fs::metadata(root.join(path)) {
         Ok(metadata) => metadata,
@@ -102,7 +102,7 @@ pub(super) fn remove_version(root: &Path, path: &str, mark: &str) -> Result<Remo
     remove(root, path).map(|()| Removal::Removed)
 }
 
-/// A new file at `staged`, a place in the staging folder of `root`, which is made where it is not there.
+/// Creates a new file at `staged`, a path in the staging folder of `root`; creates that folder if it is missing.
 pub(super) fn create(root: &Path, staged: &Path) -> io::Result<File> {
     again(|| {
         make_folders(root, staged)?;
@@ -117,7 +117,7 @@ pub(super) fn place(root: &Path, staged: &Path, path: &str) -> io::Result<()> {
         make_folders(root, &target)?;
         match fs::rename(staged, &target) {
             Err(error) if error.kind() == io::ErrorKind::CrossesDevices => carry(staged, &target),
-            // That of the staged file itself helps nobody.
+            // If the staged file itself is missing, a retry does not help.
             Err(error) if error.kind() == io::ErrorKind::NotFound && !staged.exists() => Err(io::Error::other(error)),
             done => done,
         }
@@ -125,7 +125,7 @@ pub(super) fn place(root: &Path, staged: &Path, path: &str) -> io::Result<()> {
     sync_folders(root, &target)
 }
 
-/// A link led to another disk: what is staged is copied there, and renamed there.
+/// Moves the staged file to another disk, to which a link led: copies it there, then renames the copy.
 fn carry(staged: &Path, target: &Path) -> io::Result<()> {
     let beside = target.with_file_name(format!(".afflux-{}", nonce()));
     let carried = fs::copy(staged, &beside).and_then(|_| {
@@ -133,14 +133,14 @@ fn carry(staged: &Path, target: &Path) -> io::Result<()> {
         fs::rename(&beside, target)
     });
     if carried.is_err() {
-        // It may not be there.
+        // The copy may not exist.
         let _ = fs::remove_file(&beside);
         return carried;
     }
     fs::remove_file(staged)
 }
 
-/// Makes the folders between `root` and `file`.
+/// Creates the missing folders between `root` and `file`.
 fn make_folders(root: &Path, file: &Path) -> io::Result<()> {
     let mut missing: Vec<&Path> = Vec::new();
     for folder in folders(root, file) {
@@ -158,7 +158,8 @@ fn make_folders(root: &Path, file: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Syncs the folders that lead to `file`, whoever made them. Where one is gone, so is the file: another removed it.
+/// Syncs all folders from `file` up to `root`, including those that another task created. A missing folder is no error:
+/// another task removed it, and the file with it.
 pub(super) fn sync_folders(root: &Path, file: &Path) -> io::Result<()> {
     for folder in folders(root, file) {
         match sync_folder(folder) {
@@ -178,7 +179,7 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// Tries again when a folder went away in between.
+/// Retries `work` when a folder disappeared in the meantime.
 fn again<T>(work: impl Fn() -> io::Result<T>) -> io::Result<T> {
     for _ in 1..TRIES {
         match work() {
@@ -189,7 +190,7 @@ fn again<T>(work: impl Fn() -> io::Result<T>) -> io::Result<T> {
     work()
 }
 
-/// What is in the staging folder, hidden things too.
+/// Paths of all entries in the staging folder, including hidden ones.
 pub(super) fn staged(root: &Path) -> io::Result<Vec<PathBuf>> {
     let entries = match fs::read_dir(root.join(STAGING)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -198,7 +199,7 @@ pub(super) fn staged(root: &Path) -> io::Result<Vec<PathBuf>> {
     entries.map(|entry| entry.map(|entry| entry.path())).collect()
 }
 
-/// Letters that nobody else comes upon.
+/// A random name that no other task picks: 16 hexadecimal digits.
 pub(super) fn nonce() -> String {
     format!("{:016x}", RandomState::new().build_hasher().finish())
 }

@@ -1,120 +1,120 @@
-//! Why the store has no answer.
+//! Errors of the store.
 
 use std::io;
 use std::sync::Arc;
 
-/// Why the store has no answer. Paths are as they were asked for.
+/// Why a store operation failed. Paths are as the caller gave them; those of an object store may begin with its name.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
     /// Nothing is stored there, or no such path can exist.
     #[error("{path}: there is no such file or folder")]
     NotFound {
-        /// What was asked for.
+        /// The requested path.
         path: String,
     },
-    /// It is there and is no regular file: a folder, a pipe, a device.
+    /// The path is not a regular file, but a folder, a pipe or a device.
     #[error("{path}: not a regular file")]
     NotAFile {
-        /// What was asked for.
+        /// The requested path.
         path: String,
     },
-    /// It is there and may not be read.
+    /// The object exists, but may not be read.
     #[error("{path}: permission denied")]
     Denied {
-        /// What was asked for.
+        /// The requested path.
         path: String,
     },
-    /// It was written to since it was opened.
+    /// The object was written to since it was opened.
     #[error("{path}: changed since it was opened")]
     Changed {
-        /// The object.
+        /// Path of the object.
         path: String,
     },
-    /// It ends before the bytes that were asked for.
+    /// The object ends before the requested bytes.
     #[error("{path}: ends before byte {end}")]
     Truncated {
-        /// The object.
+        /// Path of the object.
         path: String,
-        /// One past the last byte that was asked for.
+        /// One past the last requested byte.
         end: u64,
     },
-    /// The system failed.
+    /// The operating system reported a failure.
     #[error("{path}: the storage failed")]
     Io {
-        /// What was asked for.
+        /// The requested path.
         path: String,
-        /// What the system says.
+        /// The error of the system.
         #[source]
         source: Arc<io::Error>,
     },
-    /// An object store did not answer, often enough asked.
+    /// An object store did not answer, even after retries.
     #[error("{path}: the store does not answer: {why}")]
     Away {
-        /// What was asked for.
+        /// The requested path.
         path: String,
-        /// What was the matter with the last answer.
+        /// Why the last attempt failed.
         why: Arc<str>,
     },
-    /// An object store refuses: wrong credentials, no such bucket.
+    /// An object store refuses the request: wrong credentials, no such bucket.
     #[error("{path}: the store refuses: {why}")]
     Refused {
-        /// What was asked for.
+        /// The requested path.
         path: String,
-        /// What it says.
+        /// The reason of the store.
         why: Arc<str>,
     },
-    /// Nothing can be written there, as it is set up.
+    /// The path cannot be written with these settings.
     #[error("{path}: cannot be written: {why}")]
     ReadOnly {
-        /// What was to be written.
+        /// Path that was to be written.
         path: String,
-        /// Why not.
+        /// The reason.
         why: Arc<str>,
     },
     /// The disk is full, or a quota is used up.
     #[error("{path}: no space is left")]
     Full {
-        /// What was to be written.
+        /// Path that was to be written.
         path: String,
     },
-    /// Another writer has it, and did not let go of it while we waited.
+    /// Another writer has the draft open, and did not release it while we waited.
     #[error("{path}: another writer has it")]
     Busy {
-        /// What was to be written.
+        /// Path that was to be written.
         path: String,
     },
-    /// Something is there that must not be written over.
+    /// An object exists there and must not be overwritten.
     #[error("{path}: is there already")]
     Exists {
-        /// What was to be written.
+        /// Path that was to be written.
         path: String,
     },
-    /// What was stored of a draft is gone: it has to begin anew.
+    /// The stored bytes of a draft are lost: the draft must start again.
     #[error("{path}: what was stored of it is gone")]
     Lost {
-        /// What was to be written.
+        /// Path that was to be written.
         path: String,
     },
-    /// It is larger than what is taken whole.
+    /// The object is larger than the limit for reading it whole.
     #[error("{path}: has {size} bytes, at most {limit} are taken")]
     TooLarge {
-        /// What was asked for.
+        /// The requested path.
         path: String,
-        /// What it has.
+        /// Size of the object in bytes.
         size: u64,
-        /// What is allowed.
+        /// Largest size allowed, in bytes.
         limit: u64,
     },
-    /// The program is ending, or the reading task was lost.
+    /// The program is shutting down, or the reading task was lost.
     #[error("{path}: the read was given up")]
     Abandoned {
-        /// What was asked for.
+        /// The requested path.
         path: String,
     },
 }
 
 impl Error {
-    /// What the system says of `path`, by meaning.
+    /// Turns an error of the system about `path` into an error of the store.
     pub(super) fn from_io(path: &str, source: io::Error) -> Self {
         let path = path.to_owned();
         match source.kind() {

@@ -1,12 +1,12 @@
-//! What an object store's refusal means: whether asking again may help, and what to tell.
+//! Classifies errors of object stores: whether a retry may help, and what to report.
 
 use super::error::Error;
 use std::error::Error as StdError;
 
-/// What is said where the settings do not allow a host or an address.
+/// Beginning of the message if the settings do not allow a host or an address.
 pub(super) const NOT_ALLOWED: &str = "not allowed";
 
-/// Codes of answers that no patience changes, whatever status they come with.
+/// Codes of errors that no retry helps against, whatever status they come with.
 const REFUSALS: [&str; 13] = [
     "AccessDenied",
     "AuthenticationFailed",
@@ -23,27 +23,27 @@ const REFUSALS: [&str; 13] = [
     "SignatureDoesNotMatch",
 ];
 
-/// What an answer of an object store means.
+/// Class of an error of an object store.
 #[derive(Debug)]
 pub(super) enum Fault {
-    /// It may pass: the network, a server that is overloaded or restarting.
+    /// It may pass by itself: the network, a server that is overloaded or restarting.
     Passing {
-        /// What was said, in one line.
+        /// The error in one line.
         why: String,
         /// Whether the store asks for fewer requests.
         slow: bool,
     },
-    /// It is no object, or not this version any more.
+    /// The object does not exist, or is another version.
     Gone,
-    /// Asking again does not help.
+    /// A retry does not help. The error in one line.
     Refused(String),
 }
 
 impl Fault {
-    /// What `error` means.
+    /// Classifies `error`.
     pub(super) fn of(error: &object_store::Error) -> Self {
         use object_store::Error as E;
-        let why = told(error);
+        let why = error_line(error);
         match error {
             _ if REFUSALS.iter().any(|code| why.starts_with(code)) => Self::Refused(why),
             E::NotFound { .. } | E::Precondition { .. } | E::NotModified { .. } => Self::Gone,
@@ -52,7 +52,7 @@ impl Fault {
             }
             E::InvalidPath { .. } | E::NotSupported { .. } | E::NotImplemented { .. } => Self::Refused(why),
             _ if why.starts_with("InvalidRange") || why.contains("416 ") => Self::Gone,
-            // What a store in memory says of an upload that is not there.
+            // A store in memory reports a missing upload like this.
             _ if why.starts_with("MultipartUpload not found") => Self::Gone,
             _ => {
                 let slow = ["SlowDown", "503 ", "429 "].iter().any(|word| why.contains(word));
@@ -61,7 +61,7 @@ impl Fault {
         }
     }
 
-    /// Whether it shows that an HTTP server answers, if not what was asked for.
+    /// Whether it proves that an HTTP server answers, even if not with the requested object.
     pub(super) fn is_answer(&self) -> bool {
         match self {
             Self::Gone => true,
@@ -70,12 +70,12 @@ impl Fault {
         }
     }
 
-    /// The store said nothing for so long.
+    /// The fault of a store that did not answer within `after`.
     pub(super) fn silence(after: std::time::Duration) -> Self {
         Self::Passing { why: format!("no answer within {} ms", after.as_millis()), slow: false }
     }
 
-    /// What is told of `path` when it is not asked for again.
+    /// The error to report about `path` after the last attempt.
     pub(super) fn error(self, path: &str) -> Error {
         let path = path.to_owned();
         match self {
@@ -86,8 +86,9 @@ impl Fault {
     }
 }
 
-/// The one line that says most: the service's code and message where the answer has them, else the innermost cause.
-pub(super) fn told(error: &(dyn StdError + 'static)) -> String {
+/// The most informative line of an error: code and message of the service if the answer has them, else the innermost
+/// cause.
+pub(super) fn error_line(error: &(dyn StdError + 'static)) -> String {
     let (mut innermost, mut all) = (error.to_string(), error.to_string());
     let mut next = error.source();
     while let Some(source) = next {
@@ -112,7 +113,7 @@ pub(super) fn between<'a>(text: &'a str, from: &str, to: &str) -> Option<&'a str
 
 #[cfg(test)]
 mod tests {
-    use super::{Fault, told};
+    use super::{Fault, error_line};
     use object_store::Error;
 
     fn generic(text: &str) -> Error {
@@ -122,8 +123,8 @@ mod tests {
     #[test]
     fn what_a_service_says_is_told_in_one_line() {
         let body = "Server returned non-2xx status code: 403 Forbidden: <Error><Code>RequestTimeTooSkewed</Code>\n<Message>The difference is\n too large</Message></Error>";
-        assert_eq!(told(&generic(body)), "RequestTimeTooSkewed: The difference is too large");
-        assert_eq!(told(&generic("connection refused")), "connection refused");
+        assert_eq!(error_line(&generic(body)), "RequestTimeTooSkewed: The difference is too large");
+        assert_eq!(error_line(&generic("connection refused")), "connection refused");
     }
 
     #[test]

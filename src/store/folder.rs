@@ -1,13 +1,13 @@
-//! A local folder: what is in it, and its files held open. All of it waits in the blocking pool.
+//! A local folder as a store: lists it and opens its files. All disk access runs in the blocking pool.
 
 use super::error::Error;
 use super::held::OpenFile;
 use super::listing::{Listing, NAMES_LIMIT};
 use super::name::{is_hidden, is_media, is_plain_name, spellings};
 use super::object::Object;
-use super::shared::Shared;
+use super::shared::StoreContext;
 use super::stamp::Stamp;
-use super::walk::{Part, Tree, Walker, Wanted};
+use super::walk::{StillWanted, StoreFolders, Tree, Walker};
 use crate::media::DESCRIPTOR;
 use std::collections::BTreeSet;
 use std::fs::{self, DirEntry, Metadata, OpenOptions};
@@ -24,74 +24,80 @@ const NONBLOCK: i32 = 0o4000;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 const NONBLOCK: i32 = 0x4;
 
-/// Names that are remembered as complained about, at most.
+/// Most paths whose problems are logged; further ones are left out silently.
 const COMPLAINT_LIMIT: usize = 1_024;
 
-/// A local folder. Clones are the same one.
+/// A local folder. Clones share it.
 #[derive(Debug, Clone)]
-pub(super) struct Folder {
+pub(super) struct LocalFolder {
     root: Arc<Root>,
 }
 
 #[derive(Debug)]
 struct Root {
     path: PathBuf,
-    following: Following,
+    following: LinkPolicy,
     complaints: Mutex<BTreeSet<PathBuf>>,
 }
 
-/// Which links are followed.
+/// Which symbolic links are followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Following {
-    /// Those that lead to what is in the folder.
+pub(super) enum LinkPolicy {
+    /// Links whose target lies inside the folder.
     Within,
-    /// All.
+    /// All links.
     Anywhere,
 }
 
-impl Folder {
-    /// The folder at `path`, which must be there and readable. Waits for the disk: for the start of the program.
-    pub(super) fn new(path: &Path, following: Following) -> Result<Self, Error> {
+impl LocalFolder {
+    /// Opens the folder at `path`; an error unless it exists and is readable. Blocks on the disk, so call it only at
+    /// program start.
+    pub(super) fn new(path: &Path, following: LinkPolicy) -> Result<Self, Error> {
         let fail = |error| Error::from_io(&path.to_string_lossy(), error);
         let root = Root { path: path.canonicalize().map_err(fail)?, following, complaints: Mutex::default() };
         fs::read_dir(&root.path).map_err(fail)?;
         Ok(Self { root: Arc::new(root) })
     }
 
-    /// What `folder` holds; large where that is more than `most` media files or a thousand names.
+    /// Lists `folder`. The listing is marked as large if there are more than `most` media files or a thousand names.
     pub(super) async fn list(&self, folder: &str, most: usize) -> Result<Listing, Error> {
         self.in_pool(folder, move |root, folder| root.list(folder, most)).await
     }
 
-    /// The media files in `folder` that are called `stem` without their extensions, and the folder of that name.
+    /// Finds the media files in `folder` whose name without extension is `stem`, and the folder of that name.
     pub(super) async fn find(&self, folder: &str, stem: &str) -> Result<Listing, Error> {
         let stem = stem.to_owned();
         self.in_pool(folder, move |root, folder| root.find(folder, &stem)).await
     }
 
-    /// Whether its root can be read.
+    /// Checks that the root folder can be read.
     pub(super) async fn ping(&self) -> Result<(), Error> {
         self.in_pool("", |root, _| fs::read_dir(&root.path).map(drop).map_err(|error| Error::from_io("", error))).await
     }
 
-    /// The names in all folders, given what the last walk found.
-    pub(super) async fn walk(&self, before: &Arc<Part>, settle: Duration, wanted: &Wanted) -> Result<Part, Error> {
+    /// Lists the names in all folders; `before` is the result of the last walk.
+    pub(super) async fn walk(
+        &self,
+        before: &Arc<StoreFolders>,
+        settle: Duration,
+        wanted: &StillWanted,
+    ) -> Result<StoreFolders, Error> {
         let (before, wanted) = (Arc::clone(before), Arc::clone(wanted));
         self.in_pool("", move |root, _| Walker { before: &before, settle, wanted: &wanted }.walk(root)).await
     }
 
-    /// Which version of the file at `path` is stored.
+    /// Stamp of the file at `path`.
     pub(super) async fn stat(&self, path: &str) -> Result<Stamp, Error> {
         self.in_pool(path, Root::stat).await
     }
 
-    /// The file at `path`, held open; it calls itself `name`.
-    pub(super) async fn open(&self, path: &str, name: &str, shared: &Arc<Shared>) -> Result<Object, Error> {
+    /// Opens the file at `path`; the object reports `name` as its path.
+    pub(super) async fn open(&self, path: &str, name: &str, shared: &Arc<StoreContext>) -> Result<Object, Error> {
         let (name, shared) = (name.to_owned(), Arc::clone(shared));
         self.in_pool(path, move |root, path| root.open(path, &name, shared)).await
     }
 
-    /// What `work` makes of its root and `path`, in the blocking pool.
+    /// Runs `work` with the root folder and `path` in the blocking pool.
     pub(super) async fn on_disk<T: Send + 'static>(
         &self,
         path: &str,
@@ -100,7 +106,7 @@ impl Folder {
         self.in_pool(path, move |root, path| work(&root.path, path)).await
     }
 
-    /// Where it is.
+    /// Path of the root folder.
     pub(super) fn root(&self) -> &Path {
         &self.root.path
     }
@@ -152,7 +158,7 @@ impl Root {
             for extension in extensions {
                 let name = format!("{stem}.{extension}");
                 match self.stat(&below(folder, &name)) {
-                    // Where case does not count, each spelling is the same file.
+                    // On a file system that ignores case, every spelling is the same file.
                     Ok(stamp) if !same.iter().any(|(_, other)| *other == stamp) => same.push((name, stamp)),
                     Ok(_) | Err(Error::NotFound { .. } | Error::NotAFile { .. }) => {}
                     Err(error) => return Err(error),
@@ -176,25 +182,26 @@ impl Root {
         if self.may_follow(&full) { Ok(Stamp::of_file(&metadata)) } else { Err(Error::NotFound { path: path.into() }) }
     }
 
-    fn open(&self, path: &str, name: &str, shared: Arc<Shared>) -> Result<Object, Error> {
-        // Opening a device or a pipe has effects of its own: look first. What is opened is looked at again.
+    fn open(&self, path: &str, name: &str, shared: Arc<StoreContext>) -> Result<Object, Error> {
+        // Opening a device or a pipe has side effects, so check the type first. `OpenFile::new` checks the opened file
+        // again.
         self.stat(path)?;
         let file = OpenOptions::new().read(true).custom_flags(NONBLOCK).open(self.path.join(path));
         OpenFile::new(name, file.map_err(|error| Error::from_io(path, error))?, shared).map(Object::file)
     }
 
-    /// Whether `path`, which exists, leads to where links may lead.
+    /// Whether the target of `path`, which exists, may be read under the link policy.
     fn may_follow(&self, path: &Path) -> bool {
         match self.following {
-            Following::Anywhere => true,
-            Following::Within => path.canonicalize().is_ok_and(|real| real.starts_with(&self.path)),
+            LinkPolicy::Anywhere => true,
+            LinkPolicy::Within => path.canonicalize().is_ok_and(|real| real.starts_with(&self.path)),
         }
     }
 
-    /// The same of a link that was found; says once that it leads elsewhere.
+    /// Like [`may_follow`](Self::may_follow), for a link found in a folder; logs once if it leads out of the store.
     fn may_follow_found(&self, path: &Path) -> bool {
         let may = self.may_follow(path);
-        // A link to nowhere is complained about where it is looked at.
+        // A dangling link is logged where its metadata is read.
         if !may && path.exists() {
             self.complain(path, "the link leads out of the store (`store.follow_links` is false)");
         }
@@ -210,7 +217,7 @@ impl Root {
             self.complain(&entry.path(), "its name is not UTF-8 or has control characters or a backslash");
             return None;
         };
-        // Only what may be a folder, a media file or the descriptor is worth a stat.
+        // Skip the stat of other files: only folders, media files and the descriptor are listed.
         if !is_media(name) && name != DESCRIPTOR && entry.file_type().is_ok_and(|kind| kind.is_file()) {
             return None;
         }
@@ -224,7 +231,7 @@ impl Root {
             // Pipes and devices are left out.
             Ok(metadata) => (metadata.is_dir() || metadata.is_file()).then(|| (name.to_owned(), metadata)),
             Err(error) => {
-                // A file that went away between the listing and now is no complaint; a link to nowhere is.
+                // Do not log a file that was removed since the listing; log a dangling link.
                 if error.kind() != io::ErrorKind::NotFound || entry.path().is_symlink() {
                     self.complain(&entry.path(), &error);
                 }
@@ -233,7 +240,7 @@ impl Root {
         }
     }
 
-    /// One log line per path, not one per look.
+    /// Logs a problem once per path, not at every listing.
     fn complain(&self, path: &Path, why: &(impl std::fmt::Display + ?Sized)) {
         let mut complaints = self.complaints.lock().unwrap_or_else(PoisonError::into_inner);
         if complaints.len() < COMPLAINT_LIMIT && complaints.insert(path.to_owned()) {
@@ -243,12 +250,12 @@ impl Root {
 }
 
 impl Tree for Root {
-    fn look(&self, path: &str) -> Option<Metadata> {
+    fn metadata(&self, path: &str) -> Option<Metadata> {
         fs::metadata(self.path.join(path)).ok()
     }
 
     fn follow(&self, path: &str) -> Option<Metadata> {
-        let metadata = self.look(path)?;
+        let metadata = self.metadata(path)?;
         self.may_follow_found(&self.path.join(path)).then_some(metadata)
     }
 
@@ -271,9 +278,9 @@ pub(super) fn below(folder: &str, name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Error, Folder, Following, Listing, Walker};
-    use crate::store::walk::Part;
-    use crate::store::{Store, Wanted};
+    use super::{Error, LinkPolicy, Listing, LocalFolder, Walker};
+    use crate::store::walk::StoreFolders;
+    use crate::store::{StillWanted, Store};
     use std::ffi::OsStr;
     use std::fs;
     use std::os::unix::ffi::OsStrExt;
@@ -292,14 +299,14 @@ mod tests {
     }
 
     /// The folders that a walk finds, with their media.
-    fn walked(root: &Path, following: Following, before: &Part) -> Vec<(String, Vec<String>)> {
+    fn walked(root: &Path, following: LinkPolicy, before: &StoreFolders) -> Vec<(String, Vec<String>)> {
         let part = part(root, following, before);
         part.folders.into_iter().map(|(folder, walked)| (folder, walked.media.clone())).collect()
     }
 
-    fn part(root: &Path, following: Following, before: &Part) -> Part {
-        let wanted: Wanted = Arc::new(|| true);
-        let folder = Folder::new(root, following).unwrap();
+    fn part(root: &Path, following: LinkPolicy, before: &StoreFolders) -> StoreFolders {
+        let wanted: StillWanted = Arc::new(|| true);
+        let folder = LocalFolder::new(root, following).unwrap();
         Walker { before, settle: Duration::ZERO, wanted: &wanted }.walk(&*folder.root).unwrap()
     }
 
@@ -337,13 +344,13 @@ mod tests {
         symlink("nowhere", root.path().join("gone.mp4")).unwrap();
         symlink("self", root.path().join("self")).unwrap();
         symlink(other.path().join("c.mp4"), root.path().join("out.mp4")).unwrap();
-        let within = walked(root.path(), Following::Within, &Part::default());
+        let within = walked(root.path(), LinkPolicy::Within, &StoreFolders::default());
         assert_eq!(within, named(&[("", &["a.mp4", "in.mp4"]), ("d", &["b.mp4"])]));
-        let anywhere = walked(root.path(), Following::Anywhere, &Part::default());
+        let anywhere = walked(root.path(), LinkPolicy::Anywhere, &StoreFolders::default());
         let all: [(&str, &[&str]); 3] =
             [("", &["a.mp4", "in.mp4", "out.mp4"]), ("d", &["b.mp4"]), ("other", &["c.mp4"])];
         assert_eq!(anywhere, named(&all));
-        let folder = Folder::new(root.path(), Following::Within).unwrap();
+        let folder = LocalFolder::new(root.path(), LinkPolicy::Within).unwrap();
         for path in ["out.mp4", "other/c.mp4"] {
             assert!(matches!(folder.stat(path).await, Err(Error::NotFound { .. })), "{path}");
         }
@@ -354,7 +361,7 @@ mod tests {
         let listing = folder.list("", 64).await.unwrap();
         let media: Vec<&str> = listing.media.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!((media, listing.folders), (vec!["a.mp4", "in.mp4"], vec!["c".to_owned(), "d".to_owned()]));
-        let free = Folder::new(root.path(), Following::Anywhere).unwrap();
+        let free = LocalFolder::new(root.path(), LinkPolicy::Anywhere).unwrap();
         assert!(free.stat("other/c.mp4").await.is_ok() && free.stat("out.mp4").await.is_ok());
     }
 
@@ -369,7 +376,7 @@ mod tests {
                 symlink(format!("../{}", number + 1), root.path().join(format!("{number}/{link}"))).unwrap();
             }
         }
-        assert_eq!(walked(root.path(), Following::Within, &Part::default()).len(), 16);
+        assert_eq!(walked(root.path(), LinkPolicy::Within, &StoreFolders::default()).len(), 16);
     }
 
     #[test]
@@ -377,12 +384,12 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         fill(root.path(), &["a.mp4", "d/b.mp4", "d/c.mkv", "e/f.mp4"]);
         let long_ago = SystemTime::now() - Duration::from_hours(1);
-        // A folder's second time is the kernel's own: it has to grow old.
+        // Only the kernel sets a folder's ctime, so wait until it is older than the tick of a walk.
         std::thread::sleep(Duration::from_millis(3_100));
-        let first = part(root.path(), Following::Within, &Part::default());
+        let first = part(root.path(), LinkPolicy::Within, &StoreFolders::default());
         fill(root.path(), &["e/g.mp4"]);
         fs::File::open(root.path().join("e/g.mp4")).unwrap().set_modified(long_ago).unwrap();
-        let second = part(root.path(), Following::Within, &first);
+        let second = part(root.path(), LinkPolicy::Within, &first);
         for (folder, same) in [("", true), ("d", true), ("e", false)] {
             assert_eq!(Arc::ptr_eq(&first.folders[folder], &second.folders[folder]), same, "{folder}");
         }
@@ -399,9 +406,10 @@ mod tests {
         fill(root.path(), &["a/a.mp4", "b/b.mp4", "c/c.mp4"]);
         let asked = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&asked);
-        let wanted: Wanted = Arc::new(move || count.fetch_add(1, Ordering::Relaxed) < 3);
-        let folder = Folder::new(root.path(), Following::Within).unwrap();
-        let ended = Walker { before: &Part::default(), settle: Duration::ZERO, wanted: &wanted }.walk(&*folder.root);
+        let wanted: StillWanted = Arc::new(move || count.fetch_add(1, Ordering::Relaxed) < 3);
+        let folder = LocalFolder::new(root.path(), LinkPolicy::Within).unwrap();
+        let ended =
+            Walker { before: &StoreFolders::default(), settle: Duration::ZERO, wanted: &wanted }.walk(&*folder.root);
         assert!(matches!(ended, Err(Error::Abandoned { .. })));
         assert_eq!(asked.load(Ordering::Relaxed), 4);
     }

@@ -1,22 +1,23 @@
-//! One version of one file, held open: its bytes, or word that it is no longer that version.
+//! [`OpenFile`]: one version of one local file, kept open. A read returns bytes of that version, or an error.
 //!
-//! The descriptor is kept, so a file that another is renamed over stays whole. After each read the file's size and
-//! times must be what they were: bytes of two versions never mix. Writes in place that keep size, mtime and ctime
-//! are outside this promise.
+//! The descriptor stays open, so a file that another is renamed over can still be read whole. After each read, the
+//! file's size and times must be unchanged, so bytes of two versions never mix. Writes in place that preserve size,
+//! mtime and ctime are outside this promise.
 //!
-//! Times are told in ticks: a write in the same tick as the look that opened the file would leave no trace ("racily
-//! clean", as git's index calls it). So a file is opened only once its ctime lies more than a tick back: whatever is
-//! written afterwards gets another. Bytes that such a write left behind before are those that are read.
+//! File times advance in ticks: a write in the same tick as the check that opened the file would leave no trace
+//! ("racily clean", as git's index calls it). So a file is opened only once its ctime lies more than a tick back: every
+//! later write gets another ctime, and earlier writes are part of the version that is read.
 //!
-//! What the page cache holds is read on the calling thread, by calls that fail rather than wait, in turns of 1.25 MiB
-//! between which other tasks run. What it does not hold is read in the blocking pool: the rest of the call in one hop.
+//! Bytes in the page cache are read on the calling thread, by calls that fail rather than block, in turns of 1.25 MiB
+//! between which other tasks run. At the first bytes that are not in the page cache, the rest of the read moves to the
+//! blocking pool in one hop.
 
 use super::error::Error;
-use super::reading::{Progress, Reading};
-use super::shared::Shared;
-use super::span::Span;
+use super::reading::{RangeRead, ReadProgress};
+use super::shared::StoreContext;
+use super::span::FileRange;
 use super::stamp::Stamp;
-use super::system::{self, Refused};
+use super::system::{self, NowaitError};
 use crate::media::{ByteRange, u64_from_usize, usize_from_u64};
 use bytes::Bytes;
 use std::fs::{File, Metadata};
@@ -25,34 +26,34 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
-/// Bytes that are read in one piece on the calling thread, at most.
+/// Longest single buffer that is read on the calling thread, in bytes.
 const PIECE_LIMIT: usize = 256 << 10;
 
-/// Bytes between two that are looked at, to see what of a file is in the page cache.
+/// Distance in bytes between two probes that find out how much of a file is in the page cache.
 const STRIDE: usize = 256 << 10;
 
-/// Looks at a file that is being opened, a tick apart, before it counts as one that is being written to.
+/// How often the times of a file are checked while it is opened, a tick apart, before it counts as being written to.
 const LOOKS: u32 = 4;
 
 /// One version of one file. Cheap to clone; the file stays open as long as a clone lives.
 #[derive(Debug, Clone)]
 pub(super) struct OpenFile {
-    held: Arc<Held>,
+    held: Arc<OpenedFile>,
 }
 
-/// A file that is open.
+/// An open file.
 #[derive(Debug)]
-pub(super) struct Held {
+pub(super) struct OpenedFile {
     path: String,
     pub(super) file: File,
     stamp: Stamp,
     links: Mutex<Links>,
-    shared: Arc<Shared>,
-    /// Whether a read that must not wait is worth trying.
+    shared: Arc<StoreContext>,
+    /// Whether the file system supports reads that do not block.
     able: AtomicBool,
 }
 
-/// How many names the file has, and the change time that goes with it.
+/// Number of names (hard links) of the file, and its ctime at that number.
 #[derive(Debug, Clone, Copy)]
 struct Links {
     count: u64,
@@ -60,7 +61,7 @@ struct Links {
 }
 
 impl OpenFile {
-    pub(super) fn new(path: &str, file: File, shared: Arc<Shared>) -> Result<Self, Error> {
+    pub(super) fn new(path: &str, file: File, shared: Arc<StoreContext>) -> Result<Self, Error> {
         let metadata = still(path, &file)?;
         if !metadata.is_file() {
             return Err(Error::NotAFile { path: path.into() });
@@ -68,20 +69,20 @@ impl OpenFile {
         let stamp = Stamp::of_file(&metadata);
         let links = Mutex::new(Links { count: metadata.nlink(), changed: stamp.changed() });
         let able = AtomicBool::new(shared.is_able(metadata.dev()));
-        Ok(Self { held: Arc::new(Held { path: path.into(), file, stamp, links, shared, able }) })
+        Ok(Self { held: Arc::new(OpenedFile { path: path.into(), file, stamp, links, shared, able }) })
     }
 
-    /// Its path in the store.
+    /// Path in the store.
     pub(super) fn path(&self) -> &str {
         &self.held.path
     }
 
-    /// Which version it is.
+    /// Stamp of this version.
     pub(super) fn stamp(&self) -> Stamp {
         self.held.stamp
     }
 
-    /// Exactly the bytes of `range`, in one piece: for headers, whose length the caller bounds.
+    /// Reads exactly the bytes of `range` into one buffer. Meant for headers: the caller bounds the length.
     pub(super) async fn read(&self, range: ByteRange) -> Result<Bytes, Error> {
         self.held.reach(range.end())?;
         let len = usize_from_u64(range.len());
@@ -89,58 +90,60 @@ impl OpenFile {
             return self.in_pool(move |held| held.long(range)).await;
         }
         let piece = self.held.shared.spare.take(len);
-        Ok(self.filled(Reading::new(&[range], vec![piece])).await?.pop().unwrap_or_default())
+        Ok(self.filled(RangeRead::new(&[range], vec![piece])).await?.pop().unwrap_or_default())
     }
 
-    /// The bytes of `ranges` one behind the other, as separate chunks of [`CHUNK_LIMIT`](super::CHUNK_LIMIT) bytes, the
-    /// last ones smaller. A chunk's borders are not those of the ranges.
+    /// Reads the bytes of `ranges`, one range after the other, as separate chunks of
+    /// [`CHUNK_LIMIT`](super::CHUNK_LIMIT) bytes; the last ones are smaller. Chunk boundaries are independent of range
+    /// boundaries.
     pub(super) async fn read_ranges(&self, ranges: Vec<ByteRange>) -> Result<Vec<Bytes>, Error> {
         let mut len = 0_u64;
         for range in &ranges {
             self.held.reach(range.end())?;
             len = len.saturating_add(range.len());
         }
-        self.filled(Reading::new(&ranges, self.held.shared.spare.take_chunks(len))).await
+        self.filled(RangeRead::new(&ranges, self.held.shared.spare.take_chunks(len))).await
     }
 
-    /// The bytes of `range` in the same chunks, read on this thread however long that takes: for the blocking pool.
+    /// Reads the bytes of `range` in such chunks and blocks this thread meanwhile: for the blocking pool.
     pub(super) fn read_here(&self, range: ByteRange) -> Result<Vec<Bytes>, Error> {
         self.held.reach(range.end())?;
-        self.held.waited(Reading::new(&[range], self.held.shared.spare.take_chunks(range.len())))
+        self.held.waited(RangeRead::new(&[range], self.held.shared.spare.take_chunks(range.len())))
     }
 
-    /// The first bytes of `range`, to be sent without being read: as many as the page cache has, as far as a byte of each
-    /// [`STRIDE`] tells. `None` where it has none, where that cannot be told, and where the system does not send files.
-    pub(super) fn span(&self, range: ByteRange) -> Option<Span> {
+    /// The beginning of `range` for sendfile: as many bytes as the page cache holds, judged by one byte of each
+    /// [`STRIDE`]. `None` if it holds none, if that cannot be found out, and if the system cannot send files.
+    pub(super) fn span(&self, range: ByteRange) -> Option<FileRange> {
         if !system::SENDS || !self.held.able.load(Ordering::Relaxed) || self.held.reach(range.end()).is_err() {
             return None;
         }
         let mut places = (range.start()..range.end()).step_by(STRIDE);
         let cold = places.find(|place| !system::has(&self.held.file, *place));
         let there = range.slice(0, cold.unwrap_or(range.end()) - range.start())?;
-        Some(Span::new(Arc::clone(&self.held), there))
+        Some(FileRange::new(Arc::clone(&self.held), there))
     }
 
-    /// What all objects of its store share.
-    pub(super) fn shared(&self) -> &Arc<Shared> {
+    /// State that all objects of its store share.
+    pub(super) fn shared(&self) -> &Arc<StoreContext> {
         &self.held.shared
     }
 
-    /// Whether its bytes can still be had: an error when it was written to since it was opened. It asks for what the
-    /// system holds in memory of every open file, so it does not wait where the disk is a local one.
+    /// Checks whether this version can still be read: an error if the file was written to since it was opened. It reads
+    /// metadata that the system holds in memory for every open file, so it does not block if the disk is local.
     pub(super) fn check(&self) -> Result<(), Error> {
         self.held.check()
     }
 
-    /// Reads on this thread while that does not wait, the rest in one hop; then the check that nobody wrote meanwhile.
-    async fn filled(&self, mut reading: Reading) -> Result<Vec<Bytes>, Error> {
+    /// Reads on this thread as long as that does not block, and the rest in one hop to the blocking pool. Then checks
+    /// that nobody wrote to the file meanwhile.
+    async fn filled(&self, mut reading: RangeRead) -> Result<Vec<Bytes>, Error> {
         let mut hint = false;
         while self.held.able.load(Ordering::Relaxed) {
             match reading.now(&self.held.file, &self.held.shared.spare, |read| self.held.counted(read)) {
-                Progress::Whole => return self.held.finished(reading),
-                Progress::More => tokio::task::yield_now().await,
-                Progress::Stopped(Refused::Unable) => self.held.waits(),
-                Progress::Stopped(Refused::Cold) => {
+                ReadProgress::Whole => return self.held.finished(reading),
+                ReadProgress::More => tokio::task::yield_now().await,
+                ReadProgress::Stopped(NowaitError::Unable) => self.held.waits(),
+                ReadProgress::Stopped(NowaitError::Cold) => {
                     hint = true;
                     break;
                 }
@@ -155,10 +158,10 @@ impl OpenFile {
         .await
     }
 
-    /// One hop into the blocking pool.
+    /// Runs `work` in the blocking pool.
     async fn in_pool<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Held) -> Result<T, Error> + Send + 'static,
+        work: impl FnOnce(&OpenedFile) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         let held = Arc::clone(&self.held);
         let done = tokio::task::spawn_blocking(move || work(&held));
@@ -166,12 +169,12 @@ impl OpenFile {
     }
 }
 
-impl Held {
-    /// More bytes than are read on a thread that must not wait, in one piece that is not zeroed first.
+impl OpenedFile {
+    /// Reads a long range into one buffer, blocking; the buffer is not zeroed first.
     fn long(&self, range: ByteRange) -> Result<Bytes, Error> {
         let len = usize_from_u64(range.len());
         let mut bytes = Vec::with_capacity(len);
-        // The allocator may give more room than was asked for: what is read past the range is cut off.
+        // The allocator may give more room than requested: bytes read past the range are cut off.
         while bytes.len() < len {
             let at = range.start() + u64_from_usize(bytes.len());
             match system::append(&self.file, &mut bytes, at) {
@@ -185,8 +188,8 @@ impl Held {
         Ok(bytes.into())
     }
 
-    /// All of `reading`, waited for.
-    fn waited(&self, mut reading: Reading) -> Result<Vec<Bytes>, Error> {
+    /// Completes `reading`, blocking.
+    fn waited(&self, mut reading: RangeRead) -> Result<Vec<Bytes>, Error> {
         match reading.wait(&self.file, &self.shared.spare, |read| self.counted(read)) {
             Ok(true) => self.finished(reading),
             Ok(false) => Err(self.truncated(reading.end())),
@@ -194,24 +197,24 @@ impl Held {
         }
     }
 
-    /// What was read, once nobody wrote meanwhile.
-    fn finished(&self, reading: Reading) -> Result<Vec<Bytes>, Error> {
+    /// The chunks of a complete reading, if nobody wrote to the file meanwhile.
+    fn finished(&self, reading: RangeRead) -> Result<Vec<Bytes>, Error> {
         self.check()?;
         let end = reading.end();
         reading.finish(&self.shared.spare).ok_or_else(|| self.truncated(end))
     }
 
-    /// Each system call that read something passes here.
+    /// Counts the bytes that one system call read.
     fn counted(&self, read: usize) {
         self.shared.counted(u64_from_usize(read));
     }
 
-    /// Each that took something to be sent, here.
+    /// Counts the bytes that one system call took for sending without a copy.
     pub(super) fn uncopied(&self, taken: usize) {
         self.shared.uncopied(u64_from_usize(taken));
     }
 
-    /// No read of it can be tried without waiting.
+    /// Records that the file system does not support reads that do not block.
     fn waits(&self) {
         self.able.store(false, Ordering::Relaxed);
         self.shared.waits(self.stamp.device());
@@ -225,8 +228,8 @@ impl Held {
         Error::Truncated { path: self.path.clone(), end }
     }
 
-    /// Whether the file is still the version that was opened. Losing a name (being replaced by rename, or removed)
-    /// moves a file's ctime though not its bytes: that, told by a lower link count, is no change.
+    /// Checks that the file is still the version that was opened. Losing a name (being replaced by rename, or removed)
+    /// changes a file's ctime but not its bytes: a lower link count reveals this case, which is not an error.
     pub(super) fn check(&self) -> Result<(), Error> {
         let metadata = self.file.metadata().map_err(|error| Error::from_io(&self.path, error))?;
         let now = Stamp::of_file(&metadata);
@@ -246,7 +249,8 @@ impl Held {
     }
 }
 
-/// What is known of `file`, once that can no longer change unnoticed. Waits for a tick, a few at most.
+/// Metadata of `file`, once no further write can go unnoticed. Blocks for one tick, at most a few; [`Error::Changed`]
+/// if the file keeps changing.
 fn still(path: &str, file: &File) -> Result<Metadata, Error> {
     for _ in 0..LOOKS {
         let metadata = file.metadata().map_err(|error| Error::from_io(path, error))?;
@@ -342,7 +346,7 @@ mod tests {
         let object = opened(folder.path(), &vec![7; 8 << 20]).await;
         let half = 4 << 20;
         if object.span(range(0, 2 * half)).is_none() {
-            // A file system in memory does not tell.
+            // A file system in memory cannot say what is in the page cache.
             return;
         }
         let file = fs::File::open(folder.path().join("a.mp4")).unwrap();

@@ -1,15 +1,16 @@
-//! What a look at a folder finds, and how far it goes: the work does not grow with the folder.
+//! [`Listing`]: the contents of one folder, up to a limit, so that the work does not grow with the folder.
 
 use super::stamp::Stamp;
 
-/// Names that a look at a folder reads at most: one page of an object store's listing.
+/// Most names that a listing of a folder reads: one page of an object store.
 pub(super) const NAMES_LIMIT: usize = 1_000;
 
-/// What one folder holds: media files and `asset.json` with their stamps, and folders. Sorted by name, none hidden.
+/// The contents of one folder: media files and `asset.json` with their stamps, and folders. Sorted by name, without
+/// hidden ones.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Listing {
-    /// Whether the folder holds more than a look reads. Then media files and folders are left out here: each is [looked
-    /// up](super::Store::find) by its name.
+    /// Whether the folder holds more than a listing reads. Its media files and folders are then missing here: use
+    /// [`find`](super::Store::find) for each name.
     pub is_large: bool,
     /// Media files.
     pub media: Vec<(String, Stamp)>,
@@ -20,12 +21,12 @@ pub struct Listing {
 }
 
 impl Listing {
-    /// A folder that holds more than a look reads.
+    /// The listing of a folder that holds more than a listing reads.
     pub(super) fn large(descriptor: Option<Stamp>) -> Self {
         Self { is_large: true, descriptor, ..Self::default() }
     }
 
-    /// The same, sorted by name.
+    /// This listing, sorted by name.
     pub(super) fn sorted(mut self) -> Self {
         self.folders.sort_unstable();
         self.folders.dedup();

@@ -1,10 +1,11 @@
-//! Stored objects: what is there, and exact bytes of one version of each.
+//! The store: lists stored objects, and reads exact bytes of one version of each.
 //!
-//! Paths are plain relative names between slashes, `""` is the root. `tree` finds the store that a path is in: a local
-//! `folder`, whose files are `held` open and may be sent as a `span`, or a `remote` object store, listed by `pages`, whose objects are
-//! `stored`, read by `blocks`, and may have a `note` of ours beside them. What is small is written whole (`writing`: to
-//! `disk`, or by `sending` it), what comes piece by piece is a `draft` until it is there.
-//! Nothing outside the surface here knows which of them is behind it.
+//! Paths are relative: plain names separated by slashes; `""` is the root. `tree` finds the store that holds a path: a
+//! local `folder`, whose files stay open (`held`) and can be sent with sendfile (`span`), or a `remote` object store.
+//! Folders of an object store are listed by `pages`; its objects are `stored` versions, read in `blocks`, and our index
+//! of an object can lie beside it as a `note`. Small objects are written whole (`writing`, through `disk` or
+//! `sending`); large ones arrive piece by piece as a `draft`. Callers see only the types exported here and need not
+//! know which kind of store they use.
 
 mod blocks;
 mod disk;
@@ -38,16 +39,16 @@ mod web;
 mod writing;
 
 pub use blocks::BLOCK;
-pub use draft::{Draft, Left};
+pub use draft::{Draft, Leftover};
 pub use error::Error;
 pub use listing::Listing;
 pub use name::{is_media, is_plain};
 pub use object::Object;
-pub use remote::Patience;
-pub use span::Span;
-pub use spare::{CHUNK_LIMIT, SPARE_LIMIT, Spare};
+pub use remote::RemoteTimeouts;
+pub use span::FileRange;
+pub use spare::{CHUNK_LIMIT, ChunkPool, SPARE_LIMIT};
 pub use stamp::Stamp;
 pub use tree::Store;
-pub use walk::{Walk, Walked, Wanted};
+pub use walk::{StillWanted, Walk, WalkedFolder};
 pub use web::fetcher;
 pub use writing::Removal;

@@ -1,24 +1,24 @@
-//! Which names the store knows.
+//! Rules for names: hidden names, media files, valid paths, and the names that the store reserves for itself.
 
 use std::collections::BTreeSet;
 
-/// Folders below each other at most; deeper ones do not exist for us.
+/// Deepest nesting of folders; deeper ones are ignored.
 pub(super) const DEPTH_LIMIT: usize = 16;
 
-/// The folder of what is not finished yet, at the root of each store; hidden, so that no path of an asset leads into it.
+/// The folder of unfinished objects, at the root of each store; hidden, so that no path of an asset leads into it.
 pub(super) const STAGING: &str = ".staging";
 
-/// What the names of objects begin with that hide another one beside them: an object store shows what is uploaded to it
-/// before anyone could look at it.
+/// Name prefix of objects that hide another one beside them: an object store shows an uploaded object before anyone can
+/// check it.
 const VEIL: &str = "~draft-";
 
-/// The object that hides the one at `path`.
+/// Path of the object that hides the one at `path`.
 pub(super) fn veil(path: &str) -> String {
     let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
     if folder.is_empty() { format!("{VEIL}{name}") } else { format!("{folder}/{VEIL}{name}") }
 }
 
-/// The name that an object called `name` hides beside it, if it hides one.
+/// The name that an object called `name` hides beside it; `None` if it hides none.
 pub(super) fn veiled(name: &str) -> Option<&str> {
     name.strip_prefix(VEIL)
 }
@@ -26,7 +26,7 @@ pub(super) fn veiled(name: &str) -> Option<&str> {
 /// The extensions of media files, compared without regard to case: ISO base media and QuickTime under all their names.
 const MEDIA: [&str; 11] = ["mp4", "m4v", "m4a", "mov", "m4b", "qt", "f4v", "3gp", "3g2", "ismv", "isma"];
 
-/// Whether `name` is a media file's by its extension.
+/// Whether `name` has the extension of a media file.
 #[must_use]
 pub fn is_media(name: &str) -> bool {
     let parts = name.rsplit_once('.').filter(|(stem, _)| !stem.is_empty());
@@ -39,7 +39,7 @@ pub(super) fn spellings() -> impl Iterator<Item = Vec<String>> {
         let mut all = vec![String::new()];
         for letter in extension.chars() {
             let cases = BTreeSet::from([letter.to_ascii_lowercase(), letter.to_ascii_uppercase()]);
-            // Small letters stand behind capitals.
+            // Lower case sorts after upper case, so reverse.
             let with = |start: &String| cases.iter().rev().map(|letter| format!("{start}{letter}")).collect::<Vec<_>>();
             all = all.iter().flat_map(with).collect();
         }
@@ -47,12 +47,12 @@ pub(super) fn spellings() -> impl Iterator<Item = Vec<String>> {
     })
 }
 
-/// The names that a file called `stem` without its extension has most often.
+/// The most common file names whose name without extension is `stem`.
 pub(super) fn usual_names(stem: &str) -> impl Iterator<Item = String> {
     MEDIA.iter().map(move |extension| format!("{stem}.{extension}"))
 }
 
-/// Whether `path` can name something: at most 17 plain names between slashes, none hidden. The root, `""`, is not plain.
+/// Whether `path` is valid: at most 17 plain names between slashes, none hidden. The root, `""`, is not plain.
 #[must_use]
 pub fn is_plain(path: &str) -> bool {
     path.split('/').count() <= DEPTH_LIMIT + 1 && path.split('/').all(is_plain_name)
@@ -64,7 +64,7 @@ pub(super) fn is_writable(path: &str) -> bool {
     is_plain(below.unwrap_or(path))
 }
 
-/// Whether `id` can name a draft: one plain name that leaves room for what is added to it.
+/// Whether `id` is valid for a draft: one plain name that leaves room for suffixes.
 pub(super) fn is_draft_id(id: &str) -> bool {
     is_plain_name(id) && id.len() <= 128
 }
@@ -74,7 +74,7 @@ pub(super) fn is_plain_name(name: &str) -> bool {
     !name.is_empty() && !is_hidden(name.as_bytes()) && !name.contains(|c: char| c.is_control() || c == '/' || c == '\\')
 }
 
-/// Whether a name is none of ours to look at.
+/// Whether a name is hidden: it begins with `.` or `~`.
 pub(super) const fn is_hidden(name: &[u8]) -> bool {
     matches!(name, [b'.' | b'~', ..])
 }

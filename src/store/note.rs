@@ -1,15 +1,15 @@
-//! Notes: a small object of ours for each of theirs, in the hidden folder `.afflux/` beside it.
+//! Notes: our index of each stored object, saved as an object in the hidden folder `.afflux/` beside it.
 //!
 //! ```text
 //! films/night.mp4 ─► films/.afflux/night.mp4.index
 //! ```
-//! A note is a convenience: it is asked for once, and whoever does not get it goes without. A store that lets nobody
-//! write is told of once and not asked to again.
+//! A note only saves work: it is requested once, and any failure counts as no note. If the store refuses to be written
+//! to, that is logged once, and no more notes are sent.
 
 use super::error::Error;
 use super::fault::Fault;
 use super::remote::Remote;
-use super::stored::Stored;
+use super::stored::StoredObject;
 use crate::media::u64_from_usize;
 use bytes::Bytes;
 use object_store::ObjectStoreExt;
@@ -20,18 +20,18 @@ use tokio::time::timeout;
 /// The folder of notes; hidden, so that no path of an asset leads into it.
 const FOLDER: &str = ".afflux";
 
-/// How long a note may take to be written.
+/// Time limit for writing a note.
 const WRITE: Duration = Duration::from_mins(1);
 
-impl Stored {
-    /// Its note, if that has `limit` bytes at most.
+impl StoredObject {
+    /// Its note; `None` if there is none, if it has more than `limit` bytes, or if it cannot be read.
     pub(super) async fn note(&self, limit: u64) -> Option<Bytes> {
         let note = self.remote().note(self.inner_path(), limit).await?;
         self.shared().counted(u64_from_usize(note.len()));
         Some(note)
     }
 
-    /// Puts `note` in the place of the one that there is.
+    /// Saves `note`, which replaces an earlier one.
     pub(super) async fn keep_note(&self, note: Bytes) {
         self.remote().keep_note(self.inner_path(), note).await;
     }
@@ -49,7 +49,7 @@ impl Remote {
             Ok(note) => note,
             Err(Fault::Gone) => None,
             Err(fault) => {
-                tracing::debug!(path, "its note cannot be read: {}", fault.error(path));
+                tracing::debug!(path, "cannot read the index saved beside this object: {}", fault.error(path));
                 None
             }
         }
@@ -69,14 +69,14 @@ impl Remote {
         let refused = matches!(fault, Fault::Refused(_));
         let error: Error = fault.error(key.as_ref());
         if refused && !self.is_read_only().swap(true, Ordering::Relaxed) {
-            tracing::warn!("indexes are not kept beside what they are of: {error}");
+            tracing::warn!("the store refuses to save indexes beside its objects: {error}");
         } else {
-            tracing::debug!("an index is not kept: {error}");
+            tracing::debug!("cannot save an index beside its object: {error}");
         }
     }
 }
 
-/// What the note of the object at `path` is called.
+/// Path of the note of the object at `path`.
 fn name(path: &str) -> String {
     match path.rsplit_once('/') {
         Some((folder, name)) => format!("{folder}/{FOLDER}/{name}.index"),

@@ -1,50 +1,51 @@
-//! One version of one stored object: its bytes, or word that it is no longer that version. A file that is held open, or
-//! an object of an object store.
+//! [`Object`]: one version of one stored object, either an open local file or an object of an object store. Reads fail
+//! once the stored object is another version.
 
 use super::error::Error;
 use super::held::OpenFile;
-use super::shared::Shared;
-use super::span::Span;
+use super::shared::StoreContext;
+use super::span::FileRange;
 use super::stamp::Stamp;
-use super::stored::Stored;
+use super::stored::StoredObject;
 use crate::media::ByteRange;
 use bytes::{Bytes, BytesMut};
 use std::sync::Arc;
 
-/// One version of one stored object. Cheap to clone; what it takes to read it is held as long as a clone lives.
+/// One version of one stored object. Cheap to clone; a local file stays open as long as any clone lives.
 #[derive(Debug, Clone)]
-pub struct Object(Inner);
+pub struct Object(ObjectBackend);
 
 #[derive(Debug, Clone)]
-enum Inner {
+enum ObjectBackend {
     File(OpenFile),
-    Stored(Arc<Stored>),
+    Stored(Arc<StoredObject>),
 }
 
 impl Object {
     pub(super) const fn file(file: OpenFile) -> Self {
-        Self(Inner::File(file))
+        Self(ObjectBackend::File(file))
     }
 
-    pub(super) const fn stored(stored: Arc<Stored>) -> Self {
-        Self(Inner::Stored(stored))
+    pub(super) const fn stored(stored: Arc<StoredObject>) -> Self {
+        Self(ObjectBackend::Stored(stored))
     }
 
-    /// Its path in the store.
+    /// Path in the store.
     #[must_use]
     pub fn path(&self) -> &str {
         match &self.0 {
-            Inner::File(file) => file.path(),
-            Inner::Stored(stored) => stored.path(),
+            ObjectBackend::File(file) => file.path(),
+            ObjectBackend::Stored(stored) => stored.path(),
         }
     }
 
-    /// What its object store is called, the same for all that look at it: `s3://bucket`; `""` for a folder.
+    /// Name of its object store without the prefix, such as `s3://bucket`: the same for all programs that use the
+    /// bucket. `""` for a folder.
     #[must_use]
     pub fn store(&self) -> &str {
         match &self.0 {
-            Inner::File(_) => "",
-            Inner::Stored(stored) => stored.remote().bucket(),
+            ObjectBackend::File(_) => "",
+            ObjectBackend::Stored(stored) => stored.remote().bucket(),
         }
     }
 
@@ -54,121 +55,126 @@ impl Object {
         self.stamp().size()
     }
 
-    /// Which version it is.
+    /// Stamp of this version.
     #[must_use]
     pub fn stamp(&self) -> Stamp {
         match &self.0 {
-            Inner::File(file) => file.stamp(),
-            Inner::Stored(stored) => stored.stamp(),
+            ObjectBackend::File(file) => file.stamp(),
+            ObjectBackend::Stored(stored) => stored.stamp(),
         }
     }
 
-    /// Whether it is a file of this machine, whose bytes are a system call away.
+    /// Whether it is a local file, which is read by system calls instead of network requests.
     #[must_use]
     pub const fn is_file(&self) -> bool {
         match &self.0 {
-            Inner::File(_) => true,
-            Inner::Stored(_) => false,
+            ObjectBackend::File(_) => true,
+            ObjectBackend::Stored(_) => false,
         }
     }
 
-    /// Exactly the bytes of `range`, in one piece: for headers, whose length the caller bounds.
+    /// Reads exactly the bytes of `range` into one buffer. Meant for headers: the caller bounds the length.
     pub async fn read(&self, range: ByteRange) -> Result<Bytes, Error> {
         match &self.0 {
-            Inner::File(file) => file.read(range).await,
-            // In a box, here and below: whoever reads a file has no room for what a network takes.
-            Inner::Stored(stored) => Box::pin(stored.read(range)).await,
+            ObjectBackend::File(file) => file.read(range).await,
+            // Boxed, here and below: the future of a network read is large, and reads of local files should not reserve
+            // room for it.
+            ObjectBackend::Stored(stored) => Box::pin(stored.read(range)).await,
         }
     }
 
-    /// The bytes of `ranges` one behind the other, as separate chunks of [`CHUNK_LIMIT`](super::CHUNK_LIMIT) bytes, the
-    /// last ones smaller. A chunk's borders are not those of the ranges.
+    /// Reads the bytes of `ranges`, one range after the other, as separate chunks of
+    /// [`CHUNK_LIMIT`](super::CHUNK_LIMIT) bytes; the last ones are smaller. Chunk boundaries are independent of range
+    /// boundaries.
     pub async fn read_ranges(&self, ranges: Vec<ByteRange>) -> Result<Vec<Bytes>, Error> {
         match &self.0 {
-            Inner::File(file) => file.read_ranges(ranges).await,
-            Inner::Stored(stored) => Box::pin(stored.read_ranges(&ranges)).await,
+            ObjectBackend::File(file) => file.read_ranges(ranges).await,
+            ObjectBackend::Stored(stored) => Box::pin(stored.read_ranges(&ranges)).await,
         }
     }
 
-    /// The first bytes of `range`, to be sent without being read: of a file those that the page cache has, where the system
-    /// can do that.
+    /// The beginning of `range` for sendfile: as many bytes as the page cache holds. `None` if it holds none, if the
+    /// system cannot send files, and for objects of an object store.
     #[must_use]
-    pub fn span(&self, range: ByteRange) -> Option<Span> {
+    pub fn span(&self, range: ByteRange) -> Option<FileRange> {
         match &self.0 {
-            Inner::File(file) => file.span(range),
-            Inner::Stored(_) => None,
+            ObjectBackend::File(file) => file.span(range),
+            ObjectBackend::Stored(_) => None,
         }
     }
 
-    /// The bytes of `range` in the same chunks, read on this thread however long that takes: for the blocking pool, and
-    /// for what [`is_file`](Self::is_file).
+    /// Reads the bytes of `range` in chunks as [`read_ranges`](Self::read_ranges) does, and blocks this thread
+    /// meanwhile. Call it on the blocking pool, and only if [`is_file`](Self::is_file): objects of an object store
+    /// return [`Error::Abandoned`].
     pub fn read_here(&self, range: ByteRange) -> Result<Vec<Bytes>, Error> {
         match &self.0 {
-            Inner::File(file) => file.read_here(range),
-            Inner::Stored(stored) => Err(Error::Abandoned { path: stored.path().into() }),
+            ObjectBackend::File(file) => file.read_here(range),
+            ObjectBackend::Stored(stored) => Err(Error::Abandoned { path: stored.path().into() }),
         }
     }
 
-    /// Says that `ranges` are about to be read: an object store is asked for them now, in as few requests as they take,
-    /// a bounded number of bytes ahead. Of a file nothing is asked. Must be called inside a runtime.
+    /// Prefetches `ranges`, which will be read soon: requests them from an object store right away, in as few requests
+    /// as possible and up to a fixed number of bytes. Does nothing for a file. Must be called inside a runtime.
     pub fn expect(&self, ranges: &[ByteRange]) {
         match &self.0 {
-            Inner::File(_) => {}
-            Inner::Stored(stored) => stored.expect(ranges),
+            ObjectBackend::File(_) => {}
+            ObjectBackend::Stored(stored) => stored.expect(ranges),
         }
     }
 
-    /// What was [kept](Self::keep_note) in the store beside it, if that has `limit` bytes at most. A file has no note.
+    /// The note that [`keep_note`](Self::keep_note) saved beside this object; `None` if there is none or it is longer
+    /// than `limit` bytes. A file has no note.
     pub async fn note(&self, limit: u64) -> Option<Bytes> {
         match &self.0 {
-            Inner::File(_) => None,
-            Inner::Stored(stored) => Box::pin(stored.note(limit)).await,
+            ObjectBackend::File(_) => None,
+            ObjectBackend::Stored(stored) => Box::pin(stored.note(limit)).await,
         }
     }
 
-    /// Keeps `note` in the store beside it, for whoever opens it next, as far as the store allows. Of a file nothing is
-    /// kept.
+    /// Saves `note` beside this object for the next program that opens it, if the store allows writing. Does nothing
+    /// for a file.
     pub async fn keep_note(&self, note: Bytes) {
         match &self.0 {
-            Inner::File(_) => {}
-            Inner::Stored(stored) => Box::pin(stored.keep_note(note)).await,
+            ObjectBackend::File(_) => {}
+            ObjectBackend::Stored(stored) => Box::pin(stored.keep_note(note)).await,
         }
     }
 
-    /// Room for `bytes` bytes of what is made of it.
+    /// An empty buffer with room for `bytes` bytes that are generated from this object.
     #[must_use]
     pub fn room(&self, bytes: usize) -> BytesMut {
         self.shared().spare.room(bytes)
     }
 
-    /// Gives chunks back that were read and are no longer needed: others will be read into them.
+    /// Returns chunks that are no longer needed, so that later reads reuse their memory.
     pub fn give_back(&self, chunks: Vec<Bytes>) {
         for chunk in chunks {
             self.shared().spare.give(chunk);
         }
     }
 
-    /// Whether its bytes can still be had, as far as that is told without waiting: an error when it was written to since
-    /// it was opened. The system holds that in memory of every open file; of an object it is what the last read said.
+    /// Checks without waiting whether this version can still be read: an error if the file was written to since it was
+    /// opened. The system holds this information in memory for every open file; for an object, the result of the last
+    /// request counts.
     pub fn check(&self) -> Result<(), Error> {
         match &self.0 {
-            Inner::File(file) => file.check(),
-            Inner::Stored(stored) => stored.check(),
+            ObjectBackend::File(file) => file.check(),
+            ObjectBackend::Stored(stored) => stored.check(),
         }
     }
 
-    /// The same, asked of the store where it was not asked lately.
+    /// Like [`check`](Self::check), but asks an object store again unless it answered recently.
     pub async fn verify(&self) -> Result<(), Error> {
         match &self.0 {
-            Inner::File(file) => file.check(),
-            Inner::Stored(stored) => Box::pin(stored.verify()).await,
+            ObjectBackend::File(file) => file.check(),
+            ObjectBackend::Stored(stored) => Box::pin(stored.verify()).await,
         }
     }
 
-    fn shared(&self) -> &Shared {
+    fn shared(&self) -> &StoreContext {
         match &self.0 {
-            Inner::File(file) => file.shared(),
-            Inner::Stored(stored) => stored.shared(),
+            ObjectBackend::File(file) => file.shared(),
+            ObjectBackend::Stored(stored) => stored.shared(),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Looks at folders of an object store, each one page of a listing: an object store has no folders, only names.
+//! Lists folders of an object store, each by one page of names: an object store has no folders, only names.
 
 use super::error::Error;
 use super::fault::Fault;
@@ -11,19 +11,19 @@ use object_store::ListResult;
 use object_store::list::PaginatedListOptions;
 use object_store::path::Path;
 
-/// Names that begin alike, cut behind the next slash.
-struct Page {
+/// Names with the same beginning, cut after the next slash.
+struct ListResultPage {
     found: ListResult,
-    /// Whether there are no more of them.
+    /// Whether there are no more such names.
     is_last: bool,
 }
 
 impl Remote {
-    /// What `folder` holds. One that holds nothing is not there.
+    /// Lists `folder`. One without contents does not exist, except the root.
     pub(super) async fn list(&self, folder: &str) -> Result<Listing, Error> {
         let key = self.key(folder)?;
         let prefix = if key.as_ref().is_empty() { String::new() } else { format!("{key}/") };
-        let Page { found, is_last } = self.page(folder, &prefix, NAMES_LIMIT).await?;
+        let ListResultPage { found, is_last } = self.page(folder, &prefix, NAMES_LIMIT).await?;
         if found.objects.is_empty() && found.common_prefixes.is_empty() && !folder.is_empty() {
             return Err(Error::NotFound { path: folder.into() });
         }
@@ -38,11 +38,11 @@ impl Remote {
         Ok(Listing::large(descriptor))
     }
 
-    /// The media files in `folder` that are called `stem` without their extensions, and the folder of that name: one
+    /// Finds the media files in `folder` whose name without extension is `stem`, and the folder of that name: one
     /// request, unless a thousand names begin with `stem`.
     pub(super) async fn find(&self, folder: &str, stem: &str) -> Result<Listing, Error> {
         let key = self.key(&below(folder, stem))?;
-        let Page { found, is_last } = self.page(folder, key.as_ref(), NAMES_LIMIT).await?;
+        let ListResultPage { found, is_last } = self.page(folder, key.as_ref(), NAMES_LIMIT).await?;
         let mut listing = self.listing(folder, found);
         if !is_last {
             listing = self.find_apart(folder, stem, &key).await?;
@@ -53,7 +53,7 @@ impl Remote {
         Ok(Listing { descriptor: None, ..listing }.sorted())
     }
 
-    /// The same, asked for by longer beginnings, or by the usual names where even of those there are too many.
+    /// Like [`find`](Self::find), but with longer prefixes, or with the usual names if even those match too many.
     async fn find_apart(&self, folder: &str, stem: &str, key: &Path) -> Result<Listing, Error> {
         let (dotted, slashed) = (format!("{key}."), format!("{key}/"));
         let (files, within) =
@@ -72,8 +72,8 @@ impl Remote {
         Ok(listing)
     }
 
-    /// Names in the store that begin with `prefix`, at most `most`.
-    async fn page(&self, folder: &str, prefix: &str, most: usize) -> Result<Page, Error> {
+    /// Requests up to `most` names in the store that begin with `prefix`.
+    async fn page(&self, folder: &str, prefix: &str, most: usize) -> Result<ListResultPage, Error> {
         let page = match &self.skills().pages {
             Some(pages) => {
                 let options = || PaginatedListOptions {
@@ -83,10 +83,10 @@ impl Remote {
                 };
                 let ask = || pages.list_paginated(Some(prefix).filter(|prefix| !prefix.is_empty()), options());
                 let listed = self.asked(ask).await;
-                listed.map(|listed| Page { found: listed.result, is_last: listed.page_token.is_none() })
+                listed.map(|listed| ListResultPage { found: listed.result, is_last: listed.page_token.is_none() })
             }
-            // One that is in memory lists at once.
-            None => self.every_page(prefix).await.map(|found| Page { found, is_last: true }),
+            // A store in memory lists everything at once.
+            None => self.every_page(prefix).await.map(|found| ListResultPage { found, is_last: true }),
         };
         match page {
             Ok(page) => Ok(page),
@@ -95,7 +95,7 @@ impl Remote {
         }
     }
 
-    /// All names in the folder that `prefix` leads into, as far as they begin with it.
+    /// All names that begin with `prefix`, by listing the whole folder that they are in.
     async fn every_page(&self, prefix: &str) -> Result<ListResult, Fault> {
         let folder = Path::from(prefix.rsplit_once('/').map_or("", |(folder, _)| folder));
         let folder = Some(&folder).filter(|folder| !folder.as_ref().is_empty());
@@ -105,7 +105,7 @@ impl Remote {
         Ok(found)
     }
 
-    /// What a page says of `folder`; what it says of objects is remembered.
+    /// The listing of `folder` that a page contains; remembers the metadata of its objects.
     fn listing(&self, folder: &str, found: ListResult) -> Listing {
         let plain = |path: &Path| path.filename().filter(|name| is_plain_name(name)).map(str::to_owned);
         let mut listing =
@@ -129,7 +129,7 @@ impl Remote {
     }
 }
 
-/// An entity tag as headers have it (RFC 9110 §8.8.3): Azure leaves the quotes out of its listings.
+/// An entity tag with quotes, as in headers (RFC 9110 §8.8.3): Azure leaves them out of its listings.
 fn quoted(tag: String) -> String {
     if tag.ends_with('"') { tag } else { format!("\"{tag}\"") }
 }

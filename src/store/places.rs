@@ -1,10 +1,10 @@
-//! Settings → stores: what each URL stands for, and how it is reached.
+//! Builds the stores that the settings name: which kind of store each URL stands for, and how to connect to it.
 
 use super::blocks::Blocks;
 use super::error::Error;
-use super::folder::{Folder, Following};
-use super::remote::{Address, Patience, Remote};
-use super::skills::Skills;
+use super::folder::{LinkPolicy, LocalFolder};
+use super::remote::{Remote, RemoteSettings, RemoteTimeouts};
+use super::skills::Capabilities;
 use super::tree::{Backend, Mount, Store};
 use super::uploads::Uploads;
 use crate::cache::Ledger;
@@ -23,32 +23,32 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long a connection may take to be made.
+/// Time limit for establishing a connection.
 pub(super) const CONNECT: Duration = Duration::from_secs(3);
 
-/// Connections that are kept open while nobody needs them, to one host.
+/// Most idle connections to one host.
 pub(super) const IDLE: usize = 32;
 
-/// What all object stores have in common.
-struct Common {
+/// Settings and state that all stores share.
+struct RemoteDefaults {
     blocks: Arc<Blocks>,
-    patience: Patience,
-    /// Which links folders follow.
-    following: Following,
-    /// Object stores so far.
+    patience: RemoteTimeouts,
+    /// Which symbolic links folders follow.
+    following: LinkPolicy,
+    /// Number of object stores built so far.
     count: u32,
 }
 
 impl Store {
-    /// The stores that `settings` name. Nothing is asked of object stores yet: one that is away is no reason not to
-    /// start. At most `blocks` bytes of their objects are kept.
-    pub fn of_settings(settings: &config::Store, blocks: u64) -> Result<Self, Error> {
-        let patience = Patience { timeout: settings.timeout };
-        let following = if settings.follow_links { Following::Anywhere } else { Following::Within };
+    /// Builds the stores that `settings` name. Sends no requests to object stores yet, so that the program starts even
+    /// if one does not answer. Their blocks take at most `blocks` bytes in memory.
+    pub fn of_settings(settings: &config::StoreConfig, blocks: u64) -> Result<Self, Error> {
+        let patience = RemoteTimeouts { timeout: settings.timeout };
+        let following = if settings.follow_links { LinkPolicy::Anywhere } else { LinkPolicy::Within };
         let blocks = Blocks::new(blocks, Arc::new(Ledger::default()));
-        let mut common = Common { blocks, patience, following, count: 0 };
+        let mut common = RemoteDefaults { blocks, patience, following, count: 0 };
         let first = if settings.url.is_empty() {
-            Backend::Folder(Folder::new(&settings.media, following)?)
+            Backend::Folder(LocalFolder::new(&settings.media, following)?)
         } else {
             common.backend(&settings.url, &settings.options)?
         };
@@ -61,8 +61,8 @@ impl Store {
     }
 }
 
-impl Common {
-    fn mount(&mut self, prefix: &str, first: Backend, second: &config::Place) -> Result<Mount, Error> {
+impl RemoteDefaults {
+    fn mount(&mut self, prefix: &str, first: Backend, second: &config::StoreAddress) -> Result<Mount, Error> {
         let mut backends = vec![first];
         if !second.url.is_empty() {
             backends.push(self.backend(&second.url, &second.options)?);
@@ -72,18 +72,18 @@ impl Common {
 
     fn backend(&mut self, url: &Location, options: &Options) -> Result<Backend, Error> {
         if let Some(folder) = url.as_str().strip_prefix("file://") {
-            return Ok(Backend::Folder(Folder::new(Path::new(folder), self.following)?));
+            return Ok(Backend::Folder(LocalFolder::new(Path::new(folder), self.following)?));
         }
-        let fail = |error: &object_store::Error| refused(url, super::fault::told(error));
+        let fail = |error: &object_store::Error| refused(url, super::fault::error_line(error));
         let (scheme, rest) = url.as_str().split_once("://").unwrap_or((url.as_str(), ""));
         let is_web = matches!(scheme, "http" | "https");
-        // What stands behind the host is a part of each request's URL, not of an object's name.
+        // The path behind the host is a part of each request's URL, not of an object's name.
         let (bucket, root) = rest.split_once('/').filter(|_| !is_web).unwrap_or((rest, ""));
-        let (store, skills): (Arc<dyn ObjectStore>, Skills) = match scheme {
+        let (store, skills): (Arc<dyn ObjectStore>, Capabilities) = match scheme {
             "s3" => {
                 let store = Arc::new(s3(bucket, options, url)?.build().map_err(|error| fail(&error))?);
                 let uploads = Uploads::new(Arc::clone(&store), roots(options, url)?);
-                let skills = Skills { uploads: Some(Arc::new(uploads)), ..signing(&store) };
+                let skills = Capabilities { uploads: Some(Arc::new(uploads)), ..signing(&store) };
                 (store, skills)
             }
             #[cfg(feature = "clouds")]
@@ -98,25 +98,35 @@ impl Common {
                 let skills = signing(&store);
                 (store, skills)
             }
-            "http" | "https" => (super::web::store(url, options)?, Skills::default()),
+            "http" | "https" => (super::web::store(url, options)?, Capabilities::default()),
             "memory:" => {
                 let store = Arc::new(InMemory::new());
-                let skills = Skills { parts: Some(store.clone()), ..Skills::default() };
+                let skills = Capabilities { parts: Some(store.clone()), ..Capabilities::default() };
                 (store, skills)
             }
             _ => return Err(refused(url, "this build has no such store".into())),
         };
         let number = self.count;
         self.count += 1;
-        let address =
-            Address { name: url.to_string(), root: root.into(), number, lists: !is_web, patience: self.patience };
+        let address = RemoteSettings {
+            name: url.to_string(),
+            root: root.into(),
+            number,
+            lists: !is_web,
+            patience: self.patience,
+        };
         Ok(Backend::Remote(Arc::new(Remote::new(store, address, Arc::clone(&self.blocks)).with(skills))))
     }
 }
 
-/// What a cloud's store can do.
-fn signing<T: MultipartStore + Signer + PaginatedListStore>(store: &Arc<T>) -> Skills {
-    Skills { parts: Some(store.clone()), pages: Some(store.clone()), signer: Some(store.clone()), ..Skills::default() }
+/// Optional abilities of a cloud's object store.
+fn signing<T: MultipartStore + Signer + PaginatedListStore>(store: &Arc<T>) -> Capabilities {
+    Capabilities {
+        parts: Some(store.clone()),
+        pages: Some(store.clone()),
+        signer: Some(store.clone()),
+        ..Capabilities::default()
+    }
 }
 
 fn s3(bucket: &str, options: &Options, url: &Location) -> Result<AmazonS3Builder, Error> {
@@ -158,7 +168,7 @@ fn is_set(value: Option<String>) -> bool {
     value.is_some_and(|value| matches!(value.as_str(), "true" | "1"))
 }
 
-/// Deadlines are kept where requests are asked again, one layer above.
+/// HTTP options without a request timeout: the layer above retries, so it also sets the deadlines.
 fn client(options: &Options, url: &Location) -> Result<ClientOptions, Error> {
     let client =
         ClientOptions::new().with_timeout_disabled().with_connect_timeout(CONNECT).with_pool_max_idle_per_host(IDLE);
@@ -168,7 +178,7 @@ fn client(options: &Options, url: &Location) -> Result<ClientOptions, Error> {
     Ok(certificates.into_iter().fold(client, ClientOptions::with_root_certificate))
 }
 
-/// The certificates that are trusted beside the system's, as PEM.
+/// Certificates to trust in addition to the system's, as PEM; `None` if the options name none.
 pub(super) fn roots(options: &Options, url: &Location) -> Result<Option<Vec<u8>>, Error> {
     if options.ca.as_os_str().is_empty() {
         return Ok(None);
@@ -177,7 +187,7 @@ pub(super) fn roots(options: &Options, url: &Location) -> Result<Option<Vec<u8>>
     std::fs::read(&options.ca).map(Some).map_err(fail)
 }
 
-/// One layer asks again, and it is ours.
+/// Turns off the retries of `object_store`: our layer above retries.
 pub(super) fn once() -> RetryConfig {
     RetryConfig { max_retries: 0, ..RetryConfig::default() }
 }

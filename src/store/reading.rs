@@ -1,121 +1,123 @@
-//! Ranges of a file → chunks, in as few system calls as the file allows.
+//! Reads ranges of a file into chunks, in as few system calls as possible.
 //!
-//! Each range has its place in the chunks; the reads go through the file in its own order, whatever the order of the
-//! ranges is, and put each byte into its place. One call takes what lies one behind the other in the file, and small
-//! gaps between, whose bytes are dropped:
+//! Each range has a fixed place in the chunks. The reads go through the file in ascending order, whatever the order of
+//! the ranges, and put each byte into its place. One call reads ranges that are adjacent in the file, and small gaps
+//! between them, whose bytes are dropped:
 //! ```text
 //! file    ──│ range 0 │ gap │ range 1      │────────────────│ range 2 │──
 //! vectors   │ chunk 0 │ drop│ chunk 0 │ ch.1│  (next call)   │ chunk 1 │
 //! ```
-//! The chunks may hold bytes of an earlier use; [`Reading::finish`] gives them out only when all were overwritten.
+//! Chunks may still hold bytes of an earlier use; [`RangeRead::finish`] returns them only once every byte was
+//! overwritten.
 
-use super::spare::{CHUNK_LIMIT, Spare};
-use super::system::{self, Refused};
+use super::spare::{CHUNK_LIMIT, ChunkPool};
+use super::system::{self, NowaitError};
 use crate::media::{ByteRange, u64_from_usize, usize_from_u64};
 use bytes::{Bytes, BytesMut};
 use std::fs::File;
 use std::io::IoSliceMut;
 
-/// Bytes that are read on the calling thread at once, at most: some 150 µs when they are in the page cache. A step of a
-/// maker fits, whatever its container adds or leaves out.
+/// Most bytes that one turn reads on the calling thread: some 150 µs if they are in the page cache. One step of a
+/// segment's builder fits, whatever its container adds or leaves out.
 pub(super) const INLINE_LIMIT: usize = 5 << 18;
 
-/// Bytes between two ranges that are read and dropped, at most, rather than that another call is made. Measured with
-/// ranges of 10 kB in the page cache: a gap of 4 KiB costs 0.26 µs less than a call, one of 8 KiB 0.10 less, one of
-/// 12 KiB 0.06 more, one of 16 KiB 0.21 more.
+/// Largest gap between two ranges, in bytes, that is read and dropped to save a system call. Measured with ranges of 10
+/// kB in the page cache: a gap of 4 KiB costs 0.26 µs less than a call, one of 8 KiB 0.10 less, one of 12 KiB 0.06
+/// more, one of 16 KiB 0.21 more.
 const GAP_LIMIT: u64 = 12 << 10;
 
-/// Bytes of gaps in one call, at most.
+/// Most bytes of gaps in one call.
 const SCRATCH_LIMIT: u64 = 4 * CHUNK_LIMIT;
 
-/// Vectors of one call, at most. Linux takes 1,024.
+/// Most vectors in one call. Linux takes 1,024.
 const VECTOR_LIMIT: usize = 64;
 
-/// Hints of one reading, at most: far more than a segment has runs.
+/// Most read-ahead hints for one reading: far more than a segment has runs.
 const HINT_LIMIT: usize = 64;
 
-/// Bytes of the file that go into one chunk: `len` bytes from `at` go to `from` of the chunk.
+/// Bytes of the file that go into one chunk: `len` bytes at offset `at` of the file go to offset `from` of chunk
+/// `chunk`.
 #[derive(Debug, Clone, Copy)]
-struct Slot {
+struct ChunkSlice {
     at: u64,
     len: usize,
     chunk: usize,
     from: usize,
 }
 
-impl Slot {
+impl ChunkSlice {
     fn end(self) -> u64 {
         self.at + u64_from_usize(self.len)
     }
 }
 
-/// What the next call reads.
+/// Number of slots that the next call reads, and bytes of the gaps between them.
 #[derive(Debug, Clone, Copy)]
 struct Batch {
     slots: usize,
     gaps: u64,
 }
 
-/// How far a read came that must not wait.
+/// How far a read came that must not block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Progress {
-    /// All bytes are there.
+pub(super) enum ReadProgress {
+    /// All bytes were read.
     Whole,
-    /// As many as one turn may read are there.
+    /// The limit of one turn is reached; the next turn can read more.
     More,
-    /// The next bytes are not to be had without waiting.
-    Stopped(Refused),
+    /// The next bytes cannot be read without blocking.
+    Stopped(NowaitError),
 }
 
-/// A read of many ranges, on its way.
+/// A read of many ranges in progress.
 #[derive(Debug)]
-pub(super) struct Reading {
-    /// In the order of the file.
-    slots: Vec<Slot>,
-    /// Slots that are filled.
+pub(super) struct RangeRead {
+    /// Sorted by their offset in the file.
+    slots: Vec<ChunkSlice>,
+    /// Number of filled slots.
     done: usize,
     chunks: Vec<BytesMut>,
-    /// Where the bytes of gaps go: whole chunks.
+    /// Memory for the bytes of gaps, in whole chunks.
     scratch: Vec<BytesMut>,
 }
 
-impl Reading {
-    /// `ranges` one behind the other into `chunks`, which are as long together.
+impl RangeRead {
+    /// A read of `ranges`, one after the other, into `chunks`, which have the same total length.
     pub(super) fn new(ranges: &[ByteRange], chunks: Vec<BytesMut>) -> Self {
         let mut slots = slots(ranges, &chunks);
         slots.sort_by_key(|slot| slot.at);
         Self { slots, done: 0, chunks, scratch: Vec::new() }
     }
 
-    /// One past the last byte of the file that it reads.
+    /// Offset in the file one past the last byte that it reads.
     pub(super) fn end(&self) -> u64 {
         self.slots.iter().map(|slot| slot.end()).max().unwrap_or(0)
     }
 
-    /// Reads as much as may be read on a thread that must not wait.
-    pub(super) fn now(&mut self, file: &File, spare: &Spare, count: impl Fn(usize)) -> Progress {
+    /// Reads as much as one turn may read without blocking. `count` gets the number of bytes of each call.
+    pub(super) fn now(&mut self, file: &File, spare: &ChunkPool, count: impl Fn(usize)) -> ReadProgress {
         let mut left = INLINE_LIMIT;
         while let Some(batch) = self.batch(left) {
             let wanted = self.wanted(batch);
             if wanted > left {
-                return Progress::More;
+                return ReadProgress::More;
             }
             match self.call(batch, spare, |vectors, at| system::read_now(file, vectors, at)) {
-                Err(refused) => return Progress::Stopped(refused),
+                Err(refused) => return ReadProgress::Stopped(refused),
                 Ok((read, asked)) => {
                     count(read);
                     if read < asked {
-                        return Progress::Stopped(Refused::Cold);
+                        return ReadProgress::Stopped(NowaitError::Cold);
                     }
                 }
             }
             left -= wanted;
         }
-        Progress::Whole
+        ReadProgress::Whole
     }
 
-    /// Reads all that is left, and waits for it. `Ok(false)`: the file ends before.
-    pub(super) fn wait(&mut self, file: &File, spare: &Spare, count: impl Fn(usize)) -> rustix::io::Result<bool> {
+    /// Reads all remaining bytes, blocking. `Ok(false)`: the file ends before the last of them.
+    pub(super) fn wait(&mut self, file: &File, spare: &ChunkPool, count: impl Fn(usize)) -> rustix::io::Result<bool> {
         while let Some(batch) = self.batch(usize::MAX) {
             let (read, _) = self.call(batch, spare, |vectors, at| system::read(file, vectors, at))?;
             if read == 0 {
@@ -126,7 +128,7 @@ impl Reading {
         Ok(true)
     }
 
-    /// Tells the system what is left to be read.
+    /// Tells the system which bytes are still to be read, so that it reads ahead.
     pub(super) fn hint(&self, file: &File) {
         let mut left = self.slots.iter().skip(self.done);
         let Some(first) = left.next() else { return };
@@ -145,8 +147,8 @@ impl Reading {
         system::expect(file, at, end - at);
     }
 
-    /// The chunks; `None` unless every byte of them was read.
-    pub(super) fn finish(self, spare: &Spare) -> Option<Vec<Bytes>> {
+    /// The chunks; `None` unless every byte was read.
+    pub(super) fn finish(self, spare: &ChunkPool) -> Option<Vec<Bytes>> {
         for chunk in self.scratch {
             spare.keep(chunk);
         }
@@ -157,14 +159,15 @@ impl Reading {
         self.slots.iter().skip(self.done).take(batch.slots).map(|slot| slot.len).sum()
     }
 
-    /// The next slots that one call can fill, at least one and of `limit` bytes if it can be; `None` when all are.
+    /// The next slots that one call can fill: at least one, and no more than `limit` bytes unless the first is longer.
+    /// `None` when all slots are filled.
     fn batch(&self, limit: usize) -> Option<Batch> {
         let mut left = self.slots.iter().skip(self.done);
         let first = left.next()?;
         let (mut batch, mut end) = (Batch { slots: 1, gaps: 0 }, first.end());
         let (mut vectors, mut wanted) = (1, first.len);
         for slot in left {
-            // Bytes that are wanted twice begin before the last end: another call.
+            // Overlapping ranges: bytes that are wanted twice take another call.
             let Some(gap) = slot.at.checked_sub(end).filter(|gap| *gap <= GAP_LIMIT) else { break };
             vectors += 1 + scratches(batch.gaps, gap);
             wanted += slot.len;
@@ -177,11 +180,12 @@ impl Reading {
         Some(batch)
     }
 
-    /// One system call, and what it filled is done: how many bytes were read, gaps included, and how many were asked.
+    /// Makes one system call and marks the slots that it filled. Returns the bytes read and the bytes requested, gaps
+    /// included.
     fn call<E>(
         &mut self,
         batch: Batch,
-        spare: &Spare,
+        spare: &ChunkPool,
         read: impl FnOnce(&mut [IoSliceMut<'_>], u64) -> Result<usize, E>,
     ) -> Result<(usize, usize), E> {
         self.reserve(batch.gaps, spare);
@@ -209,7 +213,7 @@ impl Reading {
         Ok((read, usize_from_u64(end - start)))
     }
 
-    /// Everything of `batch` before `end` is in its place.
+    /// Marks the slots of `batch` that end before file offset `end` as filled, and shortens the one that contains it.
     fn advance(&mut self, batch: Batch, end: u64) {
         for slot in self.slots.iter_mut().skip(self.done).take(batch.slots) {
             if slot.end() > end {
@@ -222,8 +226,8 @@ impl Reading {
         }
     }
 
-    /// Room for the bytes of `gaps`.
-    fn reserve(&mut self, gaps: u64, spare: &Spare) {
+    /// Reserves scratch chunks for `gaps` bytes of gaps.
+    fn reserve(&mut self, gaps: u64, spare: &ChunkPool) {
         let chunks = usize_from_u64(gaps.div_ceil(CHUNK_LIMIT));
         while self.scratch.len() < chunks {
             self.scratch.push(spare.take(usize_from_u64(CHUNK_LIMIT)));
@@ -231,22 +235,22 @@ impl Reading {
     }
 }
 
-/// Chunks of scratch that a gap lies in, behind the bytes of other gaps.
+/// Number of scratch chunks that a gap of `gap` bytes lies in, after `before` bytes of other gaps.
 fn scratches(before: u64, gap: u64) -> usize {
     let Some(last) = gap.checked_sub(1) else { return 0 };
     usize_from_u64((before + last) / CHUNK_LIMIT - before / CHUNK_LIMIT + 1)
 }
 
-/// Where the bytes of `ranges` go.
-fn slots(ranges: &[ByteRange], chunks: &[BytesMut]) -> Vec<Slot> {
-    let mut slots: Vec<Slot> = Vec::with_capacity(ranges.len() + chunks.len());
+/// Assigns the bytes of `ranges` to places in `chunks`.
+fn slots(ranges: &[ByteRange], chunks: &[BytesMut]) -> Vec<ChunkSlice> {
+    let mut slots: Vec<ChunkSlice> = Vec::with_capacity(ranges.len() + chunks.len());
     let mut rest = ranges.iter().copied();
     let mut current = rest.next();
     for (chunk, len) in chunks.iter().map(BytesMut::len).enumerate() {
         let mut from = 0;
         while let Some(range) = current.filter(|_| from < len) {
             let taken = range.len().min(u64_from_usize(len - from));
-            let slot = Slot { at: range.start(), len: usize_from_u64(taken), chunk, from };
+            let slot = ChunkSlice { at: range.start(), len: usize_from_u64(taken), chunk, from };
             match slots.last_mut().filter(|last| last.chunk == chunk && last.end() == slot.at) {
                 Some(last) => last.len += slot.len,
                 None => slots.push(slot),
@@ -258,8 +262,8 @@ fn slots(ranges: &[ByteRange], chunks: &[BytesMut]) -> Vec<Slot> {
     slots
 }
 
-/// The memory of `slots`, in the order of the file.
-fn places(chunks: &mut [BytesMut], mut slots: Vec<Slot>) -> Vec<(u64, &mut [u8])> {
+/// The memory of each slot with its offset in the file, in the order of the file.
+fn places(chunks: &mut [BytesMut], mut slots: Vec<ChunkSlice>) -> Vec<(u64, &mut [u8])> {
     slots.sort_by_key(|slot| (slot.chunk, slot.from));
     let mut places = Vec::with_capacity(slots.len());
     let first = slots.first().map_or(0, |slot| slot.chunk);

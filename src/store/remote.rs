@@ -1,13 +1,13 @@
-//! An object store: what is in it, asked within limits. One layer asks again, and this is it.
+//! [`Remote`]: one object store, and requests to it with deadlines and retries. Retries of `object_store` are off.
 //!
-//! Each request has a deadline, is asked again three times at most with growing, jittered pauses, and all requests of a
-//! store pause together when it says that it has too many. A store that stays silent counts as away for a while:
-//! another that holds the same is asked first then.
+//! Each request has a deadline and is retried three times at most, with growing, jittered pauses. All requests to a
+//! store pause together when it asks for fewer. A store that does not answer counts as away for a while; meanwhile
+//! another store with the same content is tried first.
 
 use super::blocks::Blocks;
 use super::error::Error;
 use super::fault::Fault;
-use super::skills::Skills;
+use super::skills::Capabilities;
 use super::stamp::Stamp;
 use futures_util::StreamExt;
 use object_store::path::Path;
@@ -19,54 +19,54 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-/// How often a request is asked again at most.
+/// Most retries of one request.
 const RETRIES: u32 = 3;
 
-/// The pause before the first time, at most; each further one is three times as long.
+/// Longest pause before the first retry; each further one is three times as long.
 const PAUSE: Duration = Duration::from_millis(60);
 
-/// How long all requests pause at most when a store asks for fewer.
+/// Longest pause of all requests when a store asks for fewer.
 const SLOW_PAUSE: Duration = Duration::from_millis(500);
 
-/// How long a store that did not answer is asked after another that holds the same.
+/// How long a store that did not answer is tried only after another with the same content.
 const AWAY: Duration = Duration::from_secs(10);
 
-/// Objects of which a listing's entity tags are remembered.
+/// Most objects whose metadata from listings is remembered.
 const KNOWN: u64 = 1 << 16;
 
-/// How an object store is asked.
+/// Time limits of requests to an object store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Patience {
-    /// How long a request may wait for its answer, and an answer for its next bytes.
+pub struct RemoteTimeouts {
+    /// How long to wait for the answer to a request, and for the next bytes of an answer.
     pub timeout: Duration,
 }
 
-impl Default for Patience {
+impl Default for RemoteTimeouts {
     fn default() -> Self {
         Self { timeout: Duration::from_secs(5) }
     }
 }
 
-/// An object store, or all in it below one prefix.
+/// An object store, or the part of it below one prefix.
 pub(super) struct Remote {
     store: Arc<dyn ObjectStore>,
-    /// What it is called in messages.
+    /// Its name in messages, prefix included.
     name: String,
-    /// What all names begin with; `""` or a path.
+    /// Prefix of all object names; `""` or a path.
     root: String,
-    /// Tells it from the other stores of the program.
+    /// Distinguishes it from the other stores of the program.
     number: u32,
-    /// Whether it can be listed; of one that cannot, objects are asked for by name.
+    /// Whether it can be listed; otherwise objects are looked up by name.
     lists: bool,
-    patience: Patience,
+    patience: RemoteTimeouts,
     blocks: Arc<Blocks>,
-    /// What the last listing told of objects.
+    /// Metadata of objects, from the last listing or lookup.
     known: moka::sync::Cache<String, Arc<ObjectMeta>>,
     slow_until: Mutex<Option<Instant>>,
     away_until: Mutex<Option<Instant>>,
-    /// Whether it refused what was to be written.
+    /// Whether not to write notes to it: it refused one, or it cannot be written to.
     read_only: AtomicBool,
-    skills: Skills,
+    skills: Capabilities,
 }
 
 impl std::fmt::Debug for Remote {
@@ -75,38 +75,38 @@ impl std::fmt::Debug for Remote {
     }
 }
 
-/// Where an object store is, and how it is asked.
+/// Location and limits of an object store.
 #[derive(Debug)]
-pub(super) struct Address {
+pub(super) struct RemoteSettings {
     pub(super) name: String,
     pub(super) root: String,
     pub(super) number: u32,
     pub(super) lists: bool,
-    pub(super) patience: Patience,
+    pub(super) patience: RemoteTimeouts,
 }
 
 impl Remote {
-    pub(super) fn new(store: Arc<dyn ObjectStore>, address: Address, blocks: Arc<Blocks>) -> Self {
-        let Address { name, root, number, lists, patience } = address;
+    pub(super) fn new(store: Arc<dyn ObjectStore>, address: RemoteSettings, blocks: Arc<Blocks>) -> Self {
+        let RemoteSettings { name, root, number, lists, patience } = address;
         let known = moka::sync::Cache::new(KNOWN);
         let (slow_until, away_until) = (Mutex::default(), Mutex::default());
         // A web server is read, never written to.
         let read_only = AtomicBool::new(!lists);
-        let skills = Skills::default();
+        let skills = Capabilities::default();
         Self { store, name, root, number, lists, patience, blocks, known, slow_until, away_until, read_only, skills }
     }
 
-    /// The same, which can do more.
-    pub(super) fn with(self, skills: Skills) -> Self {
+    /// Sets the optional abilities of the store.
+    pub(super) fn with(self, skills: Capabilities) -> Self {
         Self { skills, ..self }
     }
 
-    /// What it can do beside what all can.
-    pub(super) const fn skills(&self) -> &Skills {
+    /// Its optional abilities.
+    pub(super) const fn skills(&self) -> &Capabilities {
         &self.skills
     }
 
-    /// What it is called in messages, with its prefix.
+    /// Its name in messages, prefix included.
     pub(super) fn name(&self) -> &str {
         &self.name
     }
@@ -115,12 +115,12 @@ impl Remote {
         &self.blocks
     }
 
-    /// What it is called without the prefix.
+    /// Its name without the prefix.
     pub(super) fn bucket(&self) -> &str {
         self.name.strip_suffix(&self.root).unwrap_or(&self.name).trim_end_matches('/')
     }
 
-    /// What is asked, without a second try.
+    /// The client below: no deadlines and no retries.
     pub(super) fn store(&self) -> &dyn ObjectStore {
         &*self.store
     }
@@ -129,7 +129,7 @@ impl Remote {
         &self.read_only
     }
 
-    pub(super) const fn patience(&self) -> Patience {
+    pub(super) const fn patience(&self) -> RemoteTimeouts {
         self.patience
     }
 
@@ -146,19 +146,19 @@ impl Remote {
         self.number
     }
 
-    /// Whether it did not answer lately.
+    /// Whether it failed to answer recently.
     pub(super) fn is_away(&self) -> bool {
         locked(&self.away_until).is_some_and(|until| until > Instant::now())
     }
 
-    /// Remembers what a listing said of the object at `path`: which version that is.
+    /// Remembers the metadata of the object at `path` from a listing; returns its stamp.
     pub(super) fn remember(&self, path: &str, meta: ObjectMeta) -> Stamp {
         let stamp = self.stamp(&meta);
         self.known.insert(path.into(), Arc::new(meta));
         stamp
     }
 
-    /// What is known of the object at `path`: by the last listing, or asked now.
+    /// Metadata of the object at `path`: remembered, else requested.
     pub(super) async fn meta(&self, path: &str) -> Result<Arc<ObjectMeta>, Error> {
         if let Some(meta) = self.known.get(path) {
             return Ok(meta);
@@ -166,7 +166,8 @@ impl Remote {
         self.head(path).await
     }
 
-    /// Which version of the object at `path` there is now, if any; what is told of it is remembered.
+    /// Requests the stamp of the object at `path` and remembers its metadata. `None` if there is no such object; an
+    /// error if the store sends neither ETag nor Last-Modified.
     pub(super) async fn seek(&self, path: &str) -> Result<Option<Stamp>, Error> {
         match self.head(path).await {
             Ok(meta) if meta.e_tag.is_none() && meta.last_modified.timestamp() == 0 => {
@@ -186,7 +187,7 @@ impl Remote {
         }
     }
 
-    /// What the store says of the object at `path` now.
+    /// Requests the metadata of the object at `path`.
     pub(super) async fn head(&self, path: &str) -> Result<Arc<ObjectMeta>, Error> {
         let key = self.key(path)?;
         match self.asked(|| async { self.store.head(&key).await }).await {
@@ -196,12 +197,12 @@ impl Remote {
         }
     }
 
-    /// Forgets what listings told of `path`.
+    /// Forgets the metadata of `path`.
     pub(super) fn forget(&self, path: &str) {
         self.known.invalidate(path);
     }
 
-    /// Whether it answers: asks for the first of its names, or for what its own stands for.
+    /// Checks that the store answers: requests the first name, or the root itself if the store cannot be listed.
     pub(super) async fn ping(&self) -> Result<(), Error> {
         let root = self.key("")?;
         let answer = if self.lists {
@@ -213,13 +214,13 @@ impl Remote {
         };
         match answer {
             Ok(()) => Ok(()),
-            // That is an answer: a folder has no length, and need not be there.
+            // This is an answer, too: a folder has no length, and need not exist.
             Err(fault) if !self.lists && fault.is_answer() => Ok(()),
             Err(fault) => Err(self.failed(fault, "")),
         }
     }
 
-    /// A request for bytes: once, within the deadline of its head.
+    /// Requests bytes, without retries. The deadline is for the head of the answer.
     pub(super) async fn get(&self, key: &Path, options: GetOptions) -> Result<object_store::GetResult, Fault> {
         self.paused().await;
         let got = timeout(self.patience.timeout, self.store.get_opts(key, options)).await;
@@ -227,7 +228,7 @@ impl Remote {
         got.map_err(|error| self.noticed(Fault::of(&error)))
     }
 
-    /// What a request for `path` that failed for good is told as.
+    /// The error of a request for `path` that failed for good. A passing fault marks the store as away.
     pub(super) fn failed(&self, fault: Fault, path: &str) -> Error {
         if matches!(fault, Fault::Passing { .. }) {
             *locked(&self.away_until) = Some(Instant::now() + AWAY);
@@ -235,17 +236,17 @@ impl Remote {
         fault.error(&format!("{}/{path}", self.name))
     }
 
-    /// The pause before a request is asked for the `tried`th time again; `None`: often enough.
+    /// Pause before the next retry, after `tried` retries; `None` if there were enough.
     pub(super) fn pause(tried: u32) -> Option<Duration> {
         (tried < RETRIES).then(|| jittered(PAUSE * 3_u32.pow(tried)))
     }
 
-    /// The deadline passed.
+    /// The fault of a request whose deadline passed.
     pub(super) fn silence(&self) -> Fault {
         Fault::silence(self.patience.timeout)
     }
 
-    /// `ask`, each time within the deadline, again while that may help.
+    /// Runs `ask`, each time within the deadline, and retries it while that may help.
     pub(super) async fn asked<T, F>(&self, ask: impl Fn() -> F) -> Result<T, Fault>
     where
         F: Future<Output = object_store::Result<T>>,
@@ -274,7 +275,7 @@ impl Remote {
         }
     }
 
-    /// Remembers that the store wants fewer requests.
+    /// Makes all requests pause if `fault` says that the store wants fewer; returns `fault`.
     fn noticed(&self, fault: Fault) -> Fault {
         if matches!(fault, Fault::Passing { slow: true, .. }) {
             *locked(&self.slow_until) = Some(Instant::now() + jittered(SLOW_PAUSE));
@@ -282,7 +283,7 @@ impl Remote {
         fault
     }
 
-    /// What the object at `path` is called in the store.
+    /// Name of the object at `path` in the store, prefix included.
     pub(super) fn key(&self, path: &str) -> Result<Path, Error> {
         let whole = match (self.root.is_empty(), path.is_empty()) {
             (true, _) => path.to_owned(),
@@ -292,7 +293,7 @@ impl Remote {
         Path::parse(whole).map_err(|_| Error::NotFound { path: path.into() })
     }
 
-    /// The path of what is called `key` in the store.
+    /// Path of the object with the name `key` in the store.
     pub(super) fn inner<'a>(&self, key: &'a Path) -> &'a str {
         let path = key.as_ref().strip_prefix(&self.root).unwrap_or(key.as_ref());
         path.strip_prefix('/').unwrap_or(path)
@@ -303,7 +304,7 @@ fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Half of `span` to all of it.
+/// A random time from half of `span` to all of `span`.
 fn jittered(span: Duration) -> Duration {
     let dice = RandomState::new().build_hasher().finish() % 512;
     span / 2 + span * u32::try_from(dice).unwrap_or(0) / 1_024

@@ -1,7 +1,7 @@
-//! What is written to an object store. All of it may be asked again: the same request twice does what it does once.
+//! Writes to an object store. Every request can be retried: sent twice, it has the same effect as once.
 //!
-//! It is asked again by itself: those who read do not wait because writers ask for too much, and a store that takes
-//! nothing may still give.
+//! Writes are retried separately from reads: reads do not pause because writers send too much, and a store that takes
+//! no writes may still serve reads.
 
 use super::error::Error;
 use super::fault::Fault;
@@ -19,53 +19,53 @@ use object_store::{MultipartId, ObjectStoreExt, PutPayload};
 use std::time::{Duration, SystemTime};
 use tokio::time::{sleep, timeout};
 
-/// How long a request with bytes may take, beside what they take at [`PACE`].
+/// Time limit of a request with bytes, in addition to the time that they take at [`PACE`].
 const WRITE: Duration = Duration::from_secs(20);
 
-/// How long a request without them may take.
+/// Time limit of a request without bytes.
 const ANSWER: Duration = Duration::from_secs(10);
 
-/// How long it may take to list what is staged.
+/// Time limit for listing staged objects.
 const LIST: Duration = Duration::from_mins(1);
 
-/// How long a request waits that was told to come more slowly, and how much longer each further time.
+/// Additional pause of a request if the store asks for fewer; each further retry adds as much again.
 const SLOW_PAUSE: Duration = Duration::from_millis(500);
 
-/// Bytes that are sent within a second, at least.
+/// Slowest speed to allow for, in bytes per second.
 const PACE: u64 = 1 << 20;
 
-/// Bytes of which the time that they may take to be read grows no more.
+/// Size in bytes beyond which the time limit for reading an object does not grow.
 const TAIL: u64 = 1 << 30;
 
-/// How long a store may take to make one object of ten thousand parts.
+/// Time limit for the store to make one object of ten thousand parts.
 const COMPLETE: Duration = Duration::from_mins(5);
 
-/// Names that one draft has staged at most, as far as we look.
+/// Most staged objects that one listing returns; a list of uploads ends after the page that exceeds it.
 const STAGED: usize = 100_000;
 
 /// A multipart upload.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Upload {
-    /// Of what.
+pub(super) struct MultipartHandle {
+    /// Path of the object that it uploads.
     pub(super) path: String,
-    /// What the store calls it.
+    /// The store's id of the upload.
     pub(super) id: MultipartId,
 }
 
 /// A staged object.
 #[derive(Debug)]
-pub(super) struct Staged {
+pub(super) struct StagedObject {
     pub(super) path: String,
     pub(super) since: SystemTime,
 }
 
 impl Remote {
-    /// Puts `bytes` at `path`.
+    /// Writes `bytes` to `path`.
     pub(super) async fn put(&self, path: &str, bytes: Bytes) -> Result<(), Error> {
         self.put_all(path, bytes.into()).await
     }
 
-    /// Puts pieces at `path`, one behind the other.
+    /// Writes pieces to `path`, one after the other.
     pub(super) async fn put_all(&self, path: &str, payload: PutPayload) -> Result<(), Error> {
         let key = self.key(path)?;
         let limit = time_for(payload.content_length());
@@ -74,7 +74,7 @@ impl Remote {
         put.map(drop).map_err(|fault| self.refused(fault, path))
     }
 
-    /// The multipart side of the store, if it has one.
+    /// The multipart interface of the store; an error if it has none.
     pub(super) fn parts(&self, path: &str) -> Result<&dyn MultipartStore, Error> {
         let refused = || {
             let why = format!("{} takes no objects in parts", self.name());
@@ -83,30 +83,35 @@ impl Remote {
         self.skills().parts.as_deref().ok_or_else(refused)
     }
 
-    /// Begins to take the object at `path` in parts.
+    /// Begins a multipart upload of the object at `path`; returns its id.
     pub(super) async fn begin(&self, path: &str) -> Result<MultipartId, Error> {
         let (parts, key) = (self.parts(path)?, self.key(path)?);
         let begun = self.sent(ANSWER, || parts.create_multipart(&key)).await;
         begun.map_err(|fault| self.refused(fault, path))
     }
 
-    /// Sends part `number` of an upload: its entity tag.
-    pub(super) async fn send_part(&self, of: &Upload, number: usize, payload: PutPayload) -> Result<String, Error> {
+    /// Sends part `number` of an upload; returns its entity tag.
+    pub(super) async fn send_part(
+        &self,
+        of: &MultipartHandle,
+        number: usize,
+        payload: PutPayload,
+    ) -> Result<String, Error> {
         let (parts, key) = (self.parts(&of.path)?, self.key(&of.path)?);
         let limit = time_for(payload.content_length());
         let sent = self.sent(limit, || parts.put_part(&key, &of.id, number, payload.clone())).await;
         sent.map(|part| part.content_id).map_err(|fault| self.lost(fault, &of.path))
     }
 
-    /// Makes an object of the parts of an upload.
-    pub(super) async fn complete(&self, of: &Upload, tags: &[String]) -> Result<(), Error> {
+    /// Completes an upload: its parts become the object.
+    pub(super) async fn complete(&self, of: &MultipartHandle, tags: &[String]) -> Result<(), Error> {
         let (parts, key) = (self.parts(&of.path)?, self.key(&of.path)?);
         let all = || tags.iter().map(|tag| PartId { content_id: tag.clone() }).collect();
         let put = self.sent(COMPLETE, || parts.complete_multipart(&key, &of.id, all())).await;
         put.map(drop).map_err(|fault| self.lost(fault, &of.path))
     }
 
-    /// `ask`, each time within `limit`, again while that may help.
+    /// Runs `ask`, each time within `limit`, and retries it while that may help.
     async fn sent<T, F>(&self, limit: Duration, ask: impl Fn() -> F) -> Result<T, Fault>
     where
         F: Future<Output = object_store::Result<T>>,
@@ -127,12 +132,12 @@ impl Remote {
         }
     }
 
-    /// What is told of a fault.
+    /// Turns a fault into an error.
     fn refused(&self, fault: Fault, path: &str) -> Error {
         fault.error(&format!("{}/{path}", self.name()))
     }
 
-    /// What is told of an upload's fault.
+    /// Turns a fault of an upload into an error; a missing upload is [`Error::Lost`].
     fn lost(&self, fault: Fault, path: &str) -> Error {
         match fault {
             Fault::Gone => Error::Lost { path: path.into() },
@@ -140,8 +145,8 @@ impl Remote {
         }
     }
 
-    /// Gives an upload up, if there is one.
-    pub(super) async fn abort(&self, of: &Upload) -> Result<(), Error> {
+    /// Aborts an upload; no error if there is none.
+    pub(super) async fn abort(&self, of: &MultipartHandle) -> Result<(), Error> {
         let (parts, key) = (self.parts(&of.path)?, self.key(&of.path)?);
         match self.sent(ANSWER, || parts.abort_multipart(&key, &of.id)).await {
             Ok(()) | Err(Fault::Gone) => Ok(()),
@@ -149,23 +154,23 @@ impl Remote {
         }
     }
 
-    /// What is staged below `folder` of the staging folder; all of it below `""`.
-    pub(super) async fn staged(&self, folder: &str) -> Result<Vec<Staged>, Error> {
+    /// Lists the staged objects below `folder` in the staging folder; all of them for `""`.
+    pub(super) async fn staged(&self, folder: &str) -> Result<Vec<StagedObject>, Error> {
         let prefix = self.key(&below(STAGING, folder))?;
         let listed = self.sent(LIST, || async {
             let (mut staged, mut objects) = (Vec::new(), self.store().list(Some(&prefix)));
             while let Some(meta) = objects.next().await.filter(|_| staged.len() < STAGED) {
                 let meta = meta?;
-                staged.push(Staged { path: self.inner(&meta.location).into(), since: meta.last_modified.into() });
+                staged.push(StagedObject { path: self.inner(&meta.location).into(), since: meta.last_modified.into() });
             }
             Ok(staged)
         });
         listed.await.map_err(|fault| self.refused(fault, folder))
     }
 
-    /// Multipart uploads that were begun before `before` of what has a path that begins with `start`; none where the
-    /// store does not tell.
-    pub(super) async fn uploads(&self, start: &str, before: SystemTime) -> Result<Vec<Upload>, Error> {
+    /// Lists the multipart uploads begun before `before` of objects at or below the path `start`; empty if the store
+    /// cannot list uploads.
+    pub(super) async fn uploads(&self, start: &str, before: SystemTime) -> Result<Vec<MultipartHandle>, Error> {
         let Some(uploads) = &self.skills().uploads else { return Ok(Vec::new()) };
         let prefix = self.key(start)?;
         let (mut found, mut next) = (Vec::new(), Some(Marker::default()));
@@ -173,23 +178,23 @@ impl Remote {
             let page = match self.sent(ANSWER, || uploads.page(prefix.as_ref(), &marker)).await {
                 Ok(page) => page,
                 Err(Fault::Refused(why)) => {
-                    tracing::debug!("{}: multipart uploads are not listed: {why}", self.name());
+                    tracing::debug!("{}: the store refuses to list multipart uploads: {why}", self.name());
                     break;
                 }
                 Err(fault) => return Err(self.refused(fault, start)),
             };
             let old = page.begun.into_iter().filter(|begun| begun.since < before);
             found.extend(old.filter_map(|begun| {
-                // A prefix of S3 may end in the middle of a name.
+                // A prefix of S3 may end in the middle of a name, so it matches other names as well.
                 let key = Path::parse(&begun.key).ok().filter(|key| key.prefix_matches(&prefix))?;
-                Some(Upload { path: self.inner(&key).into(), id: begun.id })
+                Some(MultipartHandle { path: self.inner(&key).into(), id: begun.id })
             }));
             next = page.next.filter(|_| found.len() < STAGED);
         }
         Ok(found)
     }
 
-    /// The object at `path`, of `limit` bytes at most.
+    /// Reads the object at `path`. `None` if there is none; [`Error::TooLarge`] if it has more than `limit` bytes.
     pub(super) async fn whole(&self, path: &str, limit: u64) -> Result<Option<Bytes>, Error> {
         let key = self.key(path)?;
         let ask = || async {
@@ -206,7 +211,7 @@ impl Remote {
         }
     }
 
-    /// Removes the object at `path`.
+    /// Removes the object at `path`; no error if there is none.
     pub(super) async fn remove(&self, path: &str) -> Result<(), Error> {
         let key = self.key(path)?;
         let removed = self.sent(ANSWER, || self.store().delete(&key)).await;
@@ -217,17 +222,18 @@ impl Remote {
         }
     }
 
-    /// A URL by which anyone can do `what` with the object at `path` for so long.
+    /// A URL with which anyone can make the request `what` for the object at `path` during `lifetime`; `None` if the
+    /// store cannot sign URLs.
     pub(super) async fn signed(&self, what: &Method, path: &str, lifetime: Duration) -> Result<Option<String>, Error> {
         let Some(signer) = &self.skills().signer else { return Ok(None) };
         let key = self.key(path)?;
-        // It may ask for credentials.
+        // Signing may request credentials.
         let url = self.sent(ANSWER, || signer.signed_url(what.clone(), &key, lifetime)).await;
         url.map(|url| Some(url.into())).map_err(|fault| self.refused(fault, path))
     }
 }
 
-/// How long `bytes` bytes may take to be sent and answered.
+/// Time limit for a request that sends `bytes` bytes.
 pub(super) fn time_for(bytes: usize) -> Duration {
     WRITE + Duration::from_secs(u64_from_usize(bytes) / PACE)
 }

@@ -1,5 +1,4 @@
-//! What an object store can do beside what all can: take objects in parts, let others write by a URL, tell what was begun,
-//! list a page at a time.
+//! Optional abilities of an object store: multipart uploads, signed URLs, a list of unfinished uploads, paged listings.
 
 use super::uploads::Uploads;
 use object_store::list::PaginatedListStore;
@@ -7,25 +6,25 @@ use object_store::multipart::MultipartStore;
 use object_store::signer::Signer;
 use std::sync::Arc;
 
-/// Bytes of a part at least, but for the last. S3 wants 5 MiB.
+/// Smallest part in bytes, except the last one. S3 requires 5 MiB.
 const PART: u64 = 8 << 20;
 
-/// What an object store can do beside what all can.
+/// Optional abilities of an object store; `None` where it lacks one.
 #[derive(Clone)]
-pub(super) struct Skills {
-    /// Bytes of a part at least, but for the last.
+pub(super) struct Capabilities {
+    /// Smallest part in bytes, except the last one.
     pub(super) part: u64,
-    /// Takes objects in parts, over any time.
+    /// Multipart uploads, which may take any time.
     pub(super) parts: Option<Arc<dyn MultipartStore>>,
-    /// Lists a page of names, whatever they begin with.
+    /// Lists names page by page, by any prefix.
     pub(super) pages: Option<Arc<dyn PaginatedListStore>>,
-    /// Signs URLs for those who have no credentials.
+    /// Signs URLs for clients that have no credentials.
     pub(super) signer: Option<Arc<dyn Signer>>,
-    /// Tells which objects are being taken in parts.
+    /// Lists unfinished multipart uploads.
     pub(super) uploads: Option<Arc<Uploads>>,
 }
 
-impl Default for Skills {
+impl Default for Capabilities {
     fn default() -> Self {
         Self { part: PART, parts: None, pages: None, signer: None, uploads: None }
     }

@@ -1,60 +1,60 @@
-//! What tells two versions of one stored object apart.
+//! [`Stamp`]: tells two versions of one stored object apart.
 
 use object_store::ObjectMeta;
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, SystemTime};
 
-/// More than the ticks in which kernels tell the times of files: 10 ms at most.
+/// Longer than the ticks in which kernels advance file times: 10 ms at most.
 pub(super) const TICK: Duration = Duration::from_millis(20);
 
-/// What the marks of files begin with.
+/// Prefix of the marks of files.
 const FILE: &str = "file ";
 
-/// What the marks of objects begin with.
+/// Prefix of the marks of objects.
 const OBJECT: &str = "object ";
 
-/// Tells two versions of an object apart. It only detects change: it names nothing that leaves this machine.
+/// Version stamp: tells two versions of an object apart. Two versions with equal stamps count as the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Stamp {
     size: u64,
     modified: (i64, i64),
-    mark: Mark,
+    mark: VersionMark,
 }
 
-/// What else a store tells of a version.
+/// Properties of a version that depend on the kind of store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Mark {
-    /// Of a file: its change time, its device and its inode.
+enum VersionMark {
+    /// A file's ctime, device and inode.
     File { changed: (i64, i64), place: (u64, u64) },
-    /// Of an object in an object store: which store of this program it is, and a hash of its name and all that is told
-    /// of the version.
+    /// An object in an object store: the number of the store in this program, and a hash of the object's name and all
+    /// properties of the version.
     Tag { of: u32, tag: [u8; 16] },
 }
 
 impl Stamp {
-    /// That of a file.
+    /// Stamp of a file.
     pub(super) fn of_file(metadata: &Metadata) -> Self {
         let changed = (metadata.ctime(), metadata.ctime_nsec());
-        let mark = Mark::File { changed, place: (metadata.dev(), metadata.ino()) };
+        let mark = VersionMark::File { changed, place: (metadata.dev(), metadata.ino()) };
         Self { size: metadata.size(), modified: (metadata.mtime(), metadata.mtime_nsec()), mark }
     }
 
-    /// That of an object in store number `of`.
+    /// Stamp of an object in store number `of`.
     pub(super) fn of_object(of: u32, meta: &ObjectMeta) -> Self {
         let time = meta.last_modified;
         let modified = (time.timestamp(), i64::from(time.timestamp_subsec_nanos()));
         let mut hash = blake3::Hasher::new();
         hash.update(meta.location.as_ref().as_bytes()).update(&[0]);
         hash.update(meta.e_tag.as_deref().unwrap_or_default().as_bytes()).update(&[0]);
-        // Not every store tells entity tags in listings.
+        // Some stores leave entity tags out of listings.
         hash.update(&meta.size.to_le_bytes()).update(&modified.0.to_le_bytes()).update(&modified.1.to_le_bytes());
         let mut tag = [0; 16];
         hash.finalize_xof().fill(&mut tag);
-        Self { size: meta.size, modified, mark: Mark::Tag { of, tag } }
+        Self { size: meta.size, modified, mark: VersionMark::Tag { of, tag } }
     }
 
-    /// Bytes of the object.
+    /// Size of the object in bytes.
     #[must_use]
     pub const fn size(&self) -> u64 {
         self.size
@@ -68,57 +68,56 @@ impl Stamp {
         SystemTime::UNIX_EPOCH.checked_add(since)
     }
 
-    /// Whether it was written in this second since 1970: headers tell no parts of it (RFC 9110 §8.8.2).
+    /// Whether the object was modified in this second since 1970: dates in headers have no fractions (RFC 9110 §8.8.2).
     pub(super) const fn is_of_second(&self, second: i64) -> bool {
         self.modified.0 == second
     }
 
-    /// How long before `now` its bytes last changed; `None` when that lies in the future.
+    /// Time from the last change of its bytes to `now`; `None` if the change lies in the future.
     #[must_use]
     pub fn age(&self, now: SystemTime) -> Option<Duration> {
         now.duration_since(self.modified().unwrap_or(SystemTime::UNIX_EPOCH)).ok()
     }
 
-    /// Whether a store puts its versions in place whole, so that none is ever seen half written.
+    /// Whether the store replaces objects atomically, so that no half-written version is ever visible.
     #[must_use]
     pub const fn is_atomic(&self) -> bool {
         match self.mark {
-            Mark::File { .. } => false,
-            Mark::Tag { .. } => true,
+            VersionMark::File { .. } => false,
+            VersionMark::Tag { .. } => true,
         }
     }
 
-    /// What names this version for whoever looks at the same store: for what is kept longer than the program runs.
+    /// Bytes that identify this version to every program that uses the same store, also after a restart.
     #[must_use]
     pub fn lasting(&self) -> Vec<u8> {
         let (seconds, nanos) = self.modified;
         let mut name = [self.size.to_le_bytes(), seconds.to_le_bytes(), nanos.to_le_bytes()].concat();
         match self.mark {
-            Mark::File { changed: (seconds, nanos), place: (device, inode) } => {
+            VersionMark::File { changed: (seconds, nanos), place: (device, inode) } => {
                 name.extend([seconds.to_le_bytes(), nanos.to_le_bytes()].as_flattened());
                 name.extend([device.to_le_bytes(), inode.to_le_bytes()].as_flattened());
             }
-            Mark::Tag { tag, .. } => name.extend(tag),
+            VersionMark::Tag { tag, .. } => name.extend(tag),
         }
         name
     }
 
-    /// Text that names this version for as long as it is stored: for deferred work that must find the same version or
-    /// none. The change time of a file is no part of it, because a rename or a change of its rights alters nothing
-    /// that is stored.
+    /// Text that identifies this version for as long as it is stored: for deferred work that must find the same version
+    /// or none. It leaves out a file's ctime, because a rename or a change of permissions does not alter the content.
     #[must_use]
     pub fn mark(&self) -> String {
         let (seconds, nanos) = self.modified;
         match self.mark {
-            Mark::File { place: (device, inode), .. } => {
+            VersionMark::File { place: (device, inode), .. } => {
                 format!("{FILE}{}-{seconds}.{nanos:09}-{inode}-{device}", self.size)
             }
-            Mark::Tag { tag, .. } => format!("{OBJECT}{:032x}", u128::from_be_bytes(tag)),
+            VersionMark::Tag { tag, .. } => format!("{OBJECT}{:032x}", u128::from_be_bytes(tag)),
         }
     }
 
-    /// Whether `mark` names this version. On another device than before the inode says nothing: the disk may have been
-    /// copied, or mounted again.
+    /// Whether `mark` identifies this version. The inode is ignored if the device is another one: the disk may have
+    /// been copied or mounted again.
     #[must_use]
     pub fn is(&self, mark: &str) -> bool {
         let own = self.mark();
@@ -129,37 +128,38 @@ impl Stamp {
         if device == own_device { version == own_version } else { written(version) == written(own_version) }
     }
 
-    /// Which store of this program it is of, and what names the version there; `None` for a file.
+    /// Number of its store in this program, and the hash that identifies the version there; `None` for a file.
     pub(super) const fn tag(&self) -> Option<(u32, [u8; 16])> {
         match self.mark {
-            Mark::File { .. } => None,
-            Mark::Tag { of, tag } => Some((of, tag)),
+            VersionMark::File { .. } => None,
+            VersionMark::Tag { of, tag } => Some((of, tag)),
         }
     }
 
-    /// When the file's data or names last changed; of an object, when it was written.
+    /// The ctime of a file, when its data or names last changed; the modification time of an object. Seconds and
+    /// nanoseconds.
     pub(super) const fn changed(&self) -> (i64, i64) {
         match self.mark {
-            Mark::File { changed, .. } => changed,
-            Mark::Tag { .. } => self.modified,
+            VersionMark::File { changed, .. } => changed,
+            VersionMark::Tag { .. } => self.modified,
         }
     }
 
     /// The device that a file is on; 0 for an object.
     pub(super) const fn device(&self) -> u64 {
         match self.mark {
-            Mark::File { place: (device, _), .. } => device,
-            Mark::Tag { .. } => 0,
+            VersionMark::File { place: (device, _), .. } => device,
+            VersionMark::Tag { .. } => 0,
         }
     }
 
-    /// Whether both tell of the same size and modification time.
+    /// Whether both have the same size and modification time.
     pub(super) fn is_as_written(&self, other: &Self) -> bool {
         (self.size, self.modified) == (other.size, other.modified)
     }
 
-    /// How long to wait until no further write can have this ctime. A ctime further ahead than a tick is that of
-    /// another clock, of which nothing is known: not waited for.
+    /// How long to wait until no further write can get this ctime; `None` if there is no need to wait. A ctime more
+    /// than a tick ahead comes from another clock, about which nothing is known: no wait.
     pub(super) fn unsure(&self, now: SystemTime) -> Option<Duration> {
         let (seconds, nanos) = self.changed();
         let since = Duration::new(u64::try_from(seconds).ok()?, u32::try_from(nanos).ok()?);
@@ -168,14 +168,14 @@ impl Stamp {
     }
 }
 
-/// A file's mark without its device, and the device.
+/// Splits a file's mark into all before the device, and the device.
 fn parts(mark: &str) -> Option<(&str, &str)> {
     mark.strip_prefix(FILE)?.rsplit_once('-')
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Mark, Stamp, TICK};
+    use super::{Stamp, TICK, VersionMark};
     use object_store::ObjectMeta;
     use std::fs;
 
@@ -195,7 +195,7 @@ mod tests {
 
     #[test]
     fn a_mark_names_a_file_across_renames_and_remounts_and_no_other() {
-        let stamp = |size, changed, place| Stamp { size, modified: (7, 5), mark: Mark::File { changed, place } };
+        let stamp = |size, changed, place| Stamp { size, modified: (7, 5), mark: VersionMark::File { changed, place } };
         let mark = stamp(9, (8, 0), (1, 2)).mark();
         assert_eq!(mark, "file 9-7.000000005-2-1");
         // Renamed; then on a disk that was mounted as another device, and one that was copied.
@@ -206,7 +206,7 @@ mod tests {
         for other in [stamp(8, (8, 0), (1, 2)), stamp(9, (8, 0), (1, 3)), later] {
             assert!(!other.is(&mark), "{other:?}");
         }
-        let object = |tag| Stamp { size: 9, modified: (7, 5), mark: Mark::Tag { of: 0, tag: [tag; 16] } };
+        let object = |tag| Stamp { size: 9, modified: (7, 5), mark: VersionMark::Tag { of: 0, tag: [tag; 16] } };
         assert!(object(1).is(&object(1).mark()) && !object(1).is(&object(2).mark()) && !object(1).is(&mark));
         assert!(!stamp(9, (8, 0), (1, 2)).is("") && !object(1).is("night.mp4"));
     }

@@ -1,14 +1,15 @@
-//! One version of one object in an object store: read block by block, each request pinned to the version.
+//! [`StoredObject`]: one version of one object in an object store, read block by block. Each request is pinned to the
+//! version.
 //!
-//! Every request says `If-Match` (and the version id, once the store has told one), and what is answered is compared
-//! again, because not every store listens: bytes of two versions never mix. A request that breaks off is asked for what
-//! is left of it.
+//! Every request has an `If-Match` header (and the version id, once the store has sent one). Answers are compared as
+//! well, because not every store obeys it: bytes of two versions never mix. After an interruption, the next request
+//! resumes at the first missing byte.
 
-use super::blocks::{BLOCK, Run, Slot};
+use super::blocks::{BLOCK, BlockLookup, BlockRun};
 use super::error::Error;
 use super::fault::Fault;
 use super::remote::Remote;
-use super::shared::Shared;
+use super::shared::StoreContext;
 use super::spare::CHUNK_LIMIT;
 use super::stamp::Stamp;
 use crate::media::{ByteRange, u64_from_usize, usize_from_u64};
@@ -21,35 +22,35 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 
-/// Bytes that are asked for ahead of what is read, at most.
+/// Most bytes that one call prefetches.
 const AHEAD: u64 = 16 << 20;
 
-/// An object that was looked at so lately is not looked at again to be sure of it.
+/// How long a check of the version stays valid.
 const SURE: Duration = Duration::from_secs(2);
 
-/// How long a request waits for room among those under way.
+/// How long a request waits for room among the blocks in flight.
 const TURN: Duration = Duration::from_secs(20);
 
 /// One version of one object.
 #[derive(Debug)]
-pub(super) struct Stored {
+pub(super) struct StoredObject {
     path: String,
     key: Path,
     stamp: Stamp,
     version: (u32, [u8; 16]),
     /// The entity tag, once it is known: some stores leave it out of listings.
     tag: OnceLock<String>,
-    /// The store's name of the version, where it keeps versions and has told it.
+    /// The store's id of the version, if it keeps versions and has sent one.
     id: OnceLock<String>,
     replaced: AtomicBool,
     looked: Mutex<Instant>,
     remote: Arc<Remote>,
-    shared: Arc<Shared>,
+    shared: Arc<StoreContext>,
 }
 
-impl Stored {
-    /// What is called `path` in the store of stores, and what `remote` says of it.
-    pub(super) fn new(path: String, meta: &ObjectMeta, remote: Arc<Remote>, shared: Arc<Shared>) -> Self {
+impl StoredObject {
+    /// The object that `meta` describes, in `remote`; `path` is its path for callers.
+    pub(super) fn new(path: String, meta: &ObjectMeta, remote: Arc<Remote>, shared: Arc<StoreContext>) -> Self {
         let stamp = remote.stamp(meta);
         let version = stamp.tag().unwrap_or_default();
         let (tag, id) = (OnceLock::new(), OnceLock::new());
@@ -67,7 +68,7 @@ impl Stored {
         self.stamp
     }
 
-    pub(super) fn shared(&self) -> &Shared {
+    pub(super) fn shared(&self) -> &StoreContext {
         &self.shared
     }
 
@@ -99,7 +100,7 @@ impl Stored {
         Ok(chunks)
     }
 
-    /// Asks for the blocks of `ranges`, as far ahead as is allowed.
+    /// Prefetches the blocks of `ranges`, up to [`AHEAD`] bytes.
     pub(super) fn expect(self: &Arc<Self>, ranges: &[ByteRange]) {
         if ranges.iter().all(|range| range.end() <= self.stamp.size()) {
             let numbers = numbers(ranges, AHEAD);
@@ -107,12 +108,12 @@ impl Stored {
         }
     }
 
-    /// Whether the last read found another version.
+    /// An error if an earlier request found another version.
     pub(super) fn check(&self) -> Result<(), Error> {
         if self.replaced.load(Ordering::Relaxed) { Err(self.changed()) } else { Ok(()) }
     }
 
-    /// Whether it is still the version that its name stands for.
+    /// Checks that the store still has this version; sends a request unless the last check is younger than [`SURE`].
     pub(super) async fn verify(&self) -> Result<(), Error> {
         self.check()?;
         let looked = *self.looked.lock().unwrap_or_else(PoisonError::into_inner);
@@ -133,16 +134,16 @@ impl Stored {
         Ok(())
     }
 
-    /// Shows `visit` the bytes of `ranges`, in order, part by part.
+    /// Passes the bytes of `ranges` to `visit`, in order, part by part.
     async fn each(self: &Arc<Self>, ranges: &[ByteRange], mut visit: impl FnMut(&[u8])) -> Result<(), Error> {
         if let Some(beyond) = ranges.iter().map(|range| range.end()).find(|end| *end > self.stamp.size()) {
             return Err(Error::Truncated { path: self.path.clone(), end: beyond });
         }
         let numbers = numbers(ranges, u64::MAX);
         let slots = self.start(&numbers);
-        // Blocks in the order of the object, ranges in that of the caller: mostly the same.
+        // Blocks are in the order of the object, ranges in the order of the caller: mostly the same.
         let mut come: Vec<Option<Bytes>> = vec![None; slots.len()];
-        let mut slots: Vec<Option<Slot>> = slots.into_iter().map(Some).collect();
+        let mut slots: Vec<Option<BlockLookup>> = slots.into_iter().map(Some).collect();
         for range in ranges {
             let mut at = range.start();
             while at < range.end() {
@@ -162,12 +163,12 @@ impl Stored {
         Ok(())
     }
 
-    /// The blocks `numbers`; those that nobody has asked for are asked for from now on.
-    fn start(self: &Arc<Self>, numbers: &[u32]) -> Vec<Slot> {
+    /// Looks up the blocks `numbers`, and starts to fetch those that are neither cached nor in flight.
+    fn start(self: &Arc<Self>, numbers: &[u32]) -> Vec<BlockLookup> {
         let blocks = self.remote.blocks();
         let (slots, runs) = blocks.take(self.version, self.stamp.size(), numbers);
-        let kept = slots.iter().filter(|slot| matches!(slot, Slot::Here(_))).count();
-        let asked = runs.iter().map(Run::len).sum();
+        let kept = slots.iter().filter(|slot| matches!(slot, BlockLookup::Here(_))).count();
+        let asked = runs.iter().map(BlockRun::len).sum();
         self.shared.took([kept, slots.len() - kept - asked, asked], blocks.bytes());
         for run in runs {
             blocks.tasks().spawn(Arc::clone(self).fetch(run));
@@ -175,8 +176,8 @@ impl Stored {
         slots
     }
 
-    /// Asks for `run` until all of it has come, or asking again does not help.
-    async fn fetch(self: Arc<Self>, mut run: Run) {
+    /// Fetches `run`, with retries, until all of it has come or a retry does not help.
+    async fn fetch(self: Arc<Self>, mut run: BlockRun) {
         let Some(_turn) = self.remote.blocks().turn(&run, TURN).await else {
             let why = "too much of it is asked for at once".into();
             return run.fail(&Error::Away { path: self.path.clone(), why });
@@ -201,12 +202,12 @@ impl Stored {
         }
     }
 
-    /// One request for what is left of `run`, of whose next block `begun` has come.
-    async fn pour(&self, run: &mut Run, begun: &mut BytesMut) -> Result<(), Fault> {
+    /// Makes one request for the missing bytes of `run`. `begun` holds the bytes of its next block that have come.
+    async fn pour(&self, run: &mut BlockRun, begun: &mut BytesMut) -> Result<(), Fault> {
         let (start, left) = run.left();
         let wanted = start + u64_from_usize(begun.len())..start + left;
         let options = GetOptions {
-            // A weak tag never matches (RFC 9110 §13.1.1); what is answered is compared in any case.
+            // A weak tag never matches (RFC 9110 §13.1.1); the answer is compared in any case.
             if_match: self.tag.get().filter(|tag| !tag.starts_with("W/")).cloned(),
             version: self.id.get().cloned(),
             range: Some(GetRange::Bounded(wanted.clone())),
@@ -236,7 +237,7 @@ impl Stored {
         poured
     }
 
-    /// Whether `meta` is that of this version. What was not known of it is from now on.
+    /// Checks that `meta` is that of this version. Remembers its entity tag and version id if they were not known.
     fn same(&self, meta: &ObjectMeta) -> Result<(), Fault> {
         let tag = meta.e_tag.as_ref().is_none_or(|tag| self.tag.get_or_init(|| tag.clone()) == tag);
         let time = meta.e_tag.is_some() || self.stamp.is_of_second(meta.last_modified.timestamp());
@@ -261,14 +262,14 @@ impl Stored {
         &self.remote
     }
 
-    /// Its path in its own store.
+    /// Its path in `remote`.
     pub(super) fn inner_path(&self) -> &str {
         self.remote.inner(&self.key)
     }
 }
 
-/// Puts `bytes` into the blocks of `run`, the next of which has `begun`.
-fn fill(run: &mut Run, begun: &mut BytesMut, mut bytes: &[u8]) {
+/// Appends `bytes` to the missing blocks of `run`; `begun` is the first of them, incomplete.
+fn fill(run: &mut BlockRun, begun: &mut BytesMut, mut bytes: &[u8]) {
     while let Some(length) = run.next_length() {
         if begun.capacity() < length {
             begun.reserve(length - begun.len());
@@ -283,7 +284,7 @@ fn fill(run: &mut Run, begun: &mut BytesMut, mut bytes: &[u8]) {
     }
 }
 
-/// The blocks that `ranges` lie in, ascending, each once; as many as hold `limit` bytes.
+/// Numbers of the blocks that contain `ranges`, ascending, each once; as many as hold `limit` bytes.
 fn numbers(ranges: &[ByteRange], limit: u64) -> Vec<u32> {
     let mut numbers: Vec<u32> = Vec::new();
     for range in ranges {

@@ -1,10 +1,10 @@
-//! Laws of reading: what comes back is what the file holds, however it was read.
+//! Laws of reading: the bytes read are those of the file, however it was read.
 
 use super::blocks::Blocks;
-use super::folder::{Folder, Following};
-use super::remote::{Address, Patience, Remote};
-use super::spare::{CHUNK_LIMIT, Spare};
-use super::system::{self, Refused};
+use super::folder::{LinkPolicy, LocalFolder};
+use super::remote::{Remote, RemoteSettings, RemoteTimeouts};
+use super::spare::{CHUNK_LIMIT, ChunkPool};
+use super::system::{self, NowaitError};
 use super::tree::{Backend, Mount};
 use super::{Error, Listing, Object, Store, Walk};
 use crate::media::{ByteRange, u64_from_usize, usize_from_u64};
@@ -24,10 +24,10 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-/// Bytes of the file that laws are tried on: more than one turn reads.
+/// Size in bytes of the file that the laws are tried on.
 const SIZE: usize = 700_000;
 
-/// No byte of the file is this one.
+/// A byte that the file does not contain.
 const POISON: u8 = 255;
 
 /// A file with its bytes, its store and the counters.
@@ -55,12 +55,12 @@ impl Stored {
         self.store.open("a.mp4").await.unwrap()
     }
 
-    /// Which device it is on.
+    /// The device that the file is on.
     fn device(&self) -> u64 {
         self.file().metadata().unwrap().dev()
     }
 
-    /// The same file, of which all reads go through the blocking pool: the slow twin.
+    /// Opens the same file so that all its reads go through the blocking pool: the slow twin.
     async fn open_slow(&self) -> Object {
         self.store.shared.waits(self.device());
         self.open().await
@@ -70,7 +70,7 @@ impl Stored {
         File::options().read(true).write(true).open(self.folder.path().join("a.mp4")).unwrap()
     }
 
-    /// Forgets what the page cache holds of `len` bytes from `at` on.
+    /// Evicts `len` bytes from offset `at` on from the page cache.
     fn chill(&self, at: u64, len: u64) {
         let file = self.file();
         file.sync_all().unwrap();
@@ -82,14 +82,14 @@ impl Stored {
         ranges.iter().flat_map(slice).copied().collect()
     }
 
-    /// System calls and bytes so far.
+    /// Read system calls and bytes read so far.
     fn reads(&self) -> (u64, u64) {
         let text = self.metrics.text();
         let value = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok()).unwrap();
         (value("afflux_source_reads_total "), value("afflux_source_read_bytes_total "))
     }
 
-    /// All the spare chunks there may be, full of what no byte of the file is.
+    /// Fills the pool of spare chunks with a byte that the file does not contain.
     fn poison(&self) {
         while self.store.spare().bytes() < super::SPARE_LIMIT {
             self.store.spare().give(Bytes::from(vec![POISON; usize_from_u64(CHUNK_LIMIT)]));
@@ -109,7 +109,7 @@ fn runtime() -> Runtime {
     tokio::runtime::Builder::new_current_thread().build().unwrap()
 }
 
-/// Ranges of the file in any order, which may overlap; most are such as a segment has: forward, with small gaps.
+/// Ranges of the file in any order, which may overlap; most are like those of a segment: ascending, with small gaps.
 fn ranges() -> impl Strategy<Value = Vec<ByteRange>> {
     let size = u64_from_usize(SIZE);
     let anywhere = prop::collection::vec((0..size, 1..100_000_u64), 0..12);
@@ -130,7 +130,7 @@ fn ranges() -> impl Strategy<Value = Vec<ByteRange>> {
     prop_oneof![anywhere, forward.clone(), forward.prop_map(|ranges| interleaved(&ranges))]
 }
 
-/// Every second range first, then the others: as a TS segment asks for pictures and sound.
+/// Every second range first, then the others: as a TS segment requests video and audio.
 fn interleaved(ranges: &[ByteRange]) -> Vec<ByteRange> {
     let odd = ranges.iter().skip(1).step_by(2);
     ranges.iter().step_by(2).chain(odd).copied().collect()
@@ -250,10 +250,10 @@ async fn a_file_system_that_cannot_say_it_would_wait_is_remembered() {
         assert!(chunks.concat() == stored.expected(&wanted));
         assert_eq!(object.read(range(5, 9)).await.unwrap(), stored.bytes[5..14]);
     }
-    // What is remembered is never wrong: reads of a memory file system that can say it are not lost.
+    // The remembered answer is right: a file system in memory that supports reads that do not block is not marked.
     let mut byte = [0];
     let mut vectors = [IoSliceMut::new(&mut byte)];
-    let refused = system::read_now(&stored.file(), &mut vectors, 0) == Err(Refused::Unable);
+    let refused = system::read_now(&stored.file(), &mut vectors, 0) == Err(NowaitError::Unable);
     assert_eq!(stored.store.shared.is_able(stored.device()), !refused);
 }
 
@@ -306,7 +306,7 @@ async fn chunks_that_are_given_back_are_read_into_again() {
         places.sort_unstable();
         places
     };
-    let spare: &Arc<Spare> = stored.store.spare();
+    let spare: &Arc<ChunkPool> = stored.store.spare();
     let first = object.read_ranges(vec![range(0, 3 * CHUNK_LIMIT)]).await.unwrap();
     let before = places(&first);
     for chunk in first {
@@ -323,12 +323,12 @@ async fn chunks_that_are_given_back_are_read_into_again() {
     let piece = object.read(range(3, CHUNK_LIMIT)).await.unwrap();
     assert_eq!(spare.bytes(), 2 * CHUNK_LIMIT);
     assert!(piece == stored.expected(&[range(3, CHUNK_LIMIT)]));
-    // The bytes of a gap went into the spare chunks, and those are kept again.
+    // The bytes of the gap were read into spare chunks, which went back to the pool.
     object.read_ranges(vec![range(0, 100), range(5_000, 100)]).await.unwrap();
     assert_eq!(spare.bytes(), 2 * CHUNK_LIMIT);
 }
 
-/// What listings of three mounts say: a folder, one store under `far`, one under `far/deep`.
+/// Lists three mounts: a folder, one store under `far`, one under `far/deep`.
 #[tokio::test]
 async fn mounts_are_one_tree() {
     let folder = tempfile::tempdir().unwrap();
@@ -377,12 +377,12 @@ async fn mounted(folder: &Path) -> Store {
         for name in names {
             store.put(&Key::parse(name).unwrap(), name.as_bytes().into()).await.unwrap();
         }
-        let address = Address {
+        let address = RemoteSettings {
             name: "memory:".into(),
             root: String::new(),
             number: 0,
             lists: true,
-            patience: Patience::default(),
+            patience: RemoteTimeouts::default(),
         };
         let blocks = Blocks::new(1 << 20, Arc::default());
         Backend::Remote(Arc::new(Remote::new(Arc::new(store), address, blocks)))
@@ -390,6 +390,6 @@ async fn mounted(folder: &Path) -> Store {
     let far = filled(&["b.mp4", "x/e.mp4", ".afflux/b.mp4/index", "x/~z.mp4"]).await;
     let deep = filled(&["c.mp4", "y/d.mp4"]).await;
     let mount = |prefix: &str, backend| Mount { prefix: prefix.into(), backends: vec![backend] };
-    let root = Backend::Folder(Folder::new(folder, Following::Within).unwrap());
+    let root = Backend::Folder(LocalFolder::new(folder, LinkPolicy::Within).unwrap());
     Store::of(vec![mount("", root), mount("far", far), mount("far/deep", deep)])
 }

@@ -1,24 +1,25 @@
-//! Stored objects by path: several stores mounted under prefixes, each with another behind it that holds the same.
+//! [`Store`]: finds stored objects by path. Several stores are mounted under prefixes, and each may have a second store
+//! behind it with the same content.
 //!
 //! ```text
 //! archive/film/v720.mp4 ─► the mount with the longest prefix, archive/ ─► film/v720.mp4 in its first store
-//!                                                                          └─ away, or not there: in its second
+//!                                                                          └─ if away or missing: in its second
 //! ```
-//! What is opened is the version that a listing told of, in the store that told of it.
+//! An object is opened in the store whose listing reported it, as the version that was listed.
 
 use super::blocks::Blocks;
 use super::error::Error;
-use super::folder::{Folder, Following, below};
+use super::folder::{LinkPolicy, LocalFolder, below};
 use super::listing::Listing;
 use super::name::is_plain;
 use super::object::Object;
-use super::remote::{Address, Patience, Remote};
-use super::shared::Shared;
-use super::skills::Skills;
-use super::spare::Spare;
+use super::remote::{Remote, RemoteSettings, RemoteTimeouts};
+use super::shared::StoreContext;
+use super::skills::Capabilities;
+use super::spare::ChunkPool;
 use super::stamp::Stamp;
-use super::stored::Stored;
-use super::walk::{Part, Walk, Wanted};
+use super::stored::StoredObject;
+use super::walk::{StillWanted, StoreFolders, Walk};
 use crate::cache::Ledger;
 use crate::metrics::Metrics;
 use object_store::ObjectStore;
@@ -27,14 +28,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Bytes of stored blocks that are kept where nothing else is said.
+/// Default size of the cache of blocks, in bytes.
 const BLOCKS: u64 = 64 << 20;
 
-/// Objects by path. Clones are the same store.
+/// Finds objects by path. Clones share the same stores.
 #[derive(Debug, Clone)]
 pub struct Store {
     pub(super) mounts: Arc<[Mount]>,
-    pub(super) shared: Arc<Shared>,
+    pub(super) shared: Arc<StoreContext>,
 }
 
 /// Stores under one prefix.
@@ -42,30 +43,30 @@ pub struct Store {
 pub(super) struct Mount {
     /// `""` for the root, else a path.
     pub(super) prefix: String,
-    /// The first, and those that hold the same.
+    /// The first store, and those with the same content.
     pub(super) backends: Vec<Backend>,
 }
 
 /// One store.
 #[derive(Debug, Clone)]
 pub(super) enum Backend {
-    /// A folder of this machine.
-    Folder(Folder),
+    /// A local folder.
+    Folder(LocalFolder),
     /// An object store.
     Remote(Arc<Remote>),
 }
 
-/// What is shown of a folder.
+/// Which entries of a folder to list.
 #[derive(Debug, Clone, Copy)]
-enum View<'a> {
-    /// All of it, unless it has more than so many media files.
+enum FolderFilter<'a> {
+    /// All entries, unless it has more than `most` media files.
     All { most: usize },
-    /// What has this name, extensions apart.
+    /// Entries of this name, extensions ignored.
     Named(&'a str),
 }
 
 impl Mount {
-    /// Its stores in the order in which they are asked now: those that did not answer lately last.
+    /// Its stores in the order in which to try them: those that failed to answer recently come last.
     fn asked(&self) -> impl Iterator<Item = &Backend> {
         let away = |backend: &&Backend| backend.is_away();
         self.backends.iter().filter(move |each| !away(each)).chain(self.backends.iter().filter(away))
@@ -76,7 +77,7 @@ impl Mount {
         self.backends.iter().any(|backend| matches!(backend, Backend::Remote(remote) if !remote.lists()))
     }
 
-    /// What `path` is called in its stores; `None` where it is none of it.
+    /// The path inside its stores; `None` if `path` is not under its prefix.
     fn inner<'a>(&self, path: &'a str) -> Option<&'a str> {
         let rest = path.strip_prefix(&self.prefix)?;
         match (self.prefix.is_empty(), rest.is_empty()) {
@@ -94,24 +95,29 @@ impl Backend {
         }
     }
 
-    /// Whether `stamp` tells of one of its objects.
-    fn told(&self, stamp: Stamp) -> bool {
+    /// Whether `stamp` is of one of its objects.
+    fn owns(&self, stamp: Stamp) -> bool {
         match self {
             Self::Folder(_) => stamp.tag().is_none(),
             Self::Remote(remote) => stamp.tag().is_some_and(|(of, _)| of == remote.number()),
         }
     }
 
-    async fn look(&self, folder: &str, view: View<'_>) -> Result<Listing, Error> {
+    async fn read_listing(&self, folder: &str, view: FolderFilter<'_>) -> Result<Listing, Error> {
         match (self, view) {
-            (Self::Folder(root), View::All { most }) => root.list(folder, most).await,
-            (Self::Folder(root), View::Named(stem)) => root.find(folder, stem).await,
-            (Self::Remote(remote), View::All { .. }) => remote.list(folder).await,
-            (Self::Remote(remote), View::Named(stem)) => remote.find(folder, stem).await,
+            (Self::Folder(root), FolderFilter::All { most }) => root.list(folder, most).await,
+            (Self::Folder(root), FolderFilter::Named(stem)) => root.find(folder, stem).await,
+            (Self::Remote(remote), FolderFilter::All { .. }) => remote.list(folder).await,
+            (Self::Remote(remote), FolderFilter::Named(stem)) => remote.find(folder, stem).await,
         }
     }
 
-    async fn walk(&self, before: &Arc<Part>, settle: Duration, wanted: &Wanted) -> Result<Part, Error> {
+    async fn walk(
+        &self,
+        before: &Arc<StoreFolders>,
+        settle: Duration,
+        wanted: &StillWanted,
+    ) -> Result<StoreFolders, Error> {
         match self {
             Self::Folder(root) => root.walk(before, settle, wanted).await,
             Self::Remote(remote) => remote.walk(wanted).await,
@@ -125,12 +131,12 @@ impl Backend {
         }
     }
 
-    async fn open(&self, path: &str, name: &str, shared: &Arc<Shared>) -> Result<Object, Error> {
+    async fn open(&self, path: &str, name: &str, shared: &Arc<StoreContext>) -> Result<Object, Error> {
         match self {
             Self::Folder(root) => root.open(path, name, shared).await,
             Self::Remote(remote) => {
                 let meta = remote.meta(path).await?;
-                let stored = Stored::new(name.into(), &meta, Arc::clone(remote), Arc::clone(shared));
+                let stored = StoredObject::new(name.into(), &meta, Arc::clone(remote), Arc::clone(shared));
                 Ok(Object::stored(Arc::new(stored)))
             }
         }
@@ -145,107 +151,111 @@ impl Backend {
 }
 
 impl Store {
-    /// The folder at `path`, which must be there and readable. Waits for the disk: for the start of the program.
+    /// A store over the folder at `path`; an error unless it exists and is readable. Blocks on the disk, so call it
+    /// only at program start.
     pub fn open_folder(path: &Path) -> Result<Self, Error> {
-        let backends = vec![Backend::Folder(Folder::new(path, Following::Within)?)];
+        let backends = vec![Backend::Folder(LocalFolder::new(path, LinkPolicy::Within)?)];
         Ok(Self::of(vec![Mount { prefix: String::new(), backends }]))
     }
 
-    /// All of an object store, with 64 MiB of its blocks kept.
+    /// A store over a whole object store, with a cache of 64 MiB for its blocks.
     #[must_use]
     pub fn over(store: Arc<dyn ObjectStore>) -> Self {
-        Self::over_all(vec![store], Patience::default(), BLOCKS)
+        Self::over_all(vec![store], RemoteTimeouts::default(), BLOCKS)
     }
 
-    /// All of an object store that takes objects in parts: drafts can be written to it.
+    /// A store over a whole object store with multipart uploads, so that drafts can be written to it.
     #[must_use]
-    pub fn over_parts<T: ObjectStore + MultipartStore>(store: Arc<T>, patience: Patience) -> Self {
+    pub fn over_parts<T: ObjectStore + MultipartStore>(store: Arc<T>, patience: RemoteTimeouts) -> Self {
         let name = store.to_string();
-        let address = Address { name, root: String::new(), number: 0, lists: true, patience };
-        let skills = Skills { parts: Some(store.clone()), ..Skills::default() };
+        let address = RemoteSettings { name, root: String::new(), number: 0, lists: true, patience };
+        let skills = Capabilities { parts: Some(store.clone()), ..Capabilities::default() };
         let remote = Remote::new(store, address, Blocks::new(BLOCKS, Arc::default())).with(skills);
         Self::of(vec![Mount { prefix: String::new(), backends: vec![Backend::Remote(Arc::new(remote))] }])
     }
 
-    /// Object stores that hold the same, the first asked first, with so many bytes of blocks kept of all together.
+    /// A store over object stores with the same content, the first tried first. Their blocks share a cache of `blocks`
+    /// bytes.
     #[must_use]
-    pub fn over_all(stores: Vec<Arc<dyn ObjectStore>>, patience: Patience, blocks: u64) -> Self {
+    pub fn over_all(stores: Vec<Arc<dyn ObjectStore>>, patience: RemoteTimeouts, blocks: u64) -> Self {
         let blocks = Blocks::new(blocks, Arc::default());
         let backends = (0..).zip(stores).map(|(number, store)| {
-            let address = Address { name: store.to_string(), root: String::new(), number, lists: true, patience };
+            let address =
+                RemoteSettings { name: store.to_string(), root: String::new(), number, lists: true, patience };
             Backend::Remote(Arc::new(Remote::new(store, address, Arc::clone(&blocks))))
         });
         Self::of(vec![Mount { prefix: String::new(), backends: backends.collect() }])
     }
 
-    /// Mounts, the longest prefixes first.
+    /// A store over `mounts`; tries the longest prefixes first.
     pub(super) fn of(mut mounts: Vec<Mount>) -> Self {
         mounts.sort_by_key(|mount| std::cmp::Reverse(mount.prefix.len()));
         Self { mounts: mounts.into(), shared: Arc::default() }
     }
 
-    /// The same store; its objects that are opened from now on count their reads in `metrics`.
+    /// The same store; objects opened through it count their reads in `metrics`.
     #[must_use]
     pub fn with_metrics(self, metrics: Arc<Metrics>) -> Self {
         Self { shared: Arc::new(self.shared.with_metrics(metrics)), ..self }
     }
 
-    /// Chunks that its objects are read into: whoever drops the last handle of one may give it here instead.
+    /// Pool of the chunks that its objects are read into. Give a chunk back here instead of dropping its last handle.
     #[must_use]
-    pub fn spare(&self) -> &Arc<Spare> {
+    pub fn spare(&self) -> &Arc<ChunkPool> {
         &self.shared.spare
     }
 
-    /// What its object stores' blocks are lent from; `None` where it has folders alone.
+    /// The ledger from which the blocks of its object stores are borrowed; `None` if all its stores are folders.
     #[must_use]
     pub fn ledger(&self) -> Option<&Arc<Ledger>> {
         self.remotes().next().map(|remote| remote.blocks().ledger())
     }
 
-    /// Whether what is called `path` is in an object store: a look at it costs a request.
+    /// Whether `path` is in an object store, where every lookup costs a request.
     #[must_use]
     pub fn is_remote(&self, path: &str) -> bool {
         let first = self.mount(path).and_then(|(mount, _)| mount.backends.first());
         matches!(first, Some(Backend::Remote(_)))
     }
 
-    /// Whether what is called `path` is in a store that cannot be listed: what is there has to be [asked
-    /// for](Self::seek) by name.
+    /// Whether `path` is in a store that cannot be listed, so that objects must be [looked up](Self::seek) by name.
     #[must_use]
     pub fn is_blind(&self, path: &str) -> bool {
         self.mount(path).is_some_and(|(mount, _)| mount.is_blind())
     }
 
-    /// Whether what is called `path` is held by a second store too.
+    /// Whether `path` is also in a second store.
     #[must_use]
     pub fn has_second(&self, path: &str) -> bool {
         self.mount(path).is_some_and(|(mount, _)| mount.backends.len() > 1)
     }
 
-    /// What `folder` holds; [large](Listing::is_large) where a folder of this machine has more than `most` media files,
-    /// or any folder more than a thousand names.
+    /// Lists `folder`. The listing is [large](Listing::is_large) if a local folder has more than `most` media files, or
+    /// any folder more than a thousand names.
     pub async fn list(&self, folder: &str, most: usize) -> Result<Listing, Error> {
         let known = folder.is_empty() || is_plain(folder);
-        let found = if known { self.look(folder, View::All { most }).await } else { Err(absent(folder)) };
+        let found =
+            if known { self.read_listing(folder, FolderFilter::All { most }).await } else { Err(absent(folder)) };
         self.with_mounts(folder, found)
     }
 
-    /// The media files in `folder` that are called `stem` without their extensions, and the folder of that name,
-    /// whatever else the folder holds.
+    /// Finds the media files in `folder` whose name without extension is `stem`, and the folder of that name, however
+    /// many other entries the folder has.
     pub async fn find(&self, folder: &str, stem: &str) -> Result<Listing, Error> {
         let known = is_plain(&below(folder, stem));
-        let found = if known { self.look(folder, View::Named(stem)).await } else { Err(absent(folder)) };
+        let found =
+            if known { self.read_listing(folder, FolderFilter::Named(stem)).await } else { Err(absent(folder)) };
         let mut found = self.with_mounts(folder, found)?;
         found.folders.retain(|name| name == stem);
         Ok(found)
     }
 
-    /// What the first store that answers shows of `folder`.
-    async fn look(&self, folder: &str, view: View<'_>) -> Result<Listing, Error> {
+    /// Lists `folder` in the first store that answers.
+    async fn read_listing(&self, folder: &str, view: FolderFilter<'_>) -> Result<Listing, Error> {
         let Some((mount, inner)) = self.mount(folder) else { return Err(absent(folder)) };
-        let mut failed = Failed::default();
+        let mut failed = FirstFailure::default();
         for backend in mount.asked() {
-            match backend.look(inner, view).await {
+            match backend.read_listing(inner, view).await {
                 Ok(found) => return Ok(found),
                 Err(error) => failed.add(error),
             }
@@ -253,14 +263,14 @@ impl Store {
         Err(failed.error(folder))
     }
 
-    /// The names in all folders, but for those of stores that cannot be listed, given what the walk `before` found; new
-    /// files count once nothing was written to them for `settle`. An error once it is no longer `wanted`.
-    pub async fn walk(&self, before: Walk, settle: Duration, wanted: Wanted) -> Result<Walk, Error> {
+    /// Lists the names in all folders, except in stores that cannot be listed; `before` is the last walk. A new file is
+    /// included once it has not been written to for `settle`. An error as soon as the walk is no longer `wanted`.
+    pub async fn walk(&self, before: Walk, settle: Duration, wanted: StillWanted) -> Result<Walk, Error> {
         let mut walk = Walk::default();
         for mount in self.mounts.iter().filter(|mount| !mount.is_blind()) {
             let known = before.parts.get(&mount.prefix).cloned().unwrap_or_default();
             let mut part = self.walk_mount(mount, &known, settle, &wanted).await?;
-            // What another mount stands over is not seen.
+            // Leave out folders that another mount covers.
             part.retain(|folder| {
                 self.mount(&below(&mount.prefix, folder)).is_some_and(|(of, _)| of.prefix == mount.prefix)
             });
@@ -272,11 +282,11 @@ impl Store {
     async fn walk_mount(
         &self,
         mount: &Mount,
-        before: &Arc<Part>,
+        before: &Arc<StoreFolders>,
         settle: Duration,
-        wanted: &Wanted,
-    ) -> Result<Part, Error> {
-        let mut failed = Failed::default();
+        wanted: &StillWanted,
+    ) -> Result<StoreFolders, Error> {
+        let mut failed = FirstFailure::default();
         for backend in mount.asked() {
             match backend.walk(before, settle, wanted).await {
                 Ok(part) => return Ok(part),
@@ -287,10 +297,10 @@ impl Store {
         Err(failed.error(&mount.prefix))
     }
 
-    /// Which version of the object at `path` is stored.
+    /// Stamp of the object at `path`.
     pub async fn stat(&self, path: &str) -> Result<Stamp, Error> {
         let (mount, inner) = self.object(path)?;
-        let mut failed = Failed::default();
+        let mut failed = FirstFailure::default();
         for backend in mount.asked() {
             match backend.stat(inner).await {
                 Ok(stamp) => return Ok(stamp),
@@ -300,10 +310,10 @@ impl Store {
         Err(failed.error(path))
     }
 
-    /// The same, `None` where there is no such object.
+    /// Stamp of the object at `path`; `None` if there is no such object.
     pub async fn seek(&self, path: &str) -> Result<Option<Stamp>, Error> {
         let (mount, inner) = self.object(path)?;
-        let mut failed = Failed::default();
+        let mut failed = FirstFailure::default();
         for backend in mount.asked() {
             let sought = match backend {
                 Backend::Remote(remote) => remote.seek(inner).await,
@@ -318,10 +328,10 @@ impl Store {
         failed.0.map_or(Ok(None), Err)
     }
 
-    /// The object at `path`, of whatever version there is.
+    /// Opens the current version of the object at `path`.
     pub async fn open(&self, path: &str) -> Result<Object, Error> {
         let (mount, inner) = self.object(path)?;
-        let mut failed = Failed::default();
+        let mut failed = FirstFailure::default();
         for backend in mount.asked() {
             match backend.open(inner, path, &self.shared).await {
                 Ok(object) => return Ok(object),
@@ -331,11 +341,12 @@ impl Store {
         Err(failed.error(path))
     }
 
-    /// The object at `path` in the store that told of `stamp`; perhaps another version by now.
+    /// Opens the object at `path` in the store that `stamp` is from; [`Error::Changed`] if it is another version by
+    /// now.
     pub async fn open_as(&self, path: &str, stamp: Stamp) -> Result<Object, Error> {
         let (mount, inner) = self.object(path)?;
-        let mut failed = Failed::default();
-        for backend in mount.backends.iter().filter(|backend| backend.told(stamp)) {
+        let mut failed = FirstFailure::default();
+        for backend in mount.backends.iter().filter(|backend| backend.owns(stamp)) {
             match backend.open(inner, path, &self.shared).await {
                 Ok(object) if object.stamp() == stamp => return Ok(object),
                 Ok(_) => failed.add(Error::Changed { path: path.into() }),
@@ -345,10 +356,10 @@ impl Store {
         Err(failed.error(path))
     }
 
-    /// Whether every mount answers; by its second store where the first is away.
+    /// Checks that every mount answers, if need be through its second store.
     pub async fn ping(&self) -> Result<(), Error> {
         for mount in self.mounts.iter() {
-            let (mut failed, mut answered) = (Failed::default(), false);
+            let (mut failed, mut answered) = (FirstFailure::default(), false);
             for backend in mount.asked() {
                 match backend.ping().await {
                     Ok(()) => {
@@ -372,7 +383,7 @@ impl Store {
         })
     }
 
-    /// The mount that `path` is in, and what it is called there.
+    /// The mount that `path` is in, and the path inside it.
     pub(super) fn mount<'a>(&self, path: &'a str) -> Option<(&Mount, &'a str)> {
         self.mounts.iter().find_map(|mount| Some((mount, mount.inner(path)?)))
     }
@@ -385,7 +396,7 @@ impl Store {
         found.ok_or_else(|| absent(path))
     }
 
-    /// With the folders that mounts below `folder` add; where there are any, the folder is there.
+    /// Adds the folders of mounts below `folder` to the listing. If there are any, `folder` exists in any case.
     fn with_mounts(&self, folder: &str, found: Result<Listing, Error>) -> Result<Listing, Error> {
         let below = self.mounts.iter().filter_map(|mount| {
             let rest = mount.prefix.strip_prefix(folder)?;
@@ -406,11 +417,11 @@ fn absent(path: &str) -> Error {
     Error::NotFound { path: path.into() }
 }
 
-/// Why none of several stores had it: what failed says more than that something is not there.
+/// Collects why none of several stores had an object: any other failure takes precedence over a missing object.
 #[derive(Debug, Default)]
-struct Failed(Option<Error>);
+struct FirstFailure(Option<Error>);
 
-impl Failed {
+impl FirstFailure {
     fn add(&mut self, error: Error) {
         let missing = matches!(self.0, None | Some(Error::NotFound { .. }));
         if missing {

@@ -1,8 +1,8 @@
-//! Which objects of an S3 bucket are being taken in parts (ListMultipartUploads). `object_store` does not ask that; it
-//! signs the URL, and we fetch it.
+//! Lists the unfinished multipart uploads of an S3 bucket (ListMultipartUploads). `object_store` has no such request,
+//! but it signs the URL, and we fetch it.
 //!
-//! Of other clouds nothing is asked: Azure forgets what was not put after a week, and a bucket of Google may have a rule
-//! that aborts what is old (`AbortIncompleteMultipartUpload`), as one of S3 may.
+//! Other clouds get no such request: Azure drops uncommitted parts after a week, and a bucket of Google may have a rule
+//! that aborts old uploads (`AbortIncompleteMultipartUpload`), as one of S3 may.
 
 use super::fault::between;
 use super::places::CONNECT;
@@ -13,39 +13,39 @@ use object_store::{Error, ObjectMeta, Result};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
-/// How long a URL is signed for.
+/// How long a signed URL is valid.
 const LIFETIME: Duration = Duration::from_mins(5);
 
-/// Bytes of an answer at most: a thousand uploads with the longest of names are fewer.
+/// Longest answer in bytes: a thousand uploads with the longest names take fewer.
 const ANSWER: usize = 8 << 20;
 
-/// Asks an S3 bucket.
+/// Lists the multipart uploads of an S3 bucket.
 #[derive(Debug)]
 pub(super) struct Uploads {
     store: Arc<AmazonS3>,
-    /// Certificates that are trusted beside the system's, as PEM.
+    /// Certificates to trust in addition to the system's, as PEM.
     roots: Option<Vec<u8>>,
     client: OnceLock<reqwest::Client>,
 }
 
-/// Where a page begins; the first at the empty one.
+/// Start of a page; the default marks the first page.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(super) struct Marker {
     key: String,
     id: String,
 }
 
-/// Some uploads.
+/// A page of uploads.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Page {
-    pub(super) begun: Vec<Begun>,
-    /// Where the next page begins, if there is one.
+pub(super) struct UploadPage {
+    pub(super) begun: Vec<OngoingUpload>,
+    /// Start of the next page; `None` on the last one.
     pub(super) next: Option<Marker>,
 }
 
-/// An upload.
+/// An unfinished upload.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Begun {
+pub(super) struct OngoingUpload {
     pub(super) key: String,
     pub(super) id: String,
     pub(super) since: SystemTime,
@@ -56,10 +56,10 @@ impl Uploads {
         Self { store, roots, client: OnceLock::new() }
     }
 
-    /// A page of the uploads of objects whose keys begin with `prefix`.
-    pub(super) async fn page(&self, prefix: &str, from: &Marker) -> Result<Page> {
+    /// Requests a page of the uploads of objects whose keys begin with `prefix`.
+    pub(super) async fn page(&self, prefix: &str, from: &Marker) -> Result<UploadPage> {
         let asked = [("uploads", ""), ("prefix", prefix), ("key-marker", &from.key), ("upload-id-marker", &from.id)];
-        // `uploads` has no value; markers are left out where there are none.
+        // `uploads` has no value; other parameters are left out if they are empty.
         let asked = asked.into_iter().filter(|(name, value)| *name == "uploads" || !value.is_empty());
         let options = SignedUrlOptions::default().with_query(asked);
         let url = self.store.signed_url_opts(Method::GET, &Path::default(), LIFETIME, &options).await?;
@@ -74,7 +74,7 @@ impl Uploads {
         let text = String::from_utf8_lossy(&body);
         let said = || format!("{} {text}", answer.status()).into();
         match answer.status().as_u16() {
-            200 => Page::parse(&text).ok_or_else(|| generic("no list of uploads")),
+            200 => UploadPage::parse(&text).ok_or_else(|| generic("no list of uploads")),
             501 | 405 => Err(Error::NotSupported { source: said() }),
             401 | 403 => Err(Error::PermissionDenied { path: prefix.into(), source: said() }),
             404 => Err(Error::NotFound { path: prefix.into(), source: said() }),
@@ -95,11 +95,11 @@ impl Uploads {
     }
 }
 
-impl Page {
-    /// What an answer says; `None` where it is none.
+impl UploadPage {
+    /// Parses an answer; `None` if it is not a list of uploads.
     fn parse(text: &str) -> Option<Self> {
         let list = between(text, "<ListMultipartUploadsResult", "</ListMultipartUploadsResult>")?;
-        let begun: Option<Vec<Begun>> = list.split("<Upload>").skip(1).map(Begun::parse).collect();
+        let begun: Option<Vec<OngoingUpload>> = list.split("<Upload>").skip(1).map(OngoingUpload::parse).collect();
         let more = between(list, "<IsTruncated>", "</IsTruncated>").is_some_and(|more| more.trim() == "true");
         let marker = || {
             let key = plain(between(list, "<NextKeyMarker>", "</NextKeyMarker>")?);
@@ -110,7 +110,7 @@ impl Page {
     }
 }
 
-impl Begun {
+impl OngoingUpload {
     fn parse(text: &str) -> Option<Self> {
         let key = plain(between(text, "<Key>", "</Key>")?);
         let id = plain(between(text, "<UploadId>", "</UploadId>")?);
@@ -119,14 +119,14 @@ impl Begun {
     }
 }
 
-/// A time as the store's own listings have it.
+/// Parses a time in the format of the store's own listings.
 fn time(text: &str) -> Option<SystemTime> {
     let last_modified = text.parse().ok()?;
     let meta = ObjectMeta { location: Path::default(), last_modified, size: 0, e_tag: None, version: None };
     Some(meta.last_modified.into())
 }
 
-/// What XML's text stands for.
+/// Replaces the entities in a text of XML.
 fn plain(text: &str) -> String {
     let marks = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#34;", "\""), ("&apos;", "'"), ("&#39;", "'")];
     let plain = marks.iter().fold(text.to_owned(), |text, (name, mark)| text.replace(name, mark));
@@ -139,7 +139,7 @@ fn generic(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error 
 
 #[cfg(test)]
 mod tests {
-    use super::{Begun, Marker, Page};
+    use super::{Marker, OngoingUpload, UploadPage};
     use std::time::{Duration, UNIX_EPOCH};
 
     #[test]
@@ -150,14 +150,14 @@ mod tests {
             <Upload><Key>a &amp;amp;.mp4</Key><UploadId>two</UploadId><Owner><ID>x</ID></Owner>\
             <Initiated>2010-11-10T20:48:33.000Z</Initiated></Upload></ListMultipartUploadsResult>";
         let since = UNIX_EPOCH + Duration::from_secs(1_289_422_113);
-        let begun = vec![Begun { key: "a &amp;.mp4".into(), id: "two".into(), since }];
+        let begun = vec![OngoingUpload { key: "a &amp;.mp4".into(), id: "two".into(), since }];
         let next = Some(Marker { key: "a &amp;.mp4".into(), id: "two".into() });
-        assert_eq!(Page::parse(text), Some(Page { begun, next }));
+        assert_eq!(UploadPage::parse(text), Some(UploadPage { begun, next }));
         let last = text.replace("true", "false").replace("<Upload>", "<No>");
-        assert_eq!(Page::parse(&last), Some(Page::default()));
+        assert_eq!(UploadPage::parse(&last), Some(UploadPage::default()));
         for end in 0..text.len() {
-            assert_eq!(Page::parse(&text[..end]), None, "{end}");
+            assert_eq!(UploadPage::parse(&text[..end]), None, "{end}");
         }
-        assert_eq!(Page::parse(&text.replace("2010-11", "2010-13")), None);
+        assert_eq!(UploadPage::parse(&text.replace("2010-11", "2010-13")), None);
     }
 }

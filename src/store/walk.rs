@@ -1,5 +1,5 @@
-//! Walks a store for the names in it: each real folder once, within bounds, for as long as somebody wants them. A folder
-//! that did not change since the last walk is not read again.
+//! Walks a store and collects the names in it: each real folder once, within limits, for as long as somebody wants the
+//! result. A folder that did not change since the last walk is not read again.
 
 use super::error::Error;
 use super::folder::below;
@@ -15,56 +15,56 @@ use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-/// Folders that a walk looks into at most.
+/// Most folders that one walk reads.
 const FOLDERS_LIMIT: usize = 1 << 17;
 
-/// Bytes that the names which a walk finds take at most, each with its place in a list.
+/// Most bytes for the names that one walk finds, each with its place in a list.
 const BYTES_LIMIT: usize = 96 << 20;
 
-/// What a name takes beside its bytes.
+/// Bytes that a name takes in memory besides its text.
 const NAME_BYTES: usize = 24;
 
-/// Names that are not understood, of which a folder's walk tells by name.
+/// Most unsupported files of one folder that are reported by name.
 const IGNORED_LIMIT: usize = 8;
 
-/// How old the last change of a folder must be for its time to tell of the next one.
+/// Age of a folder's last change from which on a further change is sure to alter its times.
 const TICK: Duration = Duration::from_secs(2);
 
-/// Names of which a walk asks whether it is still wanted.
+/// Number of names after which a walk checks whether it is still wanted.
 const BATCH: usize = 1_024;
 
-/// Whether somebody still wants what is walked for.
-pub type Wanted = Arc<dyn Fn() -> bool + Send + Sync>;
+/// Tells whether somebody still wants the result of a walk.
+pub type StillWanted = Arc<dyn Fn() -> bool + Send + Sync>;
 
-/// What a walk found in one folder: names only.
+/// The names that a walk found in one folder.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Walked {
+pub struct WalkedFolder {
     /// Its media files, sorted.
     pub media: Vec<String>,
     /// Whether it holds an `asset.json`.
     pub described: bool,
-    /// How many other files it holds.
+    /// Number of other files that it holds.
     pub ignored: usize,
     /// The names of some of them, sorted.
     pub ignored_names: Vec<String>,
     state: Option<FolderState>,
 }
 
-/// What a local folder was when it was read.
+/// State of a local folder when it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct FolderState {
     stamp: FolderStamp,
-    folders: Vec<Child>,
+    folders: Vec<FolderEntry>,
 }
 
-/// A folder in a folder.
+/// A subfolder, or a link to a folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Child {
+struct FolderEntry {
     name: String,
     is_link: bool,
 }
 
-/// Tells a folder from others and from itself before a change.
+/// Identifies a folder, and detects changes to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct FolderStamp {
     place: (u64, u64),
@@ -73,37 +73,37 @@ struct FolderStamp {
 
 /// All folders of one store, by their paths in it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Part {
-    pub(super) folders: BTreeMap<String, Arc<Walked>>,
+pub(super) struct StoreFolders {
+    pub(super) folders: BTreeMap<String, Arc<WalkedFolder>>,
     pub(super) is_whole: bool,
     bytes: usize,
 }
 
-/// What a walk found.
+/// Result of a walk through all stores.
 #[derive(Debug, Clone, Default)]
 pub struct Walk {
-    /// By the prefixes of mounts.
-    pub(super) parts: BTreeMap<String, Arc<Part>>,
+    /// Results by the prefixes of mounts.
+    pub(super) parts: BTreeMap<String, Arc<StoreFolders>>,
 }
 
 impl Walk {
-    /// Whether nothing was left out because there was too much.
+    /// Whether it is complete: no limit was reached.
     #[must_use]
     pub fn is_whole(&self) -> bool {
         self.parts.values().all(|part| part.is_whole)
     }
 
-    /// Each folder with what is in it, in the order of mounts.
-    pub fn folders(&self) -> impl Iterator<Item = (String, &Arc<Walked>)> {
+    /// All folders with their contents, in the order of mounts.
+    pub fn folders(&self) -> impl Iterator<Item = (String, &Arc<WalkedFolder>)> {
         self.parts
             .iter()
             .flat_map(|(prefix, part)| part.folders.iter().map(move |(folder, walked)| (below(prefix, folder), walked)))
     }
 
-    /// Whether `before` found the same.
+    /// Whether `before` has the same contents.
     #[must_use]
     pub fn is_as(&self, before: &Self) -> bool {
-        let same = |(one, other): (&Arc<Part>, &Arc<Part>)| {
+        let same = |(one, other): (&Arc<StoreFolders>, &Arc<StoreFolders>)| {
             one.is_whole == other.is_whole
                 && one.folders.len() == other.folders.len()
                 && one.folders.iter().zip(&other.folders).all(|((path, walked), (other_path, other))| {
@@ -116,14 +116,14 @@ impl Walk {
     }
 }
 
-impl Part {
-    /// Drops the folders that are not `ours`: another mount stands over them.
+impl StoreFolders {
+    /// Drops the folders that are not `ours`: another mount covers them.
     pub(super) fn retain(&mut self, ours: impl Fn(&str) -> bool) {
         self.folders.retain(|folder, _| ours(folder));
     }
 
-    /// Adds a folder: whether there is room for more.
-    fn add(&mut self, folder: String, walked: Arc<Walked>) -> bool {
+    /// Adds a folder; returns whether there is room for more.
+    fn add(&mut self, folder: String, walked: Arc<WalkedFolder>) -> bool {
         let names = walked.media.iter().map(|name| name.len() + NAME_BYTES).sum::<usize>();
         self.bytes = self.bytes.saturating_add(names).saturating_add(folder.len() + 2 * NAME_BYTES);
         self.folders.insert(folder, walked);
@@ -133,15 +133,15 @@ impl Part {
             tracing::warn!(
                 folders = FOLDERS_LIMIT,
                 bytes = BYTES_LIMIT,
-                "more names than are listed; the rest is left out"
+                "the store has more folders or names than one walk lists; the rest is left out"
             );
         }
         room
     }
 }
 
-impl Walked {
-    /// Counts a file that is not understood.
+impl WalkedFolder {
+    /// Counts an unsupported file.
     fn ignore(&mut self, name: &str) {
         self.ignored += 1;
         if self.ignored_names.len() < IGNORED_LIMIT {
@@ -156,35 +156,36 @@ impl Walked {
     }
 }
 
-/// How a local folder is walked.
+/// Walks a local folder.
 pub(super) struct Walker<'a> {
-    /// What the last walk found.
-    pub(super) before: &'a Part,
-    /// How long a new file must not have been written to.
+    /// Result of the last walk.
+    pub(super) before: &'a StoreFolders,
+    /// How long a new file must be unmodified to be listed.
     pub(super) settle: Duration,
-    pub(super) wanted: &'a Wanted,
+    pub(super) wanted: &'a StillWanted,
 }
 
-/// What a walk of a local folder needs of it.
+/// Access to a local folder for a walk.
 pub(super) trait Tree {
-    /// What is at `path`; `None` where nothing is.
-    fn look(&self, path: &str) -> Option<Metadata>;
-    /// What the link at `path` leads to, if it may be followed.
+    /// Metadata of `path`; `None` if nothing is there.
+    fn metadata(&self, path: &str) -> Option<Metadata>;
+    /// Metadata of the target of the link at `path`; `None` if it may not be followed.
     fn follow(&self, path: &str) -> Option<Metadata>;
-    /// What is in `folder`.
+    /// Entries of `folder`.
     fn read(&self, folder: &str) -> Result<std::fs::ReadDir, Error>;
-    /// Something in `folder` cannot be listed.
+    /// Logs that something in `folder` cannot be listed.
     fn complain(&self, folder: &str, why: &dyn std::fmt::Display);
 }
 
 impl Walker<'_> {
-    /// All folders of `tree` that are reached, those that no link leads to first.
-    pub(super) fn walk(&self, tree: &impl Tree) -> Result<Part, Error> {
-        let mut found = Part { is_whole: true, ..Part::default() };
+    /// All folders of `tree` that can be reached. Links are followed last, so each folder has its real path if it has
+    /// one.
+    pub(super) fn walk(&self, tree: &impl Tree) -> Result<StoreFolders, Error> {
+        let mut found = StoreFolders { is_whole: true, ..StoreFolders::default() };
         let (mut seen, mut waiting, mut links) = (HashSet::new(), vec![String::new()], VecDeque::<String>::new());
         loop {
             self.check()?;
-            let next = waiting.pop().map(|folder| (tree.look(&folder), folder));
+            let next = waiting.pop().map(|folder| (tree.metadata(&folder), folder));
             let Some((metadata, folder)) = next.or_else(|| links.pop_front().map(|link| (tree.follow(&link), link)))
             else {
                 break;
@@ -208,7 +209,7 @@ impl Walker<'_> {
             };
             let is_deep = folder.split('/').count() >= DEPTH_LIMIT && !folder.is_empty();
             let children = walked.state.iter().flat_map(|state| &state.folders).filter(|_| !is_deep);
-            for Child { name, is_link } in children {
+            for FolderEntry { name, is_link } in children {
                 let path = below(&folder, name);
                 if *is_link { links.push_back(path) } else { waiting.push(path) }
             }
@@ -223,17 +224,18 @@ impl Walker<'_> {
         if (self.wanted)() { Ok(()) } else { Err(Error::Abandoned { path: String::new() }) }
     }
 
-    /// What the last walk found in the folder, if that still holds.
-    fn known(&self, folder: &str, stamp: FolderStamp) -> Option<Arc<Walked>> {
+    /// Result of the last walk for the folder, if the folder did not change since.
+    fn known(&self, folder: &str, stamp: FolderStamp) -> Option<Arc<WalkedFolder>> {
         let known = self.before.folders.get(folder)?;
         known.state.as_ref().is_some_and(|state| state.stamp == stamp).then(|| Arc::clone(known))
     }
 
-    fn read(&self, tree: &impl Tree, folder: &str, stamp: FolderStamp) -> Result<Walked, Error> {
+    fn read(&self, tree: &impl Tree, folder: &str, stamp: FolderStamp) -> Result<WalkedFolder, Error> {
         let fail = |error| Error::from_io(folder, error);
         let before = self.before.folders.get(folder);
         let now = SystemTime::now();
-        let mut here = FolderReading { walked: Walked::default(), folders: Vec::new(), lasts: stamp.is_older(now) };
+        let mut here =
+            FolderReading { walked: WalkedFolder::default(), folders: Vec::new(), lasts: stamp.is_older(now) };
         let mut bytes = 0;
         for (count, entry) in tree.read(folder)?.enumerate() {
             if count % BATCH == 0 {
@@ -255,24 +257,24 @@ impl Walker<'_> {
                 break;
             }
             let was = before.is_some_and(|before| before.media.binary_search(&name).is_ok());
-            here.add(tree, &entry, Candidate { path: below(folder, &name), name, was, settle: self.settle, now });
+            here.add(tree, &entry, WalkCandidate { path: below(folder, &name), name, was, settle: self.settle, now });
         }
-        // Without its stamp it is read again the next time.
+        // With cleared times, the next walk reads the folder again.
         let stamp = if here.lasts { stamp } else { FolderStamp { times: [(0, 0); 2], ..stamp } };
-        Ok(Walked { state: Some(FolderState { stamp, folders: here.folders }), ..here.walked.sorted() })
+        Ok(WalkedFolder { state: Some(FolderState { stamp, folders: here.folders }), ..here.walked.sorted() })
     }
 }
 
-/// A folder that is being read.
+/// State while a folder is read.
 struct FolderReading {
-    walked: Walked,
-    folders: Vec<Child>,
-    /// Whether what is found holds as long as the folder does not change.
+    walked: WalkedFolder,
+    folders: Vec<FolderEntry>,
+    /// Whether the result stays valid as long as the folder does not change.
     lasts: bool,
 }
 
 /// A name in a folder that is being read.
-struct Candidate {
+struct WalkCandidate {
     path: String,
     name: String,
     /// Whether the last walk found it.
@@ -282,16 +284,21 @@ struct Candidate {
 }
 
 impl FolderReading {
-    fn add(&mut self, tree: &impl Tree, entry: &DirEntry, Candidate { path, name, was, settle, now }: Candidate) {
+    fn add(
+        &mut self,
+        tree: &impl Tree,
+        entry: &DirEntry,
+        WalkCandidate { path, name, was, settle, now }: WalkCandidate,
+    ) {
         let Ok(kind) = entry.file_type() else { return };
         let is_link = kind.is_symlink();
         let target = if is_link { tree.follow(&path) } else { None };
         let is_file = kind.is_file() || target.as_ref().is_some_and(Metadata::is_file);
         if kind.is_dir() || target.as_ref().is_some_and(Metadata::is_dir) {
-            self.folders.push(Child { name, is_link });
+            self.folders.push(FolderEntry { name, is_link });
             return;
         }
-        // Its target may change without the folder.
+        // The target of a link may change while the folder does not.
         self.lasts &= !is_link;
         if !is_file {
             return;
@@ -300,7 +307,7 @@ impl FolderReading {
             self.walked.described = true;
         } else if !is_media(&name) {
             self.walked.ignore(&name);
-        } else if was || !is_young(tree.look(&path), settle, now) {
+        } else if was || !is_young(tree.metadata(&path), settle, now) {
             self.walked.media.push(name);
         } else {
             self.lasts = false;
@@ -308,7 +315,7 @@ impl FolderReading {
     }
 }
 
-/// Whether a file may be half of what it is going to be.
+/// Whether a file may still be incomplete: it was written to within `settle`, or its time cannot be read.
 fn is_young(metadata: Option<Metadata>, settle: Duration, now: SystemTime) -> bool {
     let written = metadata.and_then(|metadata| metadata.modified().ok());
     written.is_none_or(|written| now.duration_since(written).is_ok_and(|age| age < settle))
@@ -322,7 +329,7 @@ impl FolderStamp {
         }
     }
 
-    /// Whether its times are so old that a change from now on shows in them.
+    /// Whether its times are so old that any change after `now` is sure to alter them.
     fn is_older(&self, now: SystemTime) -> bool {
         let now = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let latest = self.times.iter().map(|(seconds, _)| *seconds).max().unwrap_or(0);
@@ -331,9 +338,9 @@ impl FolderStamp {
 }
 
 impl Remote {
-    /// All names, page by page.
-    pub(super) async fn walk(&self, wanted: &Wanted) -> Result<Part, Error> {
-        let mut found = Gathered::default();
+    /// Lists all names, page by page.
+    pub(super) async fn walk(&self, wanted: &StillWanted) -> Result<StoreFolders, Error> {
+        let mut found = FolderCollector::default();
         let prefix = self.key("")?;
         let Some(pages) = &self.skills().pages else { return self.walk_at_once(&prefix, wanted).await };
         let prefix = if prefix.as_ref().is_empty() { None } else { Some(format!("{prefix}/")) };
@@ -353,10 +360,10 @@ impl Remote {
         }
     }
 
-    /// The same of a store that is in memory.
-    async fn walk_at_once(&self, prefix: &Key, wanted: &Wanted) -> Result<Part, Error> {
+    /// Lists all names of a store without paged listings: one in memory.
+    async fn walk_at_once(&self, prefix: &Key, wanted: &StillWanted) -> Result<StoreFolders, Error> {
         let prefix = Some(prefix).filter(|prefix| !prefix.as_ref().is_empty());
-        let mut found = Gathered::default();
+        let mut found = FolderCollector::default();
         let mut objects = self.store().list(prefix);
         while let Some(meta) = objects.next().await {
             if !wanted() {
@@ -372,16 +379,16 @@ impl Remote {
     }
 }
 
-/// Folders of an object store, as they are found.
+/// Folders of an object store, collected from the names of its objects.
 #[derive(Default)]
-struct Gathered {
-    folders: BTreeMap<String, Walked>,
-    /// Paths of objects that nobody may see yet.
+struct FolderCollector {
+    folders: BTreeMap<String, WalkedFolder>,
+    /// Paths of objects that are still hidden.
     drafts: HashSet<String>,
     bytes: usize,
 }
 
-impl Gathered {
+impl FolderCollector {
     fn add(&mut self, path: &str) {
         let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
         if let Some(draft) = veiled(name) {
@@ -405,8 +412,8 @@ impl Gathered {
         self.folders.len() >= FOLDERS_LIMIT || self.bytes >= BYTES_LIMIT
     }
 
-    fn part(self) -> Part {
-        let mut part = Part { is_whole: !self.is_full(), ..Part::default() };
+    fn part(self) -> StoreFolders {
+        let mut part = StoreFolders { is_whole: !self.is_full(), ..StoreFolders::default() };
         for (folder, mut walked) in self.folders {
             if !self.drafts.is_empty() {
                 walked.media.retain(|name| !self.drafts.contains(&below(&folder, name)));

@@ -1,9 +1,10 @@
-//! How an HTTP store is reached: at its own host and those that are listed, at public addresses and those that are
-//! listed. Looked at where a connection is made, so that neither a redirect nor a name that changes its address leads
-//! elsewhere; proxies of the environment are not asked, as they would look names up themselves.
+//! HTTP clients for stores and imports. They connect only to the store's own host and to listed hosts, and only to
+//! public addresses and listed ones. The rules apply whenever a connection is made, so neither a redirect nor a name
+//! that changes its address leads elsewhere. Proxies from the environment are ignored, because they would resolve names
+//! themselves.
 
 use super::error::Error;
-use super::fault::{NOT_ALLOWED, told};
+use super::fault::{NOT_ALLOWED, error_line};
 use super::places::{CONNECT, IDLE, once, refused, roots};
 use crate::config::{Host, Location, Options, hosts};
 use object_store::ObjectStore;
@@ -15,22 +16,22 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Redirects of one request at most.
+/// Most redirects of one request.
 const REDIRECTS: usize = 5;
 
-/// How long a host that a file is fetched from may say nothing.
+/// How long a host may send nothing while a file is fetched from it.
 const SILENCE: Duration = Duration::from_secs(30);
 
-/// The store at `url`.
+/// The HTTP store at `url`; an error if its host is an address that is neither public nor listed.
 pub(super) fn store(url: &Location, options: &Options) -> Result<Arc<dyn ObjectStore>, Error> {
-    let fail = |error: &object_store::Error| refused(url, told(error));
+    let fail = |error: &object_store::Error| refused(url, error_line(error));
     let rules = Rules::new(url, options);
     if let Some(address) = hosts::literal(&rules.own)
         && !hosts::is_allowed(&rules.listed, &rules.own, address)
     {
         return Err(refused(url, rules.private(address)));
     }
-    let fail_client = |error: &reqwest::Error| refused(url, told(error));
+    let fail_client = |error: &reqwest::Error| refused(url, error_line(error));
     let mut client = client(rules);
     if let Some(pem) = roots(options, url)? {
         let certificates = reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| fail_client(&error))?;
@@ -41,11 +42,13 @@ pub(super) fn store(url: &Location, options: &Options) -> Result<Arc<dyn ObjectS
     Ok(Arc::new(builder.with_retry(once()).build().map_err(|error| fail(&error))?))
 }
 
-/// Whoever fetches files from hosts that are `listed`, `plain` without TLS: bound as an HTTP store is.
+/// A client that fetches files from the `listed` hosts, without TLS if `plain`. It follows the rules of an HTTP store,
+/// but a listed name does not permit private addresses. The caller checks the host of the first URL; the client checks
+/// redirects and addresses.
 pub fn fetcher(listed: &[Host], plain: bool) -> Result<reqwest::Client, Error> {
     let rules =
         Rules { own: "".into(), listed: listed.into(), plain, key: "ingest.import_hosts", names: NameRule::Public };
-    let fail = |error: reqwest::Error| Error::Refused { path: String::new(), why: told(&error).into() };
+    let fail = |error: reqwest::Error| Error::Refused { path: String::new(), why: error_line(&error).into() };
     client(rules).read_timeout(SILENCE).build().map_err(fail)
 }
 
@@ -60,7 +63,7 @@ fn client(rules: Rules) -> reqwest::ClientBuilder {
         .redirect(Policy::custom(move |attempt| redirects.follow(attempt)))
 }
 
-/// Gives the one client out.
+/// Hands out the one prepared client.
 #[derive(Debug)]
 struct Connector(reqwest::Client);
 
@@ -70,25 +73,25 @@ impl HttpConnector for Connector {
     }
 }
 
-/// Where requests may go.
+/// Rules about the hosts and addresses that requests may go to.
 #[derive(Debug, Clone)]
 struct Rules {
     /// The host of the store's URL.
     own: Arc<str>,
     listed: Arc<[Host]>,
-    /// Whether TLS may be left.
+    /// Whether plain HTTP is allowed.
     plain: bool,
-    /// What lists them.
+    /// Settings key of `listed`, for messages.
     key: &'static str,
     names: NameRule,
 }
 
-/// Which addresses the name of a listed host may have.
+/// Which addresses a listed host's name may resolve to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum NameRule {
-    /// Any: whoever runs this server listed the store by its name.
+    /// Any address: the operator listed the store by its name.
     Any,
-    /// Public ones, and those that are listed: a stranger says what is fetched.
+    /// Public and listed addresses only: a stranger chooses the URL.
     Public,
 }
 
@@ -100,12 +103,12 @@ impl Rules {
         Self { own, listed: options.hosts.clone().into(), plain, key: "store.options.hosts", names: NameRule::Any }
     }
 
-    /// What is told of an address that may not be connected to.
+    /// Message about an address that is not allowed.
     fn private(&self, address: IpAddr) -> String {
         format!("{NOT_ALLOWED}: {address} is not a public address; {} lists those that may be used", self.key)
     }
 
-    /// Whether a host called `name` may be connected to at `address`.
+    /// Whether connecting to the host `name` at `address` is allowed.
     fn may_connect(&self, name: &str, address: IpAddr) -> bool {
         match self.names {
             NameRule::Any => hosts::is_allowed(&self.listed, name, address),
@@ -120,7 +123,7 @@ impl Rules {
         }
     }
 
-    /// Why a request is not sent on to `url`.
+    /// Why a redirect to `url` is refused; `None` if it is allowed. `before` is the number of requests so far.
     fn refusal(&self, url: &reqwest::Url, before: usize) -> Option<String> {
         let host = url.host_str().unwrap_or_default();
         let known = host.eq_ignore_ascii_case(&self.own) || hosts::is_listed(&self.listed, host);

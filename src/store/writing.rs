@@ -1,4 +1,4 @@
-//! Small objects, put and removed whole. A path's mount decides where; what stands behind its first store is never
+//! Writes and removes small objects as a whole. They go to the first store of the path's mount; the second one is never
 //! written to.
 
 use super::disk;
@@ -13,19 +13,20 @@ use rustix::fs::{Access, access};
 use std::path::Path;
 use std::time::Duration;
 
-/// What became of an object that one version of it was to be removed.
+/// Outcome of removing one version of an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Removal {
-    /// That version was there, and is removed.
+    /// The version existed and was removed.
     Removed,
     /// There is no object of that name.
     Absent,
-    /// The object is another version, and stays.
+    /// The object is another version and was not removed.
     Other,
 }
 
 impl Store {
-    /// Puts `bytes` at `path`: whoever reads sees what was there or this, whole. Outlasts a crash when it returns.
+    /// Writes `bytes` to `path` atomically: a reader sees either the whole old object or the whole new one. Durable
+    /// when it returns.
     pub async fn put(&self, path: &str, bytes: Bytes) -> Result<(), Error> {
         match self.first(path)? {
             (Backend::Folder(folder), inner) => {
@@ -35,7 +36,8 @@ impl Store {
         }
     }
 
-    /// The object at `path`, as it is now in the store that is written to; an error where it has more than `limit` bytes.
+    /// Reads the object at `path` from the store that is written to. `None` if there is none; [`Error::TooLarge`] if it
+    /// has more than `limit` bytes.
     pub async fn get(&self, path: &str, limit: u64) -> Result<Option<Bytes>, Error> {
         match self.first(path)? {
             (Backend::Folder(folder), inner) => {
@@ -45,7 +47,7 @@ impl Store {
         }
     }
 
-    /// Removes what is at `path`, if anything, and folders that are empty then.
+    /// Removes the object at `path`, if there is one, and the folders that are empty then.
     pub async fn remove(&self, path: &str) -> Result<(), Error> {
         match self.first(path)? {
             (Backend::Folder(folder), inner) => folder.on_disk(inner, disk::remove).await,
@@ -53,7 +55,7 @@ impl Store {
         }
     }
 
-    /// Which version of `path` the store that is written to has now; `None` where there is no such object.
+    /// Stamp of `path` in the store that is written to; `None` if there is no such object.
     pub async fn written(&self, path: &str) -> Result<Option<Stamp>, Error> {
         match self.first(path)? {
             (Backend::Folder(folder), inner) => match folder.stat(inner).await {
@@ -64,9 +66,9 @@ impl Store {
         }
     }
 
-    /// Removes `path` if it is the version that `mark` names, which [`Stamp::mark`] gave; any other stays. An object
-    /// store is asked first and told to delete then: S3 deletes conditionally only in some of its implementations, and
-    /// `object_store` never does.
+    /// Removes `path` if it is the version that `mark` names, a text from [`Stamp::mark`]; any other version stays. On
+    /// an object store, the check and the deletion are two requests: S3 deletes conditionally only in some of its
+    /// implementations, and `object_store` never does.
     pub async fn remove_version(&self, path: &str, mark: &str) -> Result<Removal, Error> {
         match self.first(path)? {
             (Backend::Folder(folder), inner) => {
@@ -81,8 +83,8 @@ impl Store {
         }
     }
 
-    /// Hides the object that will be put at `path` from listings, until it is [revealed](Self::reveal). A folder needs no
-    /// such thing: a draft is read where it is staged.
+    /// Hides the object that will be written to `path` from listings, until it is [revealed](Self::reveal). Does
+    /// nothing in a folder, where a draft is read from the staging folder.
     pub async fn hide(&self, path: &str) -> Result<(), Error> {
         match self.first(path)? {
             (Backend::Folder(_), _) => Ok(()),
@@ -90,7 +92,7 @@ impl Store {
         }
     }
 
-    /// Whether what is at `path` is [hidden](Self::hide).
+    /// Whether the object at `path` is [hidden](Self::hide).
     pub async fn is_hidden(&self, path: &str) -> Result<bool, Error> {
         match self.first(path)? {
             (Backend::Folder(_), _) => Ok(false),
@@ -98,7 +100,7 @@ impl Store {
         }
     }
 
-    /// Hides what is at `path` no more.
+    /// Makes the object at `path` visible again.
     pub async fn reveal(&self, path: &str) -> Result<(), Error> {
         match self.first(path)? {
             (Backend::Folder(_), _) => Ok(()),
@@ -106,8 +108,8 @@ impl Store {
         }
     }
 
-    /// Whether `path` can be written, as far as that is told without writing. One look at a folder; an object store is
-    /// not asked.
+    /// Checks that `path` can be written, as far as possible without writing: checks the permissions of a folder, sends
+    /// no request to an object store.
     pub fn check_writable(&self, path: &str) -> Result<(), Error> {
         let refused = |why: &str| Err(Error::ReadOnly { path: path.into(), why: why.into() });
         match self.first(path)? {
@@ -119,8 +121,8 @@ impl Store {
         }
     }
 
-    /// A URL to which anyone may PUT the object at `path` for so long (S3: seven days at most; Azure wants the header
-    /// `x-ms-blob-type: BlockBlob`). `None` where the store knows no such thing: a folder, memory.
+    /// A URL to which anyone can PUT the object at `path` during `lifetime` (S3: seven days at most; Azure wants the
+    /// header `x-ms-blob-type: BlockBlob`). `None` if the store cannot sign URLs: a folder, memory.
     pub async fn signed_put(&self, path: &str, lifetime: Duration) -> Result<Option<String>, Error> {
         match self.first(path)? {
             (Backend::Folder(_), _) => Ok(None),
@@ -128,8 +130,8 @@ impl Store {
         }
     }
 
-    /// A URL by which a program of this machine reads the object at `path` for so long: of a file where it is one
-    /// (RFC 8089), else signed. `None` where the store knows no such thing.
+    /// A URL from which a program on this machine can read the object at `path` during `lifetime`: for a file its file
+    /// URL (RFC 8089), else a signed URL. `None` if the store has neither.
     pub async fn readable(&self, path: &str, lifetime: Duration) -> Result<Option<String>, Error> {
         match self.first(path)? {
             (Backend::Folder(folder), inner) => Ok(file_url(&folder.root().join(inner))),
@@ -137,7 +139,7 @@ impl Store {
         }
     }
 
-    /// The store that is written to where `path` is, and what that is called there.
+    /// The store to write `path` to, and the path inside it.
     pub(super) fn first<'a>(&self, path: &'a str) -> Result<(&Backend, &'a str), Error> {
         let refused = |why: &str| Error::ReadOnly { path: path.into(), why: why.into() };
         let found = self.mount(path).filter(|(_, inner)| is_writable(path) && !inner.is_empty());
@@ -154,7 +156,7 @@ fn read_only(remote: &Remote) -> String {
     format!("{} is a web server, which is only read", remote.name())
 }
 
-/// The URL of a file; `None` where its path has none.
+/// The URL of a file; `None` if its path cannot be expressed as a URL.
 pub(super) fn file_url(path: &Path) -> Option<String> {
     reqwest::Url::from_file_path(std::path::absolute(path).ok()?).ok().map(String::from)
 }

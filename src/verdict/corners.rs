@@ -1,4 +1,4 @@
-//! The corners of who plays what.
+//! Edge-case tests of verdicts: which players can play which codecs.
 
 #[path = "../../tests/support/movie.rs"]
 #[allow(dead_code, clippy::duplicate_mod, clippy::pedantic, clippy::as_conversions, reason = "shared with tests/")]
@@ -6,17 +6,17 @@ mod movie;
 
 use super::{AudioKind, Playable, Plays, audio_kind, playable};
 use crate::media::{Codec, Family, Track};
-use crate::plan::{Plan, Settings, Source};
+use crate::plan::{Plan, Settings, SourceFile};
 use movie::{audio, movie, video};
 use std::sync::Arc;
 
-/// The verdict on a film of H.264 and AAC, after `change` of its video and audio track.
+/// The verdict on a film of H.264 and AAC after `change` modified its video and audio track.
 fn verdict(change: impl Fn(&mut Track, &mut Track)) -> Playable {
     let mut film = Arc::unwrap_or_clone(movie(&[video(10, 100, |at| at % 60 == 0), audio(470)]));
     if let [pictures, sound] = film.tracks.as_mut_slice() {
         change(pictures, sound);
     }
-    let source = Source { file: "film.mp4".into(), name: None, movie: Arc::new(film), said: Vec::new() };
+    let source = SourceFile { file: "film.mp4".into(), name: None, movie: Arc::new(film), said: Vec::new() };
     playable(&Plan::new(&[source], 0, Settings { target_millis: 6_000 }).unwrap())
 }
 

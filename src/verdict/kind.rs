@@ -1,4 +1,4 @@
-//! Audio codecs by who plays them: a player takes all of a kind, or none.
+//! Kinds of audio codecs: a player plays all codecs of a kind, or none.
 
 use super::playable::Plays;
 use crate::media::{Codec, Family};
@@ -6,9 +6,9 @@ use crate::media::{Codec, Family};
 /// A kind of audio codec.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AudioKind {
-    /// AAC-LC, HE-AAC and HE-AAC v2: every player takes all three.
+    /// AAC-LC, HE-AAC and HE-AAC v2: every player plays all three.
     Aac,
-    /// The same, with its channels in a program config element: browsers refuse it, and stop the video too.
+    /// AAC with its channels in a program config element: browsers refuse it, and stop the video too.
     AacConfigElement,
     /// MPEG-1 and MPEG-2 audio layer 3.
     Mp3,
@@ -67,7 +67,7 @@ impl AudioKind {
     pub const fn browsers(&self) -> Plays {
         match self {
             Self::Aac | Self::Opus | Self::Flac => Plays::Yes,
-            // Safari, and Firefox for MP3 by DASH.
+            // Safari plays them, and Firefox plays MP3 by DASH.
             Self::Mp3 | Self::Ac3 | Self::Eac3 | Self::Alac => Plays::Some,
             Self::AacConfigElement | Self::Other(_) => Plays::No,
         }

@@ -1,4 +1,5 @@
-//! Who plays an asset: browsers, Apple's players, and televisions by MPEG-TS. The one place that knows it.
+//! Decides which players can play an asset: browsers, Apple's players, and televisions by MPEG-TS. No other module
+//! decides this.
 
 #[cfg(test)]
 mod corners;

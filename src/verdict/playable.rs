@@ -1,4 +1,4 @@
-//! The verdict on an asset, for each way to play it, with the reasons in words.
+//! The verdict on an asset: which kinds of players can play it, with the reasons as sentences.
 
 use super::kind::{AudioKind, audio_kind};
 use crate::media::{Codec, Kind, MediaKind};
@@ -6,20 +6,21 @@ use crate::mux;
 use crate::plan::{Plan, Planned};
 use serde::Serialize;
 
-/// Who plays an asset. An asset plays where at least one of its videos plays, and one of its audio tracks if it has any.
+/// The players that can play an asset. A player can if it plays at least one of the videos, and one of the audio tracks
+/// if there are any.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Playable {
     /// Browsers, by `index.m3u8` and `index.mpd`.
     pub browsers: Plays,
     /// Apple's players, by `index.m3u8`.
     pub apple: Plays,
-    /// Televisions and set-top boxes, by `ts.m3u8`, which answers only where this is `yes`.
+    /// Televisions and set-top boxes, by `ts.m3u8`, which exists only if this is `yes`.
     pub ts: Plays,
-    /// Why not everywhere: one sentence for each track and player that does not go together.
+    /// Reasons against: one sentence for each track and kind of players that cannot all play it.
     pub why: Vec<String>,
 }
 
-/// How many of a kind of players play something. The order is by number.
+/// How many players of a kind can play something, in ascending order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Plays {
@@ -32,7 +33,7 @@ pub enum Plays {
 }
 
 impl Plays {
-    /// The word that JSON and people read.
+    /// The word for it, in JSON and in text.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -44,7 +45,7 @@ impl Plays {
 }
 
 impl Playable {
-    /// Whether anything here plays it.
+    /// Whether at least some players can play it.
     #[must_use]
     pub fn anywhere(&self) -> bool {
         [self.browsers, self.apple, self.ts].into_iter().any(|plays| plays > Plays::No)
@@ -69,7 +70,8 @@ pub fn playable(plan: &Plan) -> Playable {
     Playable { browsers, apple, ts, why }
 }
 
-/// The best of each kind that the asset has, and the worse of these.
+/// The best verdict on a video and the best verdict on an audio track, as far as the asset has these; the worse of
+/// both.
 fn of_asset(plan: &Plan, of_track: fn(&Planned) -> Plays) -> Plays {
     let best = |kind| plan.of_kind(kind).map(of_track).max();
     [MediaKind::Video, MediaKind::Audio].into_iter().filter_map(best).min().unwrap_or(Plays::No)
@@ -91,7 +93,7 @@ fn apple(track: &Planned) -> Plays {
     }
 }
 
-/// Of H.264, everyone decodes 8 bits at 4:2:0. Chromium alone decodes the profiles of studios (Rec. ITU-T H.264 annex A:
+/// All browsers decode H.264 of 8 bits at 4:2:0. Only Chromium decodes the studio profiles (Rec. ITU-T H.264 annex A:
 /// 10 bits, 4:2:2 and 4:4:4), without hardware; no browser decodes CAVLC 4:4:4 Intra.
 fn browser_h264(codec: &Codec) -> Plays {
     match h264_profile(codec) {
@@ -119,7 +121,7 @@ fn apple_video(codec: &Codec) -> Plays {
     match &codec.fourcc {
         b"avc1" if browser_h264(codec) < Plays::Yes => Plays::No,
         b"avc1" | b"hvc1" => Plays::Yes,
-        // HLS Authoring Specification 1.10: parameter sets in the sample entry alone.
+        // HLS Authoring Specification 1.10: parameter sets must be in the sample entry only.
         b"avc3" | b"hev1" | b"av01" | b"dvh1" => Plays::Some,
         _ => Plays::No,
     }

@@ -1,4 +1,4 @@
-"""What schemathesis does not know by itself: bytes of uploads are sent as they are (tus)."""
+"""Teaches schemathesis to send upload bytes unchanged (tus)."""
 
 import schemathesis
 

@@ -1,5 +1,6 @@
-// Uploads many files by tus-js-client while servers come and go: node chaos.mjs KEY COUNT FILE ENDPOINT... Each file goes
-// to one of the endpoints; ends when all are published. A line for each step: `taken`, or `published` and the asset.
+// Uploads many files by tus-js-client while servers come and go: node chaos.mjs KEY COUNT FILE ENDPOINT... Each file
+// goes to one of the endpoints; ends when all are published. Prints a line for each step: `taken`, or `published` and
+// the asset.
 import { readFileSync } from 'node:fs';
 import * as tus from 'tus-js-client';
 
@@ -25,7 +26,7 @@ function upload(number) {
   });
 }
 
-/** What is told of the upload, asked until somebody answers and it is over. */
+/** Polls the upload until a server answers and it is over; returns the API's report. */
 async function ended(url) {
   for (let turn = 0; turn < 400; turn += 1) {
     const told = await fetch(url, { headers }).then((answer) => (answer.ok ? answer.json() : null), () => null);

@@ -1,5 +1,5 @@
 // Uploads a file by tus-js-client with an upload token, as a visitor's page does: node token.mjs ENDPOINT TOKEN FILE.
-// The asset is not named: the token names it. Exits 0 when the upload was taken whole.
+// Does not name the asset: the token does. Exits 0 when the upload was taken whole.
 import { createReadStream, statSync } from 'node:fs';
 import { basename } from 'node:path';
 import * as tus from 'tus-js-client';
@@ -22,7 +22,7 @@ function upload(more) {
   });
 }
 
-// Parts that are put together later are told from whole uploads, and refused.
+// The server refuses partial uploads that a client would concatenate later.
 const parts = await upload({ parallelUploads: 2, uploadSize: null }).then(() => 'taken', (error) => error.originalResponse?.getStatus());
 if (parts !== 400) throw new Error(`parts: ${parts}`);
 await upload();

@@ -5,7 +5,7 @@ import * as tus from 'tus-js-client';
 
 const [endpoint, key, file, asset] = process.argv.slice(2);
 const size = statSync(file).size;
-// Where it is broken off: at the first byte, in the middle, near the end.
+// Offsets at which to break off: the first byte, the middle, near the end.
 const stops = [1, size / 3, size / 2, size - 10_000].map(Math.floor);
 
 function upload(url) {

@@ -11,7 +11,7 @@ headers = {"Authorization": f"Bearer {key}"}
 
 
 def uploader(url=None):
-    """One that knows nothing but the upload's URL."""
+    """A client that knows only the upload's URL."""
     metadata = {"filename": path.rsplit("/", 1)[-1], "filetype": "video/mp4", "asset": asset}
     fresh = client.TusClient(endpoint, headers=dict(headers))
     return fresh.uploader(path, url=url, chunk_size=200_000, metadata=metadata, upload_checksum=True)

@@ -1,4 +1,4 @@
-// Puts the files of a folder into a container of Azurite, below a prefix; makes the container where there is none.
+// Puts the files of a folder into a container of Azurite, below a prefix; creates the container if it is missing.
 //
 //   node fill.mjs http://127.0.0.1:10000/devstoreaccount1 KEY container/prefix fixtures/media
 
@@ -6,7 +6,7 @@ import { webcrypto } from 'node:crypto';
 import { readdir, stat } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 
-// Debian 12's Node 18 has it under the other name alone.
+// Debian 12's Node 18 lacks `globalThis.crypto`; the module exports it as `webcrypto`.
 globalThis.crypto ??= webcrypto;
 const { BlobServiceClient, StorageSharedKeyCredential } = await import('@azure/storage-blob');
 

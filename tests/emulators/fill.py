@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Puts the files of a folder into a bucket of an S3 server that runs for tests; makes the bucket where there is none.
+"""Puts the files of a folder into a bucket of an S3 server that runs for tests; creates the bucket if it is missing.
 
     fill.py https://127.0.0.1:5000 films fixtures/media [--versioned] [--ca PEM]
 """
@@ -13,11 +13,11 @@ parser = argparse.ArgumentParser()
 parser.add_argument("endpoint")
 parser.add_argument("bucket")
 parser.add_argument("folder", type=pathlib.Path)
-parser.add_argument("--versioned", action="store_true", help="what is replaced stays, as another version")
-parser.add_argument("--ca", help="the certificate that the server is trusted by")
+parser.add_argument("--versioned", action="store_true", help="retain replaced objects as older versions")
+parser.add_argument("--ca", help="certificate that authenticates the server")
 asked = parser.parse_args()
 
-# Credentials that open nothing: the server asks for some, whatever they are.
+# Any credentials do: the server only checks that there are some.
 s3 = boto3.client(
     "s3",
     endpoint_url=asked.endpoint,

@@ -1,4 +1,4 @@
-//! The access log, and what requests are called.
+//! The access log, and request ids.
 
 use crate::site::assert_problem;
 use crate::support::{Server, fixtures};
@@ -6,7 +6,7 @@ use serde_json::Value;
 use std::fs::read_to_string;
 use std::time::{Duration, Instant};
 
-/// What `server` logs of `requests` that were made of it.
+/// Lines that `server` logs for `requests`, which returns their number.
 fn logged(format: &str, requests: impl FnOnce(&Server) -> usize) -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("access.log");

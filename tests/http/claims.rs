@@ -1,4 +1,5 @@
-//! Small files that claim much: refused by name before it is made, and nobody else notices.
+//! Small files that claim to be huge: the server refuses them by name before it builds anything, and other viewers do
+//! not notice.
 
 use crate::site::assert_problem;
 use crate::support::{Answer, Server, fixtures, on_disk_only};
@@ -11,13 +12,13 @@ fn atom(kind: [u8; 4], body: &[u8]) -> Vec<u8> {
     [&u32::try_from(body.len() + 8).unwrap().to_be_bytes()[..], &kind, body].concat()
 }
 
-/// A box of 32-bit words behind version and flags 0.
+/// A full box of 32-bit words, with version and flags 0.
 fn table(kind: [u8; 4], fields: &[u32]) -> Vec<u8> {
     let words: Vec<u8> = [0].iter().chain(fields).flat_map(|word| word.to_be_bytes()).collect();
     atom(kind, &words)
 }
 
-/// H.264 of so many key frames of one byte, each of six seconds.
+/// An H.264 track of `samples` key frames of one byte, each lasting six seconds.
 fn trak(id: u32, samples: u32, chunk: u32) -> Vec<u8> {
     let avcc = atom(*b"avcC", &[1, 0x64, 0, 0x1f, 0xff, 0xe1, 0, 2, 0x67, 0x64, 1, 0, 1, 0x68]);
     let entry = [&[0, 0, 0, 0, 0, 0, 0, 1][..], &[0; 16], &[1, 64, 0, 240], &[0; 50], &avcc].concat();
@@ -39,12 +40,12 @@ fn trak(id: u32, samples: u32, chunk: u32) -> Vec<u8> {
         atom(*b"minf", &atom(*b"stbl", &tables.concat())),
     ];
     let mut tkhd = table(*b"tkhd", &tkhd);
-    // Enabled.
+    // Enabled and in the movie.
     tkhd[11] = 3;
     atom(*b"trak", &[tkhd, atom(*b"mdia", &mdia.concat())].concat())
 }
 
-/// A file of so many such tracks of so many samples. What it has of media is a hole.
+/// Writes a file of `count` such tracks with `samples` samples each. Its media is a hole.
 fn lay(path: &Path, count: u32, samples: u32) {
     let head = [atom(*b"ftyp", b"isom\0\0\0\0mp42"), (samples + 8).to_be_bytes().to_vec(), b"mdat".to_vec()].concat();
     let chunk = u32::try_from(head.len()).unwrap();
@@ -65,7 +66,7 @@ fn assert_refused(answer: &Answer, why: &str) {
     assert!(detail.contains(why), "{detail}");
 }
 
-/// Lets `server` map `more` bytes than it has, and no more.
+/// Limits the server's address space to `more` bytes above its current size.
 fn confine(server: &Server, more: u64) {
     let pid = i32::try_from(server.child.id()).unwrap();
     let status = read_to_string(format!("/proc/{pid}/status")).unwrap();

@@ -32,7 +32,7 @@ fn a_head_that_does_not_come_is_not_waited_for() {
     };
     closes("");
     closes("GET / HTTP/1.1\r\nHo");
-    // A connection that is kept is not kept for ever.
+    // An idle connection is closed after a while.
     closes("GET /missing HTTP/1.1\r\nHost: h\r\n\r\n");
 }
 
@@ -56,11 +56,11 @@ fn dripping_does_not_extend_the_time_for_a_head() {
 fn a_client_that_takes_nothing_is_cut_off() {
     let server = Server::start_with(&fixtures(), "[http]\nwrite_stall = \"500ms\"\nunsent = \"16KiB\"");
     let mut client = server.connect();
-    // More than the kernel keeps on both sides.
+    // More than the kernel buffers on both sides.
     let get = format!("GET {} HTTP/1.1\r\nHost: h\r\n\r\n", FILE.as_str());
     client.send(&get.repeat(40));
     std::thread::sleep(Duration::from_secs(2));
-    assert_eq!(client.rest(), None, "the connection is reset");
+    assert_eq!(client.rest(), None, "the connection must be reset");
     assert_eq!(server.get("/", "").status, 200);
 }
 
@@ -68,7 +68,7 @@ fn a_client_that_takes_nothing_is_cut_off() {
 fn fifty_slow_clients_do_not_hurt_the_next() {
     let server = Server::start_with(&fixtures(), "[http]\nunsent = \"16KiB\"");
     let mut slow: Vec<Client> = (0..50).map(|_| server.connect()).collect();
-    // More than the kernel keeps on both sides: each of them is in the middle of an answer that it does not take.
+    // More than the kernel buffers on both sides: each client is in the middle of a response that it does not read.
     for client in &mut slow {
         client.send(&format!("GET {} HTTP/1.1\r\nHost: h\r\n\r\n", FILE.as_str()).repeat(40));
         assert_eq!(client.head().status, 200);
@@ -78,7 +78,7 @@ fn fifty_slow_clients_do_not_hurt_the_next() {
         assert_eq!(server.get(path, "").status, 200);
     }
     assert!(start.elapsed() < Duration::from_secs(5));
-    // They lose nothing by being slow.
+    // Slow clients still get everything.
     let expected = server.ask("HEAD", &FILE, "").header("content-length").unwrap().parse().unwrap();
     assert_eq!(slow[49].read(expected).len(), expected);
 }
@@ -104,18 +104,19 @@ fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
 
 #[test]
 fn a_client_that_hangs_up_frees_its_slot_before_its_answer_is_made() {
-    // A store that takes requests and never answers.
+    // A store that accepts requests and never answers.
     let store = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", store.local_addr().unwrap());
     let settings = "[store]\ntimeout = \"1min\"\noptions = { hosts = [\"127.0.0.1\"] }\n[http]\nconnections = 2\n";
     let server = Server::start_over(&url, settings, &[]);
     let open = || server.metric("afflux_connections");
-    // One reset, with a request that waits behind the first: the server learns that nobody is there.
+    // Reset one connection, with another request pipelined behind the first: the server notices that the client is
+    // gone.
     let reader = Reader::ask(server.public, "/vod/a/index.m3u8", "\r\nGET / HTTP/1.1\r\n");
     wait_until("the first is served", || open() == 1);
     reader.reset();
     wait_until("the reset connection is still served", || open() == 0);
-    // Others are closed: they may still be read from, as long as nobody else needs their places.
+    // Other clients just close: they might still read, as long as nobody else needs their slots.
     for name in ["b", "c"] {
         drop(Reader::ask(server.public, &format!("/vod/{name}/index.m3u8"), ""));
     }

@@ -5,7 +5,7 @@ use crate::support::{Answer, Server, fixtures};
 use flate2::read::GzDecoder;
 use std::io::Read;
 
-/// The body with its coding undone.
+/// The body with its content coding removed.
 fn unpacked(answer: &Answer) -> Vec<u8> {
     let (mut packed, mut text) = (&answer.body[..], Vec::new());
     match answer.header("content-encoding") {
@@ -84,10 +84,10 @@ fn a_text_is_compressed_once_however_many_ask() {
             });
         }
     });
-    // Each of the five texts once for each coding; what nobody wants compressed is not.
+    // Each of the five texts once per coding; nothing else is compressed.
     let _ = (server.get("/vod/co64/index.m3u8", ""), server.get(&URLS.segment, "Accept-Encoding: br"));
     assert_eq!((count("gzip"), count("br")), (5, 5));
-    // The gallery's list is made for each request; while it is the same, it is compressed once.
+    // The gallery builds its list for each request, but compresses it once as long as it is the same.
     let list = || server.get("/~gallery/assets.json?limit=1", "Accept-Encoding: br").header("etag").map(String::from);
     assert_eq!(list(), list());
     assert_eq!((count("gzip"), count("br")), (5, 6));
@@ -108,7 +108,7 @@ fn each_coding_is_revalidated_by_its_own_tag() {
             let matched = server.get(URLS.entry, &format!("{}\nIf-Match: {tag}", accept(coding)));
             assert_eq!(matched.status, if tag == own { 200 } else { 412 }, "{coding} {tag}");
         }
-        // A cache that holds several names them all (RFC 9111 §4.3.1).
+        // A cache that holds several representations names them all (RFC 9111 §4.3.1).
         let all = format!("{}\nIf-None-Match: W/{}", accept(coding), tags.join(", W/"));
         assert_eq!(server.get(URLS.entry, &all).status, 304, "{coding}");
     }
@@ -125,7 +125,7 @@ fn a_range_of_a_playlist_is_one_of_the_identity_as_chromium_asks_for_it() {
         let len = plain.body.len();
         assert_eq!(answer.header("content-range"), Some(format!("bytes 0-{}/{len}", len - 1).as_str()));
         assert_eq!(answer.header("vary"), Some("accept-encoding"));
-        // What was cut off is asked for again under the tag that it began with.
+        // A client resumes an interrupted response under the tag that it began with.
         let rest = format!("Range: bytes=20-\nIf-Range: {}\nAccept-Encoding: br, gzip", plain.header("etag").unwrap());
         let rest = server.get(path, &rest);
         assert!(rest.status == 206 && rest.body == plain.body[20..]);
@@ -146,7 +146,7 @@ fn compressed_text_has_no_ranges() {
             assert_eq!((answer.header("etag"), answer.header("content-range")), (Some(tag), None), "{headers}");
             assert_eq!(unpacked(&answer), plain.body, "{headers}");
         }
-        // A range of the compressed bytes would be wrong under either tag: the whole, as it is.
+        // A range of the compressed bytes would be wrong under either tag: send the whole text uncompressed.
         let answer = server.get(URLS.entry, &format!("Range: bytes=0-9\nAccept-Encoding: {coding}\nIf-Range: {tag}"));
         assert_eq!((answer.status, answer.header("content-encoding")), (200, None), "{coding}");
         assert_eq!((answer.header("etag"), &answer.body), (plain.header("etag"), &plain.body), "{coding}");

@@ -1,4 +1,4 @@
-//! What is refused, and in which words.
+//! Error responses and their texts.
 
 use crate::site::{URLS, assert_problem, shared};
 use crate::support::Server;
@@ -75,7 +75,7 @@ fn an_unreadable_file_is_422_and_names_it() {
     let media = tempfile::tempdir().unwrap();
     std::fs::write(media.path().join("broken.mp4"), b"\0\0\0\x07moov, they said").unwrap();
     let server = Server::start_with(media.path(), "[store]\nrefresh = \"0s\"");
-    // A new file appears once it was the same for two looks.
+    // A new file appears once two checks in a row found it unchanged.
     let until = Instant::now() + Duration::from_secs(10);
     let mut answer = server.get("/vod/broken/index.m3u8", "");
     while answer.status == 404 && Instant::now() < until {

@@ -93,7 +93,7 @@ fn a_list_opens_no_film_and_tells_of_files_that_are_not_understood() {
     ]});
     assert_eq!((&page["ignored"], &page["complete"]), (&ignored, &true.into()));
     assert_eq!(server.metric("afflux_moov_reads_total"), 0);
-    // Once its files were looked at, it is known what the folder is.
+    // After the server has opened its files, it knows the kind of the folder.
     let ids: Vec<_> = server.assets().iter().map(|asset| asset["id"].as_str().unwrap().to_owned()).collect();
     assert_eq!(ids, ["a", "ladder/1", "ladder/2"]);
     let page = server.get("/~gallery/assets.json", "").json();

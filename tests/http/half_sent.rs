@@ -1,4 +1,4 @@
-//! Requests that are sent in part, hundreds of them, on the private listener.
+//! Hundreds of half-sent requests on the private listener.
 
 use crate::desk::Desk;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -6,7 +6,7 @@ use serde_json::json;
 use std::io::Write;
 use std::net::TcpStream;
 
-/// So many connections that have sent `head` and nothing else.
+/// Opens `count` connections that send `head` and nothing else.
 fn half_sent(desk: &Desk, head: &str, count: usize) -> Vec<TcpStream> {
     let limit = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).unwrap();
@@ -35,7 +35,7 @@ fn probes_are_answered_while_hundreds_of_requests_are_half_sent() {
     for path in ["/healthz", "/readyz", "/metrics"] {
         assert_eq!(desk.server.private(path).status, 200, "{path}");
     }
-    // More than the listener takes at once: the oldest that has sent no request makes way.
+    // More than the listener accepts at once: it closes the oldest connection that has sent no request.
     let _more = half_sent(&desk, "G", 300);
     for path in ["/healthz", "/readyz", "/metrics"] {
         assert_eq!(desk.server.private(path).status, 200, "{path}");
@@ -47,6 +47,6 @@ fn a_body_that_stalls_is_waited_for_no_longer_than_the_settings_say() {
     let desk = Desk::with("[http]\nread_stall = \"200ms\"\n");
     let _bodies = half_sent(&desk, &half_a_key(&desk), 300);
     assert_eq!(desk.get("/api/keys").status, 200);
-    // What was sent to the end of a body is taken.
+    // A body sent to the end is accepted.
     assert_eq!(desk.post("/api/keys", &json!({"name": "next", "scope": "read"})).status, 201);
 }

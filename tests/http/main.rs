@@ -1,6 +1,6 @@
-//! HTTP by the letter, over sockets that hide nothing, against the real binary and the fixtures.
+//! HTTP conformance over raw sockets, against the real binary and the fixtures.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "what panics here fails a test")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics has failed")]
 
 mod access;
 mod claims;

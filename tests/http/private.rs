@@ -36,7 +36,7 @@ fn requests_and_bytes_are_counted() {
     let _ = server.get("/vod/missing/index.m3u8", "");
     assert_eq!(count("afflux_requests_total{route=\"gallery\",status=\"2xx\"}"), 1);
     assert_eq!(count("afflux_requests_total{route=\"hls\",status=\"4xx\"}"), 1);
-    // Bytes are counted once the kernel has them: the client may be faster.
+    // The counter grows once the kernel has the bytes: the client may be faster.
     let (body, until) = (u64::try_from(body).unwrap(), Instant::now() + Duration::from_secs(5));
     while count("afflux_sent_bytes_total") <= body && Instant::now() < until {
         std::thread::sleep(Duration::from_millis(20));

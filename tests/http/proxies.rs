@@ -1,4 +1,4 @@
-//! Behind proxies: what is printed names neither host nor prefix, so that no header can change it for others.
+//! Behind proxies: responses contain neither host nor prefix, so that no request header can change them for others.
 
 use crate::site::{URLS, beside, lasting, shared};
 use crate::support::Answer;
@@ -16,13 +16,13 @@ fn attributes<'a>(text: &'a str, names: &[&str]) -> Vec<&'a str> {
     names.iter().flat_map(values).collect()
 }
 
-/// What an HLS playlist refers to.
+/// The references of an HLS playlist.
 fn of_playlist(text: &str) -> Vec<&str> {
     let lines = text.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
     lines.chain(attributes(text, &["URI"])).collect()
 }
 
-/// What a DASH manifest refers to: templates, and nothing else.
+/// The references of a DASH manifest: templates only.
 fn of_manifest(text: &str) -> Vec<&str> {
     for element in ["<BaseURL", "<Location", "xlink:href"] {
         assert!(!text.contains(element), "{element}");
@@ -30,8 +30,8 @@ fn of_manifest(text: &str) -> Vec<&str> {
     attributes(text, &["media", "initialization", "index", "sourceURL"])
 }
 
-/// Expects a reference that stays right wherever the text is put (RFC 3986 §4.2), and says what it names below
-/// [`PREFIX`] when it is found in `of`, without it.
+/// Checks that `reference`, found in the response for `of`, is relative, so that it stays right wherever the text is
+/// put (RFC 3986 §4.2). Returns its target below [`PREFIX`], without the prefix.
 #[track_caller]
 fn below_prefix(of: &str, reference: &str) -> String {
     assert!(!reference.starts_with('/') && !reference.contains("://"), "{of}: {reference}");
@@ -137,7 +137,7 @@ fn assert_same(one: &Answer, other: &Answer, with: &str) {
     assert!(nameless(one) == nameless(other), "{with}");
 }
 
-/// The body, without the id of the request where it is a problem.
+/// The body; of a problem, without the request id.
 fn nameless(answer: &Answer) -> Vec<u8> {
     if answer.header("content-type") != Some("application/problem+json") {
         return answer.body.clone();

@@ -1,11 +1,11 @@
-//! Replicas: servers over copies of the media answer alike, and each answers what it made once.
+//! Replicas: servers over copies of the media give equal responses, and each builds a response once.
 
 use crate::site::{FILE, URLS, beside, lasting, shared};
 use crate::support::{Answer, Server, fixtures};
 use std::fs;
 use std::time::{Duration, Instant, SystemTime};
 
-/// A server over a copy of `natural` whose files are others to the system: inodes, times.
+/// A server over a copy of `natural` whose files have other inodes and times.
 fn replica(folder: &tempfile::TempDir, age: Duration) -> Server {
     let to = folder.path().join("natural");
     fs::create_dir(&to).unwrap();
@@ -16,7 +16,7 @@ fn replica(folder: &tempfile::TempDir, age: Duration) -> Server {
         fs::File::options().write(true).open(&copy).unwrap().set_modified(SystemTime::now() - age).unwrap();
     }
     let server = Server::start_with(folder.path(), "[store]\nrefresh = \"100ms\"");
-    // A new file appears once it was the same for two looks.
+    // A new file appears once two checks in a row found it unchanged.
     let until = Instant::now() + Duration::from_secs(10);
     while server.get(URLS.entry, "").status != 200 && Instant::now() < until {
         std::thread::sleep(Duration::from_millis(50));
@@ -34,7 +34,7 @@ fn copies_of_the_media_have_the_same_tags_and_bytes_on_every_server() {
             let of = |server: &Server| {
                 let answer = server.get(path, coding);
                 let mut headers = lasting(&answer);
-                // A date names no bytes; the tag goes before it (RFC 9110 §13.2.2).
+                // A date does not identify bytes; the tag takes precedence (RFC 9110 §13.2.2).
                 headers.retain(|(name, _)| name != "last-modified");
                 (answer.status, headers, answer.body)
             };
@@ -69,7 +69,7 @@ fn a_segment_is_made_once_whatever_stands_in_the_query() {
     let hits = server.metric("afflux_cache_lookups_total{kind=\"segment\",outcome=\"hit\"}");
     assert_eq!(hits, 6);
     assert_eq!(server.get(URLS.entry, "").status, 200);
-    // It names the playlists by what they say.
+    // The entry names the media playlists by their content: count from after the first request.
     let manifests = made("manifest");
     for query in ["", "?CMCD=bl%3D3200", "?_HLS_msn=5"] {
         assert_eq!(server.get(&format!("{}{query}", URLS.entry), "").status, 200);
@@ -77,7 +77,7 @@ fn a_segment_is_made_once_whatever_stands_in_the_query() {
     assert_eq!(made("manifest"), manifests);
 }
 
-/// A segment of more than 64 KiB, and its path.
+/// A segment of more than 64 KiB: its path and its response.
 fn large_segment(server: &Server) -> (String, Answer) {
     let lines = |path: &str| -> Vec<String> {
         let answer = server.get(path, "");
@@ -94,7 +94,7 @@ fn an_answer_that_was_given_up_is_asked_for_again_from_there_and_made_once() {
     let server = Server::start(&fixtures(), &[]);
     let (path, whole) = large_segment(&shared());
     for _ in 0..5 {
-        // As Chromium does it: from the start, given up in the middle, asked for again from there under the same tag.
+        // Chromium requests from the start, gives up in the middle, and requests the rest under the same tag.
         let mut client = server.connect();
         client.send(&format!("GET {path} HTTP/1.1\r\nHost: h\r\nRange: bytes=0-\r\n\r\n"));
         let begun = client.head();

@@ -1,4 +1,4 @@
-//! What is served, and for how long it may be kept.
+//! Served content and its cache lifetimes.
 
 use crate::site::{FILE, URLS, lasting, segment, shared};
 use crate::support::fixtures;

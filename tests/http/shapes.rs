@@ -1,8 +1,8 @@
-//! Shapes of requests: versions, targets, and those that smugglers like (RFC 9112).
+//! Forms of requests: versions, targets, and forms that smugglers use (RFC 9112).
 
 use crate::site::{URLS, segment, shared};
 
-/// Sends `request` and expects a refusal after which the connection is closed.
+/// Sends `request`, and expects a refusal and a closed connection.
 #[track_caller]
 fn assert_refused(request: &str) {
     let mut client = shared().connect();
@@ -57,7 +57,7 @@ fn a_folded_header_is_refused() {
 
 #[test]
 fn a_bare_line_feed_ends_a_line_and_is_never_inside_one() {
-    // RFC 9112 §2.2 lets us take it for the end of a line; what counts is that nothing is hidden behind it.
+    // RFC 9112 §2.2 allows a server to accept it as a line end; it must only never hide anything.
     let server = shared();
     let mut client = server.connect();
     client.send(&format!("GET {} HTTP/1.1\nHost: h\n\nGET /missing HTTP/1.1\r\nHost: h\r\n\r\n", URLS.entry));

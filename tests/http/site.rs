@@ -1,9 +1,9 @@
-//! What these tests ask of: one server over the fixtures, and the URLs of one asset.
+//! Shared setup of these tests: one server over the fixtures, and the URLs of one asset.
 
 use crate::support::{Answer, Server, fixtures};
 use std::sync::{Arc, LazyLock, Mutex, Weak};
 
-/// One server for all tests that leave it as it is; it ends with the last of those that run.
+/// One server for all tests that do not change it; it ends with the last running one.
 pub(crate) fn shared() -> Arc<Server> {
     static SHARED: Mutex<Weak<Server>> = Mutex::new(Weak::new());
     let mut shared = SHARED.lock().unwrap();
@@ -14,7 +14,7 @@ pub(crate) fn shared() -> Arc<Server> {
     })
 }
 
-/// URLs of one asset, as its manifests say them.
+/// URLs of one asset, from its manifests.
 pub(crate) struct Urls {
     pub entry: &'static str,
     pub playlist: String,
@@ -34,7 +34,7 @@ pub(crate) static URLS: LazyLock<Urls> = LazyLock::new(|| {
     Urls { entry, init: beside(&playlist, map), segment: beside(&playlist, &line(&text)), playlist }
 });
 
-/// What a relative reference in `of` names (RFC 3986 §5.2): beside it, each `..` one folder up.
+/// Resolves a relative reference in `of` (RFC 3986 §5.2): beside it, and one folder up for each `..`.
 pub(crate) fn beside(of: &str, reference: &str) -> String {
     let mut parts: Vec<&str> = of.split('/').collect();
     parts.pop();
@@ -47,7 +47,7 @@ pub(crate) fn beside(of: &str, reference: &str) -> String {
     parts.join("/")
 }
 
-/// A stored file of the asset, as the gallery says it.
+/// URL of a stored file of the asset, from the gallery.
 pub(crate) static FILE: LazyLock<String> = LazyLock::new(|| {
     let server = shared();
     let natural = server.get("/~gallery/asset.json?id=natural", "").json();
@@ -59,7 +59,7 @@ pub(crate) fn segment() -> Answer {
     shared().get(&URLS.segment, "")
 }
 
-/// Expects an error that says what it is and may not be kept.
+/// Expects an error with a problem body that must not be cached.
 #[track_caller]
 pub(crate) fn assert_problem(answer: &Answer, status: u16) {
     assert_eq!(answer.status, status);
@@ -71,7 +71,7 @@ pub(crate) fn assert_problem(answer: &Answer, status: u16) {
     assert!(json["title"].is_string() && json["detail"].is_string());
 }
 
-/// Headers in order, but for the date and how long this answer took.
+/// The headers in order, without the date, request id and timing.
 pub(crate) fn lasting(answer: &Answer) -> Vec<(String, String)> {
     let mut headers = answer.headers.clone();
     headers.retain(|(name, _)| !["date", "server-timing", "x-request-id"].contains(&name.as_str()));

@@ -1,4 +1,4 @@
-//! What pages of other sites may ask and read (Fetch §3.3).
+//! Cross-origin access for pages of other sites (Fetch §3.3).
 
 use crate::site::{URLS, lasting, shared};
 
@@ -29,7 +29,7 @@ fn any_site_may_use_any_answer() {
         let answer = server.ask(method, path, &format!("Origin: https://player.example\n{headers}"));
         assert_eq!(answer.status, status, "{path} {headers}");
         assert_eq!(answer.header("access-control-allow-origin"), Some("*"), "{status}");
-        // With credentials a star would not count, and nobody's cookies are wanted.
+        // A star would not count for requests with credentials, and the server uses no cookies.
         assert_eq!(answer.header("access-control-allow-credentials"), None, "{status}");
         assert_eq!(answer.header("timing-allow-origin"), Some("*"), "{status}");
         assert_eq!(answer.header("cross-origin-resource-policy"), Some("cross-origin"), "{status}");

@@ -1,9 +1,9 @@
-//! What answers say of their making (W3C Server Timing).
+//! The Server-Timing header (W3C Server Timing).
 
 use crate::site::{FILE, URLS, shared};
 use crate::support::{Answer, Server, fixtures};
 
-/// The names of the stages, each with what is said of it; a duration, which is checked, as `dur`.
+/// Names of the stages with their parameters; a duration is checked and shown as `dur`.
 #[track_caller]
 fn stages(answer: &Answer) -> Vec<String> {
     let header = answer.header("server-timing").expect("Server-Timing");
@@ -20,7 +20,7 @@ fn stages(answer: &Answer) -> Vec<String> {
         .collect()
 }
 
-/// Digits with three decimals.
+/// Parses digits with three decimals.
 fn millis(text: &str) -> f64 {
     let (whole, decimals) = text.split_once('.').expect(text);
     assert!(decimals.len() == 3 && (whole.to_owned() + decimals).bytes().all(|byte| byte.is_ascii_digit()), "{text}");

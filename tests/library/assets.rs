@@ -1,4 +1,4 @@
-//! Assets: listed in every order, found by any part of their name, locked by one at a time.
+//! Assets: listed in every order, found by any part of their name, locked by one owner at a time.
 
 use crate::scene::{on_each_engine, open};
 use afflux::library::{AssetQuery, AssetRow, AssetSort, Error, Library};

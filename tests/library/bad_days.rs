@@ -1,4 +1,4 @@
-//! Bad days of a database: it is not there, it goes away, it is not ours.
+//! Failures of a database: it is missing, it goes away, it belongs to something else.
 
 use crate::postgres::Postgres;
 use crate::scene::{LEASE, job, on_each_engine, on_sqlite, open, runtime};
@@ -77,7 +77,7 @@ fn an_address_that_names_no_database_is_refused_at_once() {
 #[test]
 fn a_database_that_does_not_answer_is_given_up_after_a_while() {
     runtime().block_on(async {
-        // It takes connections and says nothing.
+        // It accepts connections and sends nothing.
         let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = silent.local_addr().unwrap().port();
         let silent_url = format!("postgres://u:s3cret@127.0.0.1:{port}/db");
@@ -124,7 +124,7 @@ fn readers_do_not_wait_for_another_process_that_writes() {
         assert!(library.job("j").await.unwrap().is_some());
         assert_eq!(library.claim_job("w", &["other"], LEASE, 0).await, Ok(None));
         assert!(began.elapsed() < Duration::from_secs(2));
-        // Who writes waits until it is done.
+        // A writer waits until the other process is done.
         let writing = library.clone();
         let writer = tokio::spawn(async move { writing.enqueue(&job("k"), 0).await });
         tokio::time::sleep(Duration::from_millis(200)).await;
@@ -145,7 +145,7 @@ fn a_database_that_is_not_there_on_a_server_is_refused_by_name() {
     });
 }
 
-/// What one worker was told.
+/// The acknowledgements that one worker got.
 #[derive(Debug, Default)]
 struct Told {
     enqueued: Vec<String>,
@@ -153,7 +153,7 @@ struct Told {
     errors: Vec<Error>,
 }
 
-/// Enqueues, claims and completes, until it is told to stop.
+/// Enqueues, claims and completes jobs until `stop` is set.
 async fn work(library: Library, name: String, stop: Arc<AtomicBool>) -> Told {
     let mut told = Told::default();
     let mut turn = 0;
@@ -197,7 +197,11 @@ fn a_server_that_is_killed_is_away_and_has_lost_nothing_that_was_acknowledged() 
             server.resume();
             let began = Instant::now();
             while library.ping().await.is_err() {
-                assert!(began.elapsed() < Duration::from_secs(20), "it does not come back: {}", server.said());
+                assert!(
+                    began.elapsed() < Duration::from_secs(20),
+                    "the server does not come back: {}",
+                    server.read_log()
+                );
             }
         }
         tokio::time::sleep(Duration::from_millis(500)).await;

@@ -1,13 +1,13 @@
-//! Jobs: each is done once, whoever asks.
+//! Jobs: each is done once, whoever claims it.
 
 use crate::scene::{LEASE, job, on_each_engine, on_sqlite, open};
-use afflux::library::{Depth, Error, Job, JobState, Library, NewJob, PUBLISHING, Renewal};
+use afflux::library::{Error, Job, JobState, Library, NewJob, PUBLISHING, QueueDepth, Renewal};
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
 const TRANSCODE: &[&str] = &["transcode"];
 
-/// How long the lease of a test that lets it run out lasts, in milliseconds.
+/// A short lease, in milliseconds, for tests that let it run out.
 const SHORT: i64 = 1_000;
 
 async fn claim(library: &Library, owner: &str, now: i64) -> Option<Job> {
@@ -43,7 +43,7 @@ fn sixteen_workers_on_two_handles_do_each_job_once() {
         }
         let mut done: Vec<String> = workers.join_all().await.into_iter().flatten().collect();
         done.sort();
-        // Another one may have had the last job in its hands when a worker found none.
+        // When one worker found no job, another may still have been working on the last.
         wanted.sort();
         assert_eq!(done, wanted);
     });
@@ -99,7 +99,7 @@ fn of_many_that_are_enqueued_alike_one_is_added() {
             let waiting = handles[1].jobs(Some(JobState::Queued), None, None, 100).await.unwrap();
             assert_eq!(waiting.len(), 1);
             assert_eq!(waiting[0].id, said[0]);
-            // Also while it runs; once it is done, the next one is another job.
+            // The same holds while it runs; once it is done, an equal job is a new one.
             let owner = format!("w{round}");
             claim(&handles[0], &owner, round).await.unwrap();
             let alike = NewJob { dedupe: Some("film".into()), ..job("late") };
@@ -188,31 +188,31 @@ fn a_job_that_fails_is_tried_again_until_no_attempt_is_left() {
 fn what_is_cancelled_can_be_tried_again_and_what_runs_is_told() {
     on_each_engine(async |url| {
         let library = open(url).await;
-        // Waiting: at once.
+        // Queued: cancelled at once.
         library.enqueue(&NewJob { dedupe: Some("d".into()), ..job("j") }, 0).await.unwrap();
         assert!(library.cancel_job("j", 1).await.unwrap());
         assert_eq!(state(&library, "j").await, JobState::Cancelled);
         assert!(!library.cancel_job("j", 2).await.unwrap());
         assert_eq!(claim(&library, "w", 2).await, None);
-        // Not while one like it waits.
+        // No retry while an equal job is queued.
         library.enqueue(&NewJob { dedupe: Some("d".into()), ..job("k") }, 0).await.unwrap();
         assert!(!library.retry_job("j", 3).await.unwrap());
         assert!(library.cancel_job("k", 3).await.unwrap());
         assert!(library.retry_job("j", 3).await.unwrap());
         assert!(!library.retry_job("j", 3).await.unwrap());
-        // Running: its worker is told, and gives it back.
+        // Running: its worker learns of it, and releases the job.
         let running = claim(&library, "w", 4).await.unwrap();
         assert!(library.cancel_job("j", 5).await.unwrap());
         assert_eq!(state(&library, "j").await, JobState::Running);
         assert_eq!(library.renew_job("j", running.attempt, "w", 1, 99, 6).await, Ok(Renewal::Cancelled));
         assert!(library.release_job("j", running.attempt, "w", 7).await.unwrap());
         assert_eq!(state(&library, "j").await, JobState::Cancelled);
-        // Its worker is dead: nobody need tell it.
+        // Its worker is dead: cancelled at once.
         assert!(library.retry_job("j", 8).await.unwrap());
         claim(&library, "w2", 8).await.unwrap();
         assert!(library.cancel_job("j", 8 + SHORT).await.unwrap());
         assert_eq!(state(&library, "j").await, JobState::Cancelled);
-        // Nothing is there.
+        // No such job.
         assert!(!library.cancel_job("none", 9).await.unwrap());
         assert!(!library.retry_job("none", 9).await.unwrap());
     });
@@ -234,7 +234,7 @@ fn a_released_job_is_as_it_was() {
 fn pages_give_each_job_once_while_others_come() {
     on_each_engine(async |url| {
         let library = open(url).await;
-        // Several of the same time.
+        // Several jobs have the same time.
         let id = |number: i64| format!("j{:03}", (number * 37) % 100);
         for number in 0..100 {
             library.enqueue(&job(&id(number)), number / 7).await.unwrap();
@@ -248,7 +248,7 @@ fn pages_give_each_job_once_while_others_come() {
             let Some(last) = jobs.last() else {
                 break;
             };
-            // By its place or, as it is still there, by its id.
+            // Continue by place or, since the row still exists, by id.
             after = Some(if page % 2 == 0 { last.place() } else { last.id.clone() });
             walked.extend(jobs.into_iter().map(|job| (job.created, job.id)));
             library.enqueue(&job(&format!("new{page}")), 1_000 + page).await.unwrap();
@@ -269,7 +269,7 @@ fn what_waits_is_counted_and_what_is_over_is_forgotten() {
         library.enqueue(&NewJob { kind: "probe".into(), ..job("p") }, 40).await.unwrap();
         claim(&library, "w", 100).await.unwrap();
         let depth =
-            |kind: &str, state, count, created, run_at| Depth { kind: kind.into(), state, count, created, run_at };
+            |kind: &str, state, count, created, run_at| QueueDepth { kind: kind.into(), state, count, created, run_at };
         let wanted = [
             depth("probe", JobState::Queued, 1, 40, 0),
             depth("transcode", JobState::Queued, 2, 20, 25),
@@ -295,7 +295,7 @@ fn who_waits_is_woken_by_what_is_enqueued_also_elsewhere() {
             let waiting = here.clone();
             let began = Instant::now();
             let waiter = tokio::spawn(async move {
-                // It may be woken for nothing.
+                // It may wake up without a job.
                 while waiting.claim_job("w", TRANSCODE, LEASE, 0).await.unwrap().is_none() {
                     waiting.job_woken(Duration::from_secs(30)).await;
                 }
@@ -373,7 +373,7 @@ fn a_job_that_two_workers_died_of_is_given_up_and_one_that_failed_twice_is_not()
         let why = "its worker died 2 times: it is not tried again";
         assert_eq!((poison.state, poison.attempt, poison.reason.as_deref()), (JobState::Dead, 2, Some(why)));
         assert_eq!(library.job("b unlucky").await.unwrap().unwrap().state, JobState::Queued);
-        // Whoever knows better has it tried again, twice.
+        // An operator can retry it, which allows two more attempts.
         assert!(library.retry_job("a poison", now).await.unwrap());
         assert_eq!(library.job("a poison").await.unwrap().unwrap().state, JobState::Queued);
     });

@@ -1,11 +1,11 @@
-//! Keys: only hashes are there, and the very first one is made once.
+//! Keys: the database holds only hashes, and creates the first key only once.
 
 use crate::scene::{on_each_engine, open};
-use afflux::library::{Error, Key, UploadToken};
+use afflux::library::{ApiKey, Error, UploadToken};
 use tokio::task::JoinSet;
 
-fn key(id: &str) -> Key {
-    Key {
+fn key(id: &str) -> ApiKey {
+    ApiKey {
         id: id.into(),
         name: "console".into(),
         scopes: "read,write".into(),
@@ -88,11 +88,11 @@ fn of_many_who_use_one_upload_token_one_gets_an_upload() {
         }
         assert_eq!(users.join_all().await.into_iter().filter(|spent| *spent).count(), 1);
         let spent = handles[1].upload_token("hash", 9).await.unwrap().unwrap().upload.unwrap();
-        // Whoever came to nothing gives it back, and nobody else does.
+        // A holder whose upload failed returns the token, and nobody else can.
         assert_eq!(handles[1].restore_upload_token("t", "another").await, Ok(false));
         assert_eq!(handles[1].restore_upload_token("t", &spent).await, Ok(true));
         assert_eq!(handles[2].spend_upload_token("t", "late", 500).await, Ok(false));
-        // It is worth no more than the key that made it, and no other key revokes it.
+        // The token is valid only as long as the key that made it, and no other key revokes it.
         assert_eq!(handles[2].upload_token("hash", 1_000).await, Ok(None));
         handles[2].revoke_key("k", 9).await.unwrap();
         assert_eq!(handles[1].upload_token("hash", 9).await, Ok(None));

@@ -1,10 +1,11 @@
-//! The database: what holds on SQLite holds on PostgreSQL. Times are made up: the database does not know the time.
+//! The database: the same laws hold on SQLite and PostgreSQL. Times are made up, as the database does not read the
+//! clock.
 
 #![allow(
     clippy::indexing_slicing,
     clippy::needless_pass_by_value,
     clippy::unwrap_used,
-    reason = "what panics here fails a test, and laws are written where they are handed over"
+    reason = "a test that panics has failed, and laws are written where they are handed over"
 )]
 
 mod assets;

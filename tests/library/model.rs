@@ -1,4 +1,4 @@
-//! Jobs against their model: whatever is done to them, in whatever order, each row is as the model says.
+//! Jobs against a model: after any sequence of operations each row matches the model.
 
 use crate::scene::{job, on_each_engine, open};
 use afflux::library::{Job, JobState, Library, NewJob, Renewal};
@@ -7,13 +7,13 @@ use proptest::test_runner::{Config, TestRunner};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// How long leases last: a few steps.
+/// Lease length: a few steps.
 const LEASE: i64 = 6;
 
-/// Runs of each engine.
+/// Cases per engine.
 const CASES: u32 = 40;
 
-/// Something that is done. Numbers choose among what is there.
+/// An operation. Numbers choose among the existing jobs or claims.
 #[derive(Debug, Clone)]
 enum Step {
     Enqueue { priority: i16, like: Option<u8>, attempts: i32, later: i64 },
@@ -42,15 +42,15 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What workers can do.
+/// Kinds of jobs that workers claim.
 const KINDS: [&[&str]; 3] = [&["even"], &["odd"], &["even", "odd"]];
 
-/// All jobs, and who claimed them.
+/// All jobs and all claims.
 #[derive(Debug, Default)]
 struct Model {
     jobs: Vec<Job>,
     enqueued: usize,
-    /// Workers that died, by job.
+    /// Workers that died, by job id.
     deaths: BTreeMap<String, u32>,
     /// Job, attempt and owner of each claim.
     claims: Vec<(String, i32, String)>,
@@ -70,7 +70,7 @@ impl Model {
         self.jobs.iter_mut().find(|job| job.id == id)
     }
 
-    /// The job of a claim, if it is still that claim's.
+    /// The job of a claim, if the claim still holds it.
     fn held(&mut self, (id, attempt, owner): &(String, i32, String)) -> Option<&mut Job> {
         self.find(id).filter(|job| {
             job.state == JobState::Running && job.attempt == *attempt && job.lease_owner.as_ref() == Some(owner)
@@ -174,7 +174,7 @@ fn end(job: &mut Job, state: JobState, now: i64) {
     (job.state, job.finished) = (state, Some(now));
 }
 
-/// Does it to both, which must answer the same.
+/// Applies the step to library and model; both must return the same.
 async fn both(library: &Library, model: &mut Model, step: &Step) -> Result<(), TestCaseError> {
     let now = model.now;
     match step {
@@ -223,7 +223,7 @@ async fn both(library: &Library, model: &mut Model, step: &Step) -> Result<(), T
     Ok(())
 }
 
-/// The same for what a worker says of the job that it has, or had.
+/// Like `both`, for a worker's calls about a job that it holds or held.
 async fn held(
     library: &Library,
     model: &mut Model,
@@ -283,9 +283,9 @@ async fn held(
     Ok(())
 }
 
-/// Does all steps; after each one, every row is as the model says.
+/// Applies all steps; after each one, every row must match the model.
 async fn walk(library: &Library, steps: &[(Step, i64)]) -> Result<(), TestCaseError> {
-    // Nothing of the run before is left.
+    // Remove the jobs of the previous case.
     library.forget_jobs(i64::MAX).await.unwrap();
     for job in library.jobs(None, None, None, 1_000).await.unwrap() {
         library.cancel_job(&job.id, i64::MAX - 1).await.unwrap();

@@ -1,38 +1,38 @@
-//! Several processes on one database: real ones, which this test program starts by asking for one test of itself.
+//! Several real processes on one database: each is this test program, started with one test.
 
 use crate::scene::{LEASE, job, on_each_engine, open, runtime};
-use afflux::library::{JobState, Key, Library};
+use afflux::library::{ApiKey, JobState, Library};
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
 
-/// Tells a process which database it is about.
+/// Environment variable with the database of the process.
 const URL: &str = "AFFLUX_TEST_LIBRARY";
-/// Tells it what it is called.
+/// Environment variable with the name of the process.
 const NAME: &str = "AFFLUX_TEST_NAME";
 
-/// Jobs that each process enqueues, and that all of them enqueue.
+/// Jobs that each process enqueues, and as many that all enqueue in common.
 const JOBS: u32 = 25;
 
-/// Processes at once.
+/// Number of processes at a time.
 const PROCESSES: u32 = 4;
 
-/// Starts a test as a process that says things.
+/// Starts a test as a process with captured output.
 fn start(test: &str, url: &str, name: &str) -> Child {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--ignored", "--exact", "--nocapture", test]).env(URL, url).env(NAME, name);
     command.stdout(Stdio::piped()).spawn().unwrap()
 }
 
-/// The database and the name that a process was told; `None` if it is no such process.
-fn told() -> Option<(String, String)> {
+/// Database and name of this process; `None` if it was not started by `start`.
+fn child_args() -> Option<(String, String)> {
     let told = (std::env::var(URL).ok()?, std::env::var(NAME).ok()?);
-    // What the test program says before has no end of line.
+    // The test harness's own output before this has no line end.
     println!();
     Some(told)
 }
 
 async fn work(library: &Library, name: &str) {
-    let key = Key {
+    let key = ApiKey {
         id: name.into(),
         name: name.into(),
         scopes: "admin".into(),
@@ -61,7 +61,7 @@ async fn work(library: &Library, name: &str) {
 #[test]
 #[ignore = "a process of the test below"]
 fn a_process_that_works() {
-    let Some((url, name)) = told() else {
+    let Some((url, name)) = child_args() else {
         return;
     };
     runtime().block_on(async {
@@ -98,7 +98,7 @@ fn processes_that_begin_at_once_migrate_once_and_do_each_job_once() {
 #[test]
 #[ignore = "a process of the test below"]
 fn a_process_that_enqueues_until_it_is_killed() {
-    let Some((url, _)) = told() else {
+    let Some((url, _)) = child_args() else {
         return;
     };
     runtime().block_on(async {
@@ -119,7 +119,7 @@ fn what_a_process_was_told_before_it_was_killed_is_there() {
             lines.by_ref().filter_map(|line| line.strip_prefix("enqueued ").map(str::to_owned)).take(100).collect();
         child.kill().unwrap();
         child.wait().unwrap();
-        // Its last line may be cut.
+        // The last line may be cut short.
         let mut rest: Vec<String> =
             lines.filter_map(|line| line.strip_prefix("enqueued ").map(str::to_owned)).collect();
         rest.pop();
@@ -129,7 +129,7 @@ fn what_a_process_was_told_before_it_was_killed_is_there() {
             assert!(library.job(id).await.unwrap().is_some(), "{id}");
         }
         assert!(told.len() >= 100);
-        // And it can be written to.
+        // The database is still writable.
         library.enqueue(&job("after"), 0).await.unwrap();
     });
 }

@@ -1,4 +1,4 @@
-//! Empty databases to test on, and what is put into them.
+//! Empty databases for tests, and sample rows.
 
 use crate::postgres::Postgres;
 use afflux::library::{AssetRow, Library, NewJob, NewUpload};
@@ -8,16 +8,16 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 use tokio::runtime::Runtime;
 
-/// How long leases last, where it does not matter.
+/// Lease length for tests in which it does not matter.
 pub(crate) const LEASE: Duration = Duration::from_mins(1);
 
-/// The server of the tests that run just now.
+/// The server of the running tests.
 static SERVER: Mutex<Weak<Postgres>> = Mutex::new(Weak::new());
 
-/// Databases that were made on servers.
+/// Number of databases made on servers so far.
 static DATABASES: AtomicU32 = AtomicU32::new(0);
 
-/// Something holds on an empty database of each engine, given where it is.
+/// Runs `law` on an empty database of each engine; its argument is the URL.
 pub(crate) fn on_each_engine(law: impl AsyncFn(&str)) {
     on_sqlite(&law);
     if let Some(server) = server() {
@@ -26,7 +26,7 @@ pub(crate) fn on_each_engine(law: impl AsyncFn(&str)) {
     }
 }
 
-/// The same on SQLite alone.
+/// Like `on_each_engine`, on SQLite alone.
 pub(crate) fn on_sqlite(law: impl AsyncFn(&str)) {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite:{}", folder.path().join("library.db").display());
@@ -37,7 +37,7 @@ pub(crate) fn runtime() -> Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
 }
 
-/// One server for all who need one at the same time.
+/// One server shared by all tests that need one at the same time.
 fn server() -> Option<Arc<Postgres>> {
     let mut shared = SERVER.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(server) = shared.upgrade() {
@@ -52,7 +52,7 @@ pub(crate) async fn open(url: &str) -> Library {
     Library::open(url).await.unwrap()
 }
 
-/// A job that is due at once, is like no other and may be tried three times.
+/// A job that is due at once, has no dedupe key, and may be tried three times.
 pub(crate) fn job(id: &str) -> NewJob {
     NewJob {
         id: id.into(),

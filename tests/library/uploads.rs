@@ -1,7 +1,7 @@
-//! Uploads: one writes at a time, and nothing that was acknowledged goes back.
+//! Uploads: one writer at a time, and an acknowledged offset never goes back.
 
 use crate::scene::{LEASE, asset, job, on_each_engine, open, upload};
-use afflux::library::{AssetRow, Error, JobState, NewJob, NewUpload, Stranded, Upload, UploadState};
+use afflux::library::{AssetRow, Error, JobState, NewJob, NewUpload, StrandedUpload, Upload, UploadState};
 use std::time::Duration;
 use tokio::task::JoinSet;
 
@@ -112,7 +112,7 @@ fn to_receive_it_and_to_queue_its_job_is_one_thing() {
     on_each_engine(async |url| {
         let library = open(url).await;
         library.insert_upload(&upload("u"), 0).await.unwrap();
-        // The job cannot be: nor is the upload Received.
+        // The job is invalid, so the upload is not received either.
         let wrong = NewJob { max_attempts: 0, ..job("j") };
         assert!(library.receive_upload("u", 0, 100, "all", &wrong, 1).await.is_err());
         assert_eq!(library.upload("u").await.unwrap().unwrap().state, UploadState::Receiving);
@@ -120,11 +120,11 @@ fn to_receive_it_and_to_queue_its_job_is_one_thing() {
         let received = library.upload("u").await.unwrap().unwrap();
         assert_eq!((received.state, received.offset, received.saved.as_str()), (UploadState::Received, 100, "all"));
         assert_eq!(library.job("j").await.unwrap().unwrap().state, JobState::Queued);
-        // Again, after an answer that was lost.
+        // A repeat after a lost response.
         assert_eq!(library.receive_upload("u", 0, 100, "all", &job("j2"), 3).await, Ok(Some("j".into())));
         assert_eq!(library.job("j2").await, Ok(None));
         assert_eq!(library.receive_upload("u", 1, 100, "all", &job("j2"), 3).await, Ok(None));
-        // It is no longer to be written to.
+        // Nobody can write to it any more.
         assert_eq!(library.take_upload("u", 4).await, Ok(None));
         assert_eq!(library.advance_upload("u", 0, 100, "", 0, 4).await, Ok(false));
         library.cancel_job("j", 5).await.unwrap();
@@ -193,7 +193,7 @@ fn pages_give_each_upload_once_while_others_come_and_go() {
             let Some(last) = page.last() else {
                 break;
             };
-            // The row that the place is behind may go.
+            // The row that the place refers to may vanish.
             after = Some(last.place());
             assert!(library.delete_upload(&last.id).await.unwrap());
             library.insert_upload(&upload(&format!("new{}", walked.len())), 100).await.unwrap();
@@ -220,7 +220,7 @@ fn who_hangs_up_in_the_middle_leaves_nothing_half_done() {
             tokio::time::sleep(Duration::from_micros(number * 97)).await;
             receiver.abort();
         }
-        // A transaction that was open ends when its connection does.
+        // An open transaction ends with its connection.
         library.insert_upload(&upload("last"), 0).await.unwrap();
         assert_eq!(library.receive_upload("last", 0, 100, "", &job("jlast"), 1).await, Ok(Some("jlast".into())));
         for upload in library.uploads(None, None, 100, &[]).await.unwrap() {
@@ -260,14 +260,14 @@ fn what_comes_without_a_length_takes_of_the_quota_as_it_comes_and_counts_once() 
         let over = Error::Quota { bytes: 301, limit: 300 };
         assert_eq!(library.advance_upload_within(&at(201).await, 300, 1).await, Err(over.clone()));
         assert_eq!(library.upload("late").await.unwrap().unwrap().offset, 150);
-        // 150 of its bytes are there: they are no reason to refuse the 200 that fit.
+        // 150 of its bytes are stored: they must not count twice and refuse the 200 that fit.
         let row = library.upload("late").await.unwrap().unwrap();
         assert_eq!(library.reserve_upload_length(&row, 201, 300, 2).await.unwrap_err(), over);
         assert_eq!(library.reserve_upload_length(&row, 200, 300, 2).await, Ok(true));
         assert_eq!(library.upload("late").await.unwrap().unwrap().length, Some(200));
         assert_eq!(library.upload_room("late", 300).await, Ok(200));
         assert_eq!(library.begin_upload(&NewUpload { length: None, ..upload("more") }, 300, 3).await, over_by_one());
-        // Without a bound everything fits.
+        // Without a quota everything fits.
         library.begin_upload(&upload("more"), 0, 3).await.unwrap();
     });
 }
@@ -307,7 +307,7 @@ fn an_upload_whose_job_is_over_is_found_and_no_other() {
         assert_eq!(claimed.id, "job dead");
         assert!(library.fail_job("job dead", 1, "w", "no video", None, 3).await.unwrap());
         let found = library.stranded_uploads(9).await.unwrap();
-        let stranded = |upload: &str, job, reason: Option<&str>| Stranded {
+        let stranded = |upload: &str, job, reason: Option<&str>| StrandedUpload {
             upload: upload.into(),
             job: Some(job),
             reason: reason.map(Into::into),

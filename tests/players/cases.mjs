@@ -1,21 +1,22 @@
-// Films after public bug reports, which lie beside the project (../shared/cases). Each is played in the players that once
-// failed on it: `run.mjs --cases`.
+// Films after public bug reports, in ../shared/cases beside the project. Each is played in the players that once failed
+// on it: `run.mjs --cases`.
 
-/** The libraries. MPEG-TS is what televisions take, and what hls.js transmuxes. */
+/** The libraries. MPEG-TS is for televisions, and hls.js transmuxes it. */
 const LIBRARIES = ['hls.js', 'dash.js', 'shaka-dash', 'shaka-hls'];
 
 /**
- * `reorder` and `early` of x264 with two B-frames and of AAC that an edit cuts: how long before its time the first picture is
- * decoded, and how long before it the sound begins. They say where the zero of MPEG-TS is (page/players.js).
+ * `reorder` and `early` for x264 with two B-frames and for AAC cut by an edit: the time from the decoding of the first
+ * picture to its presentation, and the time from the begin of the sound to that. They define the zero of MPEG-TS
+ * (page/players.js).
  */
 const MPEG_TS = { reorder: 2 / 25, early: 3 * 1024 / 48000 };
 
 /**
- * `duration`: seconds that are presented. `blind`: no moving picture to wait for, either because there is none or because a
- * single one is held.
+ * `duration`: presented seconds. `blind`: no moving picture to wait for, because there is none or because a single one
+ * is held.
  */
 const CASES = {
-  // The cover is not the film.
+  // The cover must not be played as the film.
   c01_cover_first: { ...MPEG_TS, duration: 10, players: ['hls.js', 'shaka-dash', 'hls.js-ts'] },
   c02_cover_audio: { duration: 10, blind: true, players: ['hls.js', 'shaka-dash'] },
   // The middle is cut out.

@@ -1,11 +1,12 @@
-// The page at `/`, on a phone: it opens, fits, finds, tells what is wrong in words, and plays.
-// Its contract: a card per asset with `data-asset`, inside it something with `data-play`; the playing <video> is
+// The gallery page at `/`, on a phone: it opens, fits, finds, explains errors in words, and plays.
+//
+// Its contract: a card per asset with `data-asset`, inside it an element with `data-play`; the playing <video> is
 // `#player video`, or the only one.
 
-/** A picture with less mean luma than this, of 255, is black. */
+/** A picture is black if its mean luma is below this, of 255. */
 const BLACK = 8;
 
-/** What the server says of files, and the sentences that these become. */
+/** The server's reasons for refusing files, and the gallery's sentences for them. */
 const WORDS = [
   ['a/film.mp4: track 1 (`trak` at byte 40): chunk 7 needs bytes up to 962000, the object ends at 100000', 'This file is incomplete: it needs at least 962 kB and has 100 kB. Copy it again.'],
   ['film.mp4: `mdat` at byte 1000 claims 961000 bytes; a box has at least 8, and 99000 are left', 'This file is incomplete: it needs at least 962 kB and has 100 kB. Copy it again.'],
@@ -129,7 +130,7 @@ export async function gallery(page, base) {
   return results;
 }
 
-/** The row or card of an asset. */
+/** Locates the row or card of an asset. */
 function row(page, id) {
   return page.locator(`[data-asset="${id}"]`).first();
 }

@@ -1,13 +1,13 @@
 #!/usr/bin/env node
-// Plays what a running Afflux serves, in real players, in headless Chromium.
+// Plays a running Afflux in real players, in headless Chromium.
 //
 //   node run.mjs --base http://127.0.0.1:8080 [--media DIR | --cases] [--only TEXT[,TEXT…]] [--jobs N]
 //                [--chromium PATH] [--list]
 //
-// The server is started by the caller, with fixtures/media as its media folder; with --media, its media folder is a copy of
-// that, in which files are added and replaced while they play; without, nothing is. With --cases, its media folder holds the
-// films that cases.mjs lists, and only these are played. --only runs the plays whose name holds one of the texts
-// ("hls.js barcode", "gallery"). What each line proves is in README.md.
+// The caller starts the server, with fixtures/media as its media folder; with --media, the folder is a copy, and plays
+// add and replace files in it; without, they change nothing. With --cases, the media folder holds the films that
+// cases.mjs lists, and only these are played. --only runs the plays whose name holds one of the texts ("hls.js
+// barcode", "gallery"). README.md says what each line proves.
 // The last line is `N passed, N failed`; the status is 0 only when something passed and nothing failed.
 
 import { copyFile, rename, utimes, writeFile, readFile } from 'node:fs/promises';
@@ -25,20 +25,20 @@ const FLAGS = [
   '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1',
 ];
 
-/** One play may last this long, in milliseconds. */
+/** Longest time for one play, in milliseconds. */
 const PLAY_LIMIT = 120000;
 
-/** One look at the gallery, in milliseconds. */
+/** Longest time for the gallery test, in milliseconds. */
 const GALLERY_LIMIT = 60000;
 
-/** What Shaka's debug build says when manifest and media disagree. */
+/** Log text of Shaka's debug build when manifest and media disagree. */
 const DISAGREE = 'Possible encoding problem';
 
 /**
- * What fixtures/README.md says of each asset. `constant` is what mediaTime - n/fps must be; `held`, the number of a first
- * picture that is shown from 0 on; `reorder` and `early`, what page/players.js says of MPEG-TS; `firstBeep`, the second of the
- * first beep; `soundEnd`, where the audio ends if sooner; `second`, another language; `silent` and `blind`, no audio and no
- * video; `slip`, how far the constant may move.
+ * Facts about each asset, from fixtures/README.md. `constant` is the required value of mediaTime - n/fps; `held`, the
+ * number of a first picture that is shown from 0 on; `reorder` and `early` are explained in page/players.js, for
+ * MPEG-TS; `firstBeep`, the second of the first beep; `soundEnd`, the end of the audio if earlier; `second`, another
+ * language; `silent` and `blind`, no audio and no video; `slip`, the tolerance of the constant.
  */
 const FILM = { duration: 48.048, levels: 3, reorder: 2002 / 30000, early: 1024 / 44100 };
 const CORNER = { fps: 30, constant: 0, duration: 12, levels: 1, reorder: 2 / 30, early: 1024 / 48000 };
@@ -63,8 +63,8 @@ const ASSETS = {
 const ALL = ['hls.js', 'dash.js', 'shaka-dash', 'shaka-hls'];
 
 /**
- * What is tried of MPEG-TS, and in the browser without a library. How the stored file is laid out makes no difference to
- * the form it is served in, and is tried above; films take long.
+ * Assets for MPEG-TS, and for the browser without a library. The layout of the stored file makes no difference to these
+ * forms, and the plays above cover it; films take long.
  */
 const TIMES = ['late-audio', 'starts-inside-gop', 'two-languages', 'audio-only'];
 const MORE = {
@@ -75,25 +75,26 @@ const MORE = {
 };
 
 /**
- * MPEG-TS does not say how long a picture lasts. Where the last one of a segment lasts 1/15 s, Chromium's own HLS shows all
- * that follows 1/30 s early, sound too, as if it had lasted that much less.
+ * MPEG-TS does not state the duration of a picture. If the last one of a segment lasts 1/15 s, Chromium's own HLS plays
+ * everything after it 1/30 s early, including sound, as if the picture had lasted that much less.
  */
 const PECULIAR = { 'native-ts vfr': { slip: 1 / 30 } };
 
-/** Corners of time and tracks go to all players, corners of the file alone to these. */
+/** All players play corner cases of times and tracks; only these play corner cases of the file layout. */
 const FILE_CORNER_PLAYERS = ['hls.js', 'shaka-dash'];
 const FILE_CORNERS = ['moov-at-end', 'co64', 'no-stss', 'video-only', 'audio-only', 'fragmented', 'odd-timescale'];
 
 /**
- * Shaka places HLS segments by their decode time: at the sum of the EXTINFs before. Where the rate changes in reordered
- * video, the first decode time of a segment and its first picture are no longer a constant apart, and it is off by that.
+ * Shaka places HLS segments by their decode time: at the sum of the previous EXTINFs. If the rate changes in reordered
+ * video, the distance between the first decode time of a segment and its first picture varies, and Shaka is off by the
+ * variation.
  */
 const BEYOND_SHAKA_HLS = ['vfr'];
 
-/** Films whose languages are in different codecs; AC-3 is a second English. tests/players.sh makes them. */
+/** Films with languages in different codecs; the AC-3 track is a second English one. tests/players.sh makes them. */
 const MIXED = { 'aac-opus': [...ALL, 'native'], 'aac-ac3': ['hls.js', 'shaka-hls', 'native'] };
 
-/** A film of its own for each play that replaces it, loaded little by little; and the film that takes its place. */
+/** Each play that replaces a film has its own, loaded little by little; `by` is the replacement. */
 const REPLACED = {
   ...CORNER, duration: 24, silent: true, ahead: 3, file: 'barcode/360p.mp4', width: 640, height: 360, by: 'barcode/180p.mp4',
 };
@@ -103,7 +104,7 @@ function plays(media) {
   const add = (player, id, visit, asset) => list.push({ name: `${player} ${id}`, player, visit, asset: { id, ...asset } });
   for (const player of ALL) add(player, 'barcode', 'whole', ASSETS.barcode);
   for (const player of ALL) add(player, 'natural', 'film', FILM);
-  // Sent as it stands in its file.
+  // Sent from its file by sendfile.
   for (const player of media ? ALL : []) add(player, 'coarse', 'film', { ...FILM, levels: 1 });
   for (const [id, asset] of Object.entries(ASSETS)) {
     if (id === 'barcode') continue;
@@ -131,16 +132,15 @@ function plays(media) {
 }
 
 /**
- * Where a track ends early, Shaka stretches its last DASH segment to the end of the presentation, and cuts the last HLS
- * segment of the longer track to the end of the shorter; then it misses what is not there, or finds more. That is the
- * file's doing.
+ * If a track ends early, Shaka stretches its last DASH segment to the end of the presentation, and cuts the last HLS
+ * segment of the longer track to the end of the shorter; then it reports missing or excess media. The file causes this.
  */
 const stretched = (text, asset) => asset?.soundEnd !== undefined
   && (text.includes(`end: ${asset.duration}}`) || new RegExp(`should be [^}]*end: ${asset.soundEnd}\\.0\\d*}`).test(text));
 
 /**
- * Shaka's HLS counts from the first sample of each track, so sound that is there before the presentation starts makes
- * it expect every later segment so much later than it is. Sound and picture are together all the same, and checked.
+ * Shaka's HLS counts from the first sample of each track, so sound before the start of the presentation makes it expect
+ * every later segment later by that much. Sound and picture are in sync all the same, which other steps check.
  */
 const led = (text, asset) => {
   const [, wanted, got] = /should be {start: ([\d.]+),.*got {start: ([\d.]+),/.exec(text) ?? [];
@@ -148,15 +148,18 @@ const led = (text, asset) => {
 };
 
 /**
- * A language of its own in MPEG-TS begins with its priming and ends with a whole frame; Shaka counts from the one and
- * takes both for a fault of its last segment, which it expects to end with the presentation.
+ * A separate language in MPEG-TS begins with its priming and ends with a whole frame; Shaka counts from the priming and
+ * reports both as a fault of the last segment, which it expects to end with the presentation.
  */
 const tailed = (text, asset) => {
   const [, wanted, got] = /should be {[^}]*end: ([\d.]+)}.*got {[^}]*end: ([\d.]+)}/.exec(text) ?? [];
   return asset?.second !== undefined && Number(wanted) === asset.duration && got - wanted < asset.early + 1024 / 48000;
 };
 
-/** What a browser asks for without a library, as `bytes=n-`, is that and as it is stored. */
+/**
+ * Checks and counts responses to a browser without a library: a request for `bytes=n-` must get just that,
+ * uncompressed.
+ */
 function asked(response, tally) {
   const { range } = response.request().headers();
   const { 'content-range': content, 'content-encoding': encoding } = response.headers();
@@ -167,7 +170,7 @@ function asked(response, tally) {
   if (!right) tally.wrong.push(`${range}: ${response.status()} ${content} ${encoding ?? ''} for ${response.url()}`);
 }
 
-/** Notes what a page does wrong on its own: exceptions, failed requests, the line that Shaka logs. */
+/** Records faults of a page: exceptions, failed requests, Shaka's log line. */
 function overhear(page, base, asset) {
   const wrongs = [];
   page.on('pageerror', (error) => wrongs.push(`exception: ${error.message}`));
@@ -177,7 +180,7 @@ function overhear(page, base, asset) {
   });
   page.on('response', (response) => {
     if (asset?.by && [410, 503].includes(response.status())) return;
-    // The gallery asks what a name is; the files of a folder may be no titles of their own.
+    // The gallery asks about each name; files of a folder may be no titles of their own.
     if (response.status() === 404 && response.url().includes('/~gallery/asset.json?')) return;
     if (response.status() >= 400 && !response.url().endsWith('/favicon.ico')) {
       wrongs.push(`${response.status()} for ${response.url()}`);
@@ -212,12 +215,12 @@ async function within(limit, work) {
 }
 
 /**
- * Afflux believes a look at a folder for 2 s, so a new file may be unknown for as long when another asset has just made it
- * look. In milliseconds, and some more.
+ * Afflux trusts a folder listing for 2 s, so a new file may be unknown for as long if another asset has just caused a
+ * listing. In milliseconds, with a margin.
  */
 const LOOK = 2500;
 
-/** Lays down the film that will be replaced, as if it had been there for long. */
+/** Writes the film that will be replaced, with an old time of modification. */
 async function lay(media, { id, file }) {
   const path = join(media, `${id}.mp4`);
   await copyFile(join(media, file), `${path}.new`);
@@ -226,7 +229,7 @@ async function lay(media, { id, file }) {
   await new Promise((resolve) => setTimeout(resolve, LOOK));
 }
 
-/** Puts the other film in its place. */
+/** Replaces it by the other film. */
 async function change(media, { id, by }, how) {
   const path = join(media, `${id}.mp4`);
   const bytes = await readFile(join(media, by));
@@ -317,10 +320,10 @@ async function main() {
     }
   };
   await Promise.all(Array.from({ length: Math.max(1, Number(values.jobs)) }, worker));
-  // What a stream does wrong it does wrong again; what a busy machine did wrong, it does not when left alone.
+  // A real fault of a stream repeats; a fault caused by a busy machine does not when the play runs alone.
   for (const entry of again) {
     console.log(`once more, alone: ${entry.name}`);
-    // What took the film's place is in it still; a film that was never asked for is as if it had been there for long.
+    // Use another name: the first still holds the replacement, and a name never requested counts as an old file.
     if (entry.asset?.by) entry.asset.id += '-again';
     const results = await tell(entry);
     passed += count(results, true);

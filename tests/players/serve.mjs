@@ -1,5 +1,5 @@
-// Serves the test page and the players' scripts on a loopback port of its own, so that the origin is asked from another
-// origin, as it is in life.
+// Serves the test page and the players' scripts on a loopback port of its own, so that requests to the server are
+// cross-origin, as in production.
 
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';

@@ -1,9 +1,9 @@
 #!/usr/bin/env node
-// Brings films to a running Afflux from its upload page, in headless Chromium, as a person does; and by Uppy.
+// Uploads films to a running Afflux in headless Chromium, through its upload page as a person does, and by Uppy.
 //
 //   node upload.mjs --page http://127.0.0.1:8081/upload --key afx_… --film FILE --hevc FILE [--chromium PATH] [--screenshots DIR]
 //
-// The server is started by the caller, over an empty folder and an empty library. What each line proves is in README.md.
+// The caller starts the server, over an empty folder and an empty library. README.md says what each line proves.
 // The last line is `N passed, N failed`; the status is 0 only when something passed and nothing failed.
 
 import { copyFile, mkdtemp, readFile, rm, stat } from 'node:fs/promises';
@@ -21,18 +21,18 @@ const FLAGS = [
   '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1',
 ];
 
-/** What an upload or a look at a player may take, in milliseconds. */
+/** Longest time for an upload or a check of a player, in milliseconds. */
 const PATIENCE = 60000;
 
-/** Bytes a second of a line on which an upload has a middle. */
+/** Bytes a second: slow enough to interrupt an upload in the middle. */
 const SLOW = 300_000;
 
-/** The page's folder of clients that others wrote. */
+/** Folder of the third-party clients. */
 const CLIENTS = new URL('../clients/', import.meta.url);
 
 const results = [];
 
-/** Does a step and prints what came of it. */
+/** Runs a step and prints its result. */
 async function step(name, act) {
   const result = await act().then(
     (detail) => ({ name, ok: true, detail: detail ?? '' }),
@@ -51,7 +51,7 @@ class Upload {
   constructor(page, url) {
     this.page = page;
     this.url = url;
-    /** Where each PATCH began. */
+    /** Upload-Offset of each PATCH. */
     this.offsets = [];
     page.on('request', (request) => {
       if (request.method() === 'PATCH') this.offsets.push(Number(request.headers()['upload-offset']));
@@ -69,7 +69,7 @@ class Upload {
     return said.textContent();
   }
 
-  /** The newest entry, or that which has come to `state`. */
+  /** The newest entry, or the first one in `state`. */
   entry(state) {
     return this.page.locator(state ? `.entry[data-state="${state}"]` : '.entry').first();
   }
@@ -96,7 +96,7 @@ class Upload {
     return this.page.setInputFiles('#files', files);
   }
 
-  /** Lets so many bytes a second out; null: all. */
+  /** Limits uploads to this many bytes a second; null for no limit. */
   async line(bytes) {
     this.tap ??= await this.page.context().newCDPSession(this.page);
     await this.tap.send('Network.enable');
@@ -104,7 +104,7 @@ class Upload {
     await this.tap.send('Network.emulateNetworkConditions', conditions);
   }
 
-  /** Waits until so much of the newest entry is sent: how much is. */
+  /** Waits until this share of the newest entry is sent; returns the actual share. */
   async reaches(share) {
     const bar = await this.entry().locator('progress').elementHandle();
     await this.page.waitForFunction(([bar, share]) => bar.value >= share, [bar, share], { timeout: PATIENCE });
@@ -112,7 +112,7 @@ class Upload {
   }
 }
 
-/** What the API tells, for what the page does not show. */
+/** Queries the API for facts that the page does not show. */
 async function api(page, key, path) {
   const answer = await fetch(new URL(`/api/${path}`, page), { headers: { Authorization: `Bearer ${key}` } });
   return answer.json();
@@ -252,7 +252,7 @@ async function asPerson(upload, { url, key, film, hevc, folder, screenshots }) {
   });
 }
 
-/** Uppy with its tus plug-in, in a page of the same origin; broken off once and gone on with. */
+/** Uppy with its tus plug-in, in a page of the same origin; interrupted once and resumed. */
 async function byUppy(browser, { url, key, film }) {
   const { build } = createRequire(new URL('package.json', CLIENTS))('esbuild');
   const contents = "export { default as Uppy } from '@uppy/core'; export { default as Tus } from '@uppy/tus';";

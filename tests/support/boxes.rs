@@ -1,7 +1,7 @@
-//! A reader of ISO BMFF files (ISO/IEC 14496-12) that owes nothing to what it proves: bytes in, sample tables out.
-//! It shares no code with the server. Times stay in ticks; what it cannot read is an `Err` that says where.
+//! An independent reader of ISO BMFF files (ISO/IEC 14496-12): bytes in, sample tables out. It shares no code with the
+//! server. Times stay in ticks; anything it cannot read is an `Err` that says where.
 
-/// What is wrong, in words.
+/// A fault, in words.
 pub(crate) type Fault = String;
 
 /// One box: its four characters, where it starts in its file, its header's length, its payload.
@@ -23,8 +23,8 @@ impl Cell<'_> {
     }
 }
 
-/// The boxes that fill `bytes`, whose first byte is byte `base` of the file. A last box that overruns is cut short
-/// when `cut`, as stored files may be; in what a server sends it is a fault.
+/// The boxes that fill `bytes`, whose first byte is byte `base` of the file. If `cut`, a last box that overruns is cut
+/// short, as stored files may have one; in a server's response it is a fault.
 fn walk(bytes: &[u8], base: usize, cut: bool) -> Result<Vec<Cell<'_>>, Fault> {
     let (mut cells, mut at) = (Vec::new(), 0);
     while at < bytes.len() {
@@ -47,7 +47,7 @@ fn walk(bytes: &[u8], base: usize, cut: bool) -> Result<Vec<Cell<'_>>, Fault> {
     Ok(cells)
 }
 
-/// The boxes of something sent: they fill it exactly.
+/// The boxes of a response, which must fill it exactly.
 pub(crate) fn boxes(bytes: &[u8]) -> Result<Vec<Cell<'_>>, Fault> {
     walk(bytes, 0, false)
 }
@@ -131,13 +131,13 @@ impl<'a> Fields<'a> {
 /// One entry of an edit list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Edit {
-    /// In ticks of the movie.
+    /// In ticks of the movie's timescale.
     pub(crate) duration: u64,
-    /// In ticks of the track; −1 is an empty edit.
+    /// In ticks of the track's timescale; −1 is an empty edit.
     pub(crate) media_time: i64,
 }
 
-/// One sample, wherever its tables were.
+/// One sample, from sample tables or fragments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Sample {
     pub(crate) at: u64,
@@ -163,13 +163,13 @@ pub(crate) struct Track {
     pub(crate) handler: [u8; 4],
     pub(crate) timescale: u32,
     pub(crate) edits: Vec<Edit>,
-    /// Of `mvhd`, `tkhd` and `mdhd`.
+    /// Durations in `mvhd`, `tkhd` and `mdhd`.
     pub(crate) durations: [u64; 3],
-    /// Width and height of `tkhd`, whole pixels.
+    /// Width and height in `tkhd`, in whole pixels.
     pub(crate) size: (u32, u32),
-    /// The first sample entry, whole.
+    /// The whole first sample entry.
     pub(crate) entry: Vec<u8>,
-    /// Entries of `stts`, `stsc`, `stsz` and `stco`: none in a CMAF header.
+    /// Number of entries in `stts`, `stsc`, `stsz` and `stco`: 0 in a CMAF header.
     pub(crate) table_entries: u64,
     pub(crate) trex: Option<Defaults>,
     pub(crate) samples: Vec<Sample>,
@@ -185,7 +185,7 @@ pub(crate) struct Movie {
 }
 
 impl Movie {
-    /// Reads a whole file: tables, and fragments where it has them.
+    /// Reads a whole file: tables, and fragments if it has any.
     pub(crate) fn read(bytes: &[u8]) -> Result<Self, Fault> {
         let cells = walk(bytes, 0, true)?;
         let moov = cells.iter().find(|cell| &cell.kind == b"moov").ok_or("no moov")?;
@@ -227,8 +227,8 @@ impl Movie {
         }
     }
 
-    /// How far `track`'s presented times are from its composition times, in its ticks: what its edits say. `None`
-    /// when they cannot be one shift. The remainder is a rounding below one tick.
+    /// The shift of `track`'s presentation times against its composition times, in its ticks, according to its edits.
+    /// `None` if the edits are not a single shift. The remainder is a rounding below one tick.
     pub(crate) fn shift(&self, track: &Track) -> Option<i64> {
         let to_track = |ticks: u64| {
             let scaled = i128::from(ticks) * i128::from(track.timescale);
@@ -375,7 +375,7 @@ impl Tables {
     }
 }
 
-/// Where samples are, in order.
+/// The offsets of samples, in order.
 struct Places<'a> {
     tables: &'a Tables,
     chunk: usize,
@@ -417,7 +417,7 @@ fn sizes(fields: &mut Fields<'_>) -> Result<Vec<u32>, Fault> {
     (0..count).map(|_| if all == 0 { fields.u32() } else { Ok(all) }).collect()
 }
 
-/// What a `moof` says.
+/// Contents of a `moof`.
 #[derive(Debug, Clone)]
 pub(crate) struct Fragment {
     pub(crate) at: usize,
@@ -426,7 +426,7 @@ pub(crate) struct Fragment {
     pub(crate) runs: Vec<Run>,
 }
 
-/// What a `traf` says: its `trun`s joined.
+/// Contents of a `traf`, with its `trun`s joined.
 #[derive(Debug, Clone)]
 pub(crate) struct Run {
     pub(crate) track: u32,
@@ -457,7 +457,7 @@ fn traf_run(traf: &Cell<'_>, (moof, next): (u64, u64), tracks: &[Track]) -> Resu
     let (_, flags) = tfhd.full()?;
     let id = tfhd.u32()?;
     let mut defaults = tracks.iter().find(|track| track.id == id).and_then(|track| track.trex).unwrap_or_default();
-    // ISO/IEC 14496-12 §8.8.7.1: an explicit base, or the moof, or the end of the traf before.
+    // ISO/IEC 14496-12 §8.8.7.1: an explicit base, or the moof, or the end of the previous traf.
     let mut base = if flags & 0x02_0000 != 0 || next == moof { moof } else { next };
     if flags & 0x01 != 0 {
         base = tfhd.u64()?;

@@ -1,5 +1,5 @@
-//! S3 over a socket: `s3s-fs` shows a folder as a bucket, as it is at each request. It tells no entity tags in listings,
-//! keeps no versions and does not listen to `If-Match`: what is answered is compared all the same.
+//! S3 over a socket: `s3s-fs` presents a folder, in its current state at each request, as a bucket. It lists no entity
+//! tags, has no versions and ignores `If-Match`: the tests compare the responses all the same.
 
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
@@ -17,18 +17,18 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
-/// What the bucket is called.
+/// Name of the bucket.
 pub(crate) const BUCKET: &str = "films";
 
-/// Who may read it.
+/// Access key that may read it.
 const KEY: &str = "AKIDTESTONLY";
-/// What the reader signs with.
+/// Secret that the reader signs with.
 pub(crate) const SECRET: &str = "a secret of this test alone";
 
-/// How far the clock of a reader may be off.
+/// Tolerated clock skew of a reader.
 const SKEW: Duration = Duration::from_mins(15);
 
-/// Requests that came so far.
+/// Number of requests so far.
 #[derive(Debug, Default)]
 struct Asked {
     lists: AtomicUsize,
@@ -40,20 +40,20 @@ struct Asked {
 pub(crate) struct Bucket {
     address: SocketAddr,
     asked: Arc<Asked>,
-    /// Whether it answers nobody.
+    /// Whether it refuses all connections.
     away: watch::Sender<bool>,
-    /// The server's own folder: the bucket is a link in it, so that what the server notes down is nowhere else.
+    /// The server's own folder: the bucket is a link in it, so that the server's notes stay in here.
     _root: TempDir,
     _runtime: Runtime,
 }
 
 impl Bucket {
-    /// Shows `folder`.
+    /// Presents `folder` as a bucket.
     pub(crate) fn over(folder: &Path) -> Self {
         Self::with_skew(folder, SKEW)
     }
 
-    /// The same for readers whose clocks are at most so far off.
+    /// Like `over`, with another tolerated clock skew.
     pub(crate) fn with_skew(folder: &Path, skew: Duration) -> Self {
         let root = tempfile::tempdir().unwrap();
         std::os::unix::fs::symlink(folder.canonicalize().unwrap(), root.path().join(BUCKET)).unwrap();
@@ -93,30 +93,30 @@ impl Bucket {
         Self { address, asked, away, _root: root, _runtime: runtime }
     }
 
-    /// Hangs up on everybody from now on, or no more.
+    /// Hangs up on everybody if `away`; otherwise serves again.
     #[allow(dead_code, reason = "each test crate uses a part of it")]
     pub(crate) fn goes(&self, away: bool) {
         self.away.send_replace(away);
     }
 
-    /// LISTs and other requests that came so far.
+    /// Numbers of LISTs and of other requests so far.
     #[allow(dead_code, reason = "each test crate uses a part of it")]
     pub(crate) fn asked(&self) -> (usize, usize) {
         (self.asked.lists.load(Ordering::Relaxed), self.asked.others.load(Ordering::Relaxed))
     }
 
-    /// Waits until the server that reads it has asked whether it answers, as it does at its start.
+    /// Waits for the readiness check that a server sends at its start.
     #[allow(dead_code, reason = "each test crate uses a part of it")]
     pub(crate) fn met(&self) {
         let begun = std::time::Instant::now();
         while self.asked().0 == 0 && begun.elapsed() < Duration::from_secs(20) {
             std::thread::sleep(Duration::from_millis(20));
         }
-        // Its answer may take long where much is listed.
+        // The response may take long for a large listing.
         std::thread::sleep(Duration::from_millis(200));
     }
 
-    /// The environment of a program that reads it and signs with `secret`.
+    /// The environment for a program that reads the bucket and signs with `secret`.
     pub(crate) fn environment(&self, secret: &str) -> [(&'static str, String); 5] {
         [
             ("AWS_ACCESS_KEY_ID", KEY.into()),

@@ -1,9 +1,9 @@
-//! What each file of the cases is expected to do.
+//! Expected behaviour of each case file.
 
-/// Something about a file that must be so.
+/// A condition on a file.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Expect {
-    /// How long it lasts in HLS, DASH and, where it is carried, MPEG-TS.
+    /// Duration in HLS, DASH and, if present, MPEG-TS.
     Seconds(f64),
     /// Packets of its video and audio in HLS and DASH.
     Packets { video: usize, audio: usize },
@@ -13,23 +13,23 @@ pub(crate) enum Expect {
     NoTransport,
     /// Lint finds this code.
     Lint(&'static str),
-    /// The multivariant playlist holds these words.
+    /// The multivariant playlist contains these words.
     Hls(&'static str),
-    /// The multivariant playlist does not.
+    /// The multivariant playlist does not contain these words.
     HlsLacks(&'static str),
-    /// The MPD holds these words.
+    /// The MPD contains these words.
     Dash(&'static str),
-    /// The MPD does not.
+    /// The MPD does not contain these words.
     DashLacks(&'static str),
-    /// It is refused, in words that hold these.
+    /// The server refuses it, in words that contain these.
     Refused(&'static str),
-    /// Every picture that is stored is presented at its time.
+    /// Every stored picture is presented at its time.
     Ordered,
 }
 
 use Expect::{Dash, Hls, HlsLacks, Lint, NoTransport, Ordered, Packets, Refused, Seconds, Transport};
 
-/// One row a file.
+/// One row per file.
 pub(crate) const ROWS: &[(&str, &[Expect])] = &[
     (
         "c01_cover_first.mp4",

@@ -1,9 +1,9 @@
-//! CMAF's rules (ISO/IEC 23000-19 §7.3 to §7.5, ISO/IEC 14496-12 §8.8) on a track as it was fetched.
+//! CMAF's rules (ISO/IEC 23000-19 §7.3 to §7.5, ISO/IEC 14496-12 §8.8), checked on a fetched track.
 
 use crate::boxes::{Cell, Fields, Fragment, Track as Stored, boxes, brands, find, need};
 use crate::presentation::{Segment, Track};
 
-/// What breaks a rule, each in one line.
+/// Broken rules, each as one line.
 pub(crate) fn check(track: &Track) -> Vec<String> {
     let mut faults = Vec::new();
     let mut note = |place: &str, fault: String| faults.push(format!("{place}: {fault}"));
@@ -21,9 +21,9 @@ pub(crate) fn check(track: &Track) -> Vec<String> {
     faults
 }
 
-/// What one segment leaves to the next.
+/// State passed from one segment to the next.
 struct State {
-    /// Where the next `tfdt` must be.
+    /// Expected value of the next `tfdt`.
     next: Option<i64>,
     sequence: u32,
 }
@@ -36,7 +36,7 @@ fn header(track: &Track) -> Result<Vec<String>, String> {
         faults.push(format!("holds {kinds:?}, not ftyp and moov"));
     }
     let named = cells.iter().find(|cell| &cell.kind == b"ftyp").map(brands).transpose()?.unwrap_or_default();
-    // §7.2: cmfc; cmf2 would promise what only negative offsets give.
+    // §7.2: cmfc; cmf2 would promise negative offsets.
     for brand in ["cmfc", "iso6"] {
         if !named.iter().any(|name| name == brand || brand == "iso6" && is_later_iso(name)) {
             faults.push(format!("no brand {brand} in {named:?}"));
@@ -57,7 +57,7 @@ fn header(track: &Track) -> Result<Vec<String>, String> {
     if stored.durations != [0; 3] {
         faults.push(format!("durations {:?}, none is known in a header", stored.durations));
     }
-    // One edit without an end: its media_time says where the presentation starts in the media.
+    // One edit without an end: its media_time is the start of the presentation in the media.
     match stored.edits.as_slice() {
         [edit] if edit.duration == 0 && edit.media_time >= 0 => {}
         other => faults.push(format!("edits {other:?}, not one of duration 0")),
@@ -71,7 +71,7 @@ fn is_later_iso(brand: &str) -> bool {
     matches!(brand, "iso7" | "iso8" | "iso9" | "isoa" | "isob" | "isoc")
 }
 
-/// The header's media header fits its handler, its `dref` points into the file, and there is one sample entry.
+/// Checks that the media header fits the handler, that `dref` points into the file, and that there is one sample entry.
 fn described(moov: &Cell<'_>, stored: &Stored) -> Result<Vec<String>, String> {
     let mut faults = Vec::new();
     let minf = need(moov, &[b"trak", b"mdia", b"minf"])?;
@@ -165,7 +165,7 @@ fn fragment_rules(fragment: &Fragment, track: &Track, state: &mut State) -> Vec<
     faults
 }
 
-/// Samples follow each other from the payload's first byte to its last.
+/// Checks that samples follow each other from the payload's first byte to its last.
 fn bytes_rules(fragment: &Fragment, mdat: &Cell<'_>) -> Vec<String> {
     let mut faults = Vec::new();
     if fragment.end != mdat.at {

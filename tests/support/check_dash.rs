@@ -1,4 +1,5 @@
-//! DASH's rules (ISO/IEC 23009-1, DASH-IF IOP) that bind a static MPD over CMAF, on the MPD and on the bytes it names.
+//! DASH's rules (ISO/IEC 23009-1, DASH-IF IOP) for a static MPD over CMAF, checked on the MPD and on the bytes it
+//! names.
 
 use crate::check_hls;
 use crate::codec;
@@ -8,7 +9,7 @@ use crate::presentation::{Presentation, Track};
 /// Seconds by which every presentation is shifted.
 const SHIFT: u64 = 10;
 
-/// What breaks a rule, each in one line.
+/// Broken rules, each as one line.
 pub(crate) fn check(presentation: &Presentation) -> Vec<String> {
     let mut faults = root(presentation);
     for representation in &presentation.representations {
@@ -39,7 +40,7 @@ fn root(presentation: &Presentation) -> Vec<String> {
     if moment("minBufferTime").is_none_or(|time| time <= 0.0) {
         faults.push("MPD@minBufferTime is missing or not above 0".into());
     }
-    // Until the end of what is shown, counted from the Period's start.
+    // Until the end of the last presented frame, counted from the Period's start.
     let end = presentation.tracks.iter().filter_map(|track| {
         let end = track.starts().last()? - i64::from(track.timescale()) * i64::try_from(SHIFT).ok()?;
         Some(end as f64 / f64::from(track.timescale()))
@@ -105,7 +106,7 @@ fn one(mpd: &Element, representation: &Representation, track: &Track) -> Vec<Str
     faults
 }
 
-/// The timeline is what the segments hold: presented starts, contiguous, to the end.
+/// Checks the timeline against the segments: presentation starts, contiguous, to the end.
 fn timeline(representation: &Representation, track: &Track) -> Vec<String> {
     let mut faults = Vec::new();
     let starts = track.starts();
@@ -130,8 +131,8 @@ fn timeline(representation: &Representation, track: &Track) -> Vec<String> {
     faults
 }
 
-/// ISO/IEC 23009-1 §5.3.5.4: who starts at any segment after minBufferTime at this rate never runs dry; and the
-/// number is not above what the peak asks for.
+/// ISO/IEC 23009-1 §5.3.5.4: a client that starts at any segment after minBufferTime at this rate never runs dry; and
+/// the rate is not above the peak.
 fn bandwidth(mpd: &Element, representation: &Representation, track: &Track) -> Vec<String> {
     let Some(said) = representation.get("bandwidth").and_then(|bits| bits.parse::<f64>().ok()) else {
         return vec!["no @bandwidth".into()];
@@ -162,7 +163,7 @@ fn bandwidth(mpd: &Element, representation: &Representation, track: &Track) -> V
     faults
 }
 
-/// What AdaptationSets promise of all their representations.
+/// Checks the promises of AdaptationSets for all their representations.
 fn sets(presentation: &Presentation) -> Vec<String> {
     let mut faults = Vec::new();
     let all = &presentation.representations;

@@ -1,5 +1,5 @@
-//! The rules of what transport streams carry: PES packets (ISO/IEC 13818-1 §2.4.3.7), access units of H.264 (§2.14 and
-//! ISO/IEC 14496-10 §7.4.1.2.3, Annex B) and frames of AAC in ADTS (ISO/IEC 14496-3 §1.A).
+//! The rules of elementary streams in transport streams: PES packets (ISO/IEC 13818-1 §2.4.3.7), access units of H.264
+//! (§2.14 and ISO/IEC 14496-10 §7.4.1.2.3, Annex B) and frames of AAC in ADTS (ISO/IEC 14496-3 §1.A).
 
 use crate::check_ts::Start;
 use crate::elementary::{self, AUD, Adts, FRAME, Header, IDR, PPS, SPS, Unit};
@@ -7,31 +7,31 @@ use crate::psi;
 use crate::ts::{self, Fault, Pes, WRAP, since};
 use std::collections::BTreeMap;
 
-/// How far decoding times may go back along the bytes, in ticks of 90 kHz: a second. What is sent later than that after
-/// its neighbours in time makes players wait for it.
+/// Largest step back of decoding times along the bytes, in ticks of 90 kHz: a second. Players have to wait for data
+/// that comes later than that after its neighbours in time.
 const BACK: i64 = 90_000;
 
-/// How long an audio PES packet may be, as only its first frame has a time (§2.7.4): 0.7 s.
+/// Longest audio PES packet, in ticks of 90 kHz, as only its first frame has a time (§2.7.4): 0.7 s.
 const PTS_STEP: i64 = 63_000;
 
-/// What earlier segments leave to the next.
+/// State passed from earlier segments to the next.
 #[derive(Debug, Default)]
 pub(crate) struct Past {
     /// The last decoding time of each PID.
     decoded: BTreeMap<u16, u64>,
-    /// The latest of all.
+    /// The latest decoding time of all PIDs.
     latest: Option<u64>,
     header: Option<Header>,
 }
 
-/// What all PES packets of a stream keep.
+/// Rules for the times of all PES packets.
 fn times(unit: &Pes, past: &mut Past) -> Vec<Fault> {
     let mut faults = unit.faults.clone();
     let (Some(pts), Some(decoded)) = (unit.pts, unit.decoded()) else {
         faults.push("no PTS".into());
         return faults;
     };
-    // §2.4.3.7: a DTS is written only where it differs.
+    // §2.4.3.7: a DTS is written only if it differs from the PTS.
     if unit.dts == Some(pts) {
         faults.push("a DTS that is its PTS".into());
     }
@@ -65,7 +65,7 @@ pub(crate) fn video(units: &[Pes], start: Start, past: &mut Past, faults: &mut V
     }
 }
 
-/// The NAL units of an access unit by themselves.
+/// Rules for the NAL units of an access unit by themselves.
 fn access_unit(units: &[Unit<'_>]) -> Vec<Fault> {
     let mut faults = Vec::new();
     if units[0].kind() != AUD {
@@ -94,7 +94,7 @@ fn access_unit(units: &[Unit<'_>]) -> Vec<Fault> {
         if !unit.long && (number == 0 || matches!(unit.kind(), SPS | PPS)) {
             faults.push(format!("NAL unit {number}: its start code has three bytes"));
         }
-        // §7.4.1: 000001 would be a start code, so it is seen as another NAL unit.
+        // §7.4.1: 000001 would be a start code, so it shows up as another NAL unit.
         if unit.bytes.windows(3).any(|three| matches!(three, [0, 0, 0 | 2])) {
             faults.push(format!("NAL unit {number}: bytes that only emulation prevention may hide"));
         }
@@ -102,7 +102,7 @@ fn access_unit(units: &[Unit<'_>]) -> Vec<Fault> {
     faults
 }
 
-/// Where playing may start: parameter sets and marks.
+/// Rules for points where playback may start: parameter sets and marks.
 fn entry(units: &[Unit<'_>], (first, start): (bool, Start), random_access: bool) -> Vec<Fault> {
     let mut faults = Vec::new();
     let idr = units.iter().any(|unit| unit.kind() == IDR);
@@ -170,8 +170,8 @@ fn frame_rules(frames: &[Adts<'_>], past: &mut Past) -> Vec<Fault> {
     faults
 }
 
-/// Along the bytes decoding times do not go back by more than [`BACK`]. A stream may have ended before the segment, but
-/// not every one.
+/// Checks that decoding times do not go back along the bytes by more than [`BACK`]. One stream may have ended before
+/// the segment, but not all.
 pub(crate) fn order(units: &mut [Pes], past: &mut Past, faults: &mut Vec<Fault>) {
     if units.is_empty() {
         faults.push("it carries nothing".into());
@@ -190,19 +190,19 @@ pub(crate) fn order(units: &mut [Pes], past: &mut Past, faults: &mut Vec<Fault>)
     }
 }
 
-/// Where a time of audio is not the one before and the frames between, to a tick.
+/// A place where a time of audio is more than a tick off the previous time plus the frames in between.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Gap {
-    /// The PTS of the PES packet behind it.
+    /// The PTS of the PES packet after it.
     pub(crate) pts: u64,
     /// Its length in ticks of 90 kHz, rounded down; negative where frames overlap.
     pub(crate) ticks: i64,
 }
 
-/// The gaps of segments that follow each other. They are the source's right, so no rule speaks of them.
+/// The gaps across consecutive segments. The source may have gaps, so no rule forbids them.
 pub(crate) fn gaps(segments: &[(u64, Vec<u8>)]) -> Result<Vec<Gap>, Fault> {
     let mut gaps = Vec::new();
-    // The PTS that frames are counted from, and how many there were since.
+    // The PTS that frames are counted from, and the number of frames since.
     let mut run: Option<(u64, i64)> = None;
     for (_, bytes) in segments {
         let packets = ts::parse(bytes)?;
@@ -211,7 +211,7 @@ pub(crate) fn gaps(segments: &[(u64, Vec<u8>)]) -> Result<Vec<Gap>, Fault> {
             let frames = elementary::frames(&unit.data)?;
             let (Some(pts), Some(first)) = (unit.pts, frames.first()) else { continue };
             let (from, count) = run.unwrap_or((pts, 0));
-            // In ticks times the rate, so that nothing is rounded.
+            // In ticks times the rate, to avoid rounding.
             let rate = first.header.rate();
             let apart = since(from, pts, WRAP) * rate - count * FRAME;
             let whole = apart.abs() <= rate;

@@ -1,4 +1,4 @@
-//! RFC 8216 and the rules of Apple's HLS Authoring Specification that bind VOD in CMAF, on playlists and on the bytes
+//! RFC 8216 and the rules of Apple's HLS Authoring Specification for VOD in CMAF, checked on playlists and on the bytes
 //! they list.
 
 use crate::codec;
@@ -20,7 +20,7 @@ const MEDIA_ONLY: [&str; 7] = [
 const MULTIVARIANT_ONLY: [&str; 5] =
     ["EXT-X-MEDIA", "EXT-X-STREAM-INF", "EXT-X-I-FRAME-STREAM-INF", "EXT-X-SESSION-DATA", "EXT-X-SESSION-KEY"];
 
-/// What breaks a rule, each in one line.
+/// Broken rules, each as one line.
 pub(crate) fn check(presentation: &Presentation) -> Vec<String> {
     let mut faults = multivariant(presentation);
     for (attributes, uri) in &presentation.multivariant.variants {
@@ -76,7 +76,7 @@ fn multivariant(presentation: &Presentation) -> Vec<String> {
     faults
 }
 
-/// RFC 8216 §4.3.4.1, Apple: LANGUAGE always, CHANNELS for sound.
+/// RFC 8216 §4.3.4.1, Apple: LANGUAGE always, CHANNELS for audio.
 fn rendition(media: &Attributes) -> Vec<String> {
     let mut faults = Vec::new();
     for name in ["GROUP-ID", "NAME", "LANGUAGE", "URI", "CHANNELS"] {
@@ -116,8 +116,8 @@ fn variant(presentation: &Presentation, attributes: &Attributes, uri: &str) -> V
     if attributes.contains_key("AUDIO") && group.is_empty() {
         faults.push("its audio group is not there".into());
     }
-    // RFC 8216 §4.3.4.2: the largest sum that any playable combination reaches.
-    // A variant of sound alone plays one of its group, not itself and one of them.
+    // RFC 8216 §4.3.4.2: the largest sum over all playable combinations.
+    // An audio-only variant plays one track of its group, not itself and another.
     let alone = group.iter().any(|track| track.uri == own.uri);
     let dearest = |rate: fn(&Track) -> Option<f64>| {
         let most = group.iter().filter_map(|track| rate(track)).fold(0.0, f64::max);
@@ -134,7 +134,7 @@ fn variant(presentation: &Presentation, attributes: &Attributes, uri: &str) -> V
     faults
 }
 
-/// How a stated rate may stand to the true one; both within a tenth.
+/// Required relation of a stated rate to the true one; either way within a tenth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Bound {
     AtLeast,
@@ -144,7 +144,7 @@ enum Bound {
 fn rate(attributes: &Attributes, name: &str, truth: Option<f64>, bound: Bound) -> Option<String> {
     let Some(said) = integer(attributes, name) else { return Some(format!("no {name}")) };
     let (said, truth) = (said as f64, truth?);
-    // EXTINF are rounded: a hundred-thousandth is not seen.
+    // EXTINF are rounded: ignore a hundred-thousandth.
     let low = if bound == Bound::AtLeast { truth * 0.999_99 - 1.0 } else { truth * 0.9 - 1.0 };
     (said < low || said > truth * 1.1 + 1.0).then(|| format!("{name} {said}, measured {truth:.0}"))
 }
@@ -156,8 +156,8 @@ pub(crate) fn average(track: &Track) -> Option<f64> {
     (seconds > 0.0).then(|| bits as f64 / seconds)
 }
 
-/// RFC 8216 §4.1: the highest rate of any run of segments that lasts 0.5 to 1.5 times the target duration; of the
-/// whole where no run does.
+/// RFC 8216 §4.1: the highest rate of any run of segments that lasts 0.5 to 1.5 times the target duration; of the whole
+/// track if no run does.
 pub(crate) fn peak(track: &Track) -> Option<f64> {
     let target = f64::from(track.playlist.target?);
     let starts = track.playlist.starts();
@@ -223,7 +223,7 @@ fn media(track: &Track) -> Vec<String> {
     let count = |name: &str| tags(&playlist.lines, name).count();
     faults
         .extend(MULTIVARIANT_ONLY.iter().filter(|tag| count(tag) > 0).map(|tag| format!("{tag} in a media playlist")));
-    // RFC 8216 §7: EXT-X-MAP without EXT-X-I-FRAMES-ONLY is of version 6.
+    // RFC 8216 §7: EXT-X-MAP without EXT-X-I-FRAMES-ONLY needs version 6.
     match tags(&playlist.lines, "EXT-X-VERSION").next().map(str::parse::<u32>) {
         Some(Ok(6..)) => {}
         other => faults.push(format!("EXT-X-VERSION {other:?}")),

@@ -1,5 +1,5 @@
-//! The rules of transport streams (ISO/IEC 13818-1 §2.4) on the segments of one rendition: packets, tables, counters and
-//! clock. What the packets carry is `check_es`'s.
+//! The rules of transport streams (ISO/IEC 13818-1 §2.4) for the segments of one rendition: packets, tables, counters
+//! and clock. `check_es` checks the contents of the packets.
 
 use crate::check_es;
 use crate::psi::{self, Pmt, Section};
@@ -9,11 +9,11 @@ use std::collections::BTreeMap;
 /// How a segment's video starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Start {
-    /// With an IDR picture. A segment of a program without video may be called so too.
+    /// With an IDR picture. Also used for segments of a program without video.
     Idr,
     /// With any picture that has its parameter sets: an open GOP.
     Open,
-    /// There is none: sound alone outlasts the last picture.
+    /// No picture: the audio outlasts the last one.
     Empty,
 }
 
@@ -21,14 +21,14 @@ pub(crate) enum Start {
 pub(crate) const H264: u8 = 0x1b;
 pub(crate) const AAC: u8 = 0x0f;
 
-/// Between two PCRs, in ticks of 27 MHz: 100 ms (§2.7.2).
+/// Largest distance of two PCRs, in ticks of 27 MHz: 100 ms (§2.7.2).
 const PCR_STEP: i64 = 2_700_000;
 
-/// How long data may wait for its decoding, in ticks of 27 MHz. §2.4.2.7 allows one second, and ten for H.264; we ask for
-/// one of both, because nothing makes our video wait longer and a PCR that is off by more is a mistake to see.
+/// Longest time between arrival and decoding, in ticks of 27 MHz. §2.4.2.7 allows one second, and ten for H.264; we
+/// require one for both, because nothing makes our video wait longer, and a PCR that is off by more is a mistake.
 const WAIT: i64 = 27_000_000;
 
-/// What earlier segments leave to the next.
+/// State passed from earlier segments to the next.
 #[derive(Debug, Default)]
 pub(crate) struct Past {
     number: Option<u64>,
@@ -40,8 +40,8 @@ pub(crate) struct Past {
     pub(crate) elementary: check_es::Past,
 }
 
-/// What breaks a rule, each in one line. `segments` are numbered bodies in the order of their numbers; where a number is
-/// left out, nothing is asked of the join.
+/// Broken rules, each as one line. `segments` are numbered bodies in ascending order; after a missing number the join
+/// is not checked.
 pub(crate) fn check(segments: &[(u64, Vec<u8>)], start: impl Fn(u64) -> Start) -> Vec<String> {
     let (mut past, mut faults) = (Past::default(), Vec::new());
     for (number, bytes) in segments {
@@ -85,7 +85,7 @@ fn segment(bytes: &[u8], start: Start, past: &mut Past, faults: &mut Vec<Fault>)
     Ok(())
 }
 
-/// The PMT's PID and what it says: PAT and PMT come first, once.
+/// The PMT's PID and its contents. PAT and PMT must come first, once each.
 fn tables(packets: &[Packet<'_>], past: &mut Past, faults: &mut Vec<Fault>) -> Result<(u16, Pmt), Fault> {
     let first = |pid: u16| packets.iter().find(|packet| packet.pid == pid && packet.pusi);
     let read = |packet: Option<&Packet<'_>>, name: &str| {
@@ -149,7 +149,7 @@ fn section_rules(section: &Section, table: u8) -> Vec<Fault> {
     faults
 }
 
-/// At most one video and one audio stream (HLS: one audio stream in a segment), each with a PID of its own.
+/// At most one video and one audio stream (HLS: one audio stream in a segment), each with its own PID.
 fn program_rules(pmt: &Pmt, place: u16) -> Vec<Fault> {
     let mut faults = Vec::new();
     let of = |kind: u8| pmt.streams.iter().filter(move |stream| stream.0 == kind).map(|stream| stream.1);
@@ -173,7 +173,7 @@ fn program_rules(pmt: &Pmt, place: u16) -> Vec<Fault> {
     faults
 }
 
-/// One packet by itself (§2.4.3.2 to §2.4.3.5).
+/// Rules for one packet by itself (§2.4.3.2 to §2.4.3.5).
 fn packet_rules(packet: &Packet<'_>, clocked: bool) -> Vec<Fault> {
     let mut faults = Vec::new();
     if packet.error || packet.scrambling != 0 {
@@ -207,8 +207,8 @@ fn packet_rules(packet: &Packet<'_>, clocked: bool) -> Vec<Fault> {
     faults
 }
 
-/// §2.4.3.3: counters go up by one with each payload and stand still without. A packet sent twice, which the standard
-/// allows, is a fault in a file.
+/// §2.4.3.3: counters go up by one with each payload and stay the same without. The standard allows sending a packet
+/// twice, but in a file that is a fault.
 fn counters(packets: &[Packet<'_>], past: &mut Past, faults: &mut Vec<Fault>) {
     for packet in packets {
         let step = u8::from(packet.payload.is_some());
@@ -246,7 +246,7 @@ fn clock(packets: &[Packet<'_>], pid: u16, past: &mut Past, faults: &mut Vec<Fau
     clock
 }
 
-/// Every byte of a unit arrives before it is decoded, and none long before (§2.4.2.7).
+/// Every byte of a unit must arrive before it is decoded, and none too long before (§2.4.2.7).
 fn waits(unit: &Pes, clock: &[Option<u64>]) -> Option<Fault> {
     let decoded = unit.decoded()? * PCR_TICKS;
     let wait = |at: usize| Some(since(clock[at]?, decoded, WRAP * PCR_TICKS));

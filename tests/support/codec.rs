@@ -1,16 +1,16 @@
-//! What a sample entry says of its codec, read apart from the server: RFC 6381 strings and IDR pictures.
+//! Codec facts in a sample entry, read independently of the server: RFC 6381 strings and IDR pictures.
 
 use crate::boxes::{Fields, Sample};
 use crate::presentation::Track;
 
-/// The payload of the first box `kind` anywhere in a sample entry: found by its type, as entries nest differently.
+/// The payload of the first box `kind` anywhere in a sample entry. Searches for the type, as entries nest differently.
 pub(crate) fn inside(entry: &[u8], kind: [u8; 4]) -> Option<&[u8]> {
     let at = entry.windows(4).position(|four| *four == kind)?;
     let size = u32::from_be_bytes(entry.get(at.checked_sub(4)?..at)?.try_into().ok()?);
     entry.get(at + 4..at - 4 + usize::try_from(size).ok()?)
 }
 
-/// The RFC 6381 string of H.264 and AAC; `None` for others.
+/// The RFC 6381 string of H.264 and AAC; `None` for other codecs.
 pub(crate) fn string(track: &Track) -> Option<String> {
     let entry = &track.header.tracks[0].entry;
     match entry.get(4..8)? {
@@ -44,7 +44,7 @@ pub(crate) fn audio_config(esds: &[u8]) -> Option<&[u8]> {
             }
         }
         let skip = match tag {
-            // ES_Descriptor: its id and flags; none of the optional fields in MP4.
+            // ES_Descriptor: its id and flags; MP4 has none of the optional fields.
             3 => 3,
             // DecoderConfigDescriptor: object type, stream type, buffer and rates.
             4 => 13,
@@ -56,8 +56,8 @@ pub(crate) fn audio_config(esds: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// Whether each segment of a track starts with a picture that needs no other (H.264: an IDR), and no picture shown
-/// before it follows it. Sound always does.
+/// Whether each segment of a track starts with a picture that needs no other (H.264: an IDR), with no picture after it
+/// that is shown before it. Always true for audio.
 pub(crate) fn starts_alone(track: &Track) -> bool {
     let joined = track.joined();
     let idr = |sample: &Sample| match inside(&track.header.tracks[0].entry, *b"avcC") {

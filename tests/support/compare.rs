@@ -1,4 +1,4 @@
-//! What is played against what is stored (DESIGN: "Time, exactly"): bytes, order, times, flags.
+//! Compares played with stored media (DESIGN: "Time, exactly"): bytes, order, times, flags.
 
 use crate::boxes;
 use crate::boxes::{Movie, Sample};
@@ -14,19 +14,19 @@ use std::path::{Path, PathBuf};
 /// Seconds by which every presentation is shifted.
 pub(crate) const SHIFT: i64 = 10;
 
-/// Later than this, a track's start is filled, in milliseconds.
+/// A track that starts later than this is filled, in milliseconds.
 const LATE: i64 = 100;
 
-/// A stored file and what ffprobe lists of it.
+/// A stored file and ffprobe's listings of it.
 #[derive(Debug)]
 pub(crate) struct Source {
     bytes: Vec<u8>,
     movie: Movie,
     /// Every packet.
     all: Listing,
-    /// The packets that edits leave, with their presented times.
+    /// The packets left by edits, with their presentation times.
     edited: Listing,
-    /// Tracks of several edits: their sound may be presented half a frame off, so that there is no hole.
+    /// Tracks of several edits: their audio may be presented half a frame off, to avoid a hole.
     spliced: BTreeSet<u32>,
 }
 
@@ -59,24 +59,24 @@ fn slice<'a>(bytes: &'a [u8], sample: &Sample) -> Option<&'a [u8]> {
     bytes.get(start..start.checked_add(usize::try_from(sample.size).ok()?)?)
 }
 
-/// How a track's samples stand to the stored ones.
+/// Relation of a track's samples to the stored ones.
 #[derive(Debug, Clone, Copy)]
 struct Alignment {
-    /// Stored samples that are not played: before the start.
+    /// Stored samples before the start that are not played.
     dropped: usize,
-    /// Played samples that are not stored: before the start.
+    /// Played samples before the start that are not stored.
     filler: usize,
 }
 
-/// How much later a track is played than it is stored, SHIFT aside.
+/// Shift of a played track against the stored one, without SHIFT.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Offset {
     ticks: i64,
-    /// What it should be when its own start alone decides: how long before zero its first kept picture is.
+    /// The shift that its own start requires: the time from its first played picture to zero.
     own: i64,
 }
 
-/// Compares one track; `joined` is ffprobe's view of all that was fetched of it.
+/// Compares one track; `joined` is ffprobe's listing of the whole fetched track.
 pub(crate) fn track(track: &Track, source: &Source, id: u32, joined: &Listing) -> Result<Offset, String> {
     let stored = source.movie.tracks.iter().find(|stored| stored.id == id).ok_or("no such track is stored")?;
     if stored.timescale != track.timescale() {
@@ -91,7 +91,8 @@ pub(crate) fn track(track: &Track, source: &Source, id: u32, joined: &Listing) -
     Ok(offset)
 }
 
-/// The sample entry is the stored one; QuickTime's is written as ISO's, with the same decoder configuration.
+/// The sample entry must equal the stored one; the server rewrites QuickTime's as ISO's, with the same decoder
+/// configuration.
 fn same_entry(movie: &Movie, stored: &[u8], played: &[u8]) -> Result<(), String> {
     let configuration = |entry: &[u8]| [*b"avcC", *b"esds"].map(|kind| codec::inside(entry, kind).map(<[u8]>::to_vec));
     let quicktime = movie.brands.first().is_none_or(|brand| brand == "qt  ");
@@ -99,7 +100,7 @@ fn same_entry(movie: &Movie, stored: &[u8], played: &[u8]) -> Result<(), String>
     if same { Ok(()) } else { Err("the sample entry is another".into()) }
 }
 
-/// Bytes, counted from the end: nothing may be missing there.
+/// Compares bytes, counted from the end: nothing may be missing there.
 fn align(track: &Track, source: &Source, stored: &[Sample]) -> Result<Alignment, String> {
     let joined = track.joined();
     let equal = |(played, stored): &(&Sample, &Sample)| {
@@ -119,7 +120,7 @@ fn align(track: &Track, source: &Source, stored: &[Sample]) -> Result<Alignment,
     Ok(Alignment { dropped, filler })
 }
 
-/// Times, durations and sync marks of our own reading, to the tick.
+/// Compares times, durations and sync marks of our own reader, to the tick.
 fn times(track: &Track, source: &Source, stored: &boxes::Track, alignment: Alignment) -> Result<Offset, String> {
     let shift = source.movie.shift(stored).ok_or("its edits are not one shift, and yet it plays")?;
     let scale = i64::from(track.timescale());
@@ -134,11 +135,11 @@ fn times(track: &Track, source: &Source, stored: &boxes::Track, alignment: Align
         if later(at) != later(last) && !stretched {
             return Err(format!("sample {at} is {} ticks off the last one's clock", later(at) - later(last)));
         }
-        // A last picture may be held where the sound goes on for more than a second.
+        // A last picture may be held while the audio continues for more than a second.
         let held =
             at == last && track.is_video() && i64::from(played[at].duration) > i64::from(kept[at].duration) + scale;
         let span = played[at].duration != kept[at].duration && !stretched && !held;
-        // The last duration of a run of fragments is the file's word; between, the next time is.
+        // At the end of a run of fragments the file states the duration; before that, the next time defines it.
         if span && (at == last || played[at + 1].dts - played[at].dts != kept[at + 1].dts - kept[at].dts) {
             return Err(format!("sample {at} lasts {} ticks, not {}", played[at].duration, kept[at].duration));
         }
@@ -150,7 +151,7 @@ fn times(track: &Track, source: &Source, stored: &boxes::Track, alignment: Align
     Ok(Offset { ticks: later(last), own })
 }
 
-/// What may be dropped and what may be filled.
+/// Checks which samples are dropped at the start and which are filled.
 fn start_rules(track: &Track, source: &Source, stored: &boxes::Track, alignment: Alignment) -> Result<(), String> {
     let scale = i64::from(track.timescale());
     let shift = source.movie.shift(stored).unwrap_or(0);
@@ -182,7 +183,7 @@ fn start_rules(track: &Track, source: &Source, stored: &boxes::Track, alignment:
     Ok(())
 }
 
-/// Count, size, order and hash: ffprobe on what is played against ffprobe on what is stored.
+/// Compares count, size, order and hash: ffprobe's listing of the played track with that of the stored one.
 fn packets(track: &Track, source: &Source, id: u32, joined: &Listing, alignment: Alignment) -> Result<(), String> {
     let stream = source.all.streams.iter().find(|stream| stream.id == Some(id)).ok_or("ffprobe does not see it")?;
     let word = |packet: &Packet| (packet.size, packet.hash.clone());
@@ -203,7 +204,8 @@ fn packets(track: &Track, source: &Source, id: u32, joined: &Listing, alignment:
     }
 }
 
-/// Presented times: ffprobe on what is played equals our reading, and ffprobe on what is stored, where it lists it.
+/// Compares presentation times: ffprobe's of the played track with our reader's, and with ffprobe's of the stored track
+/// if listed.
 fn presented(
     track: &Track,
     source: &Source,
@@ -238,8 +240,8 @@ fn presented(
     Err(format!("{} what ffprobe says of the stored file", faults.first().map_or("", String::as_str)))
 }
 
-/// By how much FFmpeg may present a whole stored track late, of its own accord: not at all; by what lifts composition
-/// offsets below zero; or early, when an edit cuts a picture in two: it shows the next one at the edit's start.
+/// Shifts with which FFmpeg may present a whole stored track: none; later by the amount that lifts composition offsets
+/// above zero; or earlier, when an edit cuts a picture in two: it shows the next one at the edit's start.
 fn readings(source: &Source, stored: &boxes::Track) -> [i64; 3] {
     let shift = source.movie.shift(stored).unwrap_or(0);
     let lifted = stored.samples.iter().map(|sample| -sample.offset).max().unwrap_or(0).max(0);
@@ -249,7 +251,7 @@ fn readings(source: &Source, stored: &boxes::Track) -> [i64; 3] {
     [0, lifted, if cut { -next } else { 0 }]
 }
 
-/// All tracks of an asset stand on one clock, which starts where its pictures start.
+/// All tracks of an asset must share one clock, which starts where its pictures start.
 pub(crate) fn one_clock(offsets: &[(&Track, Offset)]) -> Vec<String> {
     let video = offsets.iter().find(|(track, _)| track.is_video());
     let (own, own_scale) = video.map_or((0, 1), |(track, offset)| (offset.own, i64::from(track.timescale())));
@@ -267,7 +269,7 @@ pub(crate) fn one_clock(offsets: &[(&Track, Offset)]) -> Vec<String> {
     faults
 }
 
-/// Every stored H.264 and AAC track is played.
+/// Every stored H.264 and AAC track must be played.
 pub(crate) fn all_there(presentation: &Presentation, sources: &BTreeMap<PathBuf, Source>) -> Vec<String> {
     let mut faults = Vec::new();
     for (file, source) in sources {
@@ -288,7 +290,7 @@ pub(crate) fn all_there(presentation: &Presentation, sources: &BTreeMap<PathBuf,
     faults
 }
 
-/// HLS and DASH list the same segments at the same times.
+/// HLS and DASH must list the same segments at the same times.
 pub(crate) fn listings_agree(presentation: &Presentation) -> Vec<String> {
     let mut faults = Vec::new();
     for track in &presentation.tracks {
@@ -313,7 +315,7 @@ pub(crate) fn listings_agree(presentation: &Presentation) -> Vec<String> {
     faults
 }
 
-/// EXTINF are decimal fractions: each may be half a microsecond off, and so may their sum, times their count.
+/// EXTINF are decimal fractions: each may be off by half a microsecond, and their sum by that times their count.
 fn times_agree(playlist: &hls::Media, dash: &crate::mpd::Representation) -> Option<String> {
     let scale = dash.timescale as f64;
     let origin = dash.segments.first()?.start;
@@ -326,7 +328,7 @@ fn times_agree(playlist: &hls::Media, dash: &crate::mpd::Representation) -> Opti
     None
 }
 
-/// Each stream that ffprobe's own HLS or DASH reader shows is one track, whole, on one clock.
+/// Each stream in ffprobe's own HLS or DASH reader must be one track, whole, on one clock.
 pub(crate) fn same_streams(listing: &Listing, joined: &[(&Track, Listing)]) -> Vec<String> {
     let mut faults = Vec::new();
     let mut found = vec![false; joined.len()];
@@ -355,7 +357,7 @@ pub(crate) fn same_streams(listing: &Listing, joined: &[(&Track, Listing)]) -> V
     faults
 }
 
-/// Times read over HTTP differ from the joined ones by one constant, within a tick.
+/// Times read over HTTP must differ from the joined ones by one constant, within a tick.
 fn one_constant(track: &Track, joined: &[Packet], read: &[&Packet], scale: u32) -> Option<String> {
     let (ours, theirs) = (i128::from(track.timescale()), i128::from(scale));
     let apart = |at: usize| {

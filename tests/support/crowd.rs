@@ -1,4 +1,4 @@
-//! Players by the dozen, each walking from an entry through everything that it names, for as long as the test lasts.
+//! Dozens of players: each plays an entry and everything it refers to, again and again, until the test ends.
 
 use super::tolerant::{self, Got};
 use super::truth::{Truth, segments_of_mpd, uris};
@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// Threads that play until told to stop.
+/// Threads that play until the test stops them.
 #[derive(Debug)]
 pub(crate) struct Crowd {
     stop: Arc<AtomicBool>,
@@ -16,18 +16,18 @@ pub(crate) struct Crowd {
     wrongs: Arc<Mutex<Vec<String>>>,
 }
 
-/// What players saw.
+/// Numbers of responses that players got.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Count {
-    /// Whole answers that were as they should be.
+    /// Whole and right responses.
     pub(crate) whole: usize,
-    /// Answers that ended early.
+    /// Responses cut short.
     pub(crate) short: usize,
     /// Refusals.
     pub(crate) refused: usize,
 }
 
-/// One of them.
+/// One player.
 struct Player {
     server: SocketAddr,
     id: String,
@@ -40,7 +40,7 @@ struct Player {
 }
 
 impl Crowd {
-    /// `count` players, in turn at each of `assets`: names, each with the address of a stored file.
+    /// `count` players, distributed over `assets`: names, each with the URL of a stored file.
     pub(crate) fn new(server: SocketAddr, count: usize, assets: &[(&str, &str)], truth: Truth) -> Self {
         let (stop, wrongs, truth) = (Arc::default(), Arc::default(), Arc::new(truth));
         let player = |number: usize| {
@@ -53,7 +53,7 @@ impl Crowd {
         Self { players: (0..count).map(player).collect(), stop, wrongs }
     }
 
-    /// Ends the play; what was seen, and nothing that was wrong.
+    /// Stops the players; returns their counts, and fails if any response was wrong.
     pub(crate) fn stop(self) -> Count {
         self.stop.store(true, Ordering::Relaxed);
         let counts = self.players.into_iter().map(|player| player.join().unwrap());
@@ -104,7 +104,7 @@ impl Player {
         }
     }
 
-    /// Every third of them by ranges, as if resumed.
+    /// Fetches `urls`; every third by ranges, as if resumed.
     fn media(&mut self, urls: &[String]) {
         for (at, url) in urls.iter().enumerate() {
             if self.stop.load(Ordering::Relaxed) {

@@ -1,7 +1,7 @@
-//! A server that takes uploads, and clients that bring them.
+//! A server that accepts uploads, and upload clients.
 
 #![allow(dead_code, reason = "each test crate uses a part of it")]
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "what panics here fails a test")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that panics has failed")]
 #![allow(clippy::as_conversions, clippy::cast_possible_truncation, reason = "a test's numbers are small")]
 #![allow(clippy::unused_self, reason = "a desk is asked, whether it is needed for the answer or not")]
 #![allow(clippy::case_sensitive_file_extension_comparisons, reason = "it is we who print them")]
@@ -17,19 +17,19 @@ use std::process::{Child, Command, Output, Stdio};
 use std::rc::Rc;
 use tempfile::TempDir;
 
-/// A film that is small enough to be uploaded often.
+/// A small film, for repeated uploads.
 pub(crate) fn film() -> PathBuf {
     fixture("natural/352p.mp4")
 }
 
-/// A fixture.
+/// Path of a fixture.
 pub(crate) fn fixture(name: &str) -> PathBuf {
     let path = fixtures().join(name);
     assert!(path.is_file(), "{name}");
     path
 }
 
-/// What the API answers.
+/// A response of the API.
 #[derive(Debug)]
 pub(crate) struct Told {
     pub(crate) status: u16,
@@ -44,7 +44,7 @@ impl Told {
     }
 }
 
-/// A server of its own, with its folder and its library.
+/// A server with its own folder and library.
 #[derive(Debug)]
 pub(crate) struct Desk {
     place: Rc<Place>,
@@ -53,11 +53,11 @@ pub(crate) struct Desk {
     pub(crate) key: String,
 }
 
-/// Where media and what is told of them are.
+/// Location of media and library.
 #[derive(Debug)]
 struct Place {
     root: TempDir,
-    /// What shows the media, on S3.
+    /// The S3 server that presents the media, if the test runs on S3.
     bucket: Option<Bucket>,
     library: String,
 }
@@ -97,7 +97,7 @@ impl Disk {
         None
     }
 
-    /// Makes it as large.
+    /// Changes its size.
     pub(crate) fn resize(&self, size: &str) {
         let options = format!("remount,size={size}");
         assert!(Command::new("mount").args(["-o", &options]).arg(&self.0).status().unwrap().success());
@@ -133,7 +133,8 @@ impl Desk {
         Self::at(Place { root, bucket: None, library }, settings)
     }
 
-    /// On a disk of so many bytes, as `mount` writes them; `None`, saying so, where none may be mounted.
+    /// A server on a disk of `size` bytes, in the notation of `mount`; `None`, with a message, if mounting is not
+    /// allowed.
     pub(crate) fn on_disk_of(size: &str) -> Option<(Self, Disk)> {
         let root = tempfile::tempdir().unwrap();
         let media = root.path().join("media");
@@ -143,7 +144,7 @@ impl Desk {
         Some((Self::at(Place { root, bucket: None, library }, ""), disk))
     }
 
-    /// The same, with the library on that disk too.
+    /// Like `on_disk_of`, with the library on that disk too.
     pub(crate) fn all_on_disk_of(size: &str) -> Option<(Self, Disk)> {
         let root = tempfile::tempdir().unwrap();
         let media = root.path().join("media");
@@ -153,7 +154,7 @@ impl Desk {
         Some((Self::at(Place { root, bucket: None, library }, ""), disk))
     }
 
-    /// Over a bucket, with the library at `library`.
+    /// A server over a bucket, with the library at `library`.
     pub(crate) fn far(library: &str, settings: &str) -> Self {
         let root = tempfile::tempdir().unwrap();
         std::fs::create_dir(root.path().join("media")).unwrap();
@@ -162,7 +163,7 @@ impl Desk {
     }
 
     fn at(place: Place, settings: &str) -> Self {
-        // It is there where a bucket shows it.
+        // The folder already exists if a bucket presents it.
         let _ = std::fs::create_dir(place.root.path().join("media"));
         let server = place.start(settings, None);
         let key = server.key.clone();
@@ -170,31 +171,31 @@ impl Desk {
         Self { place: Rc::new(place), settings: settings.into(), server, key }
     }
 
-    /// Another server of the same store and library.
+    /// Another server over the same store and library.
     pub(crate) fn beside(&self, settings: &str) -> Self {
         let server = self.place.start(settings, None);
-        assert_eq!(server.key, "", "the first key is made once");
+        assert_eq!(server.key, "", "the first key must be made only once");
         Self { place: Rc::clone(&self.place), settings: settings.into(), server, key: self.key.clone() }
     }
 
-    /// Another server, while the library is away.
+    /// Another server, started while the library is unreachable.
     pub(crate) fn starting_late(&self) -> Self {
         let server = self.place.start(&self.settings, None);
         Self { place: Rc::clone(&self.place), settings: self.settings.clone(), server, key: self.key.clone() }
     }
 
-    /// Has the bucket hang up on everybody from now on, or no more.
+    /// Makes the bucket hang up on everybody if `away`; otherwise it serves again.
     pub(crate) fn bucket_goes(&self, away: bool) {
         self.place.bucket.as_ref().unwrap().goes(away);
     }
 
-    /// Puts a file where a URL of the store says.
+    /// PUTs a file to a signed URL of the store.
     pub(crate) fn put_elsewhere(&self, url: &str, file: &Path) {
         let done = Command::new("curl").args(["-sS", "-f", "-T"]).arg(file).arg(url).output().unwrap();
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     }
 
-    /// A worker of the same store and library.
+    /// A worker on the same store and library.
     pub(crate) fn worker(&self) -> Worker {
         let args = self.place.args();
         let args: Vec<&str> = args.iter().map(String::as_str).collect();
@@ -209,22 +210,22 @@ impl Desk {
         self.place.root.path().join("media")
     }
 
-    /// Ends the server as a power cut would.
+    /// Kills the server, like a power cut.
     pub(crate) fn kill(&mut self) {
         self.server.child.kill().unwrap();
         self.server.child.wait().unwrap();
     }
 
-    /// Starts it again, where it was.
+    /// Starts the server again on the same ports.
     pub(crate) fn start(&mut self) {
         self.server = self.place.start(&self.settings, Some((self.server.public, self.server.private)));
     }
 
-    /// What is staged of uploads.
+    /// Staged files of uploads.
     pub(crate) fn staged(&self) -> Vec<PathBuf> {
         let (mut found, mut folders) = (Vec::new(), vec![self.media().join(".staging")]);
         while let Some(folder) = folders.pop() {
-            // A bucket has no folders: an empty one is what its server keeps of them.
+            // A bucket has no folders: an empty one is the S3 server's own.
             for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
                 if entry.path().is_dir() { folders.push(entry.path()) } else { found.push(entry.path()) }
             }
@@ -236,22 +237,22 @@ impl Desk {
         format!("http://{}{path}", self.server.private)
     }
 
-    /// What curl is told, with these arguments.
+    /// Runs curl with these arguments; returns the response.
     pub(crate) fn curl(&self, args: &[&str], path: &str) -> Told {
         self.curl_as(&self.key, args, path, &[])
     }
 
-    /// The same of another listener.
+    /// Like `curl`, at another listener.
     pub(crate) fn curl_at(&self, listener: SocketAddr, args: &[&str], path: &str) -> Told {
         self.curl_to(listener, &self.key, args, (path, &[]))
     }
 
-    /// Where uploads alone are taken.
+    /// Address of the listener that accepts only uploads.
     pub(crate) fn uploads(&self) -> SocketAddr {
         self.server.upload.unwrap()
     }
 
-    /// The same without a key.
+    /// Like `curl`, without a key.
     pub(crate) fn curl_as_nobody(&self, args: &[&str], path: &str) -> Told {
         self.curl_as("", args, path, &[])
     }
@@ -268,7 +269,7 @@ impl Desk {
         }
         command.args(args).arg(format!("http://{listener}{path}"));
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        // A server that refuses early does not take all of it.
+        // A server that refuses early does not read all of it.
         let _ = child.stdin.take().unwrap().write_all(body);
         parsed(&child.wait_with_output().unwrap())
     }
@@ -293,13 +294,13 @@ impl Desk {
         self.send("POST", path, json)
     }
 
-    /// The answer to a creation.
+    /// Creates an upload; returns the response.
     pub(crate) fn create(&self, length: u64, name: &str, asset: Option<&str>) -> Told {
         let said: Vec<(&str, &str)> = asset.into_iter().map(|asset| ("asset", asset)).collect();
         self.create_with(length, name, &said)
     }
 
-    /// The same, with more metadata.
+    /// Like `create`, with more metadata.
     pub(crate) fn create_with(&self, length: u64, name: &str, said: &[(&str, &str)]) -> Told {
         let base64 = |text: &str| self.piped(&["base64", "-w0"], text.as_bytes());
         let mut metadata = format!("Upload-Metadata: filename {}", base64(name));
@@ -308,7 +309,7 @@ impl Desk {
         self.curl(&["-X", "POST", "-H", "Tus-Resumable: 1.0.0", "-H", &length, "-H", &metadata], "/api/uploads")
     }
 
-    /// Where an upload is.
+    /// Creates an upload; returns its URL.
     pub(crate) fn begin_upload(&self, length: u64, name: &str, asset: Option<&str>) -> String {
         let created = self.create(length, name, asset);
         assert_eq!(created.status, 201, "{}", created.text);
@@ -327,14 +328,14 @@ impl Desk {
         self.curl_as(&self.key, &args, url, bytes)
     }
 
-    /// How much of an upload is durable.
+    /// Durable offset of an upload.
     pub(crate) fn offset(&self, url: &str) -> u64 {
         let told = self.curl(&["-I", "-H", "Tus-Resumable: 1.0.0"], url);
         assert_eq!(told.status, 200, "{}", told.text);
         told.header("upload-offset").unwrap().parse().unwrap()
     }
 
-    /// A client that announces `length` bytes, brings these and waits.
+    /// A client that announces `length` bytes, sends only `bytes` and waits.
     pub(crate) fn lingering(&self, url: &str, offset: u64, length: usize, bytes: &[u8]) -> Client {
         let mut client = Client::connect(self.server.private);
         let head = format!(
@@ -347,7 +348,7 @@ impl Desk {
         client
     }
 
-    /// Puts a film, whole.
+    /// Uploads a film by PUT.
     pub(crate) fn put(&self, asset: &str, name: &str) {
         let path = format!("/api/assets/{asset}/files/{name}");
         let put = self.curl(&["-X", "PUT", "--data-binary", &format!("@{}", film().display())], &path);
@@ -367,17 +368,17 @@ impl Desk {
         String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap()
     }
 
-    /// Packets that ffprobe finds at a path of what players are served, by kind of track.
+    /// ffprobe's packet counts for a path on the public listener, by kind of track.
     pub(crate) fn packets(&self, path: &str) -> Vec<(String, usize)> {
         packets(&format!("http://{}{path}", self.server.public))
     }
 
-    /// The same of a file.
+    /// Like `packets`, for a file.
     pub(crate) fn packets_of(&self, file: &Path) -> Vec<(String, usize)> {
         packets(file.to_str().unwrap())
     }
 
-    /// The segments that the playlists of an entry name.
+    /// URLs of the segments that the playlists of an entry list.
     pub(crate) fn segments(&self, entry: &str) -> Vec<String> {
         let folder = entry.rsplit_once('/').unwrap().0;
         let text = |path: &str| {
@@ -403,12 +404,12 @@ impl Desk {
         self.node_with(script, &self.key, file, asset);
     }
 
-    /// The same with another key.
+    /// Like `node`, with another key.
     pub(crate) fn node_with(&self, script: &str, key: &str, file: &Path, asset: &str) {
         self.client(Command::new("node"), (script, key), (file, asset));
     }
 
-    /// The same in Python.
+    /// Like `node`, in Python.
     pub(crate) fn python(&self, script: &str, file: &Path, asset: &str) {
         let python = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/.venv/bin/python3");
         self.client(Command::new(python), (script, &self.key), (file, asset));
@@ -423,7 +424,7 @@ impl Desk {
     }
 }
 
-/// What `relative` means below `base`.
+/// Resolves `relative` against `base`.
 fn resolved(base: &str, relative: &str) -> String {
     let mut parts: Vec<&str> = base.split('/').collect();
     for part in relative.split('/') {
@@ -449,7 +450,7 @@ fn packets(input: &str) -> Vec<(String, usize)> {
     counts.into_iter().collect()
 }
 
-/// What `curl -i` printed.
+/// Parses the output of `curl -i`.
 fn parsed(done: &Output) -> Told {
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     let text = String::from_utf8_lossy(&done.stdout).into_owned();

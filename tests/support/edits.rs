@@ -1,8 +1,9 @@
-//! What an edit list leaves of a stored track (DESIGN: "Time, exactly"), worked out sample by sample: a second opinion.
+//! Applies an edit list to a stored track (DESIGN: "Time, exactly"), sample by sample: a second implementation to
+//! compare with.
 
 use crate::boxes::{Edit, Sample, Track};
 
-/// A stretch of the media that is presented, and by how much it moves.
+/// A presented stretch of the media, and its shift.
 #[derive(Debug, Clone, Copy)]
 struct Part {
     from: i64,
@@ -10,7 +11,8 @@ struct Part {
     shift: i64,
 }
 
-/// Leaves out of `track` what no edit presents, and makes its edits one. Recordings in fragments stay whole.
+/// Removes the samples of `track` that no edit presents, and replaces its edits by one. Fragmented recordings stay
+/// whole.
 pub(crate) fn apply(track: &mut Track, movie_scale: u32) {
     let parts = parts(track, movie_scale);
     let tick = i64::from(track.timescale.div_ceil(movie_scale.max(1)));
@@ -63,7 +65,7 @@ fn ends(sample: &Sample) -> i64 {
     composed(sample) + i64::from(sample.duration)
 }
 
-/// The sample that a part begins with: the keyframe at or before it, of sound the first of all.
+/// Number of the sample that a part begins with: for video the keyframe at or before it, for audio the first sample.
 fn first(track: &Track, part: Part, video: bool) -> usize {
     let near = |at: &usize| track.samples[*at].sync && composed(&track.samples[*at]) <= part.from + 1;
     (0..track.samples.len()).rev().find(near).filter(|_| video).unwrap_or(0)

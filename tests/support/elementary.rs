@@ -1,9 +1,9 @@
-//! What PES packets carry: NAL units of H.264 in a byte stream (ISO/IEC 14496-10 Annex B) and frames of AAC in ADTS
-//! (ISO/IEC 14496-3 §1.A.2.2).
+//! Reads elementary streams from PES packets: NAL units of H.264 in a byte stream (ISO/IEC 14496-10 Annex B) and frames
+//! of AAC in ADTS (ISO/IEC 14496-3 §1.A.2.2).
 
 use crate::ts::Fault;
 
-/// Ticks of 90 kHz that an AAC frame of 1,024 samples lasts are `FRAME / rate`.
+/// An AAC frame of 1,024 samples lasts `FRAME / rate` ticks of 90 kHz.
 pub(crate) const FRAME: i64 = 1_024 * 90_000;
 
 /// NAL unit types (ISO/IEC 14496-10 table 7-1).
@@ -13,11 +13,11 @@ pub(crate) const SPS: u8 = 7;
 pub(crate) const PPS: u8 = 8;
 pub(crate) const AUD: u8 = 9;
 
-/// A NAL unit; zeros behind it, which no NAL unit ends with, are left out.
+/// A NAL unit without trailing zeros, which are not part of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Unit<'a> {
     pub(crate) bytes: &'a [u8],
-    /// Whether its start code has the fourth byte.
+    /// Whether its start code has four bytes.
     pub(crate) long: bool,
 }
 
@@ -26,12 +26,12 @@ impl Unit<'_> {
         self.bytes.first().map_or(0, |byte| byte & 0x1f)
     }
 
-    /// A slice of a picture, IDR or not.
+    /// Whether it is a slice of a picture, IDR or not.
     pub(crate) fn is_slice(&self) -> bool {
         matches!(self.kind(), 1..=IDR)
     }
 
-    /// An SEI with a recovery point (Annex D, payloadType 6).
+    /// Whether it is an SEI with a recovery point (Annex D, payloadType 6).
     pub(crate) fn is_recovery_point(&self) -> bool {
         let mut rest = self.bytes.get(1..).unwrap_or_default();
         while self.kind() == SEI && rest.len() > 2 {
@@ -51,7 +51,7 @@ impl Unit<'_> {
     }
 }
 
-/// The NAL units of a byte stream that starts with one.
+/// The NAL units of a byte stream, which must start with one.
 pub(crate) fn units(data: &[u8]) -> Result<Vec<Unit<'_>>, Fault> {
     let codes: Vec<usize> = (0..data.len()).filter(|&at| data[at..].starts_with(&[0, 0, 1])).collect();
     if codes.first().is_none_or(|&first| data[..first].iter().any(|&byte| byte != 0)) {
@@ -66,14 +66,14 @@ pub(crate) fn units(data: &[u8]) -> Result<Vec<Unit<'_>>, Fault> {
     Ok(codes.iter().zip(ends).map(unit).collect())
 }
 
-/// What every ADTS frame of a stream has the same (adts_fixed_header).
+/// Fields that every ADTS frame of a stream has in common (adts_fixed_header).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Header {
     /// The ID bit: MPEG-2.
     pub(crate) mpeg2: bool,
     pub(crate) layer: u8,
     pub(crate) protection_absent: bool,
-    /// The audio object type less one.
+    /// The audio object type minus one.
     pub(crate) profile: u8,
     /// sampling_frequency_index.
     pub(crate) index: u8,
@@ -94,13 +94,13 @@ impl Header {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Adts<'a> {
     pub(crate) header: Header,
-    /// number_of_raw_data_blocks_in_frame: blocks less one.
+    /// number_of_raw_data_blocks_in_frame: blocks minus one.
     pub(crate) blocks: u8,
     /// The frame without its header (and CRC).
     pub(crate) raw: &'a [u8],
 }
 
-/// The frames that fill `data`.
+/// The ADTS frames of `data`, which they must fill.
 pub(crate) fn frames(mut data: &[u8]) -> Result<Vec<Adts<'_>>, Fault> {
     let mut frames = Vec::new();
     while !data.is_empty() {

@@ -1,5 +1,5 @@
-//! Services of clouds, as other programs play them: started on a free port, ended when dropped. `tests/setup.sh` installs
-//! them; without them a test fails.
+//! Emulators of cloud services: started on a free port, stopped when dropped. `tests/setup.sh` installs them; without
+//! them a test fails.
 
 #![allow(dead_code, reason = "each test crate uses a part of it")]
 
@@ -7,21 +7,21 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-/// A program that plays a service.
+/// A running emulator.
 #[derive(Debug)]
 pub(crate) struct Emulator {
     child: Child,
-    /// Where it is: a URL.
+    /// Its URL.
     pub(crate) endpoint: String,
 }
 
 impl Emulator {
-    /// S3 with versions, by moto. It looks at no signature.
+    /// S3 with versions, by moto. It does not check signatures.
     pub(crate) fn s3() -> Self {
         Self::moto("http", &[])
     }
 
-    /// The same behind TLS.
+    /// Like `s3`, over TLS.
     pub(crate) fn s3_with_tls(certificate: &Certificate) -> Self {
         let [file, key] = [&certificate.file, &certificate.key].map(|path| path.to_str().unwrap());
         Self::moto("https", &["--ssl-cert", file, "--ssl-key", key])
@@ -29,12 +29,12 @@ impl Emulator {
 
     fn moto(scheme: &str, more: &[&str]) -> Self {
         let mut command = installed(".venv/bin/moto_server");
-        // It says where it listens on its standard error.
+        // It prints its address on standard error.
         command.args(["-H", "127.0.0.1", "-p", "0"]).args(more);
         Self::begin(&command, &format!(" * Running on {scheme}://"), scheme)
     }
 
-    /// Azure Blob Storage, by Azurite. It looks at signatures.
+    /// Azure Blob Storage, by Azurite. It checks signatures.
     pub(crate) fn azure() -> Self {
         let mut command = installed("emulators/node_modules/.bin/azurite-blob");
         command.args(["--blobHost", "127.0.0.1", "--blobPort", "0"]);
@@ -42,9 +42,9 @@ impl Emulator {
         Self::begin(&command, "Azurite Blob service successfully listens on http://", "http")
     }
 
-    /// Starts what says `words` before its address.
+    /// Starts a program that prints `words` and then its address.
     fn begin(command: &Command, words: &str, scheme: &str) -> Self {
-        // One pipe for all that is said.
+        // One pipe for standard output and standard error.
         let mut shell = Command::new("sh");
         shell.args(["-c", "exec \"$0\" \"$@\" 2>&1"]).arg(command.get_program()).args(command.get_args());
         let child = shell.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
@@ -56,7 +56,7 @@ impl Emulator {
             assert_ne!(stdout.read_line(&mut said).unwrap(), 0, "ended before it listened: {said}");
             if let Some((_, address)) = said[from..].split_once(words) {
                 emulator.endpoint = format!("{scheme}://{}", address.trim());
-                // What it goes on to say must go somewhere.
+                // Drain further output, so that the program does not block.
                 std::thread::spawn(move || std::io::copy(&mut stdout, &mut std::io::sink()));
                 return emulator;
             }
@@ -72,7 +72,7 @@ impl Drop for Emulator {
     }
 }
 
-/// A certificate that signs itself, for 127.0.0.1, and its key.
+/// A self-signed certificate for 127.0.0.1, and its key.
 #[derive(Debug)]
 pub(crate) struct Certificate {
     pub(crate) file: PathBuf,
@@ -80,7 +80,7 @@ pub(crate) struct Certificate {
 }
 
 impl Certificate {
-    /// Makes one in `folder`.
+    /// Makes a certificate in `folder`.
     pub(crate) fn in_folder(folder: &Path) -> Self {
         let (file, key) = (folder.join("certificate.pem"), folder.join("key.pem"));
         let made = Command::new("openssl")
@@ -97,7 +97,7 @@ impl Certificate {
     }
 }
 
-/// What `tests/setup.sh` installs below `tests`.
+/// A program below `tests` that `tests/setup.sh` installs.
 fn installed(path: &str) -> Command {
     let program = tests().join(path);
     assert!(program.exists(), "{} is not there: bash tests/setup.sh", program.display());
@@ -108,7 +108,7 @@ fn tests() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests")
 }
 
-/// Puts the files of `folder` into `bucket`, which is made with `more`: see `fill.py`.
+/// Puts the files of `folder` into `bucket`, created with the arguments `more`: see `fill.py`.
 pub(crate) fn fill_s3(s3: &Emulator, bucket: &str, folder: &Path, more: &[&str]) {
     let mut command = installed(".venv/bin/python");
     command.arg(tests().join("emulators/fill.py")).args([&s3.endpoint, bucket]).arg(folder).args(more);

@@ -1,16 +1,16 @@
-//! What the files of the shared corpus do that do not simply play. `AFFLUX_OBSERVE=1 cargo test --test corpus --
-//! --nocapture` prints what each file does now.
+//! Expected behaviour of files of the shared corpus that do not simply play. `AFFLUX_OBSERVE=1 cargo test --test corpus
+//! -- --nocapture` prints the current behaviour of each file.
 
-/// What an asset is expected to do.
+/// Expected behaviour of an asset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// Everything it lists is there; its tracks by name, in order, or "" for any.
+    /// Everything it lists is there; holds its track names in order, or "" for any.
     Plays(&'static str),
-    /// It is refused, in words that hold these.
+    /// The server refuses it, in words that contain these.
     Refused(&'static str),
 }
 
-/// Files that are not here are H.264 and AAC, and play.
+/// Files not listed here are H.264 and AAC, and play.
 pub(crate) const EXPECTED: &[(&str, Outcome)] = &[
     ("ax_bbb_800x640_768kbps_30fps_vp9.mp4", Outcome::Plays("v1")),
     ("ax_dolbyVision-hdr.MOV", Outcome::Plays("a2 v1")),

@@ -1,4 +1,4 @@
-//! A whole server in this process over object stores that tests hold in their hands, and what a player asks of it.
+//! A whole server in this process over object stores that the test controls, and a player's requests to it.
 
 #![allow(dead_code, reason = "each test crate uses a part of it")]
 
@@ -7,13 +7,13 @@ mod reel;
 
 use super::faults::Faulty;
 use super::support::{Answer, Client};
-use afflux::catalog::{self, Catalog, Lasting};
+use afflux::catalog::{self, Catalog, IndexPersistence};
 use afflux::config::Config;
-use afflux::http::{Desks, Server};
+use afflux::http::{Handlers, Server};
 use afflux::metrics::Metrics;
 use afflux::origin::{self, Origin};
 use afflux::plan;
-use afflux::store::{Patience, Store};
+use afflux::store::{RemoteTimeouts, Store};
 use object_store::ObjectStoreExt;
 use object_store::memory::InMemory;
 use object_store::path::Path;
@@ -25,7 +25,7 @@ use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
-/// A minute of pictures that do not compress well, with sound: well interleaved, 2 Mbit/s.
+/// A minute of video that does not compress well, with audio: well interleaved, 2 Mbit/s.
 pub(crate) fn film() -> Vec<u8> {
     static FILM: OnceLock<Vec<u8>> = OnceLock::new();
     FILM.get_or_init(|| reel::reel(1)).clone()
@@ -36,7 +36,7 @@ fn runtime() -> &'static Runtime {
     RUNTIME.get_or_init(|| Runtime::new().unwrap())
 }
 
-/// A store in memory that holds these objects.
+/// An in-memory store with these objects.
 pub(crate) fn memory(objects: &[(&str, Vec<u8>)]) -> Faulty {
     let store = Faulty::new(Arc::new(InMemory::new()), 1);
     for (name, bytes) in objects {
@@ -46,12 +46,12 @@ pub(crate) fn memory(objects: &[(&str, Vec<u8>)]) -> Faulty {
     store
 }
 
-/// Puts an object in the place of what has its name.
+/// Puts an object, replacing any of its name.
 pub(crate) fn put(store: &Faulty, name: &str, bytes: Vec<u8>) {
     runtime().block_on(store.put(&Path::parse(name).unwrap(), bytes.into())).unwrap();
 }
 
-/// The bytes of an object, if it is there; nobody counts that.
+/// The bytes of an object, if it exists; not counted as a request.
 pub(crate) fn object(store: &Faulty, name: &str) -> Option<Vec<u8>> {
     let got = runtime().block_on(async { store.inner().get(&Path::parse(name).unwrap()).await?.bytes().await });
     got.ok().map(|bytes| bytes.to_vec())
@@ -62,7 +62,7 @@ pub(crate) fn remove(store: &Faulty, name: &str) {
     runtime().block_on(store.delete(&Path::parse(name).unwrap())).unwrap();
 }
 
-/// A server over stores. It ends with the process.
+/// A server over stores. It runs until the process ends.
 #[derive(Debug)]
 pub(crate) struct Site {
     public: SocketAddr,
@@ -77,29 +77,29 @@ impl Drop for Site {
 }
 
 impl Site {
-    /// Over `stores`, the first asked first.
+    /// A server over `stores`, tried in order.
     pub(crate) fn over(stores: Vec<Faulty>) -> Self {
         Self::sized(stores, 256 << 20, 64 << 20)
     }
 
-    /// The same with so many bytes for segments, of which so many for blocks.
+    /// Like `over`, with `segments` bytes of cache for segments, of which `blocks` for blocks.
     pub(crate) fn sized(stores: Vec<Faulty>, segments: u64, blocks: u64) -> Self {
         let stores = stores.into_iter().map(|store| Arc::new(store) as _).collect();
-        let patience = Patience { timeout: Duration::from_secs(2) };
+        let patience = RemoteTimeouts { timeout: Duration::from_secs(2) };
         Self::of(|| Store::over_all(stores, patience, blocks), segments)
     }
 
-    /// Over `store`, with places for indexes.
-    pub(crate) fn lasting(store: &Faulty, places: &Lasting) -> Self {
+    /// A server over `store`, with places for index files.
+    pub(crate) fn lasting(store: &Faulty, places: &IndexPersistence) -> Self {
         let stores = vec![Arc::new(store.clone()) as _];
-        Self::begun(|| Store::over_all(stores, Patience::default(), 64 << 20), 256 << 20, places)
+        Self::begun(|| Store::over_all(stores, RemoteTimeouts::default(), 64 << 20), 256 << 20, places)
     }
 
     fn of(store: impl FnOnce() -> Store, segments: u64) -> Self {
-        Self::begun(store, segments, &Lasting::default())
+        Self::begun(store, segments, &IndexPersistence::default())
     }
 
-    fn begun(store: impl FnOnce() -> Store, segments: u64, places: &Lasting) -> Self {
+    fn begun(store: impl FnOnce() -> Store, segments: u64, places: &IndexPersistence) -> Self {
         let _inside = runtime().enter();
         let metrics = Arc::new(Metrics::new());
         let store = store().with_metrics(Arc::clone(&metrics));
@@ -112,7 +112,7 @@ impl Site {
             making_wait: Duration::from_secs(5),
             sendfile: false,
             files: true,
-            bounds: origin::Bounds::default(),
+            bounds: origin::ManifestLimits::default(),
         };
         let origin = Arc::new(Origin::new(catalog, settings, Arc::clone(&metrics)));
         let mut config = Config::default();
@@ -121,28 +121,28 @@ impl Site {
         let server = Server::bind(&config).unwrap();
         let (public, private) = server.addresses().unwrap();
         let stop = CancellationToken::new();
-        runtime().spawn(server.run(Desks { origin, metrics, api: None, uploads: None, access: None }, stop.clone()));
+        runtime().spawn(server.run(Handlers { origin, metrics, api: None, uploads: None, access: None }, stop.clone()));
         Self { public, private, stop }
     }
 
-    /// The answer to a GET; one that is cut off has no status.
+    /// The response to a GET; status 0 if it is cut off.
     pub(crate) fn get(&self, path: &str) -> Answer {
         asked(self.public, path)
     }
 
-    /// The answer of the private listener.
+    /// The response of the private listener.
     pub(crate) fn private(&self, path: &str) -> Answer {
         asked(self.private, path)
     }
 
-    /// Where a counter or gauge stands.
+    /// Value of a counter or gauge.
     pub(crate) fn metric(&self, name: &str) -> u64 {
         let metrics = self.private("/metrics");
         let value = metrics.text().lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok());
         value.unwrap_or(0)
     }
 
-    /// Waits until what is asked for ahead has come.
+    /// Waits until read-ahead has finished.
     pub(crate) fn settle(&self) {
         let read = || self.metric("afflux_source_read_bytes_total");
         let mut before = read();
@@ -156,7 +156,7 @@ impl Site {
         }
     }
 
-    /// What so many clients get who ask at once.
+    /// Bodies that `clients` simultaneous clients get.
     pub(crate) fn crowd(&self, clients: usize, path: &str) -> Vec<Vec<u8>> {
         let request = format!("GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n");
         let asking = (0..clients).map(|_| {
@@ -182,10 +182,10 @@ fn asked(address: SocketAddr, path: &str) -> Answer {
     client.answer("GET")
 }
 
-/// What a player learns of an asset's HLS: its media playlists and their segments.
+/// Media playlists and segments of an asset, as an HLS player learns them.
 #[derive(Debug)]
 pub(crate) struct Talk {
-    /// Of each rendition, in the order of the master playlist: URLs of its segments.
+    /// URLs of the segments of each rendition, in the order of the multivariant playlist.
     renditions: Vec<Vec<String>>,
 }
 
@@ -217,18 +217,18 @@ impl Talk {
         self.renditions.iter().map(Vec::len).max().unwrap()
     }
 
-    /// Segment `number`, from 0, of each rendition.
+    /// Segment `number`, counted from 0, of each rendition.
     pub(crate) fn segment(&self, number: usize) -> Vec<String> {
         self.renditions.iter().filter_map(|urls| urls.get(number).cloned()).collect()
     }
 
-    /// All segments, as one who plays asks for them.
+    /// All segments, in the order of a player's requests.
     pub(crate) fn all(&self) -> Vec<String> {
         (0..self.segments()).flat_map(|number| self.segment(number)).collect()
     }
 }
 
-/// `reference` as it is meant in `folder` (RFC 3986 §5.2).
+/// Resolves `reference` in `folder` (RFC 3986 §5.2).
 fn resolved(folder: &str, reference: &str) -> String {
     let mut parts: Vec<&str> = folder.split('/').collect();
     for part in reference.split('/') {
@@ -241,8 +241,8 @@ fn resolved(folder: &str, reference: &str) -> String {
     parts.join("/")
 }
 
-/// Compares a table of a document, between `<!-- name -->` and `<!-- /name -->`, with what a test found;
-/// `UPDATE_GOLDEN=1` writes it.
+/// Compares a table of a document, between `<!-- name -->` and `<!-- /name -->`, with a test's result;
+/// `UPDATE_GOLDEN=1` rewrites it.
 pub(crate) fn check_table(document: &str, name: &str, table: &str) {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(document);
     let text = std::fs::read_to_string(&path).unwrap();

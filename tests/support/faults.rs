@@ -1,5 +1,5 @@
-//! An object store that has bad days: what it is asked for goes through to another, late, or not at all, as it is told.
-//! The same seed gives the same faults in the same order of requests. It counts what passes.
+//! An object store with injected faults: it passes requests on to another store, late, or not at all, as configured.
+//! The same seed gives the same faults in the same order of requests. It counts the requests.
 
 #![allow(dead_code, reason = "each test crate uses a part of it")]
 
@@ -18,42 +18,42 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::time::sleep;
 
-/// What goes wrong; nothing by default.
+/// The faults to inject; none by default.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Faults {
-    /// Before each answer.
+    /// Delay before each response.
     pub(crate) latency: Duration,
-    /// Of a thousand requests, so many take half a second longer.
+    /// Requests per thousand that take half a second longer.
     pub(crate) slow: u64,
-    /// Of a thousand requests, so many fail.
+    /// Requests per thousand that fail.
     pub(crate) failing: u64,
-    /// Of a thousand answers with bytes, so many break off in their middle.
+    /// Responses with bytes, per thousand, that are reset in the middle.
     pub(crate) resets: u64,
-    /// Of a thousand answers with bytes, so many end early without a word.
+    /// Responses with bytes, per thousand, that end early without an error.
     pub(crate) short: u64,
-    /// So many of the next requests are told to slow down.
+    /// Number of next requests that get SlowDown.
     pub(crate) slow_downs: u64,
-    /// Nothing is answered.
+    /// Refuses every request.
     pub(crate) away: bool,
-    /// `If-Match` is not listened to.
+    /// Ignores `If-Match`.
     pub(crate) deaf: bool,
-    /// Nothing may be written.
+    /// Refuses writes.
     pub(crate) read_only: bool,
 }
 
-/// What passed.
+/// Counts of requests.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Seen {
     /// Reads, by name and range.
     pub(crate) reads: Vec<(String, Range<u64>)>,
     /// Reads of whole objects.
     pub(crate) whole: u64,
-    /// Bytes that were sent.
+    /// Bytes sent.
     pub(crate) bytes: u64,
     pub(crate) heads: u64,
     pub(crate) lists: u64,
     pub(crate) puts: u64,
-    /// Requests that went wrong.
+    /// Requests with an injected fault.
     pub(crate) faults: u64,
 }
 
@@ -64,7 +64,7 @@ struct State {
     seen: Seen,
 }
 
-/// The store.
+/// The faulty store.
 #[derive(Debug, Clone)]
 pub(crate) struct Faulty {
     inner: Arc<dyn ObjectStore>,
@@ -87,22 +87,22 @@ impl Faulty {
         Self { inner, state: Arc::new(Mutex::new(state)) }
     }
 
-    /// The store behind it, which has good days only.
+    /// The store behind it, without faults.
     pub(crate) fn inner(&self) -> &Arc<dyn ObjectStore> {
         &self.inner
     }
 
-    /// From now on.
+    /// Sets the faults for further requests.
     pub(crate) fn set(&self, faults: Faults) {
         self.state.lock().unwrap().faults = faults;
     }
 
-    /// What passed since the last call.
+    /// Counts since the last call.
     pub(crate) fn take(&self) -> Seen {
         std::mem::take(&mut self.state.lock().unwrap().seen)
     }
 
-    /// Whether it happens, so many times in a thousand (splitmix64).
+    /// Draws an event with a chance of `share` in a thousand (splitmix64).
     fn happens(state: &mut State, share: u64) -> bool {
         state.dice = state.dice.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = state.dice;
@@ -111,7 +111,7 @@ impl Faulty {
         (mixed ^ (mixed >> 31)) % 1_000 < share
     }
 
-    /// Waits as long as it takes; fails where it should.
+    /// Waits for the injected delay; fails if a fault is due.
     async fn pass(&self) -> Result<()> {
         let (wait, fault) = {
             let mut state = self.state.lock().unwrap();
@@ -135,7 +135,7 @@ impl Faulty {
         fault.map_or(Ok(()), |why| Err(failed(why)))
     }
 
-    /// The pieces of an answer, perhaps not all of them.
+    /// The pieces of a response, cut short if a fault is due.
     fn broken(&self, bytes: &Bytes) -> Vec<Result<Bytes>> {
         let mut state = self.state.lock().unwrap();
         let faults = state.faults;

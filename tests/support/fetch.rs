@@ -1,13 +1,13 @@
-//! One HTTP/1.1 GET at a time, on a bare socket: what a test asks, byte for byte.
+//! A minimal HTTP/1.1 client: one GET at a time on a bare socket.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-/// How long any single read or write may take.
+/// Timeout of any single read or write.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// An answer, whole.
+/// A whole response.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -31,7 +31,7 @@ pub(crate) fn get(url: &str) -> Result<Answer, String> {
     exchange(url).map_err(|error| format!("{url}: {error}"))
 }
 
-/// GETs `url` and wants 200.
+/// GETs `url` and expects 200.
 pub(crate) fn body(url: &str) -> Result<Vec<u8>, String> {
     let answer = get(url)?;
     match answer.status {

@@ -1,15 +1,15 @@
-//! FFmpeg's opinion: packets as ffprobe lists them, frames and samples as ffmpeg decodes them.
+//! FFmpeg as a reference: packets as ffprobe lists them, frames and samples as ffmpeg decodes them.
 
 use serde_json::Value;
 use std::path::Path;
 use std::process::Command;
 use std::str::FromStr;
 
-/// A stream, as ffprobe shows it.
+/// A stream in ffprobe's output.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Stream {
     pub(crate) index: usize,
-    /// The track_ID, where there is one.
+    /// The track_ID, if there is one.
     pub(crate) id: Option<u32>,
     /// Ticks per second.
     pub(crate) timescale: u32,
@@ -18,18 +18,18 @@ pub(crate) struct Stream {
     pub(crate) kind: String,
 }
 
-/// A packet, as ffprobe shows it.
+/// A packet in ffprobe's output.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Packet {
     pub(crate) stream: usize,
     pub(crate) pts: Option<i64>,
-    /// Where it starts in its file.
+    /// Offset in its file.
     pub(crate) at: Option<u64>,
     pub(crate) size: u32,
     pub(crate) hash: String,
 }
 
-/// What ffprobe lists.
+/// ffprobe's list of streams and packets.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Listing {
     pub(crate) streams: Vec<Stream>,
@@ -42,7 +42,7 @@ impl Listing {
     }
 }
 
-/// Whether edit lists are applied.
+/// Whether to apply edit lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Edits {
     /// As ffprobe does by default.
@@ -62,7 +62,7 @@ pub(crate) fn probe(input: &str, edits: Edits) -> Result<Listing, String> {
     parse(&run(command.arg(input))?)
 }
 
-/// ffprobe's packets of each stream of a manifest, asked for one by one: FFmpeg 5.1's DASH reader ends where the first
+/// ffprobe's packets of each stream of a manifest, requested one by one: FFmpeg 5.1's DASH reader ends where the first
 /// of several streams ends.
 pub(crate) fn probe_apart(url: &str) -> Result<Listing, String> {
     let mut command = Command::new("ffprobe");
@@ -77,7 +77,7 @@ pub(crate) fn probe_apart(url: &str) -> Result<Listing, String> {
     Ok(listing)
 }
 
-/// MD5 of each decoded frame of the first video stream, every frame, edits ignored.
+/// MD5 of every decoded frame of the first video stream, ignoring edits.
 pub(crate) fn frames(file: &Path) -> Result<Vec<String>, String> {
     let mut command = ffmpeg(file);
     command.args(["-map", "0:v:0", "-fps_mode", "passthrough", "-f", "framemd5", "-"]);
@@ -85,7 +85,7 @@ pub(crate) fn frames(file: &Path) -> Result<Vec<String>, String> {
     Ok(run(&mut command)?.lines().filter(|line| !line.starts_with('#')).filter_map(hash).collect())
 }
 
-/// The first audio stream decoded: interleaved 16-bit samples, priming included.
+/// The first audio stream decoded: interleaved 16-bit samples, including priming.
 pub(crate) fn pcm(file: &Path) -> Result<Vec<u8>, String> {
     let mut command = ffmpeg(file);
     output(command.args(["-map", "0:a:0", "-c:a", "pcm_s16le", "-f", "s16le", "-"]))
@@ -124,7 +124,7 @@ fn parse(text: &str) -> Result<Listing, String> {
     })
 }
 
-/// A field, which ffprobe writes as a number or as a string.
+/// A field that ffprobe writes as a number or as a string.
 fn field<T: FromStr>(object: &Value, name: &str) -> Option<T> {
     match object.get(name)? {
         Value::String(text) => text.parse().ok(),

@@ -1,8 +1,8 @@
-//! A film as large as one likes that takes next to no disk: real headers, and a short row of frames that every segment
-//! shows another stretch of. No two segments within [`ROW`] have the same media, none has the same bytes.
+//! A film of any size that takes almost no disk space: real headers, and a short row of frames of which every segment
+//! shows another stretch. No two segments within [`ROW`] have the same media, and none has the same bytes.
 //!
 //! ```text
-//! stored   │ ftyp │ moov │ mdat: frame 0, 1, 2 … 213 │      a frame: one NAL unit behind its length
+//! stored   │ ftyp │ moov │ mdat: frame 0, 1, 2 … 213 │      a frame: a length and one NAL unit
 //! segment 0                      [0 ………… 149]
 //! segment 1                         [1 ………… 150]
 //! ```
@@ -16,25 +16,25 @@ use super::support::Server;
 use afflux::media::Kind;
 use std::path::Path;
 
-/// Frames of a segment: 6 s at 25 a second. The first is its only key frame.
+/// Frames per segment: 6 s at 25 a second. Only the first is a key frame.
 pub(crate) const FRAMES: u32 = 150;
 
-/// Segments until a stretch of the row is shown again.
+/// Segments until a stretch of the row repeats.
 const ROW: u32 = 64;
 
-/// A film, video alone.
+/// A film with video only.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Film {
-    /// Segments of 6 s.
+    /// Number of segments of 6 s.
     pub(crate) segments: u32,
-    /// Bytes of each frame: a segment has 150.
+    /// Bytes per frame; a segment has 150 frames.
     pub(crate) frame: u32,
-    /// Frames of each chunk, a divisor of those: what is shown in a row lies in a row.
+    /// Frames per chunk, a divisor of [`FRAMES`]: frames of a chunk are contiguous.
     chunk: u32,
 }
 
 impl Film {
-    /// Each of its segments lies in one piece.
+    /// A film in which each segment is contiguous.
     pub(crate) const fn new(segments: u32, frame: u32) -> Self {
         Self { segments, frame, chunk: FRAMES }
     }
@@ -44,15 +44,15 @@ impl Film {
         Self::new(segments, 32_000)
     }
 
-    /// The same, each segment in pieces of so many frames, of which the last lies first.
+    /// The same film with each segment in chunks of `chunk` frames, the last chunk stored first.
     pub(crate) const fn in_pieces_of(self, chunk: u32) -> Self {
         Self { chunk, ..self }
     }
 
-    /// Stores it.
+    /// Writes the film to `path`.
     pub(crate) fn write(self, path: &Path) {
         let mut stored = boxed(*b"ftyp", b"isom\0\0\0\0isomavc1");
-        // The `moov` is as long whatever offsets it holds.
+        // The `moov` has the same length whatever offsets it holds.
         let base = stored.len() + self.moov(0).len() + 16;
         stored.extend(self.moov(base as u32));
         let media = u64::from(self.frame) * u64::from(FRAMES * self.segments.max(2));
@@ -61,18 +61,18 @@ impl Film {
         stored.extend((16 + media).to_be_bytes());
         stored.extend((0..ROW + FRAMES).flat_map(|number| self.picture(number)));
         std::fs::write(path, stored).unwrap();
-        // A film is not smaller than what it says it shows.
+        // A film file must not be smaller than the media it claims.
         std::fs::File::options().write(true).open(path).unwrap().set_len(base as u64 + media).unwrap();
     }
 
-    /// Stores it in a new folder, alone, as `film.mp4`.
+    /// Writes the film to a new folder, alone, as `film.mp4`.
     pub(crate) fn house(self) -> tempfile::TempDir {
         let house = tempfile::tempdir().unwrap();
         self.write(&house.path().join("film.mp4"));
         house
     }
 
-    /// A frame of the row: a slice whose bytes look like chance, none of them zero.
+    /// A frame of the row: a slice of pseudo-random bytes, none of them zero.
     fn picture(self, number: u32) -> Vec<u8> {
         let mut seed = number.wrapping_mul(0x9e37_79b9) | 1;
         let chance = std::iter::repeat_with(|| {
@@ -127,17 +127,17 @@ fn boxed(kind: [u8; 4], content: &[u8]) -> Vec<u8> {
     [&(content.len() as u32 + 8).to_be_bytes()[..], &kind, content].concat()
 }
 
-/// What the playlists of an asset of one track name.
+/// URLs in the playlists of an asset with one track.
 #[derive(Debug, Clone)]
 pub(crate) struct Names {
     pub(crate) playlist: String,
-    /// The init segment, where there is one.
+    /// The init segment, if there is one.
     pub(crate) init: Option<String>,
     pub(crate) segments: Vec<String>,
 }
 
 impl Names {
-    /// By way of `entry`, such as `index.m3u8`.
+    /// Reads the playlists, starting at `entry`, such as `index.m3u8`.
     pub(crate) fn of(server: &Server, asset: &str, entry: &str) -> Self {
         let entry = format!("/vod/{asset}/{entry}");
         let text = |url: &str| {
@@ -153,12 +153,12 @@ impl Names {
     }
 }
 
-/// The lines of a playlist that are addresses.
+/// URLs of the URI lines in a playlist.
 pub(crate) fn listed(base: &str, text: &str) -> Vec<String> {
     text.lines().filter(|line| !line.starts_with('#') && !line.is_empty()).map(|name| beside(base, name)).collect()
 }
 
-/// The address that `name` is in what stands at `base`.
+/// Resolves `name` against the URL `base`.
 pub(crate) fn beside(base: &str, name: &str) -> String {
     let mut parts: Vec<&str> = base.split('/').collect();
     parts.pop();

@@ -1,14 +1,14 @@
-//! A strict reader of HLS playlists (RFC 8216): text in, tags and attributes out, nothing forgiven.
+//! A strict reader of HLS playlists (RFC 8216): text in, tags and attributes out; any deviation is an error.
 
 use std::collections::BTreeMap;
 
-/// An attribute list; quoted values keep their quotes, so that a checker sees which were.
+/// An attribute list; quoted values keep their quotes for the checker.
 pub(crate) type Attributes = BTreeMap<String, String>;
 
-/// One line that matters.
+/// A significant line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Line {
-    /// `#EXT…`: name and what follows its colon.
+    /// `#EXT…`: the name, and the text after its colon.
     Tag(String, String),
     Uri(String),
 }
@@ -40,7 +40,7 @@ pub(crate) struct Media {
 }
 
 impl Media {
-    /// Where each segment starts, in seconds from the first, by what is listed; and where the last ends.
+    /// Start of each segment, in seconds from the first, according to EXTINF; and the end of the last.
     pub(crate) fn starts(&self) -> Vec<f64> {
         let mut sum = 0.0;
         let mut starts = vec![0.0];
@@ -52,7 +52,7 @@ impl Media {
     }
 }
 
-/// Whether `lines` hold the tag `name`.
+/// Values of the tag `name` in `lines`.
 pub(crate) fn tags<'a>(lines: &'a [Line], name: &'a str) -> impl Iterator<Item = &'a str> {
     lines.iter().filter_map(move |line| match line {
         Line::Tag(tag, value) if tag == name => Some(value.as_str()),
@@ -70,7 +70,7 @@ pub(crate) fn integer(attributes: &Attributes, name: &str) -> Option<u64> {
     attributes.get(name)?.parse().ok()
 }
 
-/// RFC 8216 §4.1: lines, the first of which says what this is.
+/// RFC 8216 §4.1: splits into lines; the first must be `#EXTM3U`.
 fn lines(text: &str) -> Result<Vec<Line>, String> {
     let mut lines = text.lines();
     if lines.next() != Some("#EXTM3U") {
@@ -91,7 +91,7 @@ fn lines(text: &str) -> Result<Vec<Line>, String> {
     Ok(lines.filter_map(line).collect())
 }
 
-/// RFC 8216 §4.2.
+/// RFC 8216 §4.2: parses an attribute list.
 pub(crate) fn attributes(text: &str) -> Result<Attributes, String> {
     let (mut found, mut rest) = (Attributes::new(), text);
     while !rest.is_empty() {

@@ -1,4 +1,4 @@
-//! A folder of media, and all that can happen to a file in it.
+//! A folder of media, and ways to change the files in it.
 
 use super::support::{fixtures, is_on_s3};
 use std::fs::{self, File, OpenOptions};
@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// A fixture, made `size` bytes long by a box that says nothing.
+/// A fixture, padded to `size` bytes by a `free` box.
 pub(crate) fn film(fixture: &str, size: usize) -> Vec<u8> {
     let mut film = fs::read(fixtures().join(fixture)).unwrap();
     let free = size - film.len();
@@ -17,7 +17,7 @@ pub(crate) fn film(fixture: &str, size: usize) -> Vec<u8> {
     film
 }
 
-/// The same with other media: what is half the one and half the other is as good a film as both.
+/// The same film with other media bytes: any mixture of the two is also a valid film.
 pub(crate) fn scrambled(film: &[u8]) -> Vec<u8> {
     let media = film.windows(4).position(|name| name == b"mdat").unwrap() + 4;
     let size = u32::from_be_bytes(*film[media - 8..].first_chunk().unwrap());
@@ -26,7 +26,7 @@ pub(crate) fn scrambled(film: &[u8]) -> Vec<u8> {
     film
 }
 
-/// As most tools copy: in pieces, without haste, now and then with a pause in which a look sees a file that holds still.
+/// Writes like most copy tools: in pieces, slowly, with some pauses in which a check sees an unchanged file.
 fn write_pieces(mut file: File, bytes: &[u8]) {
     for (at, piece) in bytes.chunks(32 << 10).enumerate() {
         file.write_all(piece).unwrap();
@@ -34,7 +34,7 @@ fn write_pieces(mut file: File, bytes: &[u8]) {
     }
 }
 
-/// A folder of media, and what is done to it.
+/// A folder of media that tests change.
 #[derive(Debug)]
 pub(crate) struct House {
     pub(crate) root: TempDir,
@@ -45,7 +45,7 @@ impl House {
         Self { root: tempfile::tempdir().unwrap() }
     }
 
-    /// One that nobody writes to: `files` by name.
+    /// A folder with `files` by name, which nobody changes.
     pub(crate) fn pristine(files: &[(&str, &[u8])]) -> Self {
         let house = Self::new();
         for (name, bytes) in files {
@@ -60,7 +60,7 @@ impl House {
         path
     }
 
-    /// As if it had been there for long.
+    /// Writes a file with an old time of modification.
     pub(crate) fn lay(&self, name: &str, bytes: &[u8]) {
         fs::write(self.path(name), bytes).unwrap();
         let long_ago = std::time::SystemTime::now() - Duration::from_hours(1);
@@ -72,7 +72,7 @@ impl House {
         fs::rename(self.path(".new"), self.path(name)).unwrap();
     }
 
-    /// As `dd conv=notrunc` and `rsync --inplace` do.
+    /// Overwrites in place, as `dd conv=notrunc` and `rsync --inplace` do.
     pub(crate) fn write_over(&self, name: &str, bytes: &[u8]) {
         let file = OpenOptions::new().write(true).open(self.path(name)).unwrap();
         file.set_len(u64::try_from(bytes.len()).unwrap().max(file.metadata().unwrap().len())).unwrap();
@@ -80,7 +80,7 @@ impl House {
         file.set_len(u64::try_from(bytes.len()).unwrap()).unwrap();
     }
 
-    /// As `cp` does, also where there was nothing. Into a bucket it comes whole.
+    /// Copies as `cp` does, to a new or existing file. In a bucket the object appears whole.
     pub(crate) fn copy(&self, name: &str, bytes: &[u8]) {
         if is_on_s3() {
             return self.rename_over(name, bytes);

@@ -1,7 +1,7 @@
-//! A line between a client and a server: slow where that is wanted, counted, and kept where the server moves.
+//! A proxy between client and server: throttled on request, counted, and able to move to another server.
 
 #![allow(dead_code, reason = "each test crate uses a part of it")]
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "what panics here fails a test")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics has failed")]
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -10,16 +10,16 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Bytes that go at once.
+/// Bytes forwarded at once.
 const PIECE: usize = 8 << 10;
 
-/// How long a test waits for bytes.
+/// Longest time a test waits for bytes.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// The line.
+/// The proxy.
 #[derive(Debug)]
 pub(crate) struct Line {
-    /// Where clients call.
+    /// Address for clients.
     pub(crate) address: SocketAddr,
     shared: Arc<Shared>,
 }
@@ -27,16 +27,16 @@ pub(crate) struct Line {
 #[derive(Debug)]
 struct Shared {
     server: Mutex<SocketAddr>,
-    /// Bytes a second that go to the server; 0: all.
+    /// Bytes a second towards the server; 0 for no limit.
     rate: AtomicU64,
-    /// Bytes that went to the server.
+    /// Bytes forwarded to the server.
     sent: AtomicU64,
-    /// How often the line was cut.
+    /// Number of cuts.
     cuts: AtomicU64,
 }
 
 impl Line {
-    /// A line to `server` on which `rate` bytes go a second.
+    /// A proxy to `server` that forwards `rate` bytes a second.
     pub(crate) fn to(server: SocketAddr, rate: u64) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -55,27 +55,27 @@ impl Line {
         format!("http://{}", self.address)
     }
 
-    /// The server is elsewhere from now on.
+    /// Forwards new connections to `server` from here on.
     pub(crate) fn leads_to(&self, server: SocketAddr) {
         *self.shared.server.lock().unwrap() = server;
     }
 
-    /// As many bytes a second from now on.
+    /// Changes the rate, in bytes a second.
     pub(crate) fn carries(&self, rate: u64) {
         self.shared.rate.store(rate, Ordering::Relaxed);
     }
 
-    /// What is under way ends here, and what is in the line with it: a killed process's kernel would go on sending.
+    /// Ends all connections and drops the bytes in flight; the kernel of a killed process would still send them.
     pub(crate) fn cut(&self) {
         self.shared.cuts.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Bytes that went to the server until now.
+    /// Bytes forwarded to the server so far.
     pub(crate) fn sent(&self) -> u64 {
         self.shared.sent.load(Ordering::Relaxed)
     }
 
-    /// Waits until so many went.
+    /// Waits until `bytes` bytes were forwarded.
     pub(crate) fn wait_for(&self, bytes: u64) {
         let began = Instant::now();
         while self.sent() < bytes {
@@ -88,7 +88,7 @@ impl Line {
 impl Shared {
     fn join(self: Arc<Self>, client: &TcpStream) {
         let server = *self.server.lock().unwrap();
-        // Where nobody listens, the client finds that the line is cut.
+        // If the server refuses the connection, the client sees its connection cut.
         let Ok(server) = TcpStream::connect(server) else { return };
         let (mut from, mut to) = (server.try_clone().unwrap(), client.try_clone().unwrap());
         thread::spawn(move || {

@@ -1,11 +1,11 @@
-//! The files that prove things: the project's fixtures, and the corpus beside it where there is one.
+//! Test media: the project's fixtures, and the corpus beside it if present.
 
 use crate::fetch;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-/// What the server is expected to serve.
+/// File extensions that the server serves.
 const EXTENSIONS: [&str; 4] = ["mp4", "m4v", "m4a", "mov"];
 
 /// `fixtures/media`.
@@ -13,12 +13,12 @@ pub(crate) fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/media")
 }
 
-/// The shared corpus: `AFFLUX_CORPUS`, or `../shared/corpus` seen from the package. `None`, said aloud, when absent.
+/// The shared corpus: `AFFLUX_CORPUS`, or `../shared/corpus` seen from the package. `None`, with a message, if absent.
 pub(crate) fn corpus() -> Option<PathBuf> {
     shared("corpus", "AFFLUX_CORPUS")
 }
 
-/// The cases that users met: `AFFLUX_CASES`, or `../shared/cases` seen from the package. `None`, said aloud, when absent.
+/// The users' cases: `AFFLUX_CASES`, or `../shared/cases` seen from the package. `None`, with a message, if absent.
 pub(crate) fn cases() -> Option<PathBuf> {
     shared("cases", "AFFLUX_CASES")
 }
@@ -52,7 +52,7 @@ pub(crate) fn files(root: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// Copies all of `from` to `to`. The copies are a day old: a server may distrust what was written just now.
+/// Copies all of `from` to `to`. The copies are a day old: the server may hold back recently written files.
 pub(crate) fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
     fs::create_dir_all(to)?;
     for entry in fs::read_dir(from)? {
@@ -67,19 +67,19 @@ pub(crate) fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Copies a file, likewise.
+/// Copies one file like `copy`.
 pub(crate) fn copy_one(from: &Path, to: &Path) -> std::io::Result<()> {
     to.parent().map_or(Ok(()), fs::create_dir_all)?;
     fs::write(to, fs::read(from)?)?;
     File::options().write(true).open(to)?.set_modified(SystemTime::now() - Duration::from_hours(24))
 }
 
-/// The name of the asset that is the file at `path`: its path without extension.
+/// The asset name for the file at `path`: its path without extension.
 pub(crate) fn name(path: &Path) -> String {
     path.with_extension("").to_string_lossy().into_owned()
 }
 
-/// Where an asset's URLs start, with a slash at the end.
+/// Base URL of an asset, with a slash at the end.
 pub(crate) fn root(base: &str, asset: &str) -> String {
     let encode = |part: &str| {
         let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~".contains(byte);
@@ -91,17 +91,17 @@ pub(crate) fn root(base: &str, asset: &str) -> String {
     format!("{base}/vod/{}/", parts.join("/"))
 }
 
-/// One asset as it is stored.
+/// A stored asset.
 #[derive(Debug, Clone)]
 pub(crate) struct Stored {
-    /// Its name in URLs, not encoded.
+    /// Its name in URLs, unencoded.
     pub(crate) name: String,
     /// Its files.
     pub(crate) files: Vec<PathBuf>,
 }
 
 impl Stored {
-    /// The file that a track of this asset comes from: the only one, or the one of that stem.
+    /// The file that a track of this asset comes from: the only one, or the one with that stem.
     pub(crate) fn file(&self, stem: Option<&str>) -> Option<&Path> {
         match stem {
             None => self.files.first(),
@@ -111,8 +111,8 @@ impl Stored {
     }
 }
 
-/// The assets that `files` (paths from `folder`) make: a folder that the server at `base` plays is one, each other
-/// file is its own.
+/// The assets formed by `files` (paths relative to `folder`): a folder that the server at `base` serves as an asset is
+/// one, each other file is its own.
 pub(crate) fn assets(base: &str, folder: &Path, files: &[PathBuf]) -> Vec<Stored> {
     let plays = |name: &str| {
         !name.is_empty()
@@ -140,7 +140,7 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    /// A good file, in the clear, whose pictures are H.264 and whose sound is AAC.
+    /// Whether it is a good, unencrypted file with H.264 video and AAC audio.
     pub(crate) fn is_plain(&self) -> bool {
         let is = |words: &[&str]| self.codecs.iter().filter(|codec| words.iter().any(|w| codec.starts_with(w))).count();
         let ours = is(&["h264", "aac"]);
@@ -151,7 +151,7 @@ impl Entry {
     }
 }
 
-/// What the corpus holds.
+/// The lines of the corpus' manifest.
 pub(crate) fn manifest(corpus: &Path) -> Vec<Entry> {
     let text = fs::read_to_string(corpus.join("MANIFEST.tsv")).unwrap_or_default();
     let entry = |line: &str| {

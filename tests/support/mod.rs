@@ -1,7 +1,7 @@
-//! The real binary, started for a test, and a client that hides nothing: bytes out, bytes in.
+//! The real binary, started for a test, and a raw HTTP client: bytes out, bytes in.
 
 #![allow(dead_code, reason = "each test crate uses a part of it")]
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "what panics here fails a test")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that panics has failed")]
 
 pub(crate) mod bucket;
 
@@ -13,10 +13,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// How long a test waits for an answer.
+/// Longest time a test waits for a response.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Free ports.
+/// Port 0: the system picks a free one.
 const FREE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
 
 /// Asks until `holds`, for at most forty seconds: `event` names what must happen.
@@ -35,7 +35,7 @@ pub(crate) fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/media")
 }
 
-/// Whether what tests serve is shown by an S3 server: `AFFLUX_TEST_STORE=s3`.
+/// Whether tests serve their media from an S3 server: `AFFLUX_TEST_STORE=s3`.
 #[must_use]
 pub(crate) fn is_on_s3() -> bool {
     match std::env::var("AFFLUX_TEST_STORE").as_deref() {
@@ -45,7 +45,7 @@ pub(crate) fn is_on_s3() -> bool {
     }
 }
 
-/// Whether a test is left out as it is about files as such, and says so with the reason.
+/// Whether to skip a test because it needs real files; prints the reason.
 #[must_use]
 pub(crate) fn on_disk_only(why: &str) -> bool {
     let left_out = is_on_s3();
@@ -63,20 +63,20 @@ pub(crate) fn afflux(args: &[&str]) -> Command {
     command
 }
 
-/// A server of its own, killed when dropped.
+/// A server process, killed when dropped.
 #[derive(Debug)]
 pub(crate) struct Server {
     /// The process.
     pub child: Child,
-    /// Where players are served.
+    /// Public address, for players.
     pub public: SocketAddr,
-    /// Where health and metrics are served.
+    /// Private address, for health and metrics.
     pub private: SocketAddr,
-    /// Where uploads are taken; `None` without a library.
+    /// Address for uploads; `None` without a library.
     pub upload: Option<SocketAddr>,
-    /// The key that its first start makes; empty without a library.
+    /// The first key, made at the first start; empty without a library.
     pub key: String,
-    /// What shows it its media, on S3.
+    /// The S3 server that presents its media, if the test runs on S3.
     bucket: Option<Bucket>,
 }
 
@@ -93,8 +93,8 @@ impl Server {
         Self::serving(media, settings, &[])
     }
 
-    /// Serves what `args` name, `--library` among them, on ports that are `public` and `private`, free ones where these
-    /// are 0, and takes uploads.
+    /// Serves as `args` say, `--library` among them, on the ports `public` and `private` (0: a free one), and accepts
+    /// uploads.
     #[must_use]
     pub(crate) fn start_taking(
         args: &[&str],
@@ -105,19 +105,19 @@ impl Server {
         Self::begin_on(ports.unwrap_or((FREE, FREE)), (args, settings), environment, Stdio::inherit())
     }
 
-    /// Serves the store at `url` with `settings` and these variables of the environment.
+    /// Serves the store at `url` with `settings` and these environment variables.
     #[must_use]
     pub(crate) fn start_over(url: &str, settings: &str, environment: &[(&str, String)]) -> Self {
         Self::begin(&["--store", url], settings, environment, Stdio::inherit())
     }
 
-    /// The same; what it logs goes to `log`.
+    /// Like `start_over`, with the log going to `log`.
     #[must_use]
     pub(crate) fn start_logged(url: &str, settings: &str, environment: &[(&str, String)], log: File) -> Self {
         Self::begin(&["--store", url], settings, environment, log.into())
     }
 
-    /// Serves `media` as a folder, or as a bucket where [`is_on_s3`].
+    /// Serves `media` as a folder, or as a bucket if [`is_on_s3`].
     fn serving(media: &Path, settings: &str, args: &[&str]) -> Self {
         if !is_on_s3() {
             return Self::begin(
@@ -147,7 +147,7 @@ impl Server {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), settings).unwrap();
         let mut command = afflux(&["serve", "--listen", &public.to_string(), "--private", &private.to_string()]);
-        // Media of tests are not written to.
+        // No library by default: these tests do not upload.
         if !args.contains(&"--library") {
             command.args(["--library", "none"]);
         }
@@ -172,7 +172,7 @@ impl Server {
         Self { child, public, private, upload, key, bucket: None }
     }
 
-    /// Sends it a signal, by its name.
+    /// Sends a signal to the process, given by name.
     pub(crate) fn signal(&self, name: &str) {
         let sent = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status();
         assert!(sent.unwrap().success());
@@ -184,13 +184,13 @@ impl Server {
         Client::connect(self.public)
     }
 
-    /// The answer to a GET with `headers`, each on its line.
+    /// The response to a GET with `headers`, one per line.
     #[must_use]
     pub(crate) fn get(&self, path: &str, headers: &str) -> Answer {
         self.ask("GET", path, headers)
     }
 
-    /// The answer to any method.
+    /// The response to any method.
     #[must_use]
     pub(crate) fn ask(&self, method: &str, path: &str, headers: &str) -> Answer {
         let mut client = self.connect();
@@ -199,7 +199,7 @@ impl Server {
         client.answer(method)
     }
 
-    /// What the gallery shows: each asset as its own answer has it, in the order of names.
+    /// The gallery's assets, each from its detail response, sorted by name.
     #[must_use]
     pub(crate) fn assets(&self) -> Vec<serde_json::Value> {
         let (mut assets, mut query) = (Vec::new(), String::new());
@@ -218,7 +218,7 @@ impl Server {
         }
     }
 
-    /// The answer of the private listener.
+    /// The response of the private listener.
     #[must_use]
     pub(crate) fn private(&self, path: &str) -> Answer {
         let mut client = Client::connect(self.private);
@@ -226,7 +226,7 @@ impl Server {
         client.answer("GET")
     }
 
-    /// Where a counter or gauge stands; `name` with its labels, as `/metrics` prints it.
+    /// Value of a counter or gauge; `name` includes the labels, as `/metrics` prints it.
     #[must_use]
     pub(crate) fn metric(&self, name: &str) -> u64 {
         let metrics = self.private("/metrics");
@@ -235,7 +235,7 @@ impl Server {
     }
 }
 
-/// `settings` of a folder for a bucket: looked at as often.
+/// Converts settings for a folder to settings for a bucket, with the same refresh.
 fn far_settings(settings: &str) -> String {
     let mut settings: toml::Table = settings.parse().unwrap();
     let store = settings.entry("store").or_insert_with(|| toml::Table::new().into()).as_table_mut().unwrap();
@@ -267,7 +267,7 @@ impl Client {
         Self { stream: BufReader::new(stream) }
     }
 
-    /// Sends `text` as it is.
+    /// Sends `text` unchanged.
     pub(crate) fn send(&mut self, text: &str) {
         self.stream.get_mut().write_all(text.as_bytes()).unwrap();
     }
@@ -277,12 +277,12 @@ impl Client {
         self.stream.get_mut().write_all(bytes).unwrap();
     }
 
-    /// Says that nothing further will be sent.
+    /// Closes the sending side.
     pub(crate) fn finish(&self) {
         self.stream.get_ref().shutdown(std::net::Shutdown::Write).unwrap();
     }
 
-    /// Reads one whole answer to a `method`.
+    /// Reads one whole response to a `method`.
     pub(crate) fn answer(&mut self, method: &str) -> Answer {
         let mut answer = self.head();
         let bodyless = method == "HEAD" || matches!(answer.status, 204 | 304);
@@ -300,7 +300,7 @@ impl Client {
         answer
     }
 
-    /// Reads the head of an answer.
+    /// Reads the head of a response.
     pub(crate) fn head(&mut self) -> Answer {
         let mut lines = Vec::new();
         loop {
@@ -342,7 +342,7 @@ impl Client {
         bytes
     }
 
-    /// Reads to the end; `None` when the connection is reset before it.
+    /// Reads to the end; `None` if the connection is reset before it.
     #[must_use]
     pub(crate) fn rest(&mut self) -> Option<Vec<u8>> {
         let mut bytes = Vec::new();
@@ -350,14 +350,14 @@ impl Client {
     }
 }
 
-/// What the server answered.
+/// A response of the server.
 #[derive(Debug, Clone)]
 pub(crate) struct Answer {
     /// The status.
     pub status: u16,
     /// Names in lower case, and values.
     pub headers: Vec<(String, String)>,
-    /// The body, transfer coding undone.
+    /// The body, with its transfer coding removed.
     pub body: Vec<u8>,
 }
 
@@ -377,7 +377,7 @@ impl Answer {
         std::str::from_utf8(&self.body).unwrap()
     }
 
-    /// The body as text, whatever it is: for what a failed test says.
+    /// The body as text, even if it is not UTF-8: for messages of failed tests.
     #[must_use]
     pub(crate) fn text_lossy(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()

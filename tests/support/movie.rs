@@ -1,11 +1,11 @@
-//! Films made of numbers, for tests: tables without media. The byte at offset `n` of their object is [`byte`]`(n)`.
+//! Synthetic films for tests: tables without media. The byte at offset `n` of their object is [`byte`]`(n)`.
 
 use afflux::media::{
     Aac, Arrangement, Codec, ContentId, Edit, Family, IndexBuilder, Kind, Language, Layout, LeftOut, Moment, Movie,
     Picture, Sizes, Sound, Ticks, Timescale, Track,
 };
 use afflux::mux::Piece;
-use afflux::plan::Source;
+use afflux::plan::SourceFile;
 use bytes::Bytes;
 use std::sync::Arc;
 
@@ -28,17 +28,17 @@ pub(crate) struct Reel {
 }
 
 pub(crate) const PICTURE: Picture = Picture::plain(320, 180);
-/// The parameter sets of [`entry`], behind start codes.
+/// The parameter sets of [`entry`], with start codes.
 pub(crate) const PARAMETER_SETS: &[u8] =
     &[0, 0, 0, 1, 0x67, 0x42, 0xc0, 0x0d, 0xda, 0x05, 0x07, 0xe4, 0, 0, 0, 1, 0x68, 0xce, 0x3c, 0x80];
 pub(crate) const SOUND: Sound = Sound { channels: 2, sample_rate: 48_000, arrangement: Arrangement::Speakers };
 
-/// The byte of every object at `offset`.
+/// The byte of every synthetic object at `offset`.
 pub(crate) fn byte(offset: u64) -> u8 {
     (offset.wrapping_mul(0x9E37_79B9) >> 16) as u8
 }
 
-/// What a list of pieces answers.
+/// The bytes of a list of pieces.
 pub(crate) fn bake(pieces: &[Piece]) -> Vec<u8> {
     let bake = |piece: &Piece| match piece {
         Piece::Made(bytes) => bytes.to_vec(),
@@ -47,7 +47,7 @@ pub(crate) fn bake(pieces: &[Piece]) -> Vec<u8> {
     pieces.iter().flat_map(bake).collect()
 }
 
-/// Video of `fps` frames a second at timescale 1000 × fps, keyframes at the given frames, no reordering.
+/// Video of `fps` frames a second at timescale 1000 × fps, keyframes as `keyframes` says, no reordering.
 pub(crate) fn video(fps: u32, frames: u32, keyframes: impl Fn(u32) -> bool) -> Reel {
     let frame = |at| Frame { duration: 1_000, offset: 0, size: 100 + at % 7, sync: keyframes(at) };
     Reel {
@@ -75,7 +75,7 @@ impl Reel {
         for part in self.frames.chunks(per_chunk) {
             builder.push_chunk(*position, part.len() as u32);
             *position += part.iter().map(|frame| u64::from(frame.size)).sum::<u64>();
-            // A gap, so that chunks are never neighbours.
+            // A gap, so that chunks are never adjacent.
             *position += 3;
         }
         for frame in &self.frames {
@@ -184,7 +184,7 @@ pub(crate) fn movie(reels: &[Reel]) -> Arc<Movie> {
     })
 }
 
-/// A source of an asset that is one file.
-pub(crate) fn source(reels: &[Reel]) -> Source {
-    Source { file: "film.mp4".into(), name: None, movie: movie(reels), said: Vec::new() }
+/// A source of an asset with one file.
+pub(crate) fn source(reels: &[Reel]) -> SourceFile {
+    SourceFile { file: "film.mp4".into(), name: None, movie: movie(reels), said: Vec::new() }
 }

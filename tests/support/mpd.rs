@@ -67,11 +67,11 @@ fn element(start: &BytesStart<'_>) -> Result<Element, String> {
 /// A Representation, with what it inherits from its AdaptationSet.
 #[derive(Debug, Clone)]
 pub(crate) struct Representation {
-    /// Attributes of the AdaptationSet, its own before them.
+    /// Its own attributes, and those of the AdaptationSet.
     pub(crate) attributes: BTreeMap<String, String>,
-    /// Descriptors of both.
+    /// Descriptors of the Representation and of its AdaptationSet.
     pub(crate) descriptors: Vec<Element>,
-    /// Which AdaptationSet it is in.
+    /// Number of its AdaptationSet.
     pub(crate) set: usize,
     pub(crate) timescale: u64,
     pub(crate) offset: u64,
@@ -139,7 +139,7 @@ fn representation_of(number: usize, set: &Element, own: &Element) -> Result<Repr
     })
 }
 
-/// ISO/IEC 23009-1 §5.3.9.6: `@t` defaults to the end before; `@r` repeats.
+/// ISO/IEC 23009-1 §5.3.9.6: `@t` defaults to the previous end; `@r` repeats.
 fn timeline_of(timeline: &Element) -> Result<Vec<(u64, u64)>, String> {
     let (mut segments, mut next) = (Vec::new(), 0);
     for run in timeline.all("S") {
@@ -154,7 +154,7 @@ fn timeline_of(timeline: &Element) -> Result<Vec<(u64, u64)>, String> {
     Ok(segments)
 }
 
-/// ISO/IEC 23009-1 §5.3.9.4.4.
+/// ISO/IEC 23009-1 §5.3.9.4.4: fills in a template.
 fn fill(template: &str, id: &str, number: u64, time: u64) -> Result<String, String> {
     let mut filled = String::new();
     for (at, part) in template.split('$').enumerate() {

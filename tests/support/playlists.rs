@@ -1,10 +1,10 @@
-//! What a player is led to by playlists.
+//! URLs found by following playlists, and their comparison between servers.
 
 #![allow(dead_code, reason = "each test crate uses a part of it")]
 
 use super::support::Server;
 
-/// What `reference` stands for where `folder` is the place of the playlist that names it (RFC 3986 §5.2).
+/// Resolves `reference` in a playlist in `folder` (RFC 3986 §5.2).
 pub(crate) fn resolved(folder: &str, reference: &str) -> String {
     let mut parts: Vec<&str> = folder.split('/').collect();
     for part in reference.split('/') {
@@ -17,7 +17,7 @@ pub(crate) fn resolved(folder: &str, reference: &str) -> String {
     parts.join("/")
 }
 
-/// Every URL that the playlist at `url` names, and those that they name.
+/// Every URL in the playlist at `url`, and those in the playlists that it lists.
 pub(crate) fn all(server: &Server, url: &str) -> Vec<String> {
     let text = server.get(url, "");
     assert_eq!(text.status, 200, "{url}: {}", text.text_lossy());
@@ -39,7 +39,7 @@ pub(crate) fn all(server: &Server, url: &str) -> Vec<String> {
     named
 }
 
-/// Asks both servers for all that `asset` is made of; what they say has to be the same. How many URLs that were.
+/// Requests everything of `asset` from both servers, whose responses must be equal; returns the number of URLs.
 pub(crate) fn same(one: &Server, other: &Server, asset: &str, transport: bool) -> usize {
     let mut urls = vec![format!("/vod/{asset}/index.m3u8"), format!("/vod/{asset}/index.mpd")];
     urls.extend(all(one, &urls[0]));

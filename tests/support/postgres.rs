@@ -1,8 +1,8 @@
-//! PostgreSQL of a test's own: a fresh cluster in a folder of its own, on a socket in that folder, stopped when dropped.
-//! `tests/setup.sh` installs it.
+//! A private PostgreSQL server for tests: a fresh cluster in its own folder, on a socket in that folder, stopped when
+//! dropped. `tests/setup.sh` installs PostgreSQL.
 
 #![allow(dead_code, reason = "each test crate uses a part of it")]
-#![allow(clippy::unwrap_used, reason = "what panics here fails a test")]
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 use std::fs::{self, File};
@@ -11,23 +11,23 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// How long it may take to start or to stop.
+/// Longest time for a start or a stop.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// Between two looks whether it did.
+/// Pause between two checks for it.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// A server.
+/// A PostgreSQL server.
 #[derive(Debug)]
 pub(crate) struct Postgres {
     folder: TempDir,
     programs: PathBuf,
-    /// The server, unless it is down.
+    /// The server process; `None` while it is down.
     server: Option<Child>,
 }
 
 impl Postgres {
-    /// A server that runs. `None`, saying so, where PostgreSQL is not installed.
+    /// Starts a server. `None`, with a message, if PostgreSQL is not installed.
     pub(crate) fn start() -> Option<Self> {
         let Some(programs) = installed() else {
             eprintln!("left out on PostgreSQL: it is not installed (tests/setup.sh)");
@@ -46,12 +46,12 @@ impl Postgres {
         Some(postgres)
     }
 
-    /// Where it is.
+    /// URL of the default database.
     pub(crate) fn url(&self) -> String {
         self.url_of("postgres")
     }
 
-    /// Where a new, empty database of it is.
+    /// URL of a new, empty database.
     pub(crate) fn database(&self, name: &str) -> String {
         let mut createdb = self.program("createdb");
         succeed(createdb.arg("-h").arg(self.folder.path()).args(["-U", "postgres", name]));
@@ -62,10 +62,10 @@ impl Postgres {
         format!("postgres://postgres@localhost/{name}?host={}", self.folder.path().display())
     }
 
-    /// Starts it again, on the data that is there.
+    /// Starts the server again on its existing data.
     pub(crate) fn resume(&mut self) {
         assert!(self.server.is_none(), "it runs");
-        // Its settings are those that it comes with: what is committed is on the disk.
+        // Default settings: committed data is on the disk.
         let mut command = self.program("postgres");
         command.arg("-D").arg(self.data()).arg("-k").arg(self.folder.path()).args(["-c", "listen_addresses="]);
         let log = File::options().create(true).append(true).open(self.log()).unwrap();
@@ -75,17 +75,17 @@ impl Postgres {
         while !self.is_ready() {
             let ended = server.try_wait().unwrap();
             if ended.is_some() && Instant::now() < until {
-                // What a killed server shared may still be in use for a moment.
+                // Shared memory of a killed server may still be in use for a moment.
                 std::thread::sleep(PAUSE);
                 server = command.spawn().unwrap();
             }
-            assert!(Instant::now() < until, "PostgreSQL does not start: {}", self.said());
+            assert!(Instant::now() < until, "PostgreSQL does not start: {}", self.read_log());
             std::thread::sleep(PAUSE);
         }
         self.server = Some(server);
     }
 
-    /// Kills it and all of its processes in the middle of what they do.
+    /// Kills the server and all of its processes in the middle of their work.
     pub(crate) fn kill(&mut self) {
         let mut server = self.server.take().unwrap();
         let children = children(server.id());
@@ -97,7 +97,7 @@ impl Postgres {
         server.wait().unwrap();
     }
 
-    /// Stops it in good order, whoever is connected.
+    /// Stops the server in good order, even if clients are connected.
     pub(crate) fn stop(&mut self) {
         let Some(mut server) = self.server.take() else {
             return;
@@ -114,8 +114,8 @@ impl Postgres {
         }
     }
 
-    /// All that it has logged.
-    pub(crate) fn said(&self) -> String {
+    /// Its whole log.
+    pub(crate) fn read_log(&self) -> String {
         fs::read_to_string(self.log()).unwrap_or_default()
     }
 
@@ -132,7 +132,7 @@ impl Postgres {
         self.folder.path().join("log")
     }
 
-    /// One of its programs, as the user that it runs as; the process is the program's own.
+    /// One of PostgreSQL's programs, run as the user that the server runs as; the process is the program itself.
     fn program(&self, name: &str) -> Command {
         let path = self.programs.join(name);
         let mut command = if geteuid().is_root() {
@@ -153,7 +153,7 @@ impl Drop for Postgres {
     }
 }
 
-/// Where its programs are; Debian has a folder for each version.
+/// Folder of PostgreSQL's programs; Debian has one for each version.
 fn installed() -> Option<PathBuf> {
     let versions = fs::read_dir("/usr/lib/postgresql").ok()?;
     let folders = versions.filter_map(|version| Some(version.ok()?.path().join("bin")));
@@ -165,14 +165,14 @@ fn succeed(command: &mut Command) {
     assert!(status.success(), "{command:?}: {status}");
 }
 
-/// The processes that `pid` has started.
+/// The child processes of `pid`.
 fn children(pid: u32) -> Vec<Pid> {
     let folders = fs::read_dir("/proc").unwrap().filter_map(|entry| Some(entry.ok()?.path()));
     let started = folders.filter(|folder| parent(folder) == Some(pid));
     started.filter_map(|folder| Pid::from_raw(folder.file_name()?.to_str()?.parse().ok()?)).collect()
 }
 
-/// proc_pid_stat(5): behind the name, fields 3 and 4 are the state and the parent.
+/// proc_pid_stat(5): after the name, fields 3 and 4 are the state and the parent.
 fn parent(folder: &Path) -> Option<u32> {
     let text = fs::read_to_string(folder.join("stat")).ok()?;
     let (_, fields) = text.rsplit_once(')')?;

@@ -1,13 +1,13 @@
-//! An asset as a player gets it: both manifests, every playlist, every byte.
+//! A whole asset as a player gets it: both manifests, every playlist, every byte.
 
 use crate::boxes::{Fragment, Movie, Sample, boxes};
 use crate::{hls, mpd};
 use std::ops::Range;
 
-/// One segment, taken apart.
+/// One parsed segment.
 #[derive(Debug, Clone)]
 pub(crate) struct Segment {
-    /// From its asset's root: `~version/v1/1.m4s`.
+    /// Relative to its asset's root: `~version/v1/1.m4s`.
     pub(crate) uri: String,
     pub(crate) bytes: Vec<u8>,
 }
@@ -15,7 +15,7 @@ pub(crate) struct Segment {
 /// One track, as HLS lists it.
 #[derive(Debug, Clone)]
 pub(crate) struct Track {
-    /// Its playlist, from its asset's root.
+    /// URI of its playlist, relative to its asset's root.
     pub(crate) uri: String,
     pub(crate) text: String,
     pub(crate) playlist: hls::Media,
@@ -23,9 +23,9 @@ pub(crate) struct Track {
     pub(crate) init: Vec<u8>,
     pub(crate) segments: Vec<Segment>,
     pub(crate) header: Movie,
-    /// All samples; times are those of `tfdt` and `trun`, places count from the concatenation's start.
+    /// All samples; times are those of `tfdt` and `trun`, offsets count from the start of the concatenation.
     pub(crate) samples: Vec<Sample>,
-    /// Which samples each segment holds.
+    /// Range of samples in each segment.
     pub(crate) spans: Vec<Range<usize>>,
 }
 
@@ -39,18 +39,18 @@ impl Track {
         &self.header.tracks[0].handler == b"vide"
     }
 
-    /// What a reader that honours the edit list adds to composition times.
+    /// Shift that a reader which honours the edit list adds to composition times.
     pub(crate) fn shift(&self) -> i64 {
         self.header.shift(&self.header.tracks[0]).unwrap_or(0)
     }
 
-    /// Presented times in ticks, SHIFT included, in decoding order.
+    /// Presentation times in ticks, including SHIFT, in decoding order.
     pub(crate) fn presented(&self) -> Vec<i64> {
         let shift = self.shift();
         self.samples.iter().map(|sample| sample.dts + sample.offset + shift).collect()
     }
 
-    /// Presented start of each segment, least first, and at last the end of the track.
+    /// Earliest presentation time of each segment, and at last the end of the track.
     pub(crate) fn starts(&self) -> Vec<i64> {
         let presented = self.presented();
         let least = |span: &Range<usize>| presented[span.clone()].iter().min().copied();
@@ -58,7 +58,7 @@ impl Track {
         self.spans.iter().filter_map(least).chain(end).collect()
     }
 
-    /// Init and all segments, one after the other.
+    /// Init segment and all media segments, joined.
     pub(crate) fn joined(&self) -> Vec<u8> {
         self.segments.iter().fold(self.init.clone(), |mut joined, segment| {
             joined.extend_from_slice(&segment.bytes);
@@ -66,7 +66,7 @@ impl Track {
         })
     }
 
-    /// What the track name in its URL says: kind and number, and its file where the asset is a folder.
+    /// The parts of the track name in its URL: kind and number, and its file if the asset is a folder.
     pub(crate) fn name(&self) -> Option<(char, u32, Option<String>)> {
         let name = self.uri.rsplit('/').nth(1)?;
         let (head, file) = name.split_once('-').map_or((name, None), |(head, file)| (head, Some(file)));
@@ -103,7 +103,7 @@ pub(crate) struct Presentation {
 }
 
 impl Presentation {
-    /// Gets all of an asset; `get` takes a reference relative to the asset's root.
+    /// Fetches a whole asset; `get` takes a reference relative to the asset's root.
     pub(crate) fn load(get: &dyn Fn(&str) -> Result<Vec<u8>, String>) -> Result<Self, String> {
         let text =
             |uri: &str| get(uri).and_then(|bytes| String::from_utf8(bytes).map_err(|_| format!("{uri}: not UTF-8")));
@@ -123,7 +123,7 @@ impl Presentation {
         Ok(Self { multivariant_text, multivariant, mpd_text, mpd, representations, tracks })
     }
 
-    /// The track whose header is at `uri`.
+    /// The track whose init segment is at `uri`.
     pub(crate) fn track(&self, init_uri: &str) -> Option<&Track> {
         self.tracks.iter().find(|track| track.init_uri == init_uri)
     }

@@ -6,19 +6,19 @@ use crate::ts::{Fault, Packet, word};
 #[derive(Debug, Clone)]
 pub(crate) struct Section {
     pub(crate) table: u8,
-    /// section_syntax_indicator, the zero bit after it and the reserved bits: `1011` when right.
+    /// section_syntax_indicator, the zero bit after it and the reserved bits: `1011` if correct.
     pub(crate) syntax: u8,
     /// transport_stream_id or program_number.
     pub(crate) id: u16,
-    /// Two reserved bits, the version, current_next_indicator: as they are.
+    /// Two reserved bits, the version and current_next_indicator, unchanged.
     pub(crate) version: u8,
     pub(crate) number: u8,
     pub(crate) last: u8,
-    /// Between the header and the CRC.
+    /// The bytes between the header and the CRC.
     pub(crate) body: Vec<u8>,
-    /// From table_id to CRC.
+    /// The bytes from table_id to CRC.
     pub(crate) bytes: Vec<u8>,
-    /// What follows it in its packet.
+    /// The rest of its packet.
     pub(crate) stuffing: Vec<u8>,
 }
 
@@ -46,7 +46,7 @@ pub(crate) fn section(payload: &[u8]) -> Result<Section, Fault> {
     })
 }
 
-/// The CRC of Annex A, bit by bit: zero over a section that ends with its own.
+/// The CRC of Annex A, bit by bit: zero over a section with its correct CRC.
 pub(crate) fn crc(bytes: &[u8]) -> u32 {
     let mut register = u32::MAX;
     for bit in bytes.iter().flat_map(|byte| (0..8).rev().map(move |at| u32::from(byte >> at & 1))) {
@@ -56,12 +56,12 @@ pub(crate) fn crc(bytes: &[u8]) -> u32 {
     register
 }
 
-/// The programs of a PAT: program_number and PID.
+/// program_number and PID of each program in a PAT.
 pub(crate) fn programs(pat: &Section) -> Vec<(u16, u16)> {
     pat.body.chunks_exact(4).map(|four| (word(&four[..2]), word(&four[2..]) & 0x1fff)).collect()
 }
 
-/// What a PMT says (§2.4.4.8).
+/// Contents of a PMT (§2.4.4.8).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Pmt {
     pub(crate) pcr: u16,
@@ -71,7 +71,7 @@ pub(crate) struct Pmt {
     pub(crate) reserved: bool,
 }
 
-/// What the section of a PMT says.
+/// Parses the section of a PMT.
 pub(crate) fn pmt(section: &Section) -> Result<Pmt, Fault> {
     let short = "a PMT that ends inside a field";
     let (head, rest) = section.body.split_at_checked(4).ok_or(short)?;
@@ -87,7 +87,7 @@ pub(crate) fn pmt(section: &Section) -> Result<Pmt, Fault> {
     Ok(Pmt { pcr: word(&head[..2]) & 0x1fff, streams, reserved })
 }
 
-/// What the tables of a segment say.
+/// Reads PAT and PMT of a segment; returns the PMT.
 pub(crate) fn read(packets: &[Packet<'_>]) -> Result<Pmt, Fault> {
     let payload = |pid: u16| packets.iter().find(|packet| packet.pid == pid && packet.pusi)?.payload;
     let pat = section(payload(0).ok_or("no PAT")?)?;

@@ -1,8 +1,8 @@
-//! A film that is too large for one request: a minute of pictures that do not compress well, with sound, 2 Mbit/s.
+//! A film too large for one request: a minute of video that does not compress well, with audio, 2 Mbit/s.
 
 use std::process::Command;
 
-/// Makes one; each `seed` another.
+/// Makes a film; each `seed` gives another.
 pub(crate) fn reel(seed: u32) -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("film.mp4");

@@ -1,9 +1,9 @@
-//! A small good site made by hand (H.264 and AAC, two segments each), for checkers to be tried on, whole and spoiled.
+//! A small correct site made by hand (H.264 and AAC, two segments each), on which to test checkers, whole and damaged.
 
 use crate::presentation::Presentation;
 use std::collections::BTreeMap;
 
-/// What is to be made; [`Plan::good`] breaks no rule.
+/// Parameters of the site; [`Plan::good`] breaks no rule.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Plan {
     /// Composition offset of the first picture.
@@ -41,12 +41,12 @@ impl Plan {
     }
 }
 
-/// The good site.
+/// The correct site.
 pub(crate) fn site() -> Site {
     Plan::good().site()
 }
 
-/// Files by their place below an asset's root.
+/// Files by their path below an asset's root.
 #[derive(Debug, Clone)]
 pub(crate) struct Site(BTreeMap<String, Vec<u8>>);
 
@@ -67,7 +67,7 @@ impl Site {
         self.0.remove(file).unwrap();
     }
 
-    /// Puts `to` where `from` is first.
+    /// Replaces the first `from` by `to`.
     pub(crate) fn swap(&mut self, file: &str, from: &[u8], to: &[u8]) {
         self.edit(file, |bytes| {
             let at = bytes.windows(from.len()).position(|window| window == from).unwrap();
@@ -75,7 +75,7 @@ impl Site {
         });
     }
 
-    /// Adds one to the byte `after` bytes behind the start of `mark`.
+    /// Adds one to the byte `after` bytes after the start of `mark`.
     pub(crate) fn bump(&mut self, file: &str, mark: &[u8], after: usize) {
         self.edit(file, |bytes| {
             let at = bytes.windows(mark.len()).position(|window| window == mark).unwrap();
@@ -83,12 +83,12 @@ impl Site {
         });
     }
 
-    /// Puts `to` where `from` is first, in a text.
+    /// Replaces the first `from` by `to` in a text.
     pub(crate) fn say(&mut self, file: &str, from: &str, to: &str) {
         self.swap(file, from.as_bytes(), to.as_bytes());
     }
 
-    /// Multiplies the number behind `mark`.
+    /// Multiplies the number after `mark` by `by`.
     pub(crate) fn say_rate(&mut self, file: &str, mark: &str, by: f64) {
         let text = self.text(file);
         let (head, tail) = text.split_once(mark).unwrap();
@@ -102,7 +102,7 @@ impl Site {
 struct Track {
     id: u32,
     timescale: u32,
-    /// Ticks of one sample, and how many samples each of the two segments holds.
+    /// Ticks per sample, and number of samples in each of the two segments.
     tick: u32,
     counts: [u32; 2],
     video: bool,
@@ -112,7 +112,7 @@ const VIDEO: Track = Track { id: 1, timescale: 1_000, tick: 200, counts: [10, 10
 const AUDIO: Track = Track { id: 2, timescale: 48_000, tick: 1_024, counts: [94, 94], video: false };
 
 impl Track {
-    /// Where segment `number` starts, in ticks; that of 3 is the end.
+    /// Start of segment `number` in ticks; 3 gives the end.
     fn start(&self, number: u32) -> u32 {
         let before: u32 = self.counts.iter().take(number as usize - 1).sum();
         10 * self.timescale + before * self.tick

@@ -1,4 +1,4 @@
-//! Readers that take their time: hundreds of them in one thread.
+//! Slow readers: hundreds of them in one thread.
 
 #![allow(dead_code, reason = "each test crate uses a part of it")]
 
@@ -7,21 +7,21 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-/// What the system may hold for a reader that does not read; it takes twice that for its own needs.
+/// Receive buffer of a reader that does not read, in bytes; the system takes twice that for its own needs.
 const HELD: usize = 16 << 10;
 
-/// One of them.
+/// A slow reader.
 #[derive(Debug)]
 pub(crate) struct Reader {
     stream: TcpStream,
-    /// All that came, head included.
+    /// All received bytes, including the head.
     pub(crate) bytes: Vec<u8>,
-    /// Whether the server has ended it.
+    /// Whether the server has ended the response.
     pub(crate) ended: bool,
 }
 
 impl Reader {
-    /// One that has asked for `path`; `more` are lines of the head.
+    /// A reader that has requested `path`; `more` are lines of the head.
     pub(crate) fn ask(server: SocketAddr, path: &str, more: &str) -> Self {
         let socket = Socket::new(Domain::for_address(server), Type::STREAM, None).unwrap();
         socket.set_recv_buffer_size(HELD).unwrap();
@@ -32,7 +32,7 @@ impl Reader {
         Self { stream, bytes: Vec::new(), ended: false }
     }
 
-    /// Reads what is there, `most` bytes of it.
+    /// Reads available bytes, at most `most`.
     pub(crate) fn sip(&mut self, most: usize) {
         let mut bytes = vec![0; most];
         match self.stream.read(&mut bytes) {
@@ -43,12 +43,12 @@ impl Reader {
         }
     }
 
-    /// The status of the answer, once its head is there.
+    /// Status of the response, once its head has arrived.
     pub(crate) fn status(&self) -> Option<u16> {
         std::str::from_utf8(self.bytes.get(9..12)?).unwrap().parse().ok()
     }
 
-    /// Reads the rest at once; the body.
+    /// Reads the rest at once; returns the body.
     pub(crate) fn finish(mut self) -> Vec<u8> {
         self.stream.set_nonblocking(false).unwrap();
         self.stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
@@ -57,13 +57,13 @@ impl Reader {
         self.bytes.split_off(head + 4)
     }
 
-    /// Hangs up without a word: the connection is reset.
+    /// Resets the connection.
     pub(crate) fn reset(self) {
         socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO)).unwrap();
     }
 }
 
-/// Lets each of `readers` read at `rate` bytes a second until `enough`, which is asked ten times a second.
+/// Lets each of `readers` read at `rate` bytes a second until `enough`, checked ten times a second.
 pub(crate) fn read_slowly(readers: &mut [Reader], rate: usize, mut enough: impl FnMut(&[Reader]) -> bool) {
     let begun = Instant::now();
     for tick in 1.. {

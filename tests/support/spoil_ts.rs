@@ -1,5 +1,5 @@
-//! A good transport stream, and ways to spoil one thing of it: FFmpeg's segments of a fixture with its service
-//! description and second tables taken out.
+//! A correct transport stream, and ways to damage one thing in it: FFmpeg's segments of a fixture, without the service
+//! description and repeated tables.
 
 use crate::check_ts::{self, Start};
 use crate::psi;
@@ -17,13 +17,13 @@ pub(crate) const AUDIO: u16 = 0x101;
 /// Segments and their numbers.
 pub(crate) type Segments = Vec<(u64, Vec<u8>)>;
 
-/// FFmpeg's segments of `file` (of the fixtures), four seconds each, made with further arguments.
+/// FFmpeg's segments of `file` (of the fixtures), four seconds each, made with the arguments `further`.
 pub(crate) fn ffmpeg(file: &str, further: &[&str]) -> Segments {
     let folder = tempfile::tempdir().unwrap();
     let input = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/media").join(file);
     let mut command = Command::new("ffmpeg");
     command.args(["-nostdin", "-v", "error", "-i"]).arg(input).args(["-c", "copy", "-f", "hls", "-hls_time", "4"]);
-    // Tables once a segment (and once more, as FFmpeg does).
+    // Tables once per segment (and once more, as FFmpeg does).
     command.args(["-hls_segment_type", "mpegts", "-hls_segment_options"]);
     command.arg("pat_period=1000:sdt_period=1000").args(further);
     command.args(["-hls_list_size", "0", "-hls_segment_filename", "%d.ts", "index.m3u8"]);
@@ -32,7 +32,7 @@ pub(crate) fn ffmpeg(file: &str, further: &[&str]) -> Segments {
     (0..).map_while(read).collect()
 }
 
-/// Two segments of [`ffmpeg`]'s that break no rule.
+/// Two segments of [`ffmpeg`] that break no rule.
 pub(crate) fn good() -> Spoiled {
     static GOOD: OnceLock<Segments> = OnceLock::new();
     let made = || {
@@ -47,23 +47,23 @@ pub(crate) fn good() -> Spoiled {
     Spoiled(GOOD.get_or_init(made).clone())
 }
 
-/// Segments to be changed, by the byte.
+/// Segments that can be changed byte by byte.
 #[derive(Debug, Clone)]
 pub(crate) struct Spoiled(pub(crate) Segments);
 
 impl Spoiled {
-    /// What the checker says.
+    /// The checker's findings.
     pub(crate) fn faults(&self, start: Start) -> Vec<String> {
         check_ts::check(&self.0, |_| start)
     }
 
-    /// The places of the packets of `pid` in a segment.
+    /// Numbers of the packets of `pid` in a segment.
     pub(crate) fn places(&self, segment: usize, pid: u16) -> Vec<usize> {
         let packets = ts::parse(&self.0[segment].1).unwrap();
         packets.iter().filter(|packet| packet.pid == pid).map(|packet| packet.at).collect()
     }
 
-    /// The places where the PES packets of `pid` start.
+    /// Numbers of the packets in which PES packets of `pid` start.
     pub(crate) fn starts(&self, segment: usize, pid: u16) -> Vec<usize> {
         let packets = ts::parse(&self.0[segment].1).unwrap();
         packets.iter().filter(|packet| packet.pid == pid && packet.pusi).map(|packet| packet.at).collect()
@@ -73,14 +73,14 @@ impl Spoiled {
         &mut self.0[segment].1[at * SIZE..(at + 1) * SIZE]
     }
 
-    /// The bytes of a packet behind its adaptation field.
+    /// The bytes of a packet after its adaptation field.
     pub(crate) fn payload(&mut self, segment: usize, at: usize) -> &mut [u8] {
         let packet = self.packet(segment, at);
         let start = if packet[3] & 0x20 == 0 { 4 } else { 5 + usize::from(packet[4]) };
         &mut packet[start..]
     }
 
-    /// The bytes of a packet from where `mark` stands in its payload.
+    /// The bytes of a packet from `mark` in its payload on.
     pub(crate) fn from(&mut self, segment: usize, at: usize, mark: &[u8]) -> &mut [u8] {
         let payload = self.payload(segment, at);
         let place = payload.windows(mark.len()).position(|window| window == mark).unwrap();
@@ -91,7 +91,7 @@ impl Spoiled {
         self.0[segment].1.splice(at * SIZE..at * SIZE, packet.iter().copied());
     }
 
-    /// A packet without a payload that says the time of the one at `at`, a tick later, to stand behind it.
+    /// A packet without payload whose PCR is a tick later than that of the packet at `at`, to insert after it.
     pub(crate) fn clock_only(&mut self, segment: usize, at: usize, pid: u16) -> Vec<u8> {
         let like = self.packet(segment, at).to_vec();
         let mut packet = [
@@ -104,7 +104,7 @@ impl Spoiled {
         packet
     }
 
-    /// Edits a section and makes its CRC right again.
+    /// Edits a section and corrects its CRC.
     pub(crate) fn section(&mut self, segment: usize, at: usize, edit: impl FnOnce(&mut [u8])) {
         let payload = self.payload(segment, at);
         let end = 1 + 3 + usize::from(payload[3]);
@@ -113,7 +113,7 @@ impl Spoiled {
         payload[end - 4..end].copy_from_slice(&crc.to_be_bytes());
     }
 
-    /// Leaves one PAT and one PMT, and no other tables.
+    /// Removes all tables but one PAT and one PMT.
     fn tidy(&mut self, segment: usize) {
         let mut seen = Vec::new();
         let (number, bytes) = self.0[segment].clone();
@@ -129,7 +129,7 @@ impl Spoiled {
         self.0[segment] = (number, kept.collect());
     }
 
-    /// Makes all continuity counters right again.
+    /// Corrects all continuity counters.
     pub(crate) fn recount(&mut self) {
         let mut counters: BTreeMap<[u8; 2], u8> = BTreeMap::new();
         for packet in self.0.iter_mut().flat_map(|(_, bytes)| bytes.chunks_exact_mut(SIZE)) {
@@ -151,14 +151,14 @@ impl Spoiled {
         }
     }
 
-    /// Takes the PCR out of a packet.
+    /// Removes the PCR from a packet.
     pub(crate) fn stop_clock(&mut self, segment: usize, at: usize) {
         let packet = self.packet(segment, at);
         packet[5] &= !0x10;
         packet[6..12].fill(0xff);
     }
 
-    /// Edits the PTS and DTS of the PES packets of `pid` in a segment (one number where there is one).
+    /// Edits the PTS and DTS of the PES packets of `pid` in a segment (only the PTS if there is no DTS).
     pub(crate) fn times(&mut self, segment: usize, pid: u16, edit: impl Fn(u64) -> u64) {
         for at in self.starts(segment, pid) {
             let payload = self.payload(segment, at);
@@ -172,14 +172,14 @@ impl Spoiled {
     }
 }
 
-/// Writes a time over another, whose prefix stays.
+/// Overwrites a time; its prefix stays.
 pub(crate) fn write_time(field: &mut [u8], time: u64) {
     let bits = u64::from(field[0] >> 4) << 36 | (time >> 30) << 33 | (time >> 15 & 0x7fff) << 17 | (time & 0x7fff) << 1;
     field.copy_from_slice(&(bits | 0x01_0001_0001).to_be_bytes()[3..]);
 }
 
-/// Asserts that what `spoil` does to a good stream is found, that each complaint holds one of `words`, and that each of
-/// `words` is said.
+/// Asserts that the checker finds the damage of `spoil`: each finding contains one of `words`, and each of `words`
+/// occurs.
 pub(crate) fn finds(spoil: impl FnOnce(&mut Spoiled), words: &[&str]) {
     finds_at(Start::Idr, spoil, words);
 }
@@ -194,7 +194,7 @@ pub(crate) fn finds_at(start: Start, spoil: impl FnOnce(&mut Spoiled), words: &[
     assert!(unsaid.is_empty() && other.is_empty(), "not said: {unsaid:?}; said besides: {other:#?}");
 }
 
-/// Does `edit` to the `number`th PES packet of `pid` in the first segment, from its start code on.
+/// Applies `edit` to the `number`th PES packet of `pid` in the first segment, from its start code on.
 pub(crate) fn pes(pid: u16, number: usize, edit: impl FnOnce(&mut [u8])) -> impl FnOnce(&mut Spoiled) {
     move |stream| {
         let at = stream.starts(0, pid)[number];
@@ -202,8 +202,8 @@ pub(crate) fn pes(pid: u16, number: usize, edit: impl FnOnce(&mut [u8])) -> impl
     }
 }
 
-/// Writes over the bytes `after` bytes behind `mark` in the first packet of the `number`th PES packet of `pid` in the
-/// second segment (the first one starts with the encoder's message).
+/// Overwrites the bytes `after` bytes after `mark` in the first packet of the `number`th PES packet of `pid` in the
+/// second segment (the first segment starts with the encoder's message).
 pub(crate) fn write<'a>(
     pid: u16,
     number: usize,

@@ -1,8 +1,8 @@
-//! Stored files without a server: read, understood, planned.
+//! Reads, parses and plans stored files without a server.
 
 use afflux::demux::{self, Probe, Step};
 use afflux::media::{ByteRange, Movie};
-use afflux::plan::{Plan, Refusal, Settings, Source};
+use afflux::plan::{Plan, PlanError, Settings, SourceFile};
 use bytes::Bytes;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,14 +12,14 @@ pub(crate) fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")
 }
 
-/// What understanding an object took.
+/// Reads and bytes that parsing an object took.
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Cost {
     pub(crate) reads: u64,
     pub(crate) bytes: u64,
 }
 
-/// Drives a probe over `object`, counting what it asks for.
+/// Drives a probe over `object`, and counts its requests.
 pub(crate) fn understand(object: &Bytes, cost: &mut Cost) -> Result<Movie, demux::Error> {
     let (mut probe, mut range) = Probe::new(object.len() as u64)?;
     loop {
@@ -32,7 +32,7 @@ pub(crate) fn understand(object: &Bytes, cost: &mut Cost) -> Result<Movie, demux
     }
 }
 
-/// The bytes of `range`, which must lie in the object.
+/// The bytes of `range`, which must lie within the object.
 pub(crate) fn slice(object: &Bytes, range: ByteRange) -> Bytes {
     object.slice(range.start() as usize..range.end() as usize)
 }
@@ -59,28 +59,29 @@ pub(crate) fn fixture_assets() -> Vec<(String, Vec<PathBuf>)> {
     assets
 }
 
-/// The sources of an asset of these files, and the position of the reference: the first with video.
-pub(crate) fn sources(files: &[PathBuf]) -> (Vec<Source>, usize) {
+/// The sources of an asset with these files, and the position of the reference: the first with video.
+pub(crate) fn sources(files: &[PathBuf]) -> (Vec<SourceFile>, usize) {
     let source = |path: &PathBuf| {
         let object = Bytes::from(std::fs::read(path).unwrap());
         let movie =
             understand(&object, &mut Cost::default()).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let stem = path.file_stem().unwrap().to_str().unwrap().to_string();
-        Source {
+        SourceFile {
             file: path.file_name().unwrap().to_str().unwrap().into(),
             name: (files.len() > 1).then_some(stem),
             movie: Arc::new(movie),
             said: Vec::new(),
         }
     };
-    let sources: Vec<Source> = files.iter().map(source).collect();
-    let video =
-        |source: &Source| source.movie.tracks.iter().any(|track| matches!(track.kind, afflux::media::Kind::Video(_)));
+    let sources: Vec<SourceFile> = files.iter().map(source).collect();
+    let video = |source: &SourceFile| {
+        source.movie.tracks.iter().any(|track| matches!(track.kind, afflux::media::Kind::Video(_)))
+    };
     let reference = sources.iter().position(video).unwrap_or(0);
     (sources, reference)
 }
 
 /// Plans an asset with segments of 6 s.
-pub(crate) fn plan(sources: &[Source], reference: usize) -> Result<Plan, Refusal> {
+pub(crate) fn plan(sources: &[SourceFile], reference: usize) -> Result<Plan, PlanError> {
     Plan::new(sources, reference, Settings { target_millis: 6_000 })
 }

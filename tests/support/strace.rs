@@ -1,4 +1,4 @@
-//! The system calls of a server, seen by `strace`.
+//! The system calls of a server, recorded by `strace`.
 
 #![allow(dead_code, reason = "each test crate uses a part of it")]
 
@@ -6,7 +6,7 @@ use super::support::Server;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, ChildStderr, Command, Stdio};
 
-/// A server that is being watched.
+/// A running recording.
 #[derive(Debug)]
 pub(crate) struct Watch {
     strace: Child,
@@ -14,12 +14,12 @@ pub(crate) struct Watch {
     log: tempfile::NamedTempFile,
 }
 
-/// What was seen: a call, its arguments and its result as `strace` prints them.
+/// Recorded calls: name, then arguments and result as `strace` prints them.
 #[derive(Debug)]
 pub(crate) struct Calls(Vec<(String, String)>);
 
 impl Watch {
-    /// Watches all threads of `server`, those to come included, from now on.
+    /// Starts recording all threads of `server`, including future ones.
     pub(crate) fn new(server: &Server) -> Self {
         let log = tempfile::NamedTempFile::new().unwrap();
         let mut strace = Command::new("strace")
@@ -31,24 +31,24 @@ impl Watch {
         let mut said = BufReader::new(strace.stderr.take().unwrap());
         let mut line = String::new();
         said.read_line(&mut line).unwrap();
-        // ptrace(2): it takes root, CAP_SYS_PTRACE, or /proc/sys/kernel/yama/ptrace_scope at 0.
+        // ptrace(2): needs root, CAP_SYS_PTRACE, or /proc/sys/kernel/yama/ptrace_scope at 0.
         assert!(line.contains(" attached"), "strace may not watch a process of this user: {line}");
         Self { strace, said, log }
     }
 
-    /// Watches no longer.
+    /// Stops the recording.
     pub(crate) fn stop(mut self) -> Calls {
         let sent = Command::new("kill").args(["-s", "INT", &self.strace.id().to_string()]).status();
         assert!(sent.unwrap().success());
         self.strace.wait().unwrap();
-        // Kept until here: a pipe without a reader ends it early.
+        // Held until here: a pipe without a reader would end strace early.
         drop(self.said);
         let text = std::fs::read_to_string(self.log.path()).unwrap();
         Calls(text.lines().filter_map(call).collect())
     }
 }
 
-/// `123 read(4, "…", 9) = 9`; the second half of one that another interrupted is not one more.
+/// Parses `123 read(4, "…", 9) = 9`; `None` for the second half of an interrupted call.
 fn call(line: &str) -> Option<(String, String)> {
     let (_, call) = line.split_once(' ')?;
     let (name, rest) = call.trim_start().split_once('(')?;
@@ -56,33 +56,33 @@ fn call(line: &str) -> Option<(String, String)> {
 }
 
 impl Calls {
-    /// How often one of `names` was called.
+    /// Number of calls of any of `names`.
     pub(crate) fn count(&self, names: &[&str]) -> usize {
         self.0.iter().filter(|(name, _)| names.contains(&name.as_str())).count()
     }
 
-    /// How many calls there were.
+    /// Number of all calls.
     pub(crate) fn all(&self) -> usize {
         self.0.len()
     }
 
-    /// Reads from files.
+    /// Number of reads from files.
     pub(crate) fn reads(&self) -> usize {
         self.count(&["preadv2", "preadv", "pread64", "readv"])
     }
 
-    /// Writes to sockets.
+    /// Number of writes to sockets.
     pub(crate) fn writes(&self) -> usize {
         self.count(&["writev", "sendto", "sendmsg", "sendfile"])
     }
 
-    /// Times that a thread waited, or woke another: an eventfd is written to for that.
+    /// Number of times that a thread waited, or woke another by writing to an eventfd.
     pub(crate) fn wakes(&self) -> usize {
         self.count(&["futex", "epoll_wait", "epoll_pwait", "epoll_pwait2", "write"])
     }
 
-    /// The most memory that was asked of the system at once: by a map of its own, or by a growth of a heap. Stacks of
-    /// threads and reserved addresses are none.
+    /// Largest amount of memory requested from the system at once: by a separate mapping, or by growth of a heap.
+    /// Thread stacks and reserved addresses do not count.
     pub(crate) fn largest(&self) -> u64 {
         let number = |text: &str| match text.trim().strip_prefix("0x") {
             Some(hex) => u64::from_str_radix(hex, 16).unwrap_or(0),
@@ -96,7 +96,7 @@ impl Calls {
             match name.as_str() {
                 "mmap" if arguments.contains("MAP_STACK") => stacks.push(number(result)),
                 "mmap" if !arguments.contains("PROT_NONE") => most = most.max(number(parts[1])),
-                // Above its guard page.
+                // A stack above its guard page.
                 "mprotect" if !stacks.iter().any(|stack| number(parts[0]).wrapping_sub(*stack) < 1 << 16) => {
                     most = most.max(number(parts[1]));
                 }
@@ -111,7 +111,7 @@ impl Calls {
         most
     }
 
-    /// What was called, and how often; for who looks into a failure.
+    /// Number of calls by name, for failure messages.
     pub(crate) fn table(&self) -> std::collections::BTreeMap<&str, usize> {
         let mut table = std::collections::BTreeMap::new();
         for (name, _) in &self.0 {

@@ -1,4 +1,4 @@
-//! A client that takes answers as they come, whole or cut short: what a test judges, it does not assert.
+//! A client that accepts responses whole or cut short: it returns faults to the test instead of asserting.
 
 #![allow(dead_code, reason = "each test crate uses a part of it")]
 
@@ -6,18 +6,18 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// How long any single read may take. Longer is a hang.
+/// Longest time for any single read; longer is a hang.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// An answer, as far as it came.
+/// A response, as far as it arrived.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Got {
-    /// 0 where nothing came.
+    /// 0 if nothing arrived.
     pub(crate) status: u16,
     headers: Vec<(String, String)>,
     /// `Content-Length`.
     pub(crate) promised: usize,
-    /// May be shorter than promised; never longer.
+    /// May be shorter than promised, never longer.
     pub(crate) body: Vec<u8>,
 }
 
@@ -26,7 +26,7 @@ impl Got {
         self.headers.iter().find(|(each, _)| each == name).map_or("", |(_, value)| value)
     }
 
-    /// Whether this is a clean refusal: a problem that nobody may keep.
+    /// Checks that this is a clean refusal: a problem that must not be cached.
     pub(crate) fn check_problem(&self, url: &str) -> Result<(), String> {
         let told = (self.header("content-type"), self.header("cache-control"));
         if told == ("application/problem+json", "no-store") {
@@ -37,7 +37,7 @@ impl Got {
     }
 }
 
-/// GETs `path`, its bytes `range` where that is said, both included. An error is one of the test: no answer, or a hang.
+/// GETs `path`, or its bytes `range`, both ends included. An error means a fault: no response, or a hang.
 pub(crate) fn get(address: SocketAddr, path: &str, range: Option<(usize, usize)>) -> Result<Got, String> {
     let say = |error: std::io::Error| format!("{path}: {error}");
     let stream = begun(address, path, range).map_err(say)?;
@@ -57,14 +57,14 @@ pub(crate) fn begun(
     Ok(BufReader::new(stream))
 }
 
-/// Reads the answer to its end, early or not.
+/// Reads the response to its end, early or not.
 pub(crate) fn finished(mut stream: BufReader<TcpStream>, path: &str) -> Result<Got, String> {
     let say = |error: std::io::Error| format!("{path}: {error}");
     let mut got = Got::default();
     loop {
         let mut line = String::new();
         if stream.read_line(&mut line).map_err(say)? == 0 {
-            // Where the first bytes of the body cannot be had, the head is not sent either.
+            // If the first bytes of the body are unavailable, the server does not send the head either.
             let nothing = got.status == 0;
             let cut = Got { promised: 1, ..Got::default() };
             return if nothing { Ok(cut) } else { Err(format!("{path}: closed before the end of the head")) };
@@ -76,7 +76,7 @@ pub(crate) fn finished(mut stream: BufReader<TcpStream>, path: &str) -> Result<G
         }
     }
     got.promised = got.header("content-length").parse().map_err(|_| format!("{path}: no Content-Length"))?;
-    // Not `take`: more than was promised would be seen.
+    // Not `take`, to notice more bytes than promised.
     match stream.read_to_end(&mut got.body) {
         Ok(_) => {}
         Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => {}

@@ -1,4 +1,4 @@
-//! An asset's MPEG-TS as a player gets it, held against its CMAF.
+//! Compares an asset's MPEG-TS, as a player gets it, with its CMAF.
 
 use crate::boxes::Sample;
 use crate::check_ts::{self, Start};
@@ -9,17 +9,17 @@ use crate::{codec, hls};
 /// A transport stream: a media playlist and its segments.
 #[derive(Debug)]
 pub(crate) struct Program {
-    /// Its playlist, from its asset's root.
+    /// URI of its playlist, relative to its asset's root.
     pub(crate) uri: String,
-    /// What its variant claims of rates; nothing of a rendition, or where renditions are counted in.
+    /// Rates claimed by its variant; `None` for a rendition, or if the rates include renditions.
     claims: Option<(u64, u64)>,
     variant: bool,
     playlist: hls::Media,
-    /// By number, from 1.
+    /// Segments with their numbers, from 1.
     pub(crate) segments: Vec<(u64, Vec<u8>)>,
 }
 
-/// What of an asset keeps MPEG-TS from carrying it: no H.264 though it has pictures, no AAC though it has sound.
+/// The reason why MPEG-TS cannot carry an asset: pictures but no H.264, or audio but no AAC. `None` if it can.
 pub(crate) fn lacks(cmaf: &Presentation) -> Option<&'static str> {
     let has = |video: bool, carried: fn(&str) -> bool| {
         let mut tracks = cmaf.tracks.iter().filter(|track| track.is_video() == video).peekable();
@@ -35,7 +35,8 @@ pub(crate) fn lacks(cmaf: &Presentation) -> Option<&'static str> {
 }
 
 impl Program {
-    /// All programs of a multivariant playlist, their segments fetched from the last to the first, odd ones at last.
+    /// All programs of a multivariant playlist. Fetches their segments from the last to the first, the odd ones at the
+    /// end.
     pub(crate) fn load_all(text: &str, get: &dyn Fn(&str) -> Result<Vec<u8>, String>) -> Result<Vec<Self>, String> {
         let multivariant = hls::multivariant(text)?;
         let rate = |attributes: &hls::Attributes| {
@@ -53,7 +54,7 @@ impl Program {
         Ok(programs)
     }
 
-    /// Whether it is a variant, not a rendition.
+    /// Whether it is a variant rather than a rendition.
     pub(crate) fn is_variant(&self) -> bool {
         self.variant
     }
@@ -71,7 +72,7 @@ impl Program {
         Ok(Self { uri, claims: None, variant: false, playlist, segments })
     }
 
-    /// The CMAF tracks that it carries, as its URL names them.
+    /// The CMAF tracks that it carries, according to its URL.
     pub(crate) fn tracks<'a>(&self, cmaf: &'a Presentation) -> Result<Vec<&'a Track>, String> {
         let parts: Vec<&str> = self.uri.split('/').collect();
         let names = parts.get(1..parts.len() - 1).unwrap_or_default();
@@ -82,7 +83,7 @@ impl Program {
         names.iter().map(track).collect()
     }
 
-    /// All that is wrong with it.
+    /// All its faults.
     pub(crate) fn faults(&self, cmaf: &Presentation) -> Result<Vec<String>, String> {
         let tracks = self.tracks(cmaf)?;
         let video = tracks.iter().find(|track| track.is_video());
@@ -105,7 +106,7 @@ impl Program {
         Ok(faults)
     }
 
-    /// What its playlists say of it: durations, the target, rates.
+    /// Checks its playlists: durations, the target, rates.
     fn listed(&self, streams: &[Stream]) -> Vec<String> {
         let mut faults = Vec::new();
         let target = self.playlist.target.unwrap_or(0);
@@ -154,7 +155,8 @@ impl Program {
     }
 }
 
-/// Whether a stream's samples are the track's: bytes, order, and times within a tick (two where they are counted).
+/// Checks that a stream's samples equal the track's: bytes, order, and times within a tick (two if they are computed
+/// from a frame count).
 fn same(stream: &Stream, track: &Track) -> Result<(), String> {
     if stream.samples.len() != track.samples.len() {
         return Err(format!("{} samples of {}", stream.samples.len(), track.samples.len()));

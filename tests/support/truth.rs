@@ -1,4 +1,4 @@
-//! What every URL of an asset must answer: said by a server of its own over a folder that nobody writes to.
+//! Right responses for every URL of an asset, taken from a separate server over a folder that nobody changes.
 
 #![allow(dead_code, reason = "each test crate uses a part of it")]
 
@@ -7,14 +7,14 @@ use super::tolerant::{self, Got};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-/// The bodies that a URL may have. Those of a version have one; entries and stored files, one for each state.
+/// The possible bodies of each URL. Versioned URLs have one; entries and stored files have one per state.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Truth {
     bodies: BTreeMap<String, Vec<Vec<u8>>>,
 }
 
 impl Truth {
-    /// Of every URL of the assets `ids` in the folder `media`; `files` are the addresses of their stored files.
+    /// The bodies of every URL of the assets `ids` in the folder `media`; `files` are the URLs of their stored files.
     pub(crate) fn of(media: &Path, ids: &[&str], files: &[&str]) -> Self {
         let server = Server::start(media, &[]);
         let mut truth = Self::default();
@@ -35,7 +35,7 @@ impl Truth {
         }
     }
 
-    /// What may be answered when the folder is sometimes as one was and sometimes as the other.
+    /// The bodies for a folder that is sometimes in one state and sometimes in the other.
     pub(crate) fn or(mut self, other: &Self) -> Self {
         for (url, bodies) in &other.bodies {
             for body in bodies {
@@ -45,25 +45,25 @@ impl Truth {
         self
     }
 
-    /// The addresses of segments.
+    /// URLs of segments.
     pub(crate) fn segments(&self) -> Vec<&str> {
         let is_segment =
             |url: &&str| url.rsplit_once('.').is_some_and(|(_, extension)| matches!(extension, "m4s" | "ts"));
         self.versioned().filter(is_segment).collect()
     }
 
-    /// All URLs whose path names a version.
+    /// All URLs with a version in the path.
     pub(crate) fn versioned(&self) -> impl Iterator<Item = &str> {
         self.bodies.keys().map(String::as_str).filter(|url| url.contains("/~"))
     }
 
-    /// The one body of `url`, which names a version.
+    /// The only body of the versioned `url`.
     pub(crate) fn body(&self, url: &str) -> &[u8] {
         let [body] = self.bodies[url].as_slice() else { panic!("{url} has several bodies") };
         body
     }
 
-    /// Why `got` is no answer to `url`, of which bytes `from..` to the end of `range` were asked for.
+    /// Error unless `got` is a right response to `url`, or to a request for its bytes `range`.
     pub(crate) fn judge(&self, url: &str, range: Option<(usize, usize)>, got: &Got) -> Result<(), String> {
         let cut = |body: &Vec<u8>| match range {
             Some((from, to)) => body.get(from..(to + 1).min(body.len())).unwrap_or_default().to_vec(),
@@ -72,7 +72,7 @@ impl Truth {
         let allowed = self.bodies.get(url).map(|bodies| bodies.iter().map(cut).collect::<Vec<_>>()).unwrap_or_default();
         match (got.status, got.promised == got.body.len()) {
             (200 | 206, true) if allowed.contains(&got.body) => Ok(()),
-            // Cut short: as far as it goes it is one of them.
+            // Cut short: it must be the beginning of one of them.
             (200 | 206, false)
                 if allowed.iter().any(|body| body.len() == got.promised && body.starts_with(&got.body)) =>
             {
@@ -88,7 +88,7 @@ impl Truth {
     }
 }
 
-/// Every URL of `id`, as its manifests name them, the entries included.
+/// Every URL of `id` in its manifests, including the entries.
 pub(crate) fn walk(server: &Server, id: &str) -> BTreeSet<String> {
     let base = format!("/vod/{id}/");
     let [hls, ts, dash] = ["index.m3u8", "ts.m3u8", "index.mpd"].map(|entry| format!("{base}{entry}"));
@@ -113,7 +113,7 @@ fn whole(server: &Server, url: &str) -> Vec<u8> {
     got.body
 }
 
-/// The addresses that the playlist at `url` names.
+/// URLs in the playlist at `url`.
 pub(crate) fn uris(url: &str, playlist: &str) -> Vec<String> {
     let quoted = playlist.lines().filter_map(|line| line.split_once("URI=\"")?.1.split('"').next());
     let plain = playlist.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
@@ -132,7 +132,7 @@ fn resolved(url: &str, uri: &str) -> String {
     parts.join("/")
 }
 
-/// The addresses that an MPD below `base` names, init segments first.
+/// URLs in an MPD below `base`, init segments first.
 pub(crate) fn segments_of_mpd(base: &str, mpd: &str) -> Vec<String> {
     let value = |text: &str, name: &str| Some(text.split_once(&format!(" {name}=\""))?.1.split('"').next()?.to_owned());
     let mut urls = Vec::new();
@@ -148,7 +148,7 @@ pub(crate) fn segments_of_mpd(base: &str, mpd: &str) -> Vec<String> {
     urls
 }
 
-/// Asserts that `afflux explain` over the same folder says of every URL of a version what `truth` says: its length.
+/// Asserts that `afflux explain` over the same folder reports the length in `truth` for every versioned URL.
 pub(crate) fn assert_explained(truth: &Truth, media: &Path) {
     for url in truth.versioned() {
         let output = afflux(&["explain", url, "--json", "--media", media.to_str().unwrap()]).output().unwrap();

@@ -1,22 +1,22 @@
-//! A reader of MPEG transport streams (ISO/IEC 13818-1) that owes nothing to what it proves: bytes in, packets,
-//! PES packets out (sections: `psi`). It shares no code with the server. It reads on where a rule is broken and the next
-//! field is still where it should be; what it cannot read is an `Err` that says where.
+//! An independent reader of MPEG transport streams (ISO/IEC 13818-1): bytes in, packets and PES packets out (sections:
+//! `psi`). It shares no code with the server. It reads on after a broken rule if the next field is still in its place;
+//! anything it cannot read is an `Err` that says where.
 //!
 //! │ 0x47 │ error 1, start 1, priority 1, PID 13 │ scrambling 2, adaptation 1, payload 1, counter 4 │ … to 188 bytes │
 
-/// What is wrong, in words.
+/// A fault, in words.
 pub(crate) type Fault = String;
 
-/// Bytes of a packet.
+/// Size of a packet, in bytes.
 pub(crate) const SIZE: usize = 188;
 
-/// Ticks of PTS and DTS before they start again at zero.
+/// PTS and DTS wrap to zero after this many ticks.
 pub(crate) const WRAP: u64 = 1 << 33;
 
 /// Ticks of the 27 MHz clock in one tick of its 90 kHz base.
 pub(crate) const PCR_TICKS: u64 = 300;
 
-/// How much later `to` is than `from` on a clock that starts again at `wrap`: within half a round either way.
+/// Difference from `from` to `to` on a clock that wraps at `wrap`: within half a round either way.
 pub(crate) fn since(from: u64, to: u64, wrap: u64) -> i64 {
     let forward = (to % wrap + wrap - from % wrap) % wrap;
     if forward < wrap / 2 { forward as i64 } else { forward as i64 - wrap as i64 }
@@ -25,7 +25,7 @@ pub(crate) fn since(from: u64, to: u64, wrap: u64) -> i64 {
 /// One packet (§2.4.3.2).
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Packet<'a> {
-    /// Its place among its segment's packets.
+    /// Its number among its segment's packets.
     pub(crate) at: usize,
     pub(crate) error: bool,
     /// payload_unit_start_indicator.
@@ -34,7 +34,7 @@ pub(crate) struct Packet<'a> {
     pub(crate) scrambling: u8,
     pub(crate) cc: u8,
     pub(crate) adaptation: Option<Adaptation<'a>>,
-    /// `None` when adaptation_field_control says that there is none.
+    /// `None` if adaptation_field_control says that there is none.
     pub(crate) payload: Option<&'a [u8]>,
 }
 
@@ -45,9 +45,9 @@ pub(crate) struct Adaptation<'a> {
     pub(crate) length: usize,
     pub(crate) discontinuity: bool,
     pub(crate) random_access: bool,
-    /// The flags of OPCR, splice countdown, private data and extension; their fields are read as stuffing.
+    /// The flags of OPCR, splice countdown, private data and extension; their fields count as stuffing.
     pub(crate) optional: u8,
-    /// The 48 bits of the PCR, as they are.
+    /// The 48 bits of the PCR, unchanged.
     pub(crate) pcr_field: Option<u64>,
     pub(crate) stuffing: &'a [u8],
 }
@@ -126,23 +126,23 @@ pub(crate) fn word(bytes: &[u8]) -> u16 {
 #[derive(Debug, Clone)]
 pub(crate) struct Pes {
     pub(crate) pid: u16,
-    /// The places of its packets in its segment, those without a payload left out.
+    /// Numbers of its packets in its segment, without those that have no payload.
     pub(crate) packets: Vec<usize>,
-    /// Of its first packet.
+    /// random_access_indicator of its first packet.
     pub(crate) random_access: bool,
     pub(crate) stream_id: u8,
     /// PES_packet_length.
     pub(crate) length: u16,
     pub(crate) pts: Option<u64>,
-    /// Only where it is written.
+    /// `None` if it is not written.
     pub(crate) dts: Option<u64>,
     pub(crate) data: Vec<u8>,
-    /// What its header has wrong.
+    /// Faults of its header.
     pub(crate) faults: Vec<Fault>,
 }
 
 impl Pes {
-    /// When it is decoded.
+    /// Decoding time.
     pub(crate) fn decoded(&self) -> Option<u64> {
         self.dts.or(self.pts)
     }
@@ -196,7 +196,7 @@ fn header(bytes: &[u8]) -> Result<Pes, Fault> {
         _ => return Err("PTS_DTS_flags 01".into()),
     };
     let stuffing = fields.get(used..).unwrap_or_default();
-    // §2.4.3.7: no more than 32 stuffing bytes in a PES packet header.
+    // §2.4.3.7: at most 32 stuffing bytes in a PES packet header.
     if stuffing.len() > 32 || stuffing.iter().any(|&byte| byte != 0xff) {
         faults.push(format!("PES header stuffing {stuffing:02x?}"));
     }

@@ -1,23 +1,24 @@
-//! What the muxer added, taken away again: segments in, the samples of their streams out as an MP4 holds them, with
-//! their times in 90 kHz. What a comparison leaves out is said where it is left out.
+//! Undoes the muxing: segments in, the samples of their streams out in the form of an MP4, with their times in 90 kHz.
+//! Each comparison documents what it ignores.
 
 use crate::check_ts::{AAC, H264};
 use crate::elementary::{self, AUD, FRAME, Header};
 use crate::psi;
 use crate::ts::{self, Fault, Pes, WRAP, since};
 
-/// An access unit or an audio frame. Times are in ticks of 90 kHz and never go back to zero.
+/// An access unit or an audio frame. Times are in ticks of 90 kHz and do not wrap.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Sample {
-    /// The number of the segment that it is in.
+    /// Number of its segment.
     pub(crate) segment: u64,
     pub(crate) pts: i64,
     pub(crate) dts: i64,
-    /// Whether the stream says its time. Frames behind the first of a PES packet are counted from it, rounded down.
+    /// Whether the stream states its time. The times of frames after the first in a PES packet are computed from it,
+    /// rounded down.
     pub(crate) timed: bool,
-    /// random_access_indicator, of its PES packet.
+    /// random_access_indicator of its PES packet.
     pub(crate) random_access: bool,
-    /// Video: its NAL units, all of them. Audio: one part, the frame without its ADTS header.
+    /// Video: all its NAL units. Audio: one part, the frame without its ADTS header.
     pub(crate) parts: Vec<Vec<u8>>,
 }
 
@@ -27,13 +28,13 @@ pub(crate) struct Stream {
     pub(crate) pid: u16,
     /// stream_type.
     pub(crate) kind: u8,
-    /// Of the first ADTS frame.
+    /// Header of the first ADTS frame.
     pub(crate) adts: Option<Header>,
     pub(crate) samples: Vec<Sample>,
 }
 
-/// The streams of segments that are in order, as the PMT lists them. The first PTS is taken as it is (DESIGN: SHIFT, so
-/// in the first round of 33 bits unless the segments start after 26.5 h); all other times count from it.
+/// The streams of consecutive segments, in the order of the PMT. The first PTS counts as it is (DESIGN: SHIFT, so in
+/// the first round of 33 bits unless the segments start after 26.5 h); all other times count from it.
 pub(crate) fn undo(segments: &[(u64, Vec<u8>)]) -> Result<Vec<Stream>, Fault> {
     let mut streams: Vec<Stream> = Vec::new();
     let mut latest: Option<i64> = None;
@@ -103,7 +104,7 @@ pub(crate) fn avcc(payload: &[u8]) -> Result<(usize, Vec<Vec<u8>>), Fault> {
     Ok((length_size, sets))
 }
 
-/// A NAL unit without zeros behind it: in a byte stream they are not part of it.
+/// A NAL unit without trailing zeros: in a byte stream they are not part of it.
 fn trimmed(unit: &[u8]) -> &[u8] {
     let length = unit.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
     &unit[..length]
@@ -122,13 +123,12 @@ pub(crate) fn stored_units(mut sample: &[u8], length_size: usize) -> Result<Vec<
     Ok(units)
 }
 
-/// Whether an access unit is the MP4's sample: the same NAL units in the same order. Left out on both sides, and nothing
-/// else is:
+/// Checks that an access unit equals the MP4's sample: the same NAL units in the same order. Both sides ignore exactly:
 /// * access unit delimiters (type 9);
-/// * parameter sets that are byte for byte one of `sets`, those of the `avcC`;
-/// * zeros behind a NAL unit, and units that are empty without them: a byte stream cannot carry these.
+/// * parameter sets that equal one of `sets`, those of the `avcC`, byte for byte;
+/// * zeros after a NAL unit, and units that are empty without them: a byte stream cannot carry these.
 ///
-/// Not decided here: how often and where delimiters and parameter sets stand (that is `check_es`'s).
+/// `check_es` checks number and places of delimiters and parameter sets.
 pub(crate) fn same_video(
     parts: &[Vec<u8>],
     sample: &[u8],
@@ -148,7 +148,7 @@ pub(crate) fn same_video(
     Err(format!("NAL unit {at} differs: {:?} are played, {:?} stored (type, length)", shape(&played), shape(&stored)))
 }
 
-/// Whether a frame is the MP4's sample: byte for byte, nothing left out.
+/// Checks that a frame equals the MP4's sample, byte for byte.
 pub(crate) fn same_audio(parts: &[Vec<u8>], sample: &[u8]) -> Result<(), Fault> {
     match parts {
         [frame] if frame == sample => Ok(()),
@@ -156,8 +156,8 @@ pub(crate) fn same_audio(parts: &[Vec<u8>], sample: &[u8]) -> Result<(), Fault> 
     }
 }
 
-/// Whether ADTS headers say what an AudioSpecificConfig does (ISO/IEC 14496-3 §1.6.2.1): object type, frequency and
-/// channels of the core; SBR and PS, which ADTS cannot say, are left out.
+/// Checks that ADTS headers match an AudioSpecificConfig (ISO/IEC 14496-3 §1.6.2.1): object type, frequency and
+/// channels of the core. Ignores SBR and PS, which ADTS cannot signal.
 pub(crate) fn same_config(header: Header, config: &[u8]) -> Result<(), Fault> {
     let bits = config.iter().chain([0; 8].iter()).take(8).fold(0_u64, |bits, &byte| bits << 8 | u64::from(byte));
     let field = |at: u32, width: u32| (bits >> (64 - at - width) & ((1 << width) - 1)) as u8;

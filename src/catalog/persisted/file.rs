@@ -1,4 +1,4 @@
-//! A kept file, of which no more is read than is needed.
+//! A saved index or plan file; reads only the bytes that are needed.
 
 use super::FILE_LIMIT;
 use crate::media::{Damage, Missing, Movie, usize_from_u64};
@@ -10,7 +10,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Why nothing can be made of a file.
+/// Why a file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
     #[error("it cannot be read")]
@@ -21,17 +21,17 @@ pub(super) enum Failure {
     Damage(#[from] Damage),
 }
 
-/// A kept file.
+/// A saved file, opened.
 #[derive(Debug)]
-pub(super) struct Kept {
+pub(super) struct IndexFile {
     file: File,
-    /// Its bytes.
+    /// Its size in bytes.
     pub(super) bytes: u64,
     /// When it was written.
     pub(super) written: SystemTime,
 }
 
-impl Kept {
+impl IndexFile {
     pub(super) fn open(path: &Path) -> Result<Self, Failure> {
         let file = File::open(path)?;
         let metadata = file.metadata()?;
@@ -41,7 +41,8 @@ impl Kept {
         Ok(Self { file, bytes: metadata.len(), written: metadata.modified().unwrap_or(UNIX_EPOCH) })
     }
 
-    /// Its bytes `range`. What is put in place is never written to again: what was changed all the same fails its checksum.
+    /// Reads its bytes `range`. A complete file is never written to again; if one is changed all the same, its checksum
+    /// fails.
     pub(super) fn read(&self, range: Range<u64>) -> io::Result<Bytes> {
         let mut bytes = vec![0; usize_from_u64(range.end - range.start)];
         self.file.read_exact_at(&mut bytes, range.start)?;
@@ -49,15 +50,15 @@ impl Kept {
     }
 }
 
-/// Brings what is `missing` of `movie`, which `kept` holds: what stands in a row is one read.
-pub(super) fn fill(kept: &Kept, movie: &Movie, missing: &[Missing]) -> Result<(), Failure> {
+/// Loads the `missing` samples of `movie` from `kept`, the file with its index: adjacent ranges take one read.
+pub(super) fn fill(kept: &IndexFile, movie: &Movie, missing: &[Missing]) -> Result<(), Failure> {
     for run in missing.chunk_by(|one, next| one.range.end() == next.range.start()) {
         let [first, ..] = run else { continue };
         let (begin, end) = (first.range.start(), run.last().unwrap_or(first).range.end());
         let bytes = kept.read(begin..end)?;
         for missing in run {
             let within = |at: u64| usize_from_u64(at - begin);
-            movie.bring(*missing, &bytes.slice(within(missing.range.start())..within(missing.range.end())))?;
+            movie.thaw_missing(*missing, &bytes.slice(within(missing.range.start())..within(missing.range.end())))?;
         }
     }
     Ok(())

@@ -1,25 +1,25 @@
-//! What kept files are called.
+//! Keys and names of saved index and plan files.
 
 use crate::media::u64_from_usize;
 use crate::plan;
 use std::ffi::OsStr;
 use std::fmt;
 
-/// The domain of the hash that names indexes.
+/// Domain of the hash in keys of indexes.
 const DOMAIN: &str = "afflux 2026 name of a frozen index";
 
-/// The domain of the hash that names plans.
+/// Domain of the hash in keys of plans.
 const PLAN_DOMAIN: &str = "afflux 2026 name of a frozen plan";
 
-/// What a file holds.
+/// Content of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-enum Kind {
+enum PersistedKind {
     Index,
     Plan,
 }
 
-impl Kind {
-    /// How a whole file's name ends.
+impl PersistedKind {
+    /// Suffix of the name of a complete file.
     const fn ending(self) -> &'static str {
         match self {
             Self::Index => ".index",
@@ -28,24 +28,24 @@ impl Kind {
     }
 }
 
-/// Names what is known of one version of one stored file, or of several together.
+/// Identifies the index of one version of a stored file, or the plan of several files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(in crate::catalog) struct Key {
-    kind: Kind,
+pub(in crate::catalog) struct PersistedKey {
+    kind: PersistedKind,
     hash: [u8; 32],
 }
 
-impl Key {
-    /// Of the index of the file that is `version` in the store called `store`.
+impl PersistedKey {
+    /// Key of the index of the file `version` in the store called `store`.
     pub(in crate::catalog) fn new(store: &str, version: &[u8]) -> Self {
         let mut hasher = blake3::Hasher::new_derive_key(DOMAIN);
         hasher.update(&u64_from_usize(store.len()).to_le_bytes());
         hasher.update(store.as_bytes());
         hasher.update(version);
-        Self { kind: Kind::Index, hash: *hasher.finalize().as_bytes() }
+        Self { kind: PersistedKind::Index, hash: *hasher.finalize().as_bytes() }
     }
 
-    /// Of a plan of the files with these indexes, cut by `settings`.
+    /// Key of a plan of the files with these indexes, cut by `settings`.
     pub(in crate::catalog) fn of_plan(indexes: impl Iterator<Item = Self>, settings: plan::Settings) -> Self {
         let mut hasher = blake3::Hasher::new_derive_key(PLAN_DOMAIN);
         hasher.update(&plan::PACKAGER_REVISION.to_le_bytes());
@@ -53,22 +53,22 @@ impl Key {
         for index in indexes {
             hasher.update(&index.hash);
         }
-        Self { kind: Kind::Plan, hash: *hasher.finalize().as_bytes() }
+        Self { kind: PersistedKind::Plan, hash: *hasher.finalize().as_bytes() }
     }
 
-    /// Its bytes.
+    /// Hash of the key.
     pub(in crate::catalog) const fn as_bytes(&self) -> &[u8; 32] {
         &self.hash
     }
 
-    /// The one whose whole file has this name.
+    /// The key whose complete file has this name; `None` for other names.
     pub(super) fn named(name: &OsStr) -> Option<Self> {
         let name = name.to_str()?;
-        let of = |kind: Kind| {
+        let of = |kind: PersistedKind| {
             let hash = *blake3::Hash::from_hex(name.strip_suffix(kind.ending())?).ok()?.as_bytes();
             Some(Self { kind, hash }).filter(|key| key.file_name() == name)
         };
-        of(Kind::Index).or_else(|| of(Kind::Plan))
+        of(PersistedKind::Index).or_else(|| of(PersistedKind::Plan))
     }
 
     pub(super) fn file_name(&self) -> String {
@@ -76,7 +76,7 @@ impl Key {
     }
 }
 
-impl fmt::Display for Key {
+impl fmt::Display for PersistedKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&blake3::Hash::from_bytes(self.hash).to_hex())
     }

@@ -1,11 +1,11 @@
-//! What is kept is found, by this process and the next; what is damaged, foreign or too much is not.
+//! Saved files are found by this process and the next one, except damaged, foreign or surplus ones.
 
-use super::{FILE_LIMIT, Held, Key, Persisted, RECOUNT, TORN, TOUCH};
+use super::{FILE_LIMIT, Persisted, PersistedFile, PersistedKey, RECOUNT, TORN, TOUCH};
 use crate::media::{
     Arrangement, Codec, ContentId, Edit, Family, IndexBuilder, Kind, Language, Layout, LeftOut, Movie, Sizes, Sound,
     Timescale, Track,
 };
-use crate::plan::{self, Plan, Source};
+use crate::plan::{self, Plan, SourceFile};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -37,8 +37,8 @@ fn movie(name: u8) -> Movie {
     Movie { content, size: 100, layout: Layout::MoovFirst, cut_at: None, tracks: vec![track], skipped: Vec::new() }
 }
 
-fn key(name: u8) -> Key {
-    Key::new("s3://films", &[name])
+fn key(name: u8) -> PersistedKey {
+    PersistedKey::new("s3://films", &[name])
 }
 
 fn bytes() -> u64 {
@@ -69,19 +69,24 @@ fn what_is_kept_is_found_by_this_process_and_the_next() {
 
 #[test]
 fn keys_differ_by_store_and_by_version() {
-    let keys = [Key::new("ab", b"c"), Key::new("a", b"bc"), Key::new("ab", b"d"), Key::new("abc", b"")];
+    let keys = [
+        PersistedKey::new("ab", b"c"),
+        PersistedKey::new("a", b"bc"),
+        PersistedKey::new("ab", b"d"),
+        PersistedKey::new("abc", b""),
+    ];
     let mut distinct = keys.to_vec();
     distinct.sort();
     distinct.dedup();
     assert_eq!(distinct.len(), keys.len());
-    assert_eq!(Key::named(format!("{}.index", keys[0]).as_ref()), Some(keys[0]));
-    assert_eq!(Key::named(format!("{}.index", keys[0]).to_uppercase().as_ref()), None);
+    assert_eq!(PersistedKey::named(format!("{}.index", keys[0]).as_ref()), Some(keys[0]));
+    assert_eq!(PersistedKey::named(format!("{}.index", keys[0]).to_uppercase().as_ref()), None);
 }
 
 #[test]
 fn a_plan_has_a_name_of_its_own_which_tells_its_files_and_its_settings() {
     let six = plan::Settings { target_millis: 6_000 };
-    let of = |keys: &[Key], settings| Key::of_plan(keys.iter().copied(), settings);
+    let of = |keys: &[PersistedKey], settings| PersistedKey::of_plan(keys.iter().copied(), settings);
     let keys = [
         of(&[key(1)], six),
         of(&[key(1)], plan::Settings { target_millis: 4_000 }),
@@ -94,31 +99,31 @@ fn a_plan_has_a_name_of_its_own_which_tells_its_files_and_its_settings() {
     distinct.dedup();
     assert_eq!(distinct.len(), keys.len());
     let name = format!("{}.plan", keys[0]);
-    assert_eq!((Key::named(name.as_ref()), keys[0].file_name()), (Some(keys[0]), name));
+    assert_eq!((PersistedKey::named(name.as_ref()), keys[0].file_name()), (Some(keys[0]), name));
 }
 
 #[test]
 fn plans_are_kept_beside_indexes_within_the_same_limit() {
     let dir = tempfile::tempdir().unwrap();
     let kept = Persisted::open(dir.path(), 4 * bytes()).unwrap();
-    let source = Source { file: "a.mp4".into(), name: None, movie: Arc::new(movie(1)), said: Vec::new() };
+    let source = SourceFile { file: "a.mp4".into(), name: None, movie: Arc::new(movie(1)), said: Vec::new() };
     let (sources, settings) = ([source], plan::Settings { target_millis: 6_000 });
     let frozen = Plan::new(&sources, 0, settings).unwrap().freeze(0);
-    let name = Key::of_plan([key(1)].into_iter(), settings);
+    let name = PersistedKey::of_plan([key(1)].into_iter(), settings);
     let thaw = |bytes: &bytes::Bytes| Plan::thaw(&sources, 0, settings, bytes);
     assert!(kept.plan(&name, thaw).is_none());
     kept.put(&name, &frozen);
     kept.put(&key(1), &movie(1).freeze());
     assert!(kept.plan(&name, thaw).is_some_and(|plan| plan.freeze(0) == frozen));
     assert_eq!(kept.shelf().bytes, bytes() + crate::media::u64_from_usize(frozen.len()));
-    // An index is no plan, nor is one that is damaged.
+    // Neither an index nor a damaged plan is a plan.
     for wrong in [movie(1).freeze(), frozen[1..].to_vec()] {
         kept.put(&name, &wrong);
         assert!(kept.plan(&name, thaw).is_none());
         assert_eq!(names(dir.path()), [kept.path(&key(1))]);
     }
     for other in 2..9 {
-        kept.put(&Key::of_plan([key(other)].into_iter(), settings), &frozen);
+        kept.put(&PersistedKey::of_plan([key(other)].into_iter(), settings), &frozen);
         kept.put(&key(other), &movie(other).freeze());
     }
     let held: u64 = names(dir.path()).iter().map(|path| fs::metadata(path).unwrap().len()).sum();
@@ -256,7 +261,7 @@ fn writers_and_readers_at_once_see_whole_movies() {
             });
         }
     });
-    let counted: u64 = kept.shelf().files.values().map(|Held { bytes, .. }| *bytes).sum();
+    let counted: u64 = kept.shelf().files.values().map(|PersistedFile { bytes, .. }| *bytes).sum();
     assert_eq!(counted, kept.shelf().bytes);
     assert!(counted <= 3 * bytes());
 }

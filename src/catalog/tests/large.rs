@@ -1,11 +1,11 @@
-//! Large folders: an asset in one is found by its name, and is what it would be in a small one.
+//! Large folders: an asset in one is found by its name, and is the same as in a small folder.
 
 use super::{House, film, names};
 use crate::catalog::{Asset, Error};
 use std::fs;
 use std::time::Duration;
 
-/// Fills `folder` with so many films that it is large.
+/// Fills `folder` with so many films that it counts as large.
 fn fill(house: &House, folder: &str) {
     house.write(&format!("{folder}/0.mp4"), &film(64, 36, 10));
     for number in 1..70 {

@@ -1,9 +1,9 @@
-//! Lists and searches: names alone, from one walk however many ask.
+//! Lists and searches: names alone, from one walk for all concurrent requests.
 
 use super::{House, film};
 use crate::catalog::Query;
 
-/// The names on all pages of `limit` that hold `words`, and those of them that are certain.
+/// The names on all pages of `limit` that contain `words`, and for each whether it is certain.
 async fn found(house: &House, words: &str, limit: usize) -> (Vec<String>, Vec<bool>) {
     let (mut names, mut certain, mut after) = (Vec::new(), Vec::new(), None);
     loop {

@@ -1,4 +1,4 @@
-//! What the commands are asked that talk to a server.
+//! Arguments of the commands that talk to a server.
 
 use crate::config::Database;
 use crate::control::{Scope, scopes_of};
@@ -9,27 +9,27 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// Which server, as whom, and how its answers are printed.
+/// Server, key and output format.
 #[derive(Debug, Args)]
-pub(super) struct Remote {
-    /// Where the API is.
+pub(super) struct ServerArgs {
+    /// URL of the API.
     #[arg(long, global = true, env = "AFFLUX_SERVER", value_name = "URL", default_value = "http://127.0.0.1:8081")]
     pub(super) server: String,
-    /// An API key, afx_…; better in the environment, where other users do not see it.
+    /// An API key, afx_…; better passed in the environment, where other users cannot see it.
     #[arg(long, global = true, env = "AFFLUX_KEY", hide_env_values = true, value_name = "KEY")]
     pub(super) key: Option<Secret>,
-    /// Print JSON as the API answers it; of lists, a line for each entry.
+    /// Print the API's JSON; for lists, one line per entry.
     #[arg(long, global = true)]
     pub(super) json: bool,
 }
 
-/// A key; prints as nothing that it could be used by.
+/// An API key. `Debug` does not print it.
 #[derive(Clone)]
 pub(super) struct Secret(String);
 
 impl Secret {
-    /// The key.
-    pub(super) fn told(&self) -> &str {
+    /// The key itself.
+    pub(super) fn expose(&self) -> &str {
         self.0.trim()
     }
 }
@@ -48,105 +48,105 @@ impl FromStr for Secret {
     }
 }
 
-/// What `upload` is asked.
+/// Arguments of `upload`.
 #[derive(Debug, Args)]
 pub struct UploadArgs {
     /// MP4, MOV or M4A files, sent one after the other.
     #[arg(required = true, value_name = "FILE")]
     pub(super) files: Vec<PathBuf>,
-    /// The asset that they are of [default: one for each file, called as it is].
+    /// The asset that the files belong to [default: one asset per file, named after it].
     #[arg(long, value_name = "NAME")]
     pub(super) asset: Option<String>,
-    /// What people call the asset, where it is new.
+    /// Title of the asset, if it is new.
     #[arg(long, value_name = "TITLE")]
     pub(super) title: Option<String>,
-    /// Which server.
+    /// The server.
     #[command(flatten)]
-    pub(super) remote: Remote,
+    pub(super) remote: ServerArgs,
 }
 
-/// What `assets` is asked.
+/// Arguments of `assets`.
 #[derive(Debug, Args)]
 pub struct AssetsArgs {
-    /// What is done.
+    /// The subcommand; `None` lists.
     #[command(subcommand)]
     pub(super) what: Option<AssetsCommand>,
-    /// Which are listed.
+    /// Filters of the list.
     #[command(flatten)]
     pub(super) list: AssetsList,
-    /// Which server.
+    /// The server.
     #[command(flatten)]
-    pub(super) remote: Remote,
+    pub(super) remote: ServerArgs,
 }
 
-/// What is done with assets.
+/// Subcommands of `assets`.
 #[derive(Debug, Subcommand)]
 pub(super) enum AssetsCommand {
-    /// List them; that is done where nothing else is said.
+    /// List assets; the default.
     List(AssetsList),
-    /// Tell all of one.
+    /// Show one asset in full.
     Get {
-        /// Its name.
+        /// Name of the asset.
         name: String,
     },
-    /// Delete one; it can be had back for `ingest.grace`.
+    /// Delete an asset; it can be restored for `ingest.grace`.
     Delete {
-        /// Its name.
+        /// Name of the asset.
         name: String,
     },
-    /// Give back one that was deleted.
+    /// Restore a deleted asset.
     Restore {
-        /// Its name.
+        /// Name of the asset.
         name: String,
     },
 }
 
-/// Which assets are listed.
+/// Filters and order of the list of assets.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Args)]
 pub(super) struct AssetsList {
-    /// Only those whose name or title has this in it.
+    /// Only assets whose name or title contains this.
     #[arg(long, value_name = "TEXT")]
     pub(super) search: Option<String>,
-    /// name, created, updated or bytes; with a - before it, the other way round [default: name].
+    /// name, created, updated or bytes; a leading - reverses the order [default: name].
     #[arg(long, value_name = "WHAT", allow_hyphen_values = true)]
     pub(super) sort: Option<String>,
-    /// Those that were deleted and can be had back.
+    /// Deleted assets that can be restored.
     #[arg(long)]
     pub(super) deleted: bool,
 }
 
-/// What `jobs` is asked.
+/// Arguments of `jobs`.
 #[derive(Debug, Args)]
 pub struct JobsArgs {
-    /// What is done.
+    /// The subcommand; `None` lists.
     #[command(subcommand)]
     pub(super) what: Option<JobsCommand>,
-    /// Which are listed.
+    /// Filters of the list.
     #[command(flatten)]
     pub(super) list: JobsList,
-    /// Which server.
+    /// The server.
     #[command(flatten)]
-    pub(super) remote: Remote,
+    pub(super) remote: ServerArgs,
 }
 
-/// What is done with jobs.
+/// Subcommands of `jobs`.
 #[derive(Debug, Subcommand)]
 pub(super) enum JobsCommand {
-    /// List them, the newest first; that is done where nothing else is said.
+    /// List jobs, the newest first; the default.
     List(JobsList),
-    /// Do one again that is dead or was cancelled.
+    /// Retry a job that is dead or was cancelled.
     Retry {
-        /// Which.
+        /// Id of the job.
         id: String,
     },
-    /// Give up one that waits or is under way.
+    /// Cancel a job that is queued or running.
     Cancel {
-        /// Which.
+        /// Id of the job.
         id: String,
     },
 }
 
-/// Which jobs are listed.
+/// Filters of the list of jobs.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Args)]
 pub(super) struct JobsList {
     /// queued, running, done, dead or cancelled.
@@ -157,73 +157,74 @@ pub(super) struct JobsList {
     pub(super) kind: Option<String>,
 }
 
-/// What `keys` is asked.
+/// Arguments of `keys`.
 #[derive(Debug, Args)]
 pub struct KeysArgs {
-    /// What is done.
+    /// The subcommand; `None` lists.
     #[command(subcommand)]
     pub(super) what: Option<KeysCommand>,
-    /// Which server.
+    /// The server.
     #[command(flatten)]
-    pub(super) remote: Remote,
+    pub(super) remote: ServerArgs,
 }
 
-/// What is done with keys.
+/// Subcommands of `keys`.
 #[derive(Debug, Subcommand)]
 pub(super) enum KeysCommand {
-    /// List them, revoked ones too; that is done where nothing else is said.
+    /// List keys, including revoked ones; the default.
     List,
-    /// Make one; its secret is told now, and never again.
+    /// Make a key; prints its secret once and never again.
     Make(KeyWanted),
-    /// Make one worth nothing.
+    /// Revoke a key.
     Revoke {
-        /// Which: its id, as the list has it.
+        /// Id of the key, as in the list.
         id: String,
     },
 }
 
-/// A key to be made: by the API, or in the database itself where --library, --config or --media is said.
+/// The key to make: by the API, or in the database itself if --library, --config or --media is given.
 #[derive(Debug, Args)]
 pub(super) struct KeyWanted {
-    /// What its owner calls it.
+    /// Name of the key, for people.
     pub(super) name: String,
     /// read, upload, write or admin; the first three may name a folder, as in upload:films/. Several between commas.
     #[arg(long, value_name = "SCOPES", value_parser = scopes)]
     pub(super) scope: Scopes,
-    /// When it ends to be valid: 12h, 30d [default: never].
+    /// Lifetime: 12h, 30d [default: no expiry].
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub(super) expires_in: Option<Duration>,
-    /// The database itself: sqlite:file, or postgres://user@host/name. For whoever has no key left.
+    /// Write to this database instead of asking the API, for when no key is left: sqlite:file, or
+    /// postgres://user@host/name.
     #[arg(long, value_name = "URL")]
     pub(super) library: Option<Database>,
     /// Settings that name the database, in TOML.
     #[arg(long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
-    /// The folder of media that it is beside.
+    /// The folder of media that the database is beside.
     #[arg(long, value_name = "FOLDER")]
     pub(super) media: Option<PathBuf>,
 }
 
 impl KeyWanted {
-    /// Whether the database itself is asked.
+    /// Whether to write to the database itself instead of asking the API.
     pub(super) const fn is_direct(&self) -> bool {
         self.library.is_some() || self.config.is_some() || self.media.is_some()
     }
 }
 
-/// Scopes, and the text that they were read from.
+/// Scopes, and the text they were parsed from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Scopes {
     pub(super) text: String,
     pub(super) scopes: Vec<Scope>,
 }
 
-/// `read,upload:films/`.
+/// Parses scopes such as `read,upload:films/`.
 fn scopes(text: &str) -> Result<Scopes, String> {
     scopes_of(text).map(|scopes| Scopes { text: text.into(), scopes })
 }
 
-/// `90s`, `30min`, `12h`, `30d`.
+/// Parses a duration such as `90s`, `30min`, `12h`, `30d`.
 fn duration(text: &str) -> Result<Duration, &'static str> {
     const ALLOWED: &str = "a duration is a whole number and its unit, s, min, h or d, as in \"30d\"";
     let unit = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
@@ -258,6 +259,6 @@ mod tests {
     #[test]
     fn a_key_is_not_printed() {
         let key: Secret = "afx_0 ".parse().unwrap();
-        assert_eq!((format!("{key:?}").as_str(), key.told()), ("a key", "afx_0"));
+        assert_eq!((format!("{key:?}").as_str(), key.expose()), ("a key", "afx_0"));
     }
 }

@@ -1,4 +1,5 @@
-//! A key made in the database itself, for whoever has none left. Whoever can write there may do all a key can anyway.
+//! Makes a key in the database itself, for users who have no key left. This grants nothing new: write access to the
+//! database allows all that a key allows.
 
 use super::args::KeyWanted;
 use super::error::Error;
@@ -15,7 +16,7 @@ use std::path::Path;
 pub(super) async fn make_key(wanted: &KeyWanted, json: bool) -> Result<(), Error> {
     let url =
         database(wanted)?.ok_or_else(|| Error::Use("there is no database of keys: --library names one".into()))?;
-    // Opening one makes it, and a key of a database that nobody asks opens nothing.
+    // `Library::open` would create a missing database, and a key in a database that no server uses would be worthless.
     if let Some(path) = url.strip_prefix("sqlite:").filter(|path| !Path::new(path).is_file()) {
         return Err(Error::File(format!("there is no database at {path}")));
     }
@@ -33,9 +34,9 @@ pub(super) async fn make_key(wanted: &KeyWanted, json: bool) -> Result<(), Error
     Ok(writeln!(stdout(), "{made}")?)
 }
 
-/// The database's address: as it is said, or as settings name it.
+/// The database's address, from the arguments or the settings.
 fn database(wanted: &KeyWanted) -> Result<Option<String>, Error> {
-    // Media need not be where the database is.
+    // The media folder need not be where the database is.
     if let (Some(library), None, None) = (&wanted.library, &wanted.config, &wanted.media) {
         return Ok(library.url(None));
     }

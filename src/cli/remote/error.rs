@@ -1,4 +1,4 @@
-//! Why a command did not do what it was asked, and what the process exits with.
+//! Errors of the client commands, and their exit codes.
 
 use crate::cli::plain::plain;
 use crate::library;
@@ -6,58 +6,58 @@ use reqwest::StatusCode;
 use std::io;
 use std::process::ExitCode;
 
-/// Why something was not done.
+/// Reasons why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Error {
-    /// What was asked cannot be meant.
+    /// The arguments make no sense.
     #[error("{0}")]
     Use(String),
-    /// The server cannot be reached, or stopped in the middle.
+    /// The server cannot be reached, or broke off.
     #[error("no answer from {server}: {why}")]
     Away {
-        /// Which.
+        /// The server's address.
         server: String,
-        /// What was the matter.
+        /// The reason.
         why: String,
     },
-    /// The server says no.
+    /// The server refused the request.
     #[error("{detail}")]
     Refused {
-        /// Its status.
+        /// Status of the response.
         status: StatusCode,
-        /// Its words.
+        /// Detail of the problem.
         detail: String,
     },
-    /// The server says what no API of ours says.
+    /// The response is none that an Afflux API gives.
     #[error("{server} is no API of Afflux: {why}")]
     Strange {
-        /// Which.
+        /// The server's address.
         server: String,
-        /// What it says.
+        /// The mismatch.
         why: String,
     },
-    /// The file cannot be read, or is another by now.
+    /// The file cannot be read, or has changed.
     #[error("{0}")]
     File(String),
-    /// The database says no.
+    /// The database failed.
     #[error("{0}")]
     Library(#[from] library::Error),
-    /// What was to be printed was not.
+    /// Writing the output failed.
     #[error("{0}")]
     Output(#[from] io::Error),
 }
 
 impl Error {
-    /// What a server said that was asked something.
+    /// Error for a refusal by the server.
     pub(super) fn refused(status: StatusCode, detail: &str) -> Self {
         Self::Refused { status, detail: plain(detail) }
     }
 
-    /// Whether the same may succeed in a moment.
+    /// Whether the same request may succeed in a moment.
     pub(super) fn passes(&self) -> bool {
         match self {
             Self::Away { .. } => true,
-            // 409: bytes of another place than the next one; 460: bytes that were changed on their way.
+            // 409: bytes at another offset than the next; 460: bytes damaged on the way.
             Self::Refused { status, .. } => {
                 matches!(status.as_u16(), 408 | 409 | 423 | 425 | 429 | 460 | 500 | 502 | 503 | 504)
             }
@@ -65,7 +65,7 @@ impl Error {
         }
     }
 
-    /// Whether whatever else is asked of this server will end the same way.
+    /// Whether every other request to this server would fail the same way.
     pub(super) fn is_for_all(&self) -> bool {
         match self {
             Self::Use(_) | Self::Away { .. } | Self::Strange { .. } | Self::Output(_) => true,
@@ -74,7 +74,7 @@ impl Error {
         }
     }
 
-    /// 2: it was not asked rightly; 1: it did not come to be.
+    /// 2: wrong use; 1: failure.
     pub(super) fn code(&self) -> ExitCode {
         match self {
             Self::Use(_) => ExitCode::from(2),

@@ -1,6 +1,6 @@
-//! `afflux assets`, `afflux jobs`, `afflux keys`: lists, and what is done to one of their entries.
+//! `afflux assets`, `afflux jobs`, `afflux keys`: lists, and actions on one entry.
 
-use super::api::Api;
+use super::api::ApiClient;
 use super::args::{AssetsCommand, AssetsList, JobsCommand, JobsList, KeyWanted, KeysCommand};
 use super::error::Error;
 use super::tables::{Table, date, length, maybe, size};
@@ -12,9 +12,16 @@ use serde::Deserialize;
 use serde_json::json;
 use std::io::{Write as _, stdout};
 
-/// An asset, as far as it is printed.
+/// Head of a table, and the line that replaces an empty table.
+#[derive(Clone, Copy)]
+struct ListTable<'a> {
+    head: &'a [&'a str],
+    empty: &'a str,
+}
+
+/// The printed fields of an asset.
 #[derive(Debug, Deserialize)]
-struct Asset {
+struct ListedAsset {
     id: String,
     title: Option<String>,
     created: i64,
@@ -23,28 +30,28 @@ struct Asset {
     files: u32,
     deleted: Option<i64>,
     purge_at: Option<i64>,
-    urls: Option<Urls>,
+    urls: Option<ListedUrls>,
     #[serde(default)]
-    renditions: Vec<Rendition>,
+    renditions: Vec<ListedRendition>,
 }
 
 #[derive(Debug, Deserialize)]
-struct Urls {
+struct ListedUrls {
     hls: String,
     ts: Option<String>,
     dash: String,
 }
 
 #[derive(Debug, Deserialize)]
-struct Rendition {
+struct ListedRendition {
     file: String,
     bytes: u64,
     codecs: Vec<String>,
 }
 
-/// A job, as far as it is printed.
+/// The printed fields of a job.
 #[derive(Debug, Deserialize)]
-struct Job {
+struct ListedJob {
     id: String,
     kind: String,
     subject: String,
@@ -56,9 +63,9 @@ struct Job {
     created: i64,
 }
 
-/// A key, as far as it is printed.
+/// The printed fields of a key.
 #[derive(Debug, Deserialize)]
-struct Key {
+struct ListedKey {
     id: String,
     name: String,
     scopes: Vec<String>,
@@ -69,17 +76,17 @@ struct Key {
     revoked: Option<i64>,
 }
 
-/// A key that was made.
+/// A new key.
 #[derive(Debug, Deserialize)]
-struct Made {
+struct CreatedKey {
     id: String,
     secret: String,
 }
 
-/// How answers are printed, and where they come from.
+/// API client and output format of the commands.
 #[derive(Debug)]
 pub(super) struct Lists<'a> {
-    pub(super) api: &'a Api,
+    pub(super) api: &'a ApiClient,
     pub(super) json: bool,
 }
 
@@ -102,28 +109,28 @@ impl Lists<'_> {
         let url = self.api.listing("assets", &asked);
         if list.deleted {
             let head = ["NAME", "TITLE", "LENGTH", "SIZE", "DELETED (UTC)", "GONE FOR GOOD"];
-            let row = |asset: Asset| {
+            let row = |asset: ListedAsset| {
                 let [deleted, gone] = [asset.deleted, asset.purge_at].map(|at| maybe(at.map(date)));
                 vec![asset.id, maybe(asset.title), length(asset.milliseconds), size(asset.bytes), deleted, gone]
             };
-            return self.table(&url, (&head, "nothing is deleted"), row).await;
+            return self.table(&url, ListTable { head: &head, empty: "nothing is deleted" }, row).await;
         }
         let head = ["NAME", "TITLE", "LENGTH", "SIZE", "FILES", "CREATED (UTC)"];
-        let row = |asset: Asset| {
+        let row = |asset: ListedAsset| {
             let (length, size) = (length(asset.milliseconds), size(asset.bytes));
             vec![asset.id, maybe(asset.title), length, size, asset.files.to_string(), date(asset.created)]
         };
-        self.table(&url, (&head, "there are no assets"), row).await
+        self.table(&url, ListTable { head: &head, empty: "there are no assets" }, row).await
     }
 
-    /// Does something to one asset, and tells what it is then.
+    /// Sends a request about one asset, and prints the asset as returned.
     async fn asset(&self, method: Method, name: &str, json: Option<String>) -> Result<(), Error> {
         if AssetId::new(name).is_none() {
             return Err(Error::Use(format!("`{}` is no name of an asset", plain(name))));
         }
         let url = self.api.url(["assets"].into_iter().chain(name.split('/')));
         let text = self.api.ask(method, url, json).await?;
-        self.told(&text, |asset: Asset| {
+        self.print_value(&text, |asset: ListedAsset| {
             let mut lines = vec![("name", asset.id)];
             lines.extend(asset.title.map(|title| ("title", title)));
             lines.push(("length", length(asset.milliseconds)));
@@ -138,8 +145,9 @@ impl Lists<'_> {
                     .flat_map(|urls| [("hls", Some(urls.hls)), ("ts", urls.ts), ("dash", Some(urls.dash))])
                     .filter_map(|(packaging, url)| Some((packaging, url?))),
             );
-            let file =
-                |file: Rendition| ("file", format!("{}  {}  {}", file.file, size(file.bytes), file.codecs.join(",")));
+            let file = |file: ListedRendition| {
+                ("file", format!("{}  {}  {}", file.file, size(file.bytes), file.codecs.join(",")))
+            };
             lines.extend(asset.renditions.into_iter().map(file));
             lines
         })
@@ -153,7 +161,7 @@ impl Lists<'_> {
             JobsCommand::Cancel { id } => (id, "cancel"),
         };
         let text = self.api.ask(Method::POST, self.api.url(["jobs", id, what]), None).await?;
-        self.told(&text, |job: Job| {
+        self.print_value(&text, |job: ListedJob| {
             vec![("job", job.id), ("what", job.kind), ("of", job.subject), ("state", job.state)]
         })
     }
@@ -161,12 +169,12 @@ impl Lists<'_> {
     async fn list_jobs(&self, list: &JobsList) -> Result<(), Error> {
         let url = self.api.listing("jobs", &[("state", list.state.as_deref()), ("kind", list.kind.as_deref())]);
         let head = ["ID", "KIND", "OF", "STATE", "DONE", "ATTEMPT", "CREATED (UTC)", "REASON"];
-        let row = |job: Job| {
+        let row = |job: ListedJob| {
             let attempt = format!("{} of {}", job.attempt, job.max_attempts);
             let done = format!("{}%", job.progress / 10);
             vec![job.id, job.kind, job.subject, job.state, done, attempt, date(job.created), maybe(job.reason)]
         };
-        self.table(&url, (&head, "there are no jobs"), row).await
+        self.table(&url, ListTable { head: &head, empty: "there are no jobs" }, row).await
     }
 
     /// `afflux keys …`.
@@ -183,7 +191,7 @@ impl Lists<'_> {
 
     async fn list_keys(&self) -> Result<(), Error> {
         let head = ["ID", "NAME", "MAY", "STATE", "CREATED (UTC)", "EXPIRES", "LAST USED"];
-        let row = |key: Key| {
+        let row = |key: ListedKey| {
             let state = if key.active {
                 "good"
             } else if key.revoked.is_some() {
@@ -194,8 +202,8 @@ impl Lists<'_> {
             let [expires, used] = [key.expires, key.used].map(|at| maybe(at.map(date)));
             vec![key.id, key.name, key.scopes.join(","), state.into(), date(key.created), expires, used]
         };
-        // This list is one page, and takes no questions.
-        self.table(&self.api.url(["keys"]), (&head, "there are no keys"), row).await
+        // The list of keys is a single page without query parameters.
+        self.table(&self.api.url(["keys"]), ListTable { head: &head, empty: "there are no keys" }, row).await
     }
 
     async fn make_key(&self, wanted: &KeyWanted) -> Result<(), Error> {
@@ -205,31 +213,31 @@ impl Lists<'_> {
         if self.json {
             return Ok(writeln!(stdout(), "{text}")?);
         }
-        let made: Made = self.api.read(&text)?;
+        let made: CreatedKey = self.api.read(&text)?;
         print_key(&made.id, &made.secret)
     }
 
-    /// A list, as a table or as it came.
+    /// Prints a list: as a table, or as JSON as received.
     async fn table<T: for<'a> Deserialize<'a>>(
         &self,
         url: &Url,
-        (head, nothing): (&[&str], &str),
+        layout: ListTable<'_>,
         row: impl Fn(T) -> Vec<String>,
     ) -> Result<(), Error> {
         if self.json {
             return self.api.list(url, |item| Ok(writeln!(stdout(), "{item}")?)).await;
         }
-        let mut table = Table::new(head);
+        let mut table = Table::new(layout.head);
         let each = |item: &str| {
             table.row(&row(self.api.read(item)?));
             Ok(())
         };
         self.api.list(url, each).await?;
-        Ok(stdout().write_all(table.print(nothing).as_bytes())?)
+        Ok(stdout().write_all(table.print(layout.empty).as_bytes())?)
     }
 
-    /// One value, line by line or as it came.
-    fn told<T: for<'a> Deserialize<'a>>(
+    /// Prints one value: line by line, or as JSON as received.
+    fn print_value<T: for<'a> Deserialize<'a>>(
         &self,
         text: &str,
         lines: impl FnOnce(T) -> Vec<(&'static str, String)>,
@@ -247,13 +255,13 @@ const fn files(count: u32) -> &'static str {
     if count == 1 { "file" } else { "files" }
 }
 
-/// When the key ends to be valid.
+/// Expiry of the key, in milliseconds since 1970; `None` if it does not expire.
 pub(super) fn expires(wanted: &KeyWanted) -> Option<i64> {
     let lasts = i64::try_from(wanted.expires_in?.as_millis()).unwrap_or(i64::MAX);
     Some(now().saturating_add(lasts))
 }
 
-/// Tells a key that was made. Its secret stands alone on standard output, for programs to take.
+/// Prints a new key. The secret is alone on standard output, so that programs can read it.
 pub(super) fn print_key(id: &str, secret: &str) -> Result<(), Error> {
     let _ = writeln!(std::io::stderr(), "key {}; this is told once:", plain(id));
     Ok(writeln!(stdout(), "{}", plain(secret))?)

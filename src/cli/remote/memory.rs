@@ -1,4 +1,4 @@
-//! Which file goes where, kept across kills: a small JSON file, replaced whole, under a lock.
+//! Remembers which file goes to which upload, across kills: a small JSON file, replaced as a whole, under a lock.
 //!
 //! ```text
 //! $XDG_STATE_HOME/afflux/uploads.json, or ~/.local/state/afflux/uploads.json
@@ -12,70 +12,70 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-/// How long an upload is worth remembering: servers keep none for longer. Milliseconds.
+/// Lifetime of an entry, in milliseconds. Servers do not keep uploads any longer.
 const LASTING: i64 = 30 * 86_400_000;
 
-/// Uploads that are remembered at most; the oldest are forgotten.
+/// Largest number of remembered uploads; the oldest are dropped.
 const MOST: usize = 1_000;
 
-/// What is uploaded, and where to.
+/// A local file and its destination.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Stored {
-    /// The server.
+pub(super) struct UploadIdentity {
+    /// The server's address.
     pub(super) server: String,
-    /// The file, from the root.
+    /// Absolute path of the file.
     pub(super) path: PathBuf,
-    /// Its bytes.
+    /// Size in bytes.
     pub(super) size: u64,
-    /// When it was changed last: nanoseconds since 1970.
+    /// Time of last modification, in nanoseconds since 1970.
     pub(super) modified: i64,
-    /// The asset that it was said to be of.
+    /// The asset given by the user.
     pub(super) asset: Option<String>,
 }
 
-/// An upload that is under way.
+/// A remembered upload in progress.
 #[derive(Debug, Serialize, Deserialize)]
-struct Entry {
+struct ResumableUpload {
     #[serde(flatten)]
-    file: Stored,
+    file: UploadIdentity,
     url: String,
     begun: i64,
 }
 
-/// What is remembered.
+/// Access to the file of remembered uploads.
 #[derive(Debug)]
 pub(super) struct Memory {
     folder: PathBuf,
 }
 
 impl Memory {
-    /// Where the environment says that it is; `None` where it says nothing.
+    /// The file's place according to the environment; `None` if the environment names none.
     pub(super) fn of_user() -> Option<Self> {
         let named = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
         let state = named("XDG_STATE_HOME").or_else(|| Some(named("HOME")?.join(".local/state")))?;
         Some(Self { folder: state.join("afflux") })
     }
 
-    /// Where `file` goes.
-    pub(super) fn find(&self, file: &Stored) -> Option<String> {
+    /// URL of the remembered upload of `file`.
+    pub(super) fn find(&self, file: &UploadIdentity) -> Option<String> {
         self.read().into_iter().rev().find(|entry| entry.file == *file).map(|entry| entry.url)
     }
 
-    /// `file` goes to `url`.
-    pub(super) fn keep(&self, file: &Stored, url: &str) -> io::Result<()> {
+    /// Remembers that `file` goes to `url`.
+    pub(super) fn keep(&self, file: &UploadIdentity, url: &str) -> io::Result<()> {
         self.change(|entries| {
             entries.retain(|entry| entry.file != *file);
-            entries.push(Entry { file: file.clone(), url: url.into(), begun: now() });
+            entries.push(ResumableUpload { file: file.clone(), url: url.into(), begun: now() });
         })
     }
 
-    /// `file` has arrived, or never will.
-    pub(super) fn forget(&self, file: &Stored) -> io::Result<()> {
+    /// Forgets `file`: it has arrived, or never will.
+    pub(super) fn forget(&self, file: &UploadIdentity) -> io::Result<()> {
         self.change(|entries| entries.retain(|entry| entry.file != *file))
     }
 
-    fn read(&self) -> Vec<Entry> {
-        // One that cannot be read remembers nothing: uploads begin again.
+    fn read(&self) -> Vec<ResumableUpload> {
+        // Treat an unreadable file as empty: uploads then start anew.
         std::fs::read(self.path()).ok().and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default()
     }
 
@@ -83,7 +83,7 @@ impl Memory {
         self.folder.join("uploads.json")
     }
 
-    fn change(&self, change: impl FnOnce(&mut Vec<Entry>)) -> io::Result<()> {
+    fn change(&self, change: impl FnOnce(&mut Vec<ResumableUpload>)) -> io::Result<()> {
         DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
         let lock = private(&self.folder.join("uploads.lock"))?;
         lock.lock()?;
@@ -92,7 +92,7 @@ impl Memory {
         entries.retain(|entry| now().saturating_sub(entry.begun) < LASTING);
         let excess = entries.len().saturating_sub(MOST);
         entries.drain(..excess);
-        // Whoever is killed in the middle leaves the old one.
+        // Write a new file and rename it: a kill in between leaves the old one.
         let fresh = self.folder.join("uploads.json.new");
         let mut file = private(&fresh)?;
         file.set_len(0)?;
@@ -102,17 +102,17 @@ impl Memory {
     }
 }
 
-/// A file for its owner only.
+/// Opens a file that only its owner may read.
 fn private(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Memory, Stored};
+    use super::{Memory, UploadIdentity};
 
-    fn file(size: u64) -> Stored {
-        Stored { server: "http://h".into(), path: "/a.mp4".into(), size, modified: 7, asset: None }
+    fn file(size: u64) -> UploadIdentity {
+        UploadIdentity { server: "http://h".into(), path: "/a.mp4".into(), size, modified: 7, asset: None }
     }
 
     #[test]
@@ -124,7 +124,7 @@ mod tests {
         memory.keep(&file(2), "u/2").unwrap();
         memory.keep(&file(1), "u/3").unwrap();
         assert_eq!((memory.find(&file(1)), memory.find(&file(2))), (Some("u/3".into()), Some("u/2".into())));
-        // The same path with other bytes is another file.
+        // The same path with another size is another file.
         assert_eq!(memory.find(&file(3)), None);
         memory.forget(&file(1)).unwrap();
         assert_eq!((memory.find(&file(1)), memory.find(&file(2))), (None, Some("u/2".into())));

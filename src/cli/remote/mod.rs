@@ -1,4 +1,4 @@
-//! Commands that are clients of the API: what is asked goes out over HTTP, what is answered comes back as tables or JSON.
+//! Commands that are clients of the API: they send requests over HTTP, and print the responses as tables or JSON.
 //!
 //! ```text
 //! args ── run ──┬── upload ── sending (tus) ── part (bytes from disk)

@@ -1,36 +1,36 @@
-//! A part of a file as the body of a request: read when the connection has room for it, so that one chunk of it is in
-//! memory.
+//! A part of a file as a request body. It reads one chunk when the connection has room, so only one chunk is in memory.
 
 use hyper::body::{Body, Bytes, Frame, SizeHint};
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
-/// Bytes that are read at once.
+/// Largest chunk read at once, in bytes.
 const CHUNK: u64 = 64 << 10;
 
 /// Bytes `at..end` of a file.
 #[derive(Debug)]
-pub(super) struct Part {
+pub(super) struct FilePart {
     file: Arc<File>,
     at: u64,
     end: u64,
-    /// The place behind the last byte that was given away.
+    /// Offset after the last byte handed to the connection.
     sent: Arc<AtomicU64>,
 }
 
-impl Part {
-    /// Bytes `at..end` of `file`; `sent` follows what is given away.
-    pub(super) const fn new(file: Arc<File>, (at, end): (u64, u64), sent: Arc<AtomicU64>) -> Self {
-        Self { file, at, end, sent }
+impl FilePart {
+    /// Bytes `range` of `file`; keeps `sent` up to date with the offset after the last byte handed out.
+    pub(super) const fn new(file: Arc<File>, range: &Range<u64>, sent: Arc<AtomicU64>) -> Self {
+        Self { file, at: range.start, end: range.end, sent }
     }
 }
 
-impl Body for Part {
+impl Body for FilePart {
     type Data = Bytes;
     type Error = io::Error;
 
@@ -40,7 +40,7 @@ impl Body for Part {
             return Poll::Ready(None);
         }
         let mut bytes = vec![0; usize::try_from(count).unwrap_or_default()];
-        // A disk answers sooner than the line takes what it gives; nothing else waits for this thread.
+        // Blocking is fine: disks are faster than the connection, and nothing else waits for this thread.
         if let Err(error) = self.file.read_exact_at(&mut bytes, self.at) {
             return Poll::Ready(Some(Err(error)));
         }

@@ -1,9 +1,9 @@
-//! Each command, begun and ended: 0 when it was done, 1 when it was refused, 2 when it was not asked rightly.
+//! Runs each command. Exit codes: 0 done, 1 refused or failed, 2 wrong use.
 
-use super::api::Api;
+use super::api::ApiClient;
 use super::args::UploadArgs;
 use super::args::{
-    AssetsArgs, AssetsCommand, AssetsList, JobsArgs, JobsCommand, JobsList, KeysArgs, KeysCommand, Remote,
+    AssetsArgs, AssetsCommand, AssetsList, JobsArgs, JobsCommand, JobsList, KeysArgs, KeysCommand, ServerArgs,
 };
 use super::direct;
 use super::error::Error;
@@ -16,7 +16,7 @@ use tokio::runtime::Builder;
 /// `afflux upload`.
 #[must_use]
 pub fn upload(args: &UploadArgs) -> ExitCode {
-    run(async { super::upload::upload(&Api::new(&args.remote)?, args).await })
+    run(async { super::upload::upload(&ApiClient::new(&args.remote)?, args).await })
 }
 
 /// `afflux assets`.
@@ -26,7 +26,7 @@ pub fn assets(args: &AssetsArgs) -> ExitCode {
         let listed = AssetsCommand::List(args.list.clone());
         let command = args.what.as_ref().unwrap_or(&listed);
         alone(args.what.is_none() || args.list == AssetsList::default())?;
-        let api = Api::new(&args.remote)?;
+        let api = ApiClient::new(&args.remote)?;
         lists(&api, &args.remote).assets(command).await.map(|()| ExitCode::SUCCESS)
     })
 }
@@ -38,7 +38,7 @@ pub fn jobs(args: &JobsArgs) -> ExitCode {
         let listed = JobsCommand::List(args.list.clone());
         let command = args.what.as_ref().unwrap_or(&listed);
         alone(args.what.is_none() || args.list == JobsList::default())?;
-        let api = Api::new(&args.remote)?;
+        let api = ApiClient::new(&args.remote)?;
         lists(&api, &args.remote).jobs(command).await.map(|()| ExitCode::SUCCESS)
     })
 }
@@ -53,35 +53,35 @@ pub fn keys(args: &KeysArgs) -> ExitCode {
         {
             return direct::make_key(wanted, args.remote.json).await.map(|()| ExitCode::SUCCESS);
         }
-        let api = Api::new(&args.remote)?;
+        let api = ApiClient::new(&args.remote)?;
         lists(&api, &args.remote).keys(command).await.map(|()| ExitCode::SUCCESS)
     })
 }
 
-const fn lists<'a>(api: &'a Api, remote: &Remote) -> Lists<'a> {
+const fn lists<'a>(api: &'a ApiClient, remote: &ServerArgs) -> Lists<'a> {
     Lists { api, json: remote.json }
 }
 
-/// What says which are listed stands behind `list`, or where nothing else is done.
+/// Fails unless `is_alone`: list filters belong after `list`, or after the command if there is no subcommand.
 fn alone(is_alone: bool) -> Result<(), Error> {
     is_alone.then_some(()).ok_or_else(|| Error::Use("what says which are listed belongs behind `list`".into()))
 }
 
-/// Does it, and says on one line why not.
+/// Runs `work`, and prints the error on one line if it fails.
 fn run(work: impl Future<Output = Result<ExitCode, Error>>) -> ExitCode {
     let runtime = match Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return told(&Error::Output(error)),
+        Err(error) => return report_error(&Error::Output(error)),
     };
-    runtime.block_on(work).unwrap_or_else(|error| told(&error))
+    runtime.block_on(work).unwrap_or_else(|error| report_error(&error))
 }
 
-fn told(error: &Error) -> ExitCode {
-    // Whoever stopped reading has what he wanted.
+fn report_error(error: &Error) -> ExitCode {
+    // A reader who closes standard output early has read enough: no failure.
     if matches!(error, Error::Output(error) if error.kind() == ErrorKind::BrokenPipe) {
         return ExitCode::SUCCESS;
     }
-    // A closed standard error leaves the exit code to speak.
+    // If standard error is closed, the exit code alone reports the failure.
     let _ = writeln!(stderr(), "afflux: {}", plain(&error.to_string()));
     error.code()
 }

@@ -1,4 +1,5 @@
-//! One file by tus: created or gone on with, sent part by part, taken up again from what the server has for certain.
+//! Uploads one file by tus: creates or resumes the upload, sends it part by part, and after an interruption resumes
+//! from the offset that is durable on the server.
 //!
 //! ```text
 //! remembered? ── HEAD ──┬─ offset ──► PATCH, PATCH, … ── last byte ──► GET until published or refused
@@ -6,10 +7,10 @@
 //! POST ◄─────────────────────────┘      └─ HEAD ◄┘ a little later, and later each time
 //! ```
 
-use super::api::{Api, number};
+use super::api::{ApiClient, number};
 use super::error::Error;
-use super::part::Part;
-use crate::cli::progress::Progress;
+use super::part::FilePart;
+use crate::cli::progress::ProgressDisplay;
 use crate::ingest::Metadata;
 use indicatif::ProgressDrawTarget;
 use reqwest::header::{CONTENT_TYPE, HeaderName, LOCATION};
@@ -26,69 +27,69 @@ const OFFSET: HeaderName = HeaderName::from_static("upload-offset");
 const LENGTH: HeaderName = HeaderName::from_static("upload-length");
 const METADATA: HeaderName = HeaderName::from_static("upload-metadata");
 
-/// Bytes of one request: what a proxy may hold that buffers them whole.
+/// Bytes per request: small enough for proxies that buffer whole requests.
 const PART: u64 = 32 << 20;
 
-/// How long a server may take no byte and say nothing.
+/// Longest time for which the server may neither take bytes nor respond.
 const STALLED: Duration = Duration::from_mins(1);
 
-/// How long a request without bytes may take.
+/// Timeout of a request without a body.
 const ANSWERING: Duration = Duration::from_secs(30);
 
-/// How often in a row nothing comes of it before it is given up: about a minute.
+/// Consecutive failures before giving up: about a minute.
 const FAILURES: u32 = 10;
 
-/// The first wait behind a failure; each next one is twice as long.
+/// Wait after the first failure; each further wait is twice as long.
 const WAIT: Duration = Duration::from_millis(250);
 
-/// The longest wait.
+/// Longest wait between attempts.
 const LONGEST: Duration = Duration::from_secs(10);
 
-/// Between two looks at what becomes of an upload, and at how far one has come.
+/// Interval between polls of the upload's state, and between checks for progress while sending.
 const LOOK: Duration = Duration::from_millis(200);
 
-/// How far an upload was found to be.
+/// Result of asking the server for an upload's offset.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Found {
-    /// So many bytes are there for certain.
+pub(super) enum ResumePoint {
+    /// This many bytes are durable.
     At(u64),
-    /// There is no such upload any more.
+    /// The upload does not exist any more.
     Gone,
 }
 
-/// What the API tells of an upload.
+/// The API's report of an upload.
 #[derive(Debug, Deserialize)]
-struct Told {
+struct UploadStatus {
     state: String,
     reason: Option<String>,
 }
 
-/// A file on its way to a server.
+/// Upload of one file to a server.
 #[derive(Debug)]
-pub(super) struct Sending<'a> {
-    pub(super) api: &'a Api,
+pub(super) struct UploadSession<'a> {
+    pub(super) api: &'a ApiClient,
     pub(super) file: Arc<File>,
     pub(super) size: u64,
-    /// How often in a row nothing came of it.
+    /// Consecutive failures.
     pub(super) failures: u32,
 }
 
-impl Sending<'_> {
-    /// Begins an upload: where it is.
+impl UploadSession<'_> {
+    /// Creates an upload, and returns its URL.
     pub(super) async fn create(&mut self, metadata: &Metadata) -> Result<Url, Error> {
         loop {
             let request = self.request(Method::POST, self.api.url(["uploads"])).timeout(ANSWERING);
             let request = request.header(LENGTH, self.size).header(METADATA, metadata.print());
             match self.api.answer(request).await {
                 Ok(response) => return self.location(&response),
-                // One who was never met is not waited for.
+                // The server has never responded: fail at once instead of retrying.
                 Err(error @ Error::Away { .. }) if self.failures == 0 => return Err(error),
                 Err(error) => self.wait(error).await?,
             }
         }
     }
 
-    /// Where the answer says that the upload is, at the server as we reach it.
+    /// The upload's URL: the id from the Location header, at the server address that we use.
     fn location(&self, response: &Response) -> Result<Url, Error> {
         let said = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
         let id = said.and_then(|said| said.trim_end_matches('/').rsplit('/').next());
@@ -96,24 +97,24 @@ impl Sending<'_> {
         Ok(self.api.url(["uploads", id.ok_or_else(why)?]))
     }
 
-    /// How many bytes the server has for certain.
-    pub(super) async fn look(&self, url: &Url) -> Result<Found, Error> {
+    /// Asks the server how many bytes are durable.
+    pub(super) async fn fetch_offset(&self, url: &Url) -> Result<ResumePoint, Error> {
         let request = self.request(Method::HEAD, url.clone()).timeout(ANSWERING);
         match self.api.answer(request).await {
             Ok(response) => {
                 let offset = number(response.headers(), OFFSET).filter(|offset| *offset <= self.size);
                 let why = || "its Upload-Offset is none of this file".into();
                 let strange = || Error::Strange { server: self.api.server().into(), why: why() };
-                offset.map(Found::At).ok_or_else(strange)
+                offset.map(ResumePoint::At).ok_or_else(strange)
             }
-            Err(Error::Refused { status: StatusCode::NOT_FOUND | StatusCode::GONE, .. }) => Ok(Found::Gone),
+            Err(Error::Refused { status: StatusCode::NOT_FOUND | StatusCode::GONE, .. }) => Ok(ResumePoint::Gone),
             Err(error) => Err(error),
         }
     }
 
-    /// Sends all from `offset` on.
+    /// Sends all bytes from `offset` on.
     pub(super) async fn send(&mut self, url: &Url, mut offset: u64) -> Result<(), Error> {
-        let mut progress = Progress::over(self.size, ProgressDrawTarget::stderr());
+        let mut progress = ProgressDisplay::over(self.size, ProgressDrawTarget::stderr());
         while offset < self.size {
             let failed = match self.part(url, offset, &mut progress).await {
                 Ok(reached) if reached > offset => {
@@ -132,14 +133,14 @@ impl Sending<'_> {
         Ok(())
     }
 
-    /// Waits behind a failure until the server says how far it has come.
+    /// Waits after a failure until the server reports the durable offset.
     async fn again(&mut self, url: &Url, mut failed: Error) -> Result<u64, Error> {
         loop {
             self.wait(failed).await?;
-            match self.look(url).await {
-                Ok(Found::At(offset)) => return Ok(offset),
-                Ok(Found::Gone) => {
-                    // Why, is told by what is known of it; where nothing is, it is gone.
+            match self.fetch_offset(url).await {
+                Ok(ResumePoint::At(offset)) => return Ok(offset),
+                Ok(ResumePoint::Gone) => {
+                    // If the server still knows the upload, `state` returns the reason; otherwise the upload is gone.
                     self.state(url).await?;
                     let gone = "the upload has expired or was given up";
                     return Err(Error::refused(StatusCode::GONE, gone));
@@ -149,7 +150,7 @@ impl Sending<'_> {
         }
     }
 
-    /// Waits a little longer each time; the error itself, where waiting does not help or did not.
+    /// Waits before a retry, longer each time. Returns `error` if a retry cannot help or too many failed.
     async fn wait(&mut self, error: Error) -> Result<(), Error> {
         if !error.passes() || self.failures >= FAILURES {
             return Err(error);
@@ -159,11 +160,11 @@ impl Sending<'_> {
         Ok(())
     }
 
-    /// Sends one part: the place behind its last byte.
-    async fn part(&self, url: &Url, offset: u64, progress: &mut Progress) -> Result<u64, Error> {
+    /// Sends one part; returns the offset after its last byte.
+    async fn part(&self, url: &Url, offset: u64, progress: &mut ProgressDisplay) -> Result<u64, Error> {
         let end = offset.saturating_add(PART).min(self.size);
         let sent = Arc::new(AtomicU64::new(offset));
-        let body = Part::new(Arc::clone(&self.file), (offset, end), Arc::clone(&sent));
+        let body = FilePart::new(Arc::clone(&self.file), &(offset..end), Arc::clone(&sent));
         let request = self.request(Method::PATCH, url.clone()).header(OFFSET, offset);
         let request = request.header(CONTENT_TYPE, "application/offset+octet-stream").body(Body::wrap(body));
         let mut answer = std::pin::pin!(self.api.answer(request));
@@ -189,7 +190,7 @@ impl Sending<'_> {
         }
     }
 
-    /// Waits until the upload is published: what the API tells of it. Its reason, where it is refused.
+    /// Waits until the upload is published; returns the API's report. A refusal is an error with its reason.
     pub(super) async fn published(&mut self, url: &Url) -> Result<String, Error> {
         loop {
             match self.state(url).await {
@@ -201,10 +202,10 @@ impl Sending<'_> {
         }
     }
 
-    /// What state the upload is in, and all that is told of it; the reason, where it is refused.
+    /// The upload's state and the API's full report. A refusal is an error with its reason.
     pub(super) async fn state(&self, url: &Url) -> Result<(String, String), Error> {
         let text = self.api.ask(Method::GET, url.clone(), None).await?;
-        let told: Told = self.api.read(&text)?;
+        let told: UploadStatus = self.api.read(&text)?;
         if matches!(told.state.as_str(), "refused" | "cancelled") {
             let reason = told.reason.unwrap_or_else(|| format!("the upload is {}", told.state));
             return Err(Error::refused(StatusCode::UNPROCESSABLE_ENTITY, &reason));

@@ -1,17 +1,17 @@
-//! Tables for people: columns under each other, sizes, lengths and dates as one reads them. Names come from strangers:
-//! nothing of them reaches the terminal but letters.
+//! Tables for people: aligned columns, readable sizes, durations and dates. Names come from strangers: control
+//! characters in them never reach the terminal.
 
 use crate::cli::plain::plain;
 use indicatif::DecimalBytes;
 use std::fmt::Write as _;
 
-/// Between two columns.
+/// Space between two columns.
 const GAP: &str = "  ";
 
-/// What is printed where there is nothing.
+/// Printed in place of an empty cell.
 const NOTHING: &str = "-";
 
-/// Rows under a head; every row has as many cells as it.
+/// Rows under a head; every row has as many cells as the head.
 #[derive(Debug)]
 pub(super) struct Table {
     head: Vec<String>,
@@ -19,17 +19,17 @@ pub(super) struct Table {
 }
 
 impl Table {
-    /// One without rows.
+    /// A table without rows.
     pub(super) fn new(head: &[&str]) -> Self {
         Self { head: head.iter().map(|&cell| cell.into()).collect(), rows: Vec::new() }
     }
 
-    /// Another row.
+    /// Adds a row.
     pub(super) fn row(&mut self, cells: &[String]) {
         self.rows.push(cells.iter().map(|cell| plain(cell)).collect());
     }
 
-    /// All of it; `nothing` where there are no rows.
+    /// Formats the table; `nothing` if it has no rows.
     pub(super) fn print(&self, nothing: &str) -> String {
         if self.rows.is_empty() {
             return format!("{nothing}\n");
@@ -41,7 +41,7 @@ impl Table {
         for line in lines() {
             let cells = line.iter().zip(&widths).map(|(cell, &width)| format!("{cell:width$}"));
             let line = cells.collect::<Vec<_>>().join(GAP);
-            // A `String` takes whatever is written to it.
+            // Writing to a `String` cannot fail.
             let _ = writeln!(text, "{}", line.trim_end());
         }
         text
@@ -53,19 +53,19 @@ pub(super) fn maybe(cell: Option<String>) -> String {
     cell.filter(|cell| !cell.is_empty()).unwrap_or_else(|| NOTHING.into())
 }
 
-/// Bytes: `1.91 MB`.
+/// Formats bytes: `1.91 MB`.
 pub(super) fn size(bytes: u64) -> String {
     DecimalBytes(bytes).to_string()
 }
 
-/// A length in milliseconds: `1:02:03`, `0:48`.
+/// Formats a duration in milliseconds: `1:02:03`, `0:48`.
 pub(super) fn length(millis: u64) -> String {
     let seconds = millis.saturating_add(500) / 1_000;
     let (hours, minutes, seconds) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
     if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
 }
 
-/// A moment in milliseconds since 1970: `2026-11-28 18:05`, UTC.
+/// Formats a time in milliseconds since 1970: `2026-11-28 18:05`, UTC.
 pub(super) fn date(millis: i64) -> String {
     let minutes = millis.div_euclid(60_000);
     let (day, minute) = (minutes.div_euclid(1_440), minutes.rem_euclid(1_440));

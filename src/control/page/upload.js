@@ -1,7 +1,8 @@
 // The upload page: files in, progress out, and a player for what has arrived.
 //
-// Bytes go by tus (tus-js-client): a reload or a lost line is resumed from, as the browser remembers which file went
-// where. Names and messages come from strangers: they reach the page as text, never as markup (parts.js).
+// Bytes are sent by tus (tus-js-client): uploads resume after a reload or a lost connection, because the browser stores
+// the URL of each upload. Names and messages come from strangers: they reach the page as text, never as markup
+// (parts.js).
 
 import { copyRow, el, problemOf } from './parts.js';
 import { Player, cannotPlay } from './player.js';
@@ -9,10 +10,10 @@ import { clock, explain, size, wait } from './words.js';
 
 const API = new URL('../api/', import.meta.url);
 const KEY = 'afflux.key';
-/** Bytes of one request: a proxy that buffers whole requests holds so many at most. */
+/** Bytes in one request: the most that a proxy buffers if it buffers whole requests. */
 const PART = 64 * 1024 * 1024;
 const RETRIES = [0, 500, 1000, 3000, 5000, 10000, 20000];
-/** The rate is that of so many milliseconds. */
+/** The rate is measured over this many milliseconds. */
 const WINDOW = 5000;
 
 const $ = (id) => document.getElementById(id);
@@ -28,7 +29,7 @@ function say(text, state) {
   $('said').dataset.state = state;
 }
 
-/** What the API answers, or an error with its own words. */
+/** The response of the API, or an error with the server's message. */
 async function api(path, options = {}) {
   const answer = await fetch(new URL(path, API), { ...options, headers: { Authorization: `Bearer ${key()}`, ...options.headers } })
     .catch(() => { throw new Error('The server cannot be reached.'); });
@@ -43,7 +44,7 @@ async function checkKey() {
   delete $('who').dataset.known;
   if (!known) return;
   try {
-    // A key that may only upload is answered 403: it is known.
+    // A key that may only upload gets 403, which proves that it is valid.
     await api('uploads?limit=1').catch((error) => { if (error.status !== 403) throw error; });
     $('who').dataset.known = 'yes';
     say(`The key that ends in ${known.slice(-4)} is good. It is kept in this browser only.`, 'good');
@@ -77,7 +78,7 @@ function showWhetherUnfinished() {
   $('unfinished').hidden = $('unfinished').querySelector('li') === null;
 }
 
-/** The row of an upload that the server still waits for; null where it does not. */
+/** Builds the row of an upload for which the server still accepts bytes; null for any other. */
 async function unfinished({ uploadUrl, urlStorageKey, metadata, size: length }) {
   let upload;
   try {
@@ -103,7 +104,7 @@ async function unfinished({ uploadUrl, urlStorageKey, metadata, size: length }) 
   return row;
 }
 
-/** The upload at `url` goes on, or is over. */
+/** Removes the row of the unfinished upload at `url`, which continues or has ended. */
 function dropUnfinished(url) {
   for (const row of $('unfinished').querySelectorAll('li')) {
     if (row.dataset.upload === url) row.remove();
@@ -117,7 +118,7 @@ function percent(sent, total) {
 
 // Uploads.
 
-/** What of an error of tus is worth telling: the server's own words where there are any. */
+/** The message of a tus error: the server's own, if there is one. */
 function reason(error) {
   const body = error.originalResponse?.getBody?.();
   try {
@@ -133,7 +134,7 @@ const WORDS = {
 };
 const OVER = ['published', 'refused', 'given up'];
 
-/** One file on its way. */
+/** One file being uploaded. */
 class Entry {
   static all = new Set();
 
@@ -169,7 +170,7 @@ class Entry {
     return this.node.querySelector(selector);
   }
 
-  /** Comes to `state`; `why` is the server's reason, where there is one. */
+  /** Changes to `state`; `why` is the server's reason, if there is one. */
   tell(state, why = null) {
     this.state = state;
     this.node.dataset.state = state;
@@ -271,7 +272,7 @@ const player = new Player($('video'), { hls: new URL('hls.min.js', import.meta.u
   },
 });
 
-/** Plays what `entry` brought, from where players are served. */
+/** Plays the asset that `entry` uploaded, from the URL for players. */
 function play(entry) {
   const { asset } = entry;
   for (const other of $('uploads').children) other.toggleAttribute('aria-current', other === entry.node);
@@ -292,7 +293,7 @@ for (const [event, state] of [['loadeddata', 'ready'], ['playing', 'ready'], ['w
   $('video').addEventListener(event, () => { $('player').dataset.state = state; });
 }
 
-// What the reader does.
+// User actions.
 
 function take(files) {
   if (!key()) {
@@ -326,9 +327,9 @@ $('drop').addEventListener('drop', (event) => {
   delete $('drop').dataset.over;
   take(event.dataTransfer.files);
 });
-// A file dropped beside the field must not take the page away.
+// A file dropped beside the field must not replace the page.
 for (const kind of ['dragover', 'drop']) addEventListener(kind, (event) => event.preventDefault());
-// Bytes stop where the page is left.
+// Leaving the page stops uploads: the browser asks first.
 addEventListener('beforeunload', (event) => {
   if ([...Entry.all].some(({ state }) => ['sending', 'paused', 'stopped'].includes(state))) event.preventDefault();
 });

@@ -1,19 +1,19 @@
-//! A probe driven through small files, whole, in parts, cut and spoiled.
+//! Tests of the probe with small files: whole, in parts, truncated and corrupted.
 
 #![expect(clippy::as_conversions, clippy::cast_possible_truncation, reason = "numbers of a test are small")]
 
 use super::{Probe, Step};
-use crate::demux::content::Content;
+use crate::demux::content::ContentHashers;
 use crate::demux::fixture::{MEDIA, Trak, atom, both, drive, ftyp, media_first, moov, movie, table};
 use crate::demux::language::Dialect;
 use crate::demux::moov::Moov;
-use crate::demux::movie::Object;
+use crate::demux::movie::ObjectSummary;
 use crate::demux::{Error, FourCc};
 use crate::media::{Family, Kind, Layout, Movie};
 use bytes::Bytes;
 use proptest::prelude::{any, prop, prop_assert, prop_assert_eq, proptest};
 
-/// A track's number, and position, size and decode time of its samples.
+/// track_ID of a track; position, size and decode time of its samples.
 type Outline = (u32, Vec<(u64, u32, i64)>);
 
 fn outline(object: &[u8]) -> Vec<Outline> {
@@ -74,7 +74,7 @@ fn tables_become_samples_wherever_the_moov_stands() {
     assert_eq!(layouts, [Layout::MoovLast, Layout::MoovFirst]);
 }
 
-/// A file whose `moov` is longer than a read that looks for boxes: before its media, or behind them.
+/// A file whose `moov`, before or behind its media, is longer than a read that looks for boxes.
 fn long(moov_first: bool) -> Vec<u8> {
     let samples = 30_000;
     let track = |offset: u32| {
@@ -89,7 +89,7 @@ fn long(moov_first: bool) -> Vec<u8> {
     if moov_first { [ftyp(), track(at), media].concat() } else { [ftyp(), media, track(at)].concat() }
 }
 
-/// Drives a probe by parts of these lengths, over and over.
+/// Drives a probe with parts of these lengths, in rotation.
 fn in_parts(object: &[u8], lengths: &[usize]) -> Result<Movie, Error> {
     let (mut probe, mut need) = Probe::new(object.len() as u64)?;
     for length in lengths.iter().cycle() {
@@ -99,7 +99,7 @@ fn in_parts(object: &[u8], lengths: &[usize]) -> Result<Movie, Error> {
             Step::Done(movie) => return Ok(*movie),
         }
     }
-    panic!("a probe that never ends")
+    panic!("the probe does not end")
 }
 
 proptest! {
@@ -122,7 +122,7 @@ fn a_long_moov_is_understood_as_its_slow_twin_reads_it() {
         let at = object.windows(4).position(|four| four == b"moov").unwrap() - 4;
         let size = u32::from_be_bytes(object[at..at + 4].try_into().unwrap()) as usize;
         let slow = Moov::read(&Bytes::copy_from_slice(&object[at..at + size]), at as u64, Dialect::Iso).unwrap();
-        let known = Object { content: whole.content, size: whole.size, layout: whole.layout, cut_at: None };
+        let known = ObjectSummary { content: whole.content, size: whole.size, layout: whole.layout, cut_at: None };
         assert_eq!(crate::demux::movie::movie(slow, known).unwrap(), whole);
         let mut moov = blake3::Hasher::new();
         moov.update(&object[at..at + size]);
@@ -130,7 +130,7 @@ fn a_long_moov_is_understood_as_its_slow_twin_reads_it() {
         let (mut first, mut last) = (blake3::Hasher::new(), blake3::Hasher::new());
         first.update(&media[..65_536]);
         last.update(&media[100_000 - 65_536..]);
-        let content = Content { moov, first, last, ..Content::default() };
+        let content = ContentHashers { moov, first, last, ..ContentHashers::default() };
         assert_eq!(whole.content, content.id(whole.size));
     }
 }
@@ -210,7 +210,7 @@ fn a_size_of_zero_reaches_to_the_end_and_a_large_size_counts() {
     object[mdat..mdat + 4].fill(0);
     assert_eq!(outline(&object), expected);
     object[mdat..mdat + 4].copy_from_slice(&99_u32.to_be_bytes());
-    assert_eq!(outline(&object), expected, "an mdat cut short holds what it holds");
+    assert_eq!(outline(&object), expected, "a truncated mdat extends to the end of the file");
     let traks = [Trak::video(MEDIA + 8).print()];
     let large = [&[0, 0, 0, 1][..], b"mdat", &86_u64.to_be_bytes(), &[7; 70]].concat();
     assert_eq!(outline(&[ftyp(), large, moov(&traks)].concat())[0].1[0], (36, 10, 0));
@@ -226,7 +226,7 @@ fn a_box_of_an_impossible_size_is_refused_by_name() {
     let mut object = both();
     object[98..102].copy_from_slice(&0x7fff_ffff_u32.to_be_bytes());
     assert_eq!(movie(&object).unwrap_err(), refused(*b"moov", 98, 0x7fff_ffff, left - 98));
-    // mvhd, the first box in moov.
+    // The size of mvhd, the first box in moov.
     let mut object = both();
     object[106..110].copy_from_slice(&0_u32.to_be_bytes());
     assert_eq!(movie(&object).unwrap_err(), refused(*b"mvhd", 106, 0, left - 106));

@@ -1,4 +1,4 @@
-//! What is left of a track once its edits are applied.
+//! Tests of edit lists: the samples that remain of a track after its edits.
 
 use crate::demux::Error;
 use crate::demux::fixture::{MEDIA, Trak, atom, media_first, movie, table, words};
@@ -7,8 +7,9 @@ use crate::media::{LeftOut, Track};
 const RATE: u32 = 0x1_0000;
 const GAP: u32 = u32::MAX;
 
-/// `count` samples of one byte, `ticks` long each, edited as `elst` says: durations in milliseconds, media times in ticks.
-fn edited(trak: Trak, (count, ticks): (u32, u32), elst: &[(u32, u32)]) -> Result<Track, Error> {
+/// `count` samples of one byte and `ticks` ticks each, with the edits `elst`: durations in milliseconds, media times in
+/// ticks.
+fn edited(trak: Trak, count: u32, ticks: u32, elst: &[(u32, u32)]) -> Result<Track, Error> {
     let trak = trak
         .with(table(b"stts", &[1, count, ticks]))
         .with(table(b"stsz", &[1, count]))
@@ -20,22 +21,22 @@ fn edited(trak: Trak, (count, ticks): (u32, u32), elst: &[(u32, u32)]) -> Result
     Ok(movie(&media_first(&[trak]))?.tracks.remove(0))
 }
 
-/// Pictures of 40 ms, keyframes at `syncs`, counted from 1; in `offsets` composition offsets of all of them, if any.
+/// Pictures of 40 ms, with keyframes at `syncs`, counted from 1; `offsets` has an offset for each picture, or none.
 fn video(count: u32, syncs: &[u32], offsets: &[u32], elst: &[(u32, u32)]) -> Result<Track, Error> {
     let ctts: Vec<u32> = offsets.iter().flat_map(|offset| [1, *offset]).collect();
     let runs = u32::try_from(offsets.len()).unwrap();
     let trak = Trak::video(MEDIA)
         .with(table(b"stss", &[&[u32::try_from(syncs.len()).unwrap()], syncs].concat()))
         .with(table(b"ctts", &[&[runs], ctts.as_slice()].concat()));
-    edited(trak, (count, 1_000), elst)
+    edited(trak, count, 1_000, elst)
 }
 
 /// Frames of 1,024 samples at 44,100 Hz.
 fn audio(count: u32, elst: &[(u32, u32)]) -> Result<Track, Error> {
-    edited(Trak::audio(MEDIA), (count, 1_024), elst)
+    edited(Trak::audio(MEDIA), count, 1_024, elst)
 }
 
-/// Which samples a track has, by the byte that each is, when they are composed, and how long they last.
+/// The samples of a track: position behind the start of the media, composition time, duration.
 fn samples(track: &Track) -> Vec<(u64, i64, u32)> {
     let samples = track.index.samples(0..track.index.len());
     samples.map(|s| (s.position - u64::from(MEDIA), s.composition_time().0, s.duration)).collect()
@@ -51,7 +52,7 @@ fn a_track_ends_where_its_edit_does() {
     assert_eq!(samples(&track), [0, 1, 2, 3, 4].map(|at| (at, i64::try_from(at).unwrap() * 1_000, 1_000)));
     assert_eq!(track.left_out, behind(5));
     let sound = audio(20, &[(200, 1_024)]).unwrap();
-    // 200 ms are 8,820 ticks behind the priming: frame 9 begins before, and is whole.
+    // The edit ends 200 ms, 8,820 ticks, behind the priming: frame 9 begins before that, and stays whole.
     assert_eq!((sound.index.len(), sound.index.span().0, sound.left_out), (10, 10_240, behind(10)));
 }
 
@@ -65,7 +66,7 @@ fn the_last_picture_is_shortened_to_the_edit() {
 fn what_an_edit_is_rounded_by_cuts_off_nothing_and_leaves_no_sliver() {
     let ntsc = |millis| {
         let trak = Trak { timescale: 30_000, ..Trak::video(MEDIA) }.with(table(b"ctts", &[0]));
-        edited(trak, (10, 1_001), &[(millis, 0)]).unwrap()
+        edited(trak, 10, 1_001, &[(millis, 0)]).unwrap()
     };
     // Ten pictures are 333.67 ms, five 166.83.
     for whole in [333, 334, 500, 90_000] {
@@ -91,7 +92,7 @@ fn pictures_that_need_one_behind_the_end_end_with_it_and_the_last_is_held() {
     let expected = [(0, 1_000, 1_000), (1, 4_000, 1_000), (2, 2_000, 1_000), (3, 3_000, 3_000)];
     assert_eq!(samples(&track), expected);
     assert_eq!(track.left_out, LeftOut { behind: 10, undecodable: 1, ..LeftOut::default() });
-    // Seven, up to the next keyframe: all of them, as long as they are.
+    // Seven pictures, up to the next keyframe: all remain, with their own durations.
     let track = video(14, &[1, 8], &REORDERED, &[(280, 1_000)]).unwrap();
     assert_eq!((track.index.len(), track.index.span().0, track.left_out), (7, 7_000, behind(7)));
 }
@@ -109,7 +110,7 @@ fn what_is_cut_out_between_edits_is_left_out_and_the_rest_moves_up() {
 
 #[test]
 fn a_cut_into_reordered_pictures_keeps_decode_times_ascending() {
-    // Four pictures, the last of them shown for half its time, and all behind the second keyframe.
+    // Four pictures, the last of them shortened to half its duration, and all pictures from the second keyframe on.
     let track = video(14, &[1, 8], &REORDERED, &[(140, 1_000), (280, 8_000)]).unwrap();
     let samples: Vec<_> = track.index.samples(0..track.index.len()).collect();
     assert!(samples.is_sorted_by(|a, b| a.decode_time < b.decode_time), "{samples:?}");
@@ -139,7 +140,7 @@ fn a_picture_is_held_over_a_gap_and_sound_is_refused() {
 fn sound_goes_on_behind_a_cut_without_a_hole() {
     let track = audio(60, &[(500, 0), (300, 44_100)]).unwrap();
     let samples = samples(&track);
-    // Half a second ends in frame 21; what should go on at tick 44,578 of the media is nearest to frame 44.
+    // Half a second ends in frame 21. The sound should continue at tick 44,578 of the media; frame 44 is the nearest.
     assert_eq!((samples[21], samples[22]), ((21, 21_504, 1_024), (44, 22_528, 1_024)));
     assert_eq!(samples.iter().map(|sample| i64::from(sample.2)).sum::<i64>(), track.index.decode_time(35).0);
     assert_eq!(track.left_out.between, 22);
@@ -151,8 +152,8 @@ fn frames_before_the_first_keyframe_that_cannot_be_decoded_are_left_out() {
     let track = video(4, &[1], &[3_000, 0, 0, 3_000], &[(160, 3_000)]).unwrap();
     assert_eq!(samples(&track), [(0, 3_000, 3_000), (3, 6_000, 1_000)]);
     assert_eq!(track.left_out, LeftOut { leading: 2, ..LeftOut::default() });
-    // Without an edit they are shown from the start.
+    // Without an edit, the track begins with these frames.
     assert_eq!(video(4, &[1], &[3_000, 0, 0, 3_000], &[]).unwrap().index.len(), 4);
-    // Nor are those left out that a delay moves behind the start.
+    // They also remain if a delay moves them behind the start.
     assert_eq!(video(4, &[1], &[3_000, 0, 0, 3_000], &[(120, GAP), (160, 3_000)]).unwrap().index.len(), 4);
 }

@@ -9,7 +9,7 @@ import { copyRow, el, problemOf } from './parts.js';
 import { Player, cannotPlay, hasMse } from './player.js';
 import { audioName, explain, languageName, levelName, size, tail } from './words.js';
 
-/** Bars kept in the picture of what arrived. */
+/** Most bars in the chart of arrivals. */
 const BARS = 64;
 
 const $ = (id) => document.getElementById(id);
@@ -20,7 +20,7 @@ const SCRIPTS = {
   dash: new URL('vendor/shaka-player.dash-es2021.js', import.meta.url).href,
 };
 
-/** The asset that plays. */
+/** The asset that is playing. */
 let playing = null;
 
 const player = new Player(video, SCRIPTS, { tracks: showKnobs, problem });
@@ -118,7 +118,7 @@ function showKnobs() {
   fill($('audio'), names.length ? names : [{ id: null, name: 'None', chosen: true }], tracks.length > 1);
 }
 
-/** A player's track with the words that the catalogue has for it, where exactly one stored track can be meant. */
+/** Adds the catalogue's label and channels to a player's track, if exactly one stored track has its language. */
 function describe(track, asset) {
   const base = (tag) => (tag ?? 'und').toLowerCase().split('-')[0];
   const stored = asset.audio.filter((other) => base(other.language) === base(track.language));
@@ -164,7 +164,7 @@ function showAddresses(asset) {
 const below = (path) => decodeURI(new URL(`../vod/${path}`, import.meta.url).href);
 $('patterns').replaceChildren(copyRow('HLS', below('{title}/index.m3u8')), copyRow('DASH', below('{title}/index.mpd')));
 
-// Arrivals: what the network brought, as it comes.
+// Arrivals: a chart of the bytes from the network.
 
 const arrivals = {
   folder: null, since: 0, count: 0, bytes: 0, waits: [],
@@ -245,7 +245,7 @@ async function followHash() {
   open(asset);
 }
 
-// What the reader does.
+// User actions.
 
 $('assets').addEventListener('click', async (event) => {
   const button = event.target.closest('[data-play]');

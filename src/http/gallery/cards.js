@@ -11,7 +11,7 @@ export function titleOf(asset) {
   return asset.title && asset.title !== asset.id ? asset.title : asset.id.split('/').pop();
 }
 
-/** Title, and beside it the id where that says more; `bdi` keeps each one's direction from turning its neighbours. */
+/** Title, followed by the id if that differs; `bdi` keeps the text direction of each from affecting its neighbours. */
 export function nameOf(asset) {
   const title = titleOf(asset);
   return [
@@ -20,7 +20,7 @@ export function nameOf(asset) {
   ].filter(Boolean);
 }
 
-/** The element of `asset`, of which no more than the name may be known yet. */
+/** Builds the element of `asset`, whose details may not be loaded yet. */
 export function card(asset) {
   const refused = asset.refused ? explain(asset.refused.detail) : null;
   const play = refused ? null : el('button', { type: 'button', className: 'play', ariaLabel: `Play ${titleOf(asset)}`, data: { play: '' } });
@@ -46,7 +46,7 @@ export function tracksOf(asset) {
   return [...of('video', asset.video), ...of('audio', asset.audio)];
 }
 
-/** What one sees at a glance: whether it plays here, else the largest size, how many there are, languages, warnings. */
+/** The summary line: not playable here, or the largest size, the number of sizes, languages and warnings. */
 function sum(asset, loud) {
   if (cannotPlay(tracksOf(asset), asset.playable)) return el('p', { className: 'sum warned' }, 'Not in this browser');
   const { video = [], audio = [] } = asset;
@@ -97,7 +97,7 @@ function facts(video, audio) {
   return el('dl', { className: 'facts' }, line('Video', video, null), line('Audio', audio, languages));
 }
 
-/** One tag for each codec family, with the exact strings that players are told. */
+/** One tag for each codec family, with the exact codec strings of the manifests. */
 function codecTags(tracks, kind) {
   const families = new Map();
   for (const codec of new Set(tracks.map((track) => track.codec))) {

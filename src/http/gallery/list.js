@@ -7,10 +7,10 @@ import { el } from './parts.js';
 import { answered } from './words.js';
 
 const PAGE = 50;
-/** Details that are fetched at once: one fewer than the server opens at a time. */
+/** Most details fetched at the same time: one fewer than the server opens at a time. */
 const FETCHES = 3;
 
-// Addresses are made from this file's own: a proxy may serve all of it below a prefix.
+// URLs are relative to this file's own URL: a proxy may serve the gallery below a prefix.
 const ASSETS = new URL('assets.json', import.meta.url).href;
 
 const $ = (id) => document.getElementById(id);
@@ -23,7 +23,7 @@ async function ask(url) {
   return response.json();
 }
 
-/** The asset with whole addresses: the server's are relative to the list's. */
+/** The asset with absolute URLs: the server's are relative to the list's URL. */
 function located(asset) {
   const whole = (address) => (address ? new URL(address, ASSETS).href : null);
   return { ...asset, hls: whole(asset.hls), dash: whole(asset.dash), ts: whole(asset.ts), files: (asset.files ?? []).map(whole) };
@@ -37,10 +37,10 @@ async function fetchPage() {
   return { ...page, assets: page.assets.map(located) };
 }
 
-/** Whether all that there is to know of `asset` is known. */
+/** Whether the details of `asset` are loaded, or it was refused. */
 const isWhole = (asset) => asset.refused || asset.video !== undefined;
 
-/** The asset with this id, whole; null where there is none, and a row by that name goes. */
+/** Fetches the asset with this id and its details. If there is none, returns null and removes its row. */
 export async function lookUp(id) {
   const known = list.assets.get(id);
   if (known && isWhole(known)) return known;
@@ -55,7 +55,7 @@ export async function lookUp(id) {
   }
 }
 
-/** Takes a name out of the list: the files of a folder may turn out to be one title. */
+/** Removes a name from the list: the files of a folder may turn out to be one title. */
 function remove(id) {
   const node = list.cards.get(id);
   if (!node) return;
@@ -67,7 +67,7 @@ function remove(id) {
   showCount();
 }
 
-/** Reads the next page into the list; false where that failed. */
+/** Reads the next page into the list; false if that fails. */
 export async function more() {
   const { search } = list;
   const current = () => search === list.search;
@@ -96,7 +96,7 @@ export async function more() {
   }
 }
 
-/** Lists what the server finds for `words`; everything where there are none. */
+/** Lists the assets that the server finds for `words`; all assets if `words` is empty. */
 export async function find(words) {
   const query = words.trim();
   if (query === list.query) return;
@@ -114,7 +114,7 @@ function add(asset) {
   $('assets').append(list.cards.get(asset.id));
 }
 
-/** Draws the card of `asset`; one that is there stays the same element, with what is known by now. */
+/** Draws the card of `asset`. An existing card stays the same element and is updated. */
 function draw(asset) {
   const [before, drawn] = [list.cards.get(asset.id), card(asset)];
   const node = before ?? drawn;
@@ -176,7 +176,7 @@ function showCount() {
   }
 }
 
-/** Tells of files that are not understood, and of a store that holds more than is listed. */
+/** Shows notes about files that cannot be read, and about a store that holds more than is listed. */
 function showLeftOut({ ignored, complete }) {
   const words = [];
   if (complete === false) words.push(el('p', null, 'The store holds more than is listed here. Whatever is asked for by its name plays.'));
@@ -202,14 +202,14 @@ function notice(title, words, action, run, figure = null) {
   $('notice').hidden = false;
 }
 
-/** Marks the card of the asset that plays, none where `id` is null. */
+/** Marks the card of the asset that is playing; none if `id` is null. */
 export function mark(id) {
   list.cards.get(list.current)?.removeAttribute('aria-current');
   list.current = id;
   list.cards.get(id)?.setAttribute('aria-current', 'true');
 }
 
-/** Brings the card of `asset` into view, listed first where its page was not read. */
+/** Scrolls the card of `asset` into view. Puts it first in the list if its page is not loaded. */
 export function show(asset) {
   if (!list.cards.has(asset.id)) {
     draw(asset);

@@ -34,7 +34,7 @@ async function copy(field) {
   }
 }
 
-/** A problem in words, with the command that cures it and the server's own words folded. */
+/** A problem in words, with the command that fixes it and the server's own message, collapsed. */
 export function problemOf({ words, command, detail }) {
   return [
     el('p', null, words),

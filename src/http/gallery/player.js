@@ -5,9 +5,9 @@
 
 import { answered, codecName, encode, explain, levelName, tail } from './words.js';
 
-/** First guess of the line's speed, bits a second: a page served from nearby need not open blurred. */
+/** Initial bandwidth estimate in bits a second: high, so that video from a nearby server does not start blurred. */
 const FIRST_GUESS = 4e6;
-/** How long a stream may show nothing before the reader is told, in milliseconds. */
+/** How long a stream may show nothing before the page reports it, in milliseconds. */
 const SILENCE = 20_000;
 
 export const hasMse = 'MediaSource' in window || 'ManagedMediaSource' in window;
@@ -20,7 +20,7 @@ export function missing(tracks) {
   return [...new Set(tracks.filter(lacks).map(({ codec }) => codecName(codec)))];
 }
 
-/** The tracks' codec families of which this browser lacks every one of a kind. */
+/** The codec families of kinds that cannot play at all: this browser lacks the codec of every track of the kind. */
 function lackingOf(tracks) {
   const groups = ['video', 'audio'].map((kind) => tracks.filter((track) => track.kind === kind));
   const lacks = (group) => group.length > 0 && group.every((track) => missing([track]).length > 0);
@@ -28,8 +28,8 @@ function lackingOf(tracks) {
 }
 
 /**
- * The problem of an asset that this browser cannot play, with the command that makes `file` play everywhere; null where it
- * can. `playable` is the server's verdict: browsers and apple are yes, some or no; why has sentences.
+ * The problem of an asset that this browser cannot play, with the command that makes `file` play everywhere; null if it
+ * can. `playable` is the server's verdict: `browsers` and `apple` are yes, some or no; `why` is a list of sentences.
  */
 export function cannotPlay(tracks, playable, file = null) {
   const lacking = lackingOf(tracks);
@@ -81,7 +81,7 @@ async function openHls(video, script, url, at, on) {
   return {
     name: 'hls.js',
     levels: () => hls.levels.map((level, id) => ({ id, name: levelName(shape(level)), chosen: !hls.autoLevelEnabled && hls.manualLevel === id })).reverse(),
-    // A choice made by hand drops what is buffered, so that it is seen at once.
+    // A manual choice drops the buffer, so that it takes effect at once.
     level: (id) => {
       if (id === null) hls.nextLevel = -1;
       else hls.currentLevel = id;
@@ -173,7 +173,7 @@ async function openNative(video, _, url, at, on) {
   };
 }
 
-/** Why the server refuses `url`, in its own words; null where it does not say. */
+/** The server's own reason for refusing `url`; null if it gives none. */
 async function reasonOf(url) {
   try {
     const response = await fetch(url);
@@ -197,7 +197,7 @@ export class Player {
     Object.assign(this, { video, scripts, on, engine: null, visit: 0, timer: 0 });
   }
 
-  /** Plays `url` by `protocol`, hls or dash, from `at` seconds; what plays now is closed first. */
+  /** Plays `url` by `protocol`, hls or dash, from `at` seconds; closes the current stream first. */
   async open(protocol, url, at = 0) {
     const visit = await this.leave();
     if (visit !== this.visit) return;
@@ -228,7 +228,7 @@ export class Player {
     }
   }
 
-  /** Tells the problem at once, and again with the server's reason where it refused `url`. */
+  /** Reports the problem at once, and again with the server's reason if it refused `url`. */
   async fail(words, url) {
     clearTimeout(this.timer);
     const visit = this.visit;

@@ -13,7 +13,7 @@ export function clock(seconds) {
   return hours > 0 ? `${hours}:${two(minutes)}:${two(rest)}` : `${minutes}:${two(rest)}`;
 }
 
-/** A time that is still to wait: 12 s, 3 min, 2 h 10 min. */
+/** A remaining time: 12 s, 3 min, 2 h 10 min. */
 export function wait(seconds) {
   if (seconds < 90) return `${Math.max(1, Math.round(seconds))} s`;
   const minutes = Math.round(seconds / 60);
@@ -104,7 +104,7 @@ const COPY = (input, output) => `ffmpeg -i ${input} -c copy -movflags +faststart
 const REPAIR = (input, output) => `ffmpeg -err_detect ignore_err -i ${input} -c copy -movflags +faststart ${output}`;
 const ENCODE = (input, output) => `ffmpeg -i ${input} -c:v libx264 -crf 20 -pix_fmt yuv420p -force_key_frames "expr:gte(t,n_forced*2)" -c:a aac -movflags +faststart ${output}`;
 
-/** What the server says of a file, what it means, and the command that cures it. The first that fits counts. */
+/** The server's messages on a file: pattern, explanation, and the command that fixes it. The first match counts. */
 const FINDINGS = [
   [/needs bytes up to (\d+), the object ends at (\d+)/, ([needs, has]) => incomplete(needs, has)],
   [/at byte (\d+) claims (\d+) bytes; a box has at least 8, and (\d+) are left/, ([at, claims, left]) => (
@@ -132,17 +132,17 @@ const FINDINGS = [
   [/`[^`]{4}` (at byte|holds)|track_ID|stsc|stsz|stss|chunk \d|samples/, () => 'This file is damaged. Copy it again. If the original is damaged too, this may save most of it:', REPAIR],
 ];
 
-/** A file's name in a shell's words; a placeholder where it would be hard to type. */
+/** A file's name, quoted for a shell; a placeholder if it is hard to type. */
 function shell(name) {
   if (/[\u0000-\u001f\u007f-\u009f]/.test(name)) return 'input.mp4';
   return /^[\w./@+-]+$/.test(name) && !name.startsWith('-') ? name : `'${name.replaceAll("'", "'\\''")}'`;
 }
 
-/** What the cured file is called. */
+/** The name of the fixed file. */
 const fixed = (name) => name.replace(/(\.[^.]*)?$/, '-fixed.mp4');
 
-/** `detail`, the server's words on a file, as { words, command, detail }; command is null where none helps. `file` is the
- * name that the reader knows it by, where that is not the one in the server's words. */
+/** Explains `detail`, the server's message on a file, as { words, command, detail }; command is null if none helps.
+ * `file` is the name that the reader knows, if it differs from the one in the message. */
 export function explain(detail, file = null) {
   const named = /^(?:Unplayable: )?(.+?\.(?:mp4|m4v|m4a|m4b|mov|qt|f4v|3gp|3g2|isma|ismv|mkv|webm|avi|ts)): /i.exec(detail);
   const name = file ?? named?.[1].split('/').pop() ?? 'input.mp4';
@@ -159,7 +159,7 @@ export function explain(detail, file = null) {
 /** The command that makes a file play everywhere. */
 export const encode = (file) => ENCODE(shell(file), shell(fixed(file)));
 
-/** The command that cures what lint found in the file that `message` names; null where there is none. */
+/** The command that fixes a lint finding in the file that `message` names; null if there is none. */
 export function cure(code, message) {
   const command = {
     'moov-at-end': COPY, 'totals-differ': COPY, 'no-sync-table': COPY, 'unaligned-keyframes': ENCODE, 'long-gop': ENCODE,

@@ -1,5 +1,5 @@
-//! What the head of a frozen movie says of a track's samples: all of them together, and where the tables of each section
-//! stand.
+//! Directory of a track in the head of a frozen movie: facts about all samples, and the size and checksum of each
+//! section's tables.
 //!
 //! ```text
 //! directory  │ first decode time u64 │ sized u64 │ timed u64 │ composed: 0 or 1, u64 │ placed u64 │ offsets │ sync │
@@ -8,8 +8,8 @@
 //! sync       │ 0 │    or  │ 1 │ count u32 │ numbers u32 │
 //! section    │ bytes of its tables u32 │ their checksum u64 │ durations, summed up u64 │ sizes, summed up u64 │ least offset i32 │
 //! ```
-//! Sections stand behind the head in the same order, so where one begins follows from those before it, as do decode time
-//! and bytes.
+//! Sections follow the head in the same order, so the entries before a section give its position, its decode time and
+//! the number of sample bytes before it.
 
 use super::reader::Reader;
 use super::{Damage, freeze_count};
@@ -17,34 +17,34 @@ use crate::media::index::SampleIndex;
 use crate::media::num::{u64_from_usize, usize_from_u32};
 use crate::media::offsets::Offsets;
 use crate::media::range::ByteRange;
-use crate::media::section::{Kept, SECTION, Section, Sections};
+use crate::media::section::{SECTION, Section, Sections, TablesLocation};
 use crate::media::sync::Sync;
-use crate::media::tables::{Flaw, SAMPLE_LIMIT, Totals, check_times};
+use crate::media::tables::{SAMPLE_LIMIT, TableError, Totals, check_times};
 use std::ops::Range;
 
-/// Distinct offsets of a dictionary at most: a code is a byte.
+/// Largest number of offsets in a dictionary: a code is one byte.
 const DICTIONARY: usize = 256;
 
-/// Bytes of what is said of a section.
+/// Size of a section's entry, in bytes.
 const ENTRY: usize = 4 + 8 + 8 + 8 + 4;
 
-/// What is said of a section.
+/// Directory entry of a section.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Entry {
-    /// Bytes of its tables.
+pub(super) struct SectionEntry {
+    /// Size of its tables, in bytes.
     pub(super) len: u32,
-    /// Of these.
+    /// Checksum of its tables.
     pub(super) checksum: u64,
-    /// All durations.
+    /// Sum of the durations of its samples.
     pub(super) span: u64,
-    /// All sizes.
+    /// Sum of the sizes of its samples.
     pub(super) bytes: u64,
-    /// The least composition offset.
+    /// Least composition offset of its samples.
     pub(super) least: i32,
 }
 
-impl Entry {
-    /// Appends it.
+impl SectionEntry {
+    /// Appends the entry.
     pub(super) fn freeze(self, out: &mut Vec<u8>) {
         out.extend(self.len.to_le_bytes());
         out.extend([self.checksum, self.span, self.bytes].iter().flat_map(|number| number.to_le_bytes()));
@@ -57,35 +57,35 @@ impl Entry {
     }
 }
 
-/// Where the next section stands.
+/// Position of the next section in the frozen movie.
 #[derive(Debug)]
-pub(super) struct Places(u64);
+pub(super) struct SectionCursor(u64);
 
-impl Places {
-    /// Of a head of so many bytes.
+impl SectionCursor {
+    /// Begins behind a head of `head` bytes.
     pub(super) fn behind(head: usize) -> Self {
         Self(u64_from_usize(head))
     }
 
-    /// Where the next `len` bytes stand.
+    /// The range of the next section, of `len` bytes.
     fn next(&mut self, len: u32) -> Result<ByteRange, Damage> {
         let range = ByteRange::new(self.0, u64::from(len)).ok_or(Damage::Value("length of a section"))?;
         self.0 = range.end();
         Ok(range)
     }
 
-    /// Where the last section ends.
+    /// End of the last section.
     pub(super) const fn end(&self) -> u64 {
         self.0
     }
 }
 
-/// The samples of each section of an index of `len`.
+/// The samples of each section, for an index of `len` samples.
 pub(super) fn sections(len: u32) -> impl Iterator<Item = Range<u32>> {
     (0..len.div_ceil(SECTION)).map(move |at| at * SECTION..len.min((at + 1) * SECTION))
 }
 
-/// Appends the directory of `index`, with room for what it says of sections: says where.
+/// Appends the directory of `index`, with room for the entries of its sections; returns the range of that room.
 pub(super) fn freeze(index: &SampleIndex, out: &mut Vec<u8>) -> Range<usize> {
     let Totals { sized, timed, composed, placed } = index.totals;
     let numbers = [index.first_decode_time, sized, timed];
@@ -107,25 +107,25 @@ pub(super) fn freeze(index: &SampleIndex, out: &mut Vec<u8>) -> Range<usize> {
     begins..out.len()
 }
 
-/// The next directory, of an object of `size` bytes. All sections are missing.
-pub(super) fn thaw(from: &mut Reader<'_>, size: u64, places: &mut Places) -> Result<SampleIndex, Damage> {
+/// Reads the next directory, of an object of `size` bytes. The tables of all sections are missing.
+pub(super) fn thaw(from: &mut Reader<'_>, size: u64, places: &mut SectionCursor) -> Result<SampleIndex, Damage> {
     let first_decode_time = from.u64()?;
     let totals = thaw_totals(from)?;
-    let len = u32::try_from(totals.sized).map_err(|_| Flaw::TooMany { samples: totals.sized })?;
+    let len = u32::try_from(totals.sized).map_err(|_| TableError::TooMany { samples: totals.sized })?;
     let offsets = thaw_offsets(from, totals)?;
     let sync = thaw_sync(from, len)?;
     let (mut all, mut span, mut bytes) = (Vec::new(), 0_u64, 0_u64);
     let mut least: Option<i32> = None;
     for samples in sections(len) {
-        let entry = Entry::thaw(from)?;
-        let kept = Kept { range: places.next(entry.len)?, checksum: entry.checksum, least: entry.least };
-        all.push(Section::kept(samples, (span, bytes), kept));
-        span = span.checked_add(entry.span).ok_or(Flaw::Time)?;
-        bytes = bytes.checked_add(entry.bytes).ok_or(Flaw::Oversize { total: u64::MAX, size })?;
+        let entry = SectionEntry::thaw(from)?;
+        let kept = TablesLocation { range: places.next(entry.len)?, checksum: entry.checksum, least: entry.least };
+        all.push(Section::kept(samples, span, bytes, kept));
+        span = span.checked_add(entry.span).ok_or(TableError::Time)?;
+        bytes = bytes.checked_add(entry.bytes).ok_or(TableError::Oversize { total: u64::MAX, size })?;
         least = least.into_iter().chain([entry.least]).min();
     }
     if bytes > size {
-        return Err(Flaw::Oversize { total: bytes, size }.into());
+        return Err(TableError::Oversize { total: bytes, size }.into());
     }
     check_times(first_decode_time, span)?;
     if least != Some(offsets.least()) {
@@ -143,13 +143,13 @@ fn thaw_totals(from: &mut Reader<'_>) -> Result<Totals, Damage> {
         _ => return Err(Damage::Value("number of composition offsets")),
     };
     if sized == 0 {
-        return Err(Flaw::Empty.into());
+        return Err(TableError::Empty.into());
     }
     if sized > u64::from(SAMPLE_LIMIT) {
-        return Err(Flaw::TooMany { samples: sized }.into());
+        return Err(TableError::TooMany { samples: sized }.into());
     }
     if placed < sized {
-        return Err(Flaw::Unplaced { placed, samples: sized }.into());
+        return Err(TableError::Unplaced { placed, samples: sized }.into());
     }
     Ok(Totals { sized, timed, composed, placed })
 }
@@ -169,7 +169,7 @@ fn freeze_offsets(offsets: &Offsets, out: &mut Vec<u8>) {
     }
 }
 
-/// The least is some sample's, as sections say and are checked for.
+/// Reads the packing of composition offsets. The caller checks the least offset against the section entries.
 fn thaw_offsets(from: &mut Reader<'_>, totals: Totals) -> Result<Offsets, Damage> {
     match (from.u8()?, totals.composed) {
         (0, _) => Ok(Offsets::Zero),
@@ -186,7 +186,7 @@ fn thaw_offsets(from: &mut Reader<'_>, totals: Totals) -> Result<Offsets, Damage
     }
 }
 
-/// Sync samples ascend, and there is one.
+/// Reads the sync samples; they must ascend, and there must be at least one.
 fn thaw_sync(from: &mut Reader<'_>, len: u32) -> Result<Sync, Damage> {
     match from.u8()? {
         0 => Ok(Sync::All),

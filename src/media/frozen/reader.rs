@@ -1,29 +1,29 @@
-//! Frozen bytes, field by field: every length is checked against the bytes that are left before it is believed.
+//! Reader of frozen bytes, field by field; checks every length against the bytes that are left.
 
 use super::Damage;
 use crate::media::num::{u64_from_usize, usize_from_u64};
 use bytes::Bytes;
 
-/// What has not been read of frozen bytes.
+/// Reader of frozen bytes; holds those that were not read yet.
 #[derive(Debug)]
 pub struct Reader<'a> {
-    /// What `rest` is a part of.
+    /// The bytes that contain `rest`.
     whole: &'a Bytes,
     rest: &'a [u8],
 }
 
 impl<'a> Reader<'a> {
-    /// Of `bytes`, a part of `whole`.
+    /// Reader of `bytes`, a part of `whole`.
     pub(super) const fn new(whole: &'a Bytes, bytes: &'a [u8]) -> Self {
         Self { whole, rest: bytes }
     }
 
-    /// The next `len` bytes, left where they are.
+    /// The next `len` bytes, not copied.
     pub(super) fn shared(&mut self, len: u64) -> Result<Bytes, Damage> {
         Ok(self.whole.slice_ref(self.slice(len)?))
     }
 
-    /// Of some of the bytes that were read.
+    /// Reader of `bytes`, which this reader has returned.
     pub(super) const fn of(&self, bytes: &'a [u8]) -> Self {
         Self { whole: self.whole, rest: bytes }
     }
@@ -43,7 +43,7 @@ impl<'a> Reader<'a> {
         Ok(taken)
     }
 
-    /// The next `count` fields of `N` bytes.
+    /// The next `count` fields of `N` bytes each.
     pub(super) fn fields<const N: usize>(&mut self, count: u64) -> Result<&'a [[u8; N]], Damage> {
         let needs = count.saturating_mul(u64_from_usize(N));
         Ok(self.slice(needs)?.as_chunks().0)
@@ -58,7 +58,7 @@ impl<'a> Reader<'a> {
         self.take().map(u16::from_le_bytes)
     }
 
-    /// The next number of 32 bits.
+    /// The next 32-bit number.
     pub fn u32(&mut self) -> Result<u32, Damage> {
         self.take().map(u32::from_le_bytes)
     }
@@ -67,29 +67,29 @@ impl<'a> Reader<'a> {
         self.take().map(i32::from_le_bytes)
     }
 
-    /// The next number of 64 bits.
+    /// The next 64-bit number.
     pub fn u64(&mut self) -> Result<u64, Damage> {
         self.take().map(u64::from_le_bytes)
     }
 
-    /// The next signed number of 64 bits.
+    /// The next signed 64-bit number.
     pub fn i64(&mut self) -> Result<i64, Damage> {
         self.take().map(i64::from_le_bytes)
     }
 
-    /// Bytes behind their number.
+    /// The next bytes, behind a 32-bit count.
     pub(super) fn bytes(&mut self) -> Result<&'a [u8], Damage> {
         let len = self.u32()?;
         self.slice(u64::from(len))
     }
 
-    /// Text behind its number of bytes.
+    /// The next UTF-8 text, behind its length in bytes.
     pub(super) fn text(&mut self) -> Result<String, Damage> {
         let text = str::from_utf8(self.bytes()?).map_err(|_| Damage::Value("text"))?;
         Ok(text.to_owned())
     }
 
-    /// That all has been read.
+    /// Checks that no bytes are left.
     pub fn finish(self) -> Result<(), Damage> {
         if self.rest.is_empty() { Ok(()) } else { Err(Damage::Behind { rest: u64_from_usize(self.rest.len()) }) }
     }

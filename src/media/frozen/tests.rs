@@ -1,14 +1,14 @@
-//! What is frozen is had back, and nothing else is believed.
+//! Tests of frozen movies: a round trip returns the same movie; damaged and forged bytes are refused.
 
-use super::{Damage, FORM, Form, LENGTH, REVISION};
+use super::{Damage, FORM, FrozenFormat, LENGTH, REVISION};
 use crate::media::index::SampleIndex;
 use crate::media::offsets::Offsets;
-use crate::media::packed::{Packed, Sums};
-use crate::media::section::{SECTION, Section, Sections, Tables};
+use crate::media::packed::{Packed, PrefixSums};
+use crate::media::section::{SECTION, SampleTables, Section, Sections};
 use crate::media::sync::Sync;
 use crate::media::{
-    Aac, Arrangement, Codec, Colour, ContentId, Edit, Family, Flaw, IndexBuilder, Kind, Language, Layout, LeftOut,
-    Moment, Movie, OffsetRuns, Picture, SAMPLE_LIMIT, Sizes, Skipped, Sound, Supplemental, Ticks, Timescale, Title,
+    Aac, Arrangement, Codec, Colour, ContentId, Edit, Family, IndexBuilder, Kind, Language, Layout, LeftOut, Moment,
+    Movie, OffsetRuns, Picture, SAMPLE_LIMIT, Sizes, Skipped, Sound, Supplemental, TableError, Ticks, Timescale, Title,
     Track, VideoRange,
 };
 use bytes::Bytes;
@@ -98,7 +98,7 @@ fn movies() -> impl Strategy<Value = Movie> {
     let size = prop_oneof![9 => 0_u32..5_000, 1 => 0_u32..1 << 22];
     let rows = |offset: BoxedStrategy<i32>| {
         let rows = prop::collection::vec((prop_oneof![Just(7_u32), 0_u32..9_000], offset, size.clone()), 1..400);
-        // A few are of several sections.
+        // A few movies have several sections.
         (rows, prop_oneof![9 => Just(1), 1 => 20_usize..40]).prop_map(|(rows, times)| rows.repeat(times))
     };
     let first = prop_oneof![Just(0_u64), 0..1_u64 << 61];
@@ -113,7 +113,7 @@ fn thaw(bytes: &[u8]) -> Result<Movie, Damage> {
     Movie::thaw(&Bytes::copy_from_slice(bytes))
 }
 
-/// Where the head of a frozen movie ends.
+/// Size of the head of a frozen movie.
 fn head(frozen: &[u8]) -> usize {
     Movie::frozen_head(frozen).unwrap() as usize
 }
@@ -122,39 +122,39 @@ fn thaw_head(frozen: &[u8]) -> Result<Movie, Damage> {
     Movie::thaw_head(&Bytes::copy_from_slice(frozen)).map(|thawed| thawed.movie)
 }
 
-/// Of each section of a frozen movie: where its checksum stands, and its bytes.
+/// For each section of a frozen movie, the position of its checksum, and the range of its bytes.
 fn seals(frozen: &[u8]) -> Vec<(usize, Range<usize>)> {
     let head = &frozen[..head(frozen)];
     let sections = thaw_head(head).unwrap().all_missing();
     let seal = |missing: super::Missing| {
         let range = missing.range.start() as usize..missing.range.end() as usize;
-        let checksum = Form::checksum(&frozen[range.clone()]).to_le_bytes();
+        let checksum = FrozenFormat::checksum(&frozen[range.clone()]).to_le_bytes();
         (head.windows(8).position(|bytes| bytes == checksum).unwrap(), range)
     };
     sections.into_iter().map(seal).collect()
 }
 
-/// `forged`, which was changed, with checksums that are right where `seals` stand, and of so long a head.
+/// Corrects the checksums of the changed bytes `forged`: those at `seals`, and that of the head, of `head` bytes.
 fn sealed(mut forged: Vec<u8>, seals: &[(usize, Range<usize>)], head: usize) -> Vec<u8> {
     for (at, range) in seals {
-        let checksum = Form::checksum(&forged[range.clone()]);
+        let checksum = FrozenFormat::checksum(&forged[range.clone()]);
         forged[*at..at + 8].copy_from_slice(&checksum.to_le_bytes());
     }
-    let end = head - Form::CHECKSUM;
-    let checksum = Form::checksum(&forged[..end]);
+    let end = head - FrozenFormat::CHECKSUM;
+    let checksum = FrozenFormat::checksum(&forged[..end]);
     forged[end..head].copy_from_slice(&checksum.to_le_bytes());
     forged
 }
 
-/// `body` of a head, made as long as it says it is, before a right checksum.
+/// Completes the `body` of a head with the right length and checksum.
 fn sealed_head(mut body: Vec<u8>) -> Vec<u8> {
-    let len = (body.len() + Form::CHECKSUM) as u32;
+    let len = (body.len() + FrozenFormat::CHECKSUM) as u32;
     body[LENGTH].copy_from_slice(&len.to_le_bytes());
-    Form::seal(&mut body);
+    FrozenFormat::seal(&mut body);
     body
 }
 
-/// Looks up all there is.
+/// Looks up every fact of every sample.
 fn consult(movie: &Movie) {
     for track in &movie.tracks {
         let index = &track.index;
@@ -203,20 +203,20 @@ fn sections_are_brought_in_any_order_and_only_where_they_are_right() {
     let most = seen.heap_bytes();
     assert_eq!((lazy.all_missing().len(), lazy.ends_missing().len(), lazy.missing(1, 3..4).len()), (5, 3, 1));
     for missing in lazy.ends_missing() {
-        lazy.bring(missing, &part(missing)).unwrap();
+        lazy.thaw_missing(missing, &part(missing)).unwrap();
     }
     assert_eq!((lazy.missing(0, 0..SECTION), heard.has(0..9)), (vec![], true));
     assert_eq!((seen.has(0..SECTION), seen.has(0..SECTION + 1)), (true, false));
-    // What is known of a section's first sample needs no tables.
+    // Facts about the first sample of a section need no tables.
     let known = &movie.tracks[0].index;
     for at in [0, SECTION, 2 * SECTION, 3 * SECTION, known.len()] {
         assert_eq!((seen.decode_time(at), seen.bytes_of(0..at)), (known.decode_time(at), known.bytes_of(0..at)));
     }
     let [second, third] = lazy.all_missing()[..] else { panic!("two sections") };
-    assert_eq!(lazy.bring(second, &part(third)), Err(Damage::Checksum));
-    assert_eq!(lazy.bring(second, &part(second).slice(1..)), Err(Damage::Checksum));
+    assert_eq!(lazy.thaw_missing(second, &part(third)), Err(Damage::Checksum));
+    assert_eq!(lazy.thaw_missing(second, &part(second).slice(1..)), Err(Damage::Checksum));
     assert_eq!(lazy.missing(0, SECTION..SECTION + 1), [second]);
-    lazy.bring(third, &part(third)).unwrap();
+    lazy.thaw_missing(third, &part(third)).unwrap();
     assert_eq!(lazy.fill(&film(vec![video(index(&rows[1..], 7, 12, 5))])), Err(Damage::Checksum));
     lazy.fill(&movie).unwrap();
     assert_eq!((lazy.all_missing(), &lazy), (vec![], &movie));
@@ -231,7 +231,7 @@ fn every_truncation_is_refused_with_right_checksums_too() {
         assert!(thaw(&frozen[..at]).is_err(), "{at}");
     }
     let (end, seals) = (head(&frozen), seals(&frozen));
-    for at in LENGTH.end..end - Form::CHECKSUM {
+    for at in LENGTH.end..end - FrozenFormat::CHECKSUM {
         assert!(thaw_head(&sealed_head(frozen[..at].to_vec())).is_err(), "{at}");
     }
     let resized = |(at, range): &(usize, Range<usize>), section: &[u8]| {
@@ -252,7 +252,7 @@ fn every_truncation_is_refused_with_right_checksums_too() {
         }
         assert_eq!(resized(seal, &[section, &[0; 5]].concat()), Err(Damage::Behind { rest: 5 }));
     }
-    let more = sealed_head([&frozen[..end - Form::CHECKSUM], &[0; 5]].concat());
+    let more = sealed_head([&frozen[..end - FrozenFormat::CHECKSUM], &[0; 5]].concat());
     assert_eq!(thaw_head(&more), Err(Damage::Behind { rest: 5 }));
     assert_eq!(thaw(&[&frozen[..], &[0; 5]].concat()), Err(Damage::Behind { rest: 5 }));
 }
@@ -274,7 +274,8 @@ fn every_flip_is_refused() {
     assert_eq!(thaw(&FORM.magic), Err(Damage::Short { needs: 4, left: 0 }));
 }
 
-/// `values` at each place of the small film, sealed: refused, or a movie that keeps its promises. How many are.
+/// Writes `values` at each position of the small film, with right checksums: it must be refused, or be a consistent
+/// movie. Returns the number of consistent movies.
 fn forge(width: usize, values: impl Fn(&[u8]) -> Vec<Vec<u8>>) -> usize {
     let frozen = small().freeze();
     let (end, seals) = (head(&frozen), seals(&frozen));
@@ -317,7 +318,7 @@ fn facts(change: impl Fn(&mut SampleIndex)) -> Damage {
     refused(|movie| change(&mut movie.tracks[0].index))
 }
 
-fn tables(change: impl Fn(&mut Tables)) -> Damage {
+fn tables(change: impl Fn(&mut SampleTables)) -> Damage {
     facts(|index| {
         let mut tables = index.sections.at(0).unwrap().1.clone();
         change(&mut tables);
@@ -328,21 +329,21 @@ fn tables(change: impl Fn(&mut Tables)) -> Damage {
 
 #[test]
 fn tables_that_contradict_each_other_are_refused() {
-    let sums = |values: &[u64]| Sums::new(values.iter().copied()).unwrap();
+    let sums = |values: &[u64]| PrefixSums::new(values.iter().copied()).unwrap();
     let unequal = Damage::Value("number of values in a table");
     assert_eq!(tables(|tables| tables.durations = sums(&[10; 69])), unequal);
     assert_eq!(tables(|tables| tables.sizes = sums(&[10; 69])), unequal);
     assert_eq!(
         tables(|tables| tables.chunk_samples = sums(&[6; 10])),
-        Flaw::Unplaced { placed: 60, samples: 70 }.into()
+        TableError::Unplaced { placed: 60, samples: 70 }.into()
     );
     let positions: Packed = (0..10).map(|at| if at == 9 { SIZE } else { at }).collect();
     assert!(matches!(
         tables(|tables| tables.chunk_offsets = positions.clone()),
-        Damage::Tables(Flaw::Outside { chunk: 9, .. })
+        Damage::Tables(TableError::Outside { chunk: 9, .. })
     ));
     let total = 70 * (1 << 28);
-    assert_eq!(tables(|tables| tables.sizes = sums(&[1 << 28; 70])), Flaw::Oversize { total, size: SIZE }.into());
+    assert_eq!(tables(|tables| tables.sizes = sums(&[1 << 28; 70])), TableError::Oversize { total, size: SIZE }.into());
     let mut large = [0; 70];
     large[3] = 1 << 32;
     assert_eq!(tables(|tables| tables.sizes = sums(&large)), Damage::Value("value in a table"));
@@ -352,11 +353,11 @@ fn tables_that_contradict_each_other_are_refused() {
 fn tables_are_what_the_head_says_of_them() {
     assert_eq!(facts(|index| index.span += 1), Damage::Value("sum of durations"));
     assert_eq!(facts(|index| index.bytes += 1), Damage::Value("sum of sizes"));
-    assert_eq!(facts(|index| index.first_decode_time = 1 << 62), Flaw::Time.into());
-    assert_eq!(facts(|index| index.totals.placed = 69), Flaw::Unplaced { placed: 69, samples: 70 }.into());
+    assert_eq!(facts(|index| index.first_decode_time = 1 << 62), TableError::Time.into());
+    assert_eq!(facts(|index| index.totals.placed = 69), TableError::Unplaced { placed: 69, samples: 70 }.into());
     let samples = u64::from(SAMPLE_LIMIT) + 1;
-    assert_eq!(facts(|index| index.totals.sized = samples), Flaw::TooMany { samples }.into());
-    assert_eq!(facts(|index| index.totals.sized = 0), Flaw::Empty.into());
+    assert_eq!(facts(|index| index.totals.sized = samples), TableError::TooMany { samples }.into());
+    assert_eq!(facts(|index| index.totals.sized = 0), TableError::Empty.into());
     assert_eq!(facts(|index| index.totals.composed = None), Damage::Value("composition offset"));
 }
 

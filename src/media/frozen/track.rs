@@ -1,4 +1,4 @@
-//! A track among frozen bytes: what it is for, and what its codec is.
+//! Frozen form of a track, without its sample tables.
 //!
 //! ```text
 //! track    │ id u32 │ timescale u32 │ language: text │ title: text, empty for none │ enabled u8 │ group u16 │ kind │ codec │
@@ -13,7 +13,7 @@
 //! moment   │ ticks i64 │ timescale u32 │
 //! ```
 
-use super::directory::{self, Places};
+use super::directory::{self, SectionCursor};
 use super::reader::Reader;
 use super::{Damage, freeze_bytes};
 use crate::media::codec::{Aac, Arrangement, Codec, Family, Sound, Supplemental};
@@ -26,13 +26,13 @@ use crate::media::track::{Edit, Kind, Language, LeftOut, Track};
 use bytes::Bytes;
 use std::ops::Range;
 
-/// Bytes of a sample entry at most: what a demuxer keeps of an `stsd`.
+/// Largest sample entry, in bytes: the demuxer's limit for `stsd`.
 const ENTRY_LIMIT: u64 = 1 << 20;
 
-/// Ticks that any composition offset is below.
+/// Every composition offset is below this number of ticks.
 const OFFSET_LIMIT: i64 = 1 << 31;
 
-/// Appends `track`, with room for what its directory says of sections: says where.
+/// Appends `track`, with room for the section entries of its directory; returns the range of that room.
 pub(super) fn freeze(track: &Track, out: &mut Vec<u8>) -> Range<usize> {
     out.extend(track.id.to_le_bytes());
     out.extend(track.timescale.get().to_le_bytes());
@@ -49,8 +49,8 @@ pub(super) fn freeze(track: &Track, out: &mut Vec<u8>) -> Range<usize> {
     directory::freeze(&track.index, out)
 }
 
-/// The next track, of an object of `size` bytes.
-pub(super) fn thaw(from: &mut Reader<'_>, size: u64, places: &mut Places) -> Result<Track, Damage> {
+/// Reads the next track, of an object of `size` bytes.
+pub(super) fn thaw(from: &mut Reader<'_>, size: u64, places: &mut SectionCursor) -> Result<Track, Damage> {
     let (id, timescale) = (from.u32()?, thaw_timescale(from)?);
     let language = thaw_language(from)?;
     let title = thaw_title(from)?;
@@ -75,13 +75,13 @@ fn thaw_timescale(from: &mut Reader<'_>) -> Result<Timescale, Damage> {
     Timescale::new(from.u32()?).ok_or(Damage::Value("timescale"))
 }
 
-/// A language is written as its constructor leaves it.
+/// Reads a language, which must be in the form that its constructor produces.
 fn thaw_language(from: &mut Reader<'_>) -> Result<Language, Damage> {
     let tag = from.text()?;
     Language::new(&tag).filter(|language| language.as_str() == tag).ok_or(Damage::Value("language"))
 }
 
-/// A title is written as its constructor leaves it.
+/// Reads a title, which must be in the form that its constructor produces; `None` if it is empty.
 fn thaw_title(from: &mut Reader<'_>) -> Result<Option<Title>, Damage> {
     let text = from.text()?;
     if text.is_empty() {
@@ -233,7 +233,7 @@ fn thaw_codec(from: &mut Reader<'_>, kind: &Kind) -> Result<Codec, Damage> {
     Ok(Codec { fourcc, string, family, supplemental })
 }
 
-/// Manifests print codec strings, and escape in them whatever a file says.
+/// Whether a codec string is not empty and contains only printable ASCII characters; manifests escape these.
 fn is_printable(string: &str) -> bool {
     !string.is_empty() && string.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic())
 }
@@ -262,13 +262,13 @@ fn thaw_aac(from: &mut Reader<'_>) -> Result<Aac, Damage> {
     if valid { Ok(aac) } else { Err(Damage::Value("AudioSpecificConfig")) }
 }
 
-/// A whole box of the codec's type: init segments carry it as it is.
+/// Reads a sample entry, which must be a whole box of type `fourcc`: init segments contain it unchanged.
 fn thaw_entry(from: &mut Reader<'_>, fourcc: [u8; 4]) -> Result<Bytes, Damage> {
     let entry = from.bytes()?;
     let len = u64_from_usize(entry.len());
     let mut header = from.of(entry);
     let (size, kind) = (u32::from_be_bytes(header.take()?), header.take::<4>()?);
-    // ISO/IEC 14496-12 §4.2: 1 is followed by 64 bits, 0 reaches to the end.
+    // ISO/IEC 14496-12 §4.2: a size of 1 is followed by a 64-bit size, 0 means up to the end.
     let whole = match size {
         0 => true,
         1 => u64::from_be_bytes(header.take()?) == len,
@@ -286,7 +286,7 @@ fn freeze_moment(moment: Moment, out: &mut Vec<u8>) {
     out.extend(timescale.get().to_le_bytes());
 }
 
-/// A moment at `least` ticks or later.
+/// Reads a moment, which must be at `least` ticks or later.
 fn thaw_moment(from: &mut Reader<'_>, least: i64) -> Result<Moment, Damage> {
     let ticks = from.i64()?;
     if ticks < least {
@@ -314,8 +314,8 @@ fn thaw_edit(from: &mut Reader<'_>) -> Result<Edit, Damage> {
     Ok(Edit { delay, media_time, length })
 }
 
-/// An edit begins before the media end, once more shifted by their beginning: then no sum of a media time and an
-/// instant of the track overflows.
+/// Checks that an edit begins no later than the end of the media plus their start and the largest composition offset:
+/// then no sum of a media time and an instant of the track overflows.
 fn check_edit(edit: &Edit, index: &SampleIndex) -> Result<(), Damage> {
     let (begin, end) = (index.decode_time(0).0, index.decode_time(index.len()).0);
     let latest = end.saturating_add(begin).saturating_add(OFFSET_LIMIT).min(i64::MAX - 1);

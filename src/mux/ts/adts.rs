@@ -1,4 +1,4 @@
-//! ADTS headers (ISO/IEC 14496-3 §1.A.3.2): what an AAC decoder must know, in front of every frame.
+//! Writes ADTS headers (ISO/IEC 14496-3 §1.A.3.2), which give an AAC decoder its configuration before every frame.
 //!
 //! ```text
 //! │ syncword 12 │ ID 1 │ layer 2 │ protection_absent 1 │ profile 2 │ frequency index 4 │ private 1 │ channels 3 │ 4 flags
@@ -10,19 +10,19 @@ use crate::media::{AAC_RATES, Aac, u32_from_usize};
 /// Bytes of a header.
 pub(super) const HEADER: u32 = 7;
 
-/// Bytes of a frame at most, its header not counted: 13 bits hold both.
+/// Largest frame in bytes, without its header: the length field of 13 bits counts both.
 pub(super) const FRAME_LIMIT: u32 = 0x1fff - HEADER;
 
-/// buffer fullness of a variable rate.
+/// Buffer fullness that signals a variable bit rate.
 const VARIABLE: u64 = 0x7ff;
 
-/// The header of a track's frames, all but their length.
+/// The header of a track's frames, without the frame length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Adts(u64);
 
 impl Adts {
-    /// `None` where `aac` has no place in the header: it holds object types 1 to 4, the rates of its table, channel
-    /// configurations 1 to 7, and means frames of 1024 samples. SBR is left for the decoder to find.
+    /// `None` if a header cannot express `aac`: it allows object types 1 to 4, the rates of its table, channel
+    /// configurations 1 to 7, and frames of 1024 samples. It does not signal SBR; decoders detect it.
     pub(super) fn new(aac: Aac) -> Option<Self> {
         let profile = u64::from(aac.core_type).checked_sub(1).filter(|profile| *profile < 4)?;
         let rate = AAC_RATES.iter().position(|rate| *rate == aac.sample_rate)?;

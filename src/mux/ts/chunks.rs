@@ -1,9 +1,9 @@
-//! Stored bytes as the store gives them, taken from the front across the borders of their chunks.
+//! A reader over stored bytes, which arrive in chunks of any size.
 
 use crate::media::{u64_from_usize, usize_from_u64};
 use bytes::{Buf, Bytes};
 
-/// Stored bytes, taken from the front. Behind their end come zeros.
+/// Reads stored bytes from the front, across the borders of chunks. After their end it reads zeros.
 #[derive(Debug, Clone, Default)]
 pub struct Chunks {
     chunks: std::vec::IntoIter<Bytes>,
@@ -11,13 +11,13 @@ pub struct Chunks {
 }
 
 impl Chunks {
-    /// All bytes of `chunks`.
+    /// A reader over the bytes of `chunks`.
     #[must_use]
     pub fn new(chunks: Vec<Bytes>) -> Self {
         Self { chunks: chunks.into_iter(), current: Bytes::new() }
     }
 
-    /// Passes the next `len` bytes to `each`, part by part.
+    /// Reads the next `len` bytes and passes them to `each`, part by part.
     pub(super) fn pass(&mut self, len: u64, mut each: impl FnMut(&[u8])) {
         let mut left = usize_from_u64(len);
         while left > 0 {
@@ -32,7 +32,7 @@ impl Chunks {
         }
     }
 
-    /// Leaves out the next `len` bytes.
+    /// Skips the next `len` bytes.
     pub fn skip(&mut self, len: u64) {
         self.pass(len, |_| {});
     }
@@ -53,7 +53,7 @@ impl Chunks {
         taken
     }
 
-    /// The next bytes, left where they are.
+    /// The next `N` bytes, without consuming them.
     pub(super) fn peek<const N: usize>(&self) -> [u8; N] {
         self.current.first_chunk().copied().unwrap_or_else(|| self.clone().take())
     }

@@ -1,12 +1,12 @@
-//! How many packets the units of a segment have, counted without looking at each unit's times.
+//! Counts the packets of a segment without computing the times of each unit.
 //!
 //! ```text
 //! pictures   a packet count each, by size; no clocks between them where none lasts longer than CLOCK_INTERVAL
-//! sound      frames of one duration go to units in equal numbers, the last one aside
-//! clocks     before the first picture, and behind the last one up to the next segment
+//! sound      every unit except the last has the same number of frames, if all frames have one duration
+//! clocks     before the first picture, and after the last one up to the next segment
 //! ```
-//! What is not like that, as frames of changing durations or pauses, is counted unit by unit: [`Tally::of_units`] is
-//! true of everything, and [`Counter::tally`] says the same where it says anything.
+//! Segments that differ, such as those with frames of varying durations or with pauses, are counted unit by unit:
+//! [`Tally::of_units`] counts any segment, and [`Counter::tally`] either agrees with it or returns `None`.
 
 use super::adts;
 use super::pes::Times;
@@ -16,16 +16,16 @@ use crate::media::Timescale;
 use crate::plan::{Slice, Streams, Timeline};
 use std::ops::Range;
 
-/// Times at 90 kHz up to which nothing saturates.
+/// Largest absolute time at 90 kHz at which no arithmetic saturates.
 const TIME_LIMIT: u64 = 1 << 60;
 
-/// What the units of a segment come to, in packets.
+/// Number of packets of the units of a segment, by kind.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Tally {
     pub(super) video: u64,
     pub(super) audio: u64,
     pub(super) clocks: u64,
-    /// Bytes of the first frame of sound that is longer than a header can say.
+    /// Size in bytes of the first audio frame that is too long for an ADTS header; `None` if all fit.
     pub(super) too_long: Option<u32>,
 }
 
@@ -35,7 +35,7 @@ impl Tally {
         self.video + self.audio + self.clocks
     }
 
-    /// Counts `units` one by one, up to sound that is too long.
+    /// Counts `units` one by one; stops at an audio frame that is too long.
     pub(super) fn of_units(shape: &Shape, units: impl Iterator<Item = Unit>) -> Self {
         let mut tally = Self::default();
         for unit in units {
@@ -61,7 +61,7 @@ pub(super) struct Counter<'a> {
     shape: Shape,
 }
 
-/// When the first and the last of some units are decoded, at 90 kHz.
+/// Decode times of the first and the last of some units, at 90 kHz.
 #[derive(Debug, Clone, Copy)]
 struct Between {
     first: i64,
@@ -73,8 +73,8 @@ impl<'a> Counter<'a> {
         Self { streams, shape }
     }
 
-    /// What the units of `slice`, whose successor's first unit is decoded at `until`, come to; `None` where only a look
-    /// at each unit tells.
+    /// Counts the packets of `slice`. `until` is the decode time of the next slice's first unit; `None` for the last
+    /// slice. Returns `None` if the units must be counted one by one.
     pub(super) fn tally(&self, slice: &Slice, until: Option<i64>) -> Option<Tally> {
         let (mut tally, mut pictures, mut sounds) = (Tally::default(), None, None);
         if let Some(video) = self.streams.video().filter(|_| !slice.video.is_empty()) {
@@ -106,7 +106,7 @@ impl<'a> Counter<'a> {
         if all {
             return count;
         }
-        // Parameter sets stand before sync samples, which are few.
+        // Parameter sets precede sync samples only, which are few.
         let before = timeline.syncs(0..samples.start);
         for number in (before..before + syncs).filter_map(|at| timeline.sync_number(at)) {
             let size = timeline.size(number);
@@ -133,21 +133,21 @@ impl<'a> Counter<'a> {
     }
 }
 
-/// When samples `first` and `last` are decoded; `None` where that is so far off that numbers saturate.
+/// Decode times of samples `first` and `last`; `None` if they exceed [`TIME_LIMIT`].
 fn between(timeline: &Timeline, first: u32, last: u32) -> Option<Between> {
     let decoded = |number| units::unedited(timeline, number).nearest_at_90k(timeline.timescale());
     let between = Between { first: decoded(first), last: decoded(last) };
     (between.first.unsigned_abs() < TIME_LIMIT && between.last.unsigned_abs() < TIME_LIMIT).then_some(between)
 }
 
-/// When the first and last of `pictures` are decoded, if none is decoded more than [`CLOCK_INTERVAL`] after the one
-/// before it.
+/// Decode times of the first and the last of `pictures`; `None` if one may be decoded more than [`CLOCK_INTERVAL`]
+/// after the one before it.
 fn steady(timeline: &Timeline, pictures: &Range<u32>) -> Option<Between> {
     let longest = Exact::of(timeline.longest_duration(pictures.start..pictures.end - 1), timeline.timescale());
     (longest.ceil() <= CLOCK_INTERVAL).then(|| between(timeline, pictures.start, pictures.end - 1)).flatten()
 }
 
-/// How many frames each unit of `sounds` has, the last one aside; `None` where they differ or are not known to be
+/// Number of frames in each unit of `sounds` except the last; `None` if the numbers differ or are not known to be
 /// equal.
 fn grouped(timeline: &Timeline, sounds: &Range<u32>, counted: Ratio) -> Option<u32> {
     let duration = timeline.constant_duration(sounds.clone()).filter(|_| !timeline.reorders())?;
@@ -158,7 +158,8 @@ fn grouped(timeline: &Timeline, sounds: &Range<u32>, counted: Ratio) -> Option<u
         return None;
     }
     for frames in 1..=FRAMES_LIMIT {
-        // Whether one more belongs to a unit of so many: rounded times differ by the exact distance rounded either way.
+        // Whether one more frame joins a unit of `frames`: the difference of two rounded times is the exact difference,
+        // rounded up or down.
         let ends = Exact::of(u64::from(duration) * u64::from(frames + 1), timeline.timescale());
         let begins = Exact::of(u64::from(duration) * u64::from(frames), timeline.timescale());
         let off = [begins.floor() - counted.lasting(frames), begins.ceil() - counted.lasting(frames)];
@@ -173,7 +174,7 @@ fn grouped(timeline: &Timeline, sounds: &Range<u32>, counted: Ratio) -> Option<u
     None
 }
 
-/// A span at 90 kHz, exactly.
+/// A span at 90 kHz, as an exact fraction.
 #[derive(Debug, Clone, Copy)]
 struct Exact {
     numerator: u64,
@@ -195,16 +196,16 @@ impl Exact {
     }
 }
 
-/// Clocks that follow one at `from`, each [`CLOCK_INTERVAL`] behind the other, before `to`; `limit` at most.
+/// Number of clocks between one at `from` and `to`, [`CLOCK_INTERVAL`] apart; at most `limit`.
 fn clocks(from: i64, to: i64, limit: u32) -> u64 {
     let apart = to.saturating_sub(from).saturating_sub(1);
     u64::try_from(apart.div_euclid(CLOCK_INTERVAL)).unwrap_or(0).min(u64::from(limit))
 }
 
-/// The clocks between units where pictures carry them.
+/// Number of separate clock packets in a segment whose pictures carry clocks.
 fn clocks_of_pictures(pictures: Option<Between>, sounds: Option<Between>, until: Option<i64>) -> u64 {
     let early = sounds.filter(|sounds| pictures.is_none_or(|pictures| sounds.first < pictures.first));
-    // Behind the last segment's last picture they end with the sound.
+    // After the last picture of the last segment, clocks continue until the sound ends.
     let end = until.or(sounds.map(|sounds| sounds.last.saturating_add(1)));
     let (from, limit) = match (pictures, early) {
         (Some(pictures), _) => (pictures.last, CLOCKS_LIMIT),
@@ -230,7 +231,7 @@ mod tests {
     use crate::plan::{Plan, Settings, Streams};
     use proptest::prelude::{Just, Strategy, any, prop, prop_assert_eq, prop_oneof, proptest};
 
-    /// Pictures that are mostly alike; sometimes one lasts long.
+    /// Pictures of mostly the same duration; a few have a random one.
     fn pictures() -> impl Strategy<Value = Reel> {
         let usual = prop_oneof![Just(1_000_u32), Just(2_999), Just(33)];
         let odd = prop_oneof![20 => Just(None), 1 => (0_u32..90_000).prop_map(Some)];
@@ -249,7 +250,7 @@ mod tests {
         })
     }
 
-    /// Sound of one duration, mostly that of its rate; sometimes a frame is odd or too long.
+    /// Audio frames of mostly the same duration, usually that of the sample rate; a few have a random duration or size.
     fn sounds() -> impl Strategy<Value = Reel> {
         let scale = prop_oneof![6 => Just((48_000, 1_024)), 1 => Just((44_100, 1_024)), 1 => Just((90_000, 1_920)),
             1 => Just((1_000, 21)), 1 => (1_000_u32..90_000, 0_u32..20_000)];
@@ -267,7 +268,8 @@ mod tests {
         })
     }
 
-    /// How many slices were counted in bulk, and how many there are, all of them as their units are.
+    /// Asserts that counting in bulk agrees with counting units in all slices. Returns how many slices were counted in
+    /// bulk, and the number of slices.
     fn agreed(streams: Streams<'_>, target_millis: u32) -> (usize, usize) {
         let (program, shape) = (streams.program(target_millis), Shape::of(streams));
         let nexts = program.slices().iter().skip(1).map(Some).chain([None]);

@@ -1,4 +1,4 @@
-//! Transport packets (ISO/IEC 13818-1 §2.4.3): a unit's bytes, in as many packets as the layout says it has.
+//! Writes transport packets (ISO/IEC 13818-1 §2.4.3): the bytes of a unit, in a given number of packets.
 //!
 //! ```text
 //! │ 0x47 │ error, start, priority, PID 13 │ scrambling 2, adaptation 2, continuity 4 │ adaptation field? │ payload │
@@ -10,7 +10,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 /// Bytes of a packet.
 pub(super) const PACKET: usize = 188;
-/// Bytes behind a packet's header.
+/// Bytes of a packet after its header.
 const BODY: usize = 184;
 /// Bytes of an adaptation field with a PCR.
 const CLOCK: usize = 8;
@@ -19,7 +19,7 @@ const CLOCK: usize = 8;
 pub(super) const PAYLOAD: u8 = 0x10;
 const ADAPTATION: u8 = 0x20;
 
-/// Bytes of a chunk of packets at most; a chunk is one allocation.
+/// Largest chunk of packets, in bytes; a chunk is one allocation.
 pub const CHUNK: usize = 64 << 10;
 
 /// The packet identifiers.
@@ -41,23 +41,24 @@ impl Pid {
         }
     }
 
-    /// A packet's four bytes of header: whether a unit starts in it, what it has, its continuity counter.
+    /// The four bytes of a packet header: whether a unit starts in the packet, its adaptation_field_control, and its
+    /// continuity counter.
     pub(super) fn header(self, start: bool, control: u8, continuity: u8) -> [u8; 4] {
         let [high, low] = self.number().to_be_bytes();
         [0x47, if start { 0x40 | high } else { high }, low, control | continuity & 0xf]
     }
 }
 
-/// What the first packet of a unit says beside its payload.
+/// Adaptation field of the first packet of a unit: PCR and random access flag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Clock {
-    /// PCR in ticks of 90 kHz, any sign: it is written modulo 2³³.
+    /// PCR in ticks of 90 kHz; may be negative, as it is written modulo 2³³.
     pub(super) at: i64,
     /// random_access_indicator.
     pub(super) random_access: bool,
 }
 
-/// How many packets hold `payload` bytes, the first one with a PCR or without.
+/// Number of packets that `payload` bytes need; `clock` tells whether the first packet has a PCR.
 pub(super) const fn packets(payload: u64, clock: bool) -> u64 {
     let first = if clock { BODY_U64 - CLOCK_U64 } else { BODY_U64 };
     1 + payload.saturating_sub(first).div_ceil(BODY_U64)
@@ -66,13 +67,13 @@ pub(super) const fn packets(payload: u64, clock: bool) -> u64 {
 const BODY_U64: u64 = 184;
 const CLOCK_U64: u64 = 8;
 
-/// Packets, as they are written.
+/// Writer of packets into chunks.
 pub(super) struct Packets<'a> {
     chunks: Vec<Bytes>,
     current: BytesMut,
-    /// Gives memory for so many bytes, at most [`CHUNK`].
+    /// Allocates a buffer of the given number of bytes, at most [`CHUNK`].
     room: &'a mut dyn FnMut(usize) -> BytesMut,
-    /// Bytes to come that there is no memory for yet, as far as that is known.
+    /// Estimate of the bytes still to be written for which no buffer is allocated yet.
     expected: usize,
     unit: Unit,
 }
@@ -84,35 +85,36 @@ struct Unit {
     continuity: u8,
     clock: Option<Clock>,
     start: bool,
-    /// Bytes of the unit that are not in a packet yet, those of the open packet included.
+    /// Bytes of the unit that are still to be written, to the open packet or later ones.
     bytes: usize,
-    /// Packets that are not begun yet.
+    /// Packets still to be opened.
     packets: usize,
-    /// Bytes that fit the open packet.
+    /// Free payload bytes in the open packet.
     room: usize,
 }
 
 impl<'a> Packets<'a> {
-    /// About `bytes` bytes, in chunks of the memory that `room` gives.
+    /// A writer of about `bytes` bytes, into buffers that `room` allocates.
     pub(super) fn new(bytes: usize, room: &'a mut dyn FnMut(usize) -> BytesMut) -> Self {
         let unit = Unit { pid: Pid::Pat, continuity: 0, clock: None, start: false, bytes: 0, packets: 0, room: 0 };
         Self { chunks: Vec::with_capacity(bytes / CHUNK + 1), current: BytesMut::new(), room, expected: bytes, unit }
     }
 
-    /// Where a table's packet is written.
+    /// The buffer to append the packet of a table to, with space for one packet.
     pub(super) fn table(&mut self) -> &mut BytesMut {
         self.make_room();
         &mut self.current
     }
 
-    /// A packet with nothing but a PCR; `continuity` is that of the packet before it (§2.4.3.3).
+    /// Writes a packet that has only a PCR; `continuity` is the counter of the packet before it (§2.4.3.3).
     pub(super) fn clock(&mut self, pid: Pid, continuity: u8, at: i64) {
         self.make_room();
         self.current.extend_from_slice(&pid.header(false, ADAPTATION, continuity));
         adaptation(&mut self.current, BODY, Some(Clock { at, random_access: false }));
     }
 
-    /// Begins a unit of `bytes` bytes in `packets` packets: at least as many as they fill, at most one a byte.
+    /// Begins a unit of `bytes` bytes in `packets` packets: at least as many as the bytes fill, at most one for each
+    /// byte.
     pub(super) fn begin(&mut self, (pid, continuity): (Pid, u8), clock: Option<Clock>, bytes: u64, packets: u64) {
         let [bytes, packets] = [bytes, packets].map(usize_from_u64);
         self.unit = Unit { pid, continuity, clock, start: true, bytes, packets, room: 0 };
@@ -144,10 +146,11 @@ impl<'a> Packets<'a> {
         self.chunks
     }
 
-    /// Writes the packets that `bytes` fills with payload alone, while none is open; what it leaves of `bytes`.
+    /// Writes the packets that `bytes` fills without an adaptation field, and returns the rest of `bytes`. No packet
+    /// may be open.
     fn push_full<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
         let unit = &mut self.unit;
-        // Every packet to come has a byte at least: what the unit has beyond that fills one packet after the other.
+        // Reserve one byte for each packet to come; the bytes beyond that fill packets completely.
         let full = if unit.start { 0 } else { unit.bytes.saturating_sub(unit.packets) / (BODY - 1) };
         let (payloads, _) = bytes.as_chunks::<BODY>();
         let mut payloads = payloads.get(..full).unwrap_or(payloads);
@@ -169,7 +172,7 @@ impl<'a> Packets<'a> {
         rest
     }
 
-    /// Begins the unit's next packet: as full as the packets behind it allow, each of which has a byte at least.
+    /// Opens the unit's next packet, as full as possible with at least one byte left for each packet after it.
     fn open(&mut self) {
         self.make_room();
         let unit = &mut self.unit;
@@ -187,7 +190,7 @@ impl<'a> Packets<'a> {
         unit.room = payload;
     }
 
-    /// Makes room for a packet; for how many there is room now.
+    /// Ensures that the current chunk has space for a packet; returns for how many packets it has space.
     fn make_room(&mut self) -> usize {
         let room = |chunk: &BytesMut| chunk.capacity().min(CHUNK).saturating_sub(chunk.len()) / PACKET;
         if room(&self.current) == 0 {
@@ -204,7 +207,7 @@ impl<'a> Packets<'a> {
     }
 }
 
-/// An adaptation field of `bytes` bytes, 1 to 184: at least 8 with a PCR.
+/// Writes an adaptation field of `bytes` bytes: 1 to 184, with a PCR at least 8.
 fn adaptation(out: &mut BytesMut, bytes: usize, clock: Option<Clock>) {
     let end = out.len() + bytes;
     out.put_u8(u8::try_from(bytes - 1).expect("at most 183"));
@@ -228,14 +231,14 @@ mod tests {
     use bytes::{Bytes, BytesMut};
     use proptest::prelude::{Strategy, any, prop, prop_assert, prop_assert_eq, prop_oneof, proptest};
 
-    /// The clock of a unit that has one.
+    /// The clock of test units that have a clock.
     const AT: Clock = Clock { at: -1, random_access: true };
 
     fn unit(bytes: usize) -> Vec<u8> {
         (0..bytes).map(|at| at.to_le_bytes()[0]).collect()
     }
 
-    /// The packets of `unit` one by one, each as full as those behind it allow: what the fast way must agree with.
+    /// Slow reference implementation: writes the packets of `unit` one by one, each as full as those after it allow.
     fn defined(unit: &[u8], clock: Option<Clock>, continuity: u8, count: u8) -> Vec<u8> {
         let (mut out, mut rest) = (BytesMut::new(), unit);
         for number in 0..count {
@@ -253,7 +256,7 @@ mod tests {
         out.into()
     }
 
-    /// The same as it is written of `parts`, in chunks of `room` bytes.
+    /// Writes a unit with [`Packets`], from `parts` and into chunks of `room` bytes.
     fn made<'a>(
         parts: impl Iterator<Item = &'a [u8]> + Clone,
         clock: Option<Clock>,
@@ -306,7 +309,7 @@ mod tests {
         assert_eq!((lengths, asked), (vec![full, full, rest], vec![CHUNK, CHUNK, rest]));
     }
 
-    /// Header, adaptation field, payload.
+    /// Splits a packet into header, adaptation field and payload.
     fn split(packet: &[u8]) -> (&[u8], &[u8], &[u8]) {
         let adaptation = if packet[3] & 0x20 == 0 { 0 } else { 1 + usize::from(packet[4]) };
         (&packet[..4], &packet[4..4 + adaptation], &packet[4 + adaptation..])

@@ -1,4 +1,4 @@
-//! PES headers (ISO/IEC 13818-1 §2.4.3.6): when a unit is decoded and presented, in ticks of 90 kHz modulo 2³³.
+//! Writes PES headers (ISO/IEC 13818-1 §2.4.3.6): when a unit is decoded and presented, in ticks of 90 kHz modulo 2³³.
 //!
 //! ```text
 //! │ 00 00 01 │ stream_id │ PES_packet_length u16 │ 0x84 │ which times │ header length u8 │ PTS 5 │ DTS 5? │ 0xff … │
@@ -10,22 +10,23 @@ use super::packets::{Packets, Pid};
 const FIXED: u64 = 9;
 /// Bytes of a time.
 const TIME: u64 = 5;
-/// What a header can hold beside its times, at most (§2.4.3.7).
+/// Most stuffing bytes that a header can have (§2.4.3.7).
 const STUFFING: [u8; 32] = [0xff; 32];
 
-/// When a unit is decoded and presented, any sign.
+/// Decode and presentation time of a unit, in ticks of 90 kHz; may be negative.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Times {
     pub(super) pts: i64,
     pub(super) dts: i64,
 }
 
-/// How much room a stream's headers have for times: the same for all its units, so that lengths do not depend on times.
+/// Number of times that a stream's headers have space for: the same for all units, so that lengths do not depend on
+/// times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stamps {
     /// PTS.
     One,
-    /// PTS, and DTS where it differs; stuffing where it does not.
+    /// PTS, and DTS if it differs, else stuffing.
     Two,
 }
 
@@ -39,13 +40,14 @@ impl Stamps {
     }
 }
 
-/// Writes the header of a unit of `bytes` bytes, header included, of which `stuffing`, at most 27, are stuffing.
+/// Writes the header of a unit of `bytes` bytes, header included. The header gets `stuffing` more bytes of stuffing, at
+/// most 27.
 pub(super) fn header(out: &mut Packets<'_>, pid: Pid, (stamps, times): (Stamps, Times), bytes: u64, stuffing: u8) {
     let decoded = stamps == Stamps::Two && times.dts != times.pts;
     let spare = if stamps == Stamps::Two && !decoded { 5 } else { 0 };
     let stuffing = stuffing + spare;
     let stream = if pid == Pid::Audio { 0xc0 } else { 0xe0 };
-    // Six bytes stand before what the length counts; of video it may be 0, which says nothing.
+    // PES_packet_length does not count the first six bytes. For video it may be 0: unspecified.
     let [high, low] = u16::try_from(bytes - 6).unwrap_or(0).to_be_bytes();
     let (flags, length) = if decoded { (0xc0, 10) } else { (0x80, 5) };
     out.push(&[0, 0, 1, stream, high, low, 0x84, flags, length + stuffing]);
@@ -58,7 +60,7 @@ pub(super) fn header(out: &mut Packets<'_>, pid: Pid, (stamps, times): (Stamps, 
     out.push(STUFFING.get(..usize::from(stuffing)).unwrap_or_default());
 }
 
-/// Four bits of prefix, then 3, 15 and 15 bits of the time, each behind with a marker bit.
+/// Four bits of prefix, then 3, 15 and 15 bits of the time, each followed by a marker bit.
 fn time(prefix: u64, at: i64) -> [u8; 5] {
     let at = at.rem_euclid(1 << 33).unsigned_abs();
     let bits = prefix << 36 | (at >> 30) << 33 | 1 << 32 | (at >> 15 & 0x7fff) << 17 | 1 << 16 | (at & 0x7fff) << 1 | 1;

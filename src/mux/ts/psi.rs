@@ -1,24 +1,24 @@
-//! The tables that say what is in a transport stream (ISO/IEC 13818-1 §2.4.4): PAT and PMT, one packet each.
+//! Writes the tables that describe a transport stream (ISO/IEC 13818-1 §2.4.4): PAT and PMT, one packet each.
 
 use super::packets::{PACKET, PAYLOAD, Packets, Pid};
 use bytes::BytesMut;
 
-/// The one program's number.
+/// Number of the only program.
 const PROGRAM: u16 = 1;
 
 /// stream_type (table 2-34) of H.264.
 const H264: u8 = 0x1b;
-/// stream_type of AAC behind ADTS headers.
+/// stream_type of AAC with ADTS headers.
 const ADTS: u8 = 0x0f;
 
-/// Which elementary streams there are.
+/// The elementary streams of a transport stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Carried {
     pub(super) video: bool,
     pub(super) audio: bool,
 }
 
-/// Writes the packets of PAT and PMT, both with that continuity counter.
+/// Writes the packets of PAT and PMT, both with the counter `continuity`.
 pub(super) fn tables(out: &mut Packets<'_>, carried: Carried, continuity: u8) {
     let mut pat = PROGRAM.to_be_bytes().to_vec();
     pat.extend(pid(Pid::Pmt));
@@ -26,7 +26,7 @@ pub(super) fn tables(out: &mut Packets<'_>, carried: Carried, continuity: u8) {
     packet(out.table(), Pid::Pmt, continuity, &section(2, PROGRAM, &streams(carried)));
 }
 
-/// The body of the PMT: PCR PID, no descriptors, then each stream.
+/// The body of the PMT: PCR PID, no descriptors, then an entry for each stream.
 fn streams(carried: Carried) -> Vec<u8> {
     let clock = if carried.video { Pid::Video } else { Pid::Audio };
     let mut body = pid(clock).to_vec();
@@ -46,9 +46,10 @@ fn pid(pid: Pid) -> [u8; 2] {
     (0xe000 | pid.number()).to_be_bytes()
 }
 
-/// A section of version 0, current, the only one; `id` is transport_stream_id or program_number.
+/// A section of version 0, which is current and the only section of its table; `id` is transport_stream_id or
+/// program_number.
 fn section(table: u8, id: u16, body: &[u8]) -> Vec<u8> {
-    // Five bytes of header behind the length, the body, four of CRC.
+    // The length counts five bytes of header after it, the body, and four bytes of CRC.
     let length = u16::try_from(5 + body.len() + 4).expect("two streams at most");
     let mut section = vec![table];
     section.extend((0xb000 | length).to_be_bytes());
@@ -60,7 +61,7 @@ fn section(table: u8, id: u16, body: &[u8]) -> Vec<u8> {
     section
 }
 
-/// A packet that holds one section from its beginning; the rest is 0xff (§2.4.4.1).
+/// Writes a packet that begins with one section and is filled with 0xff (§2.4.4.1).
 fn packet(out: &mut BytesMut, pid: Pid, continuity: u8, section: &[u8]) {
     let end = out.len() + PACKET;
     out.extend_from_slice(&pid.header(true, PAYLOAD, continuity));
@@ -69,7 +70,7 @@ fn packet(out: &mut BytesMut, pid: Pid, continuity: u8, section: &[u8]) {
     out.resize(end, 0xff);
 }
 
-/// CRC-32 of annex A: polynomial 0x04c11db7, most significant bit first, all ones to begin with.
+/// CRC-32 of annex A: polynomial 0x04c11db7, most significant bit first, initial value all ones.
 fn crc32(bytes: &[u8]) -> u32 {
     bytes.iter().fold(u32::MAX, |crc, byte| {
         (0..8).fold(crc ^ u32::from(*byte) << 24, |crc, _| {

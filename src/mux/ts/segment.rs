@@ -1,4 +1,4 @@
-//! One transport stream segment: which packets it has, which bytes they need, and the packets made of them.
+//! The recipe of one transport stream segment: its packets, the stored bytes they need, and how to build them.
 
 use super::adts::Adts;
 use super::chunks::Chunks;
@@ -17,7 +17,7 @@ use std::ops::Range;
 const TABLES: u64 = 2 * PACKET_U64;
 const PACKET_U64: u64 = 188;
 
-/// How to make one segment of a transport stream.
+/// The recipe of one segment of a transport stream.
 #[derive(Debug, Clone)]
 pub struct TsRecipe {
     units: Vec<Placed>,
@@ -28,25 +28,25 @@ pub struct TsRecipe {
     packets: u64,
 }
 
-/// What pictures are made with.
+/// Parameters for building pictures.
 #[derive(Debug, Clone)]
 pub(super) struct Video {
     timeline: Timeline,
     pub(super) sets: Bytes,
 }
 
-/// What sound is made with.
+/// Parameters for building sound.
 #[derive(Debug, Clone)]
 pub(super) struct Audio {
     pub(super) timeline: Timeline,
     pub(super) adts: Adts,
 }
 
-/// A unit in its place.
+/// A unit and its place in the segment.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Placed {
     pub(super) unit: Unit,
-    /// Packets of the segment before it.
+    /// Number of packets before it in the segment.
     pub(super) packet: u64,
     /// The continuity counter of its first packet.
     pub(super) continuity: u8,
@@ -96,14 +96,14 @@ impl TsRecipe {
         Length::Exact(self.packets * PACKET_U64)
     }
 
-    /// Bytes of the whole segment, assumed where its length is known after it is made only.
+    /// Bytes of the whole segment; an estimate if the length is known only after building it.
     #[must_use]
     pub const fn assumed(&self) -> u64 {
         self.packets * PACKET_U64
     }
 
-    /// Where a step that begins at byte `from` ends: about `bytes` further, where a unit does, so that no unit is made
-    /// twice; behind the first unit at least.
+    /// End of a build step that begins at byte `from` and covers about `bytes` bytes, at least one unit. It is the end
+    /// of a unit, so that no unit is built twice.
     #[must_use]
     pub fn step(&self, from: u64, bytes: u64) -> u64 {
         let behind = self.units.partition_point(|unit| unit.packet * PACKET_U64 <= from.saturating_add(bytes));
@@ -111,12 +111,12 @@ impl TsRecipe {
         if behind < self.units.len() && last > from { last } else { self.starts(behind) }
     }
 
-    /// Bytes of the segment before unit `at`, all of them where there is none.
+    /// Offset of unit number `at` in the segment, in bytes; the end of the segment if there is no such unit.
     fn starts(&self, at: usize) -> u64 {
         self.units.get(at).map_or(self.packets, |unit| unit.packet) * PACKET_U64
     }
 
-    /// The first packet, the number of packets and the times of each track's units in the segment, video first.
+    /// Summary of each track in the segment: its first times and continuity counter, and its packets. Video first.
     #[must_use]
     pub fn outline(&self) -> Vec<Outline> {
         let mut outlines: Vec<Outline> = Vec::new();
@@ -142,14 +142,14 @@ impl TsRecipe {
         outlines
     }
 
-    /// What makes the whole segment.
+    /// The window of the whole segment.
     #[must_use]
     pub fn whole(&self) -> Window<'_> {
         Window { recipe: self, units: &self.units, tables: true, bytes: self.assumed(), skip: 0, take: u64::MAX }
     }
 
-    /// What makes bytes `range` of the segment, as far as it reaches: the units that these bytes are of. The whole where
-    /// the length is known only after it is made.
+    /// The window of bytes `range`, clamped to the segment: builds only the units that these bytes belong to. The whole
+    /// segment if its length is known only after building it.
     #[must_use]
     pub fn window(&self, range: Range<u64>) -> Window<'_> {
         if self.length() == Length::AfterMake {
@@ -168,46 +168,46 @@ impl TsRecipe {
     }
 }
 
-/// What a segment has of one track.
+/// Summary of one track in a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Outline {
-    /// Whether it is seen or heard.
+    /// Video or audio.
     pub kind: MediaKind,
-    /// When its first unit is presented, at 90 kHz, `SHIFT` included; written modulo 2³³.
+    /// Presentation time of its first unit, at 90 kHz, `SHIFT` included; written modulo 2³³.
     pub pts: i64,
-    /// When its first unit is decoded, likewise.
+    /// Decode time of its first unit, at 90 kHz, `SHIFT` included; written modulo 2³³.
     pub dts: i64,
     /// The continuity counter of its first packet, 0 to 15.
     pub continuity_counter: u8,
-    /// How many packets with payload; assumed where the length is known after making only.
+    /// Number of packets with payload; an estimate if the length is known only after building.
     pub packets: u64,
 }
 
-/// Some bytes of a segment: what they are made of, and how.
+/// A byte range of a segment, and the units to build for it.
 #[derive(Debug, Clone, Copy)]
 pub struct Window<'a> {
     recipe: &'a TsRecipe,
     units: &'a [Placed],
     tables: bool,
-    /// Bytes of what is made, assumed where they are known after it is made only.
+    /// Bytes of the units to build; an estimate if the length is known only after building.
     bytes: u64,
-    /// Those of them that stand before the window.
+    /// Built bytes before the window.
     skip: u64,
     /// Bytes of the window.
     take: u64,
 }
 
-/// Which stored bytes are needed, in this order.
+/// Stored byte ranges that a window needs, in this order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Reads {
-    /// Of the video track's object.
+    /// Ranges of the video track's object.
     pub video: Vec<ByteRange>,
-    /// Of the audio track's object.
+    /// Ranges of the audio track's object.
     pub audio: Vec<ByteRange>,
 }
 
 impl Window<'_> {
-    /// The stored bytes that it is made of.
+    /// The stored bytes needed to build it.
     #[must_use]
     pub fn reads(&self) -> Reads {
         let stored = |timeline: &Timeline, samples: Range<u32>| {
@@ -221,7 +221,7 @@ impl Window<'_> {
         }
     }
 
-    /// The samples of one track: its units hold them one behind the other.
+    /// The samples of one track in the window, which are consecutive. `of` returns the samples of a unit.
     fn samples(&self, of: impl Fn(Unit) -> Option<Range<u32>>) -> Range<u32> {
         let mut units = self.units.iter().filter_map(|placed| of(placed.unit));
         let first = units.next().unwrap_or_default();
@@ -229,8 +229,9 @@ impl Window<'_> {
         first.start..last.end
     }
 
-    /// Its bytes, in chunks of at most [`CHUNK`](super::CHUNK) bytes, made from what [`Self::reads`] asks for. A chunk is
-    /// written into what `room` gives for so many bytes: memory of that capacity, of whose content nothing is kept.
+    /// Builds its bytes, in chunks of at most [`CHUNK`](super::CHUNK) bytes, from the stored bytes that [`Self::reads`]
+    /// lists. Each chunk is written to a buffer from `room`, which gets a number of bytes and must return a buffer of
+    /// that capacity; its content is discarded.
     #[must_use]
     pub fn bake(&self, video: Chunks, audio: Chunks, mut room: impl FnMut(usize) -> BytesMut) -> Vec<Bytes> {
         let out = Packets::new(usize_from_u64(self.bytes), &mut room);
@@ -247,7 +248,7 @@ impl Window<'_> {
     }
 }
 
-/// `take` bytes of `chunks` behind the first `skip`.
+/// Drops the first `skip` bytes of `chunks` and keeps the next `take`.
 fn cut(chunks: Vec<Bytes>, mut skip: u64, mut take: u64) -> Vec<Bytes> {
     let mut kept = Vec::with_capacity(chunks.len());
     for mut chunk in chunks {

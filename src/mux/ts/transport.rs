@@ -1,4 +1,4 @@
-//! A transport stream as a whole: how long each of its segments is, and with which continuity counters it begins.
+//! The layout of a transport stream: the length of each segment, and the continuity counters it begins with.
 
 use super::count::{Counter, Tally};
 use super::fit::{self, Unfit};
@@ -13,20 +13,21 @@ use crate::plan::{Planned, Program, Slice, Streams};
 /// Bytes of our access unit delimiter.
 pub(super) const DELIMITER: u64 = 6;
 
-/// Bytes of a start code; the only length field whose NAL units keep their length.
+/// Bytes of a start code. Only length fields of this size can be replaced without changing the length of NAL units.
 pub(super) const START_CODE: u8 = 4;
 
-/// NAL units of a sample whose length field is shorter than a start code, as rates assume.
+/// Estimated number of NAL units in a sample with length fields shorter than a start code.
 const ASSUMED_UNITS: u64 = 16;
 
-/// Where the packets of a transport stream fall. Costs a look at all sizes to make, 64 bytes a segment to keep.
+/// The lengths of all segments of a transport stream. Computing it visits all sample sizes; it takes 64 bytes of memory
+/// for each segment.
 #[derive(Debug, Clone)]
 pub struct Transport {
     program: Program,
     counts: Vec<Count>,
 }
 
-/// One segment.
+/// Length and first continuity counters of one segment.
 #[derive(Debug, Clone, Copy)]
 struct Count {
     bytes: u64,
@@ -40,7 +41,7 @@ pub(super) struct Continuity {
     pub(super) audio: u8,
 }
 
-/// What the lengths of units depend on beside their samples.
+/// Properties of a stream that, with the samples, determine the lengths of units.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Shape {
     pub(super) carried: Carried,
@@ -48,12 +49,13 @@ pub(super) struct Shape {
     pub(super) audio: Stamps,
     /// Bytes of the parameter sets before each sync sample.
     sets: u64,
-    /// Bytes of the samples' length fields.
+    /// Bytes of each length field in samples.
     pub(super) nal_length: u8,
 }
 
 impl Transport {
-    /// Lays out `streams`, cut on a grid of `target_millis` where there is sound alone.
+    /// Computes the layout of `streams`, which are cut on a grid of `target_millis` after the end of the video. Fails
+    /// if MPEG-TS cannot carry a track, or a segment would be too long.
     pub fn new(streams: Streams<'_>, target_millis: u32) -> Result<Self, Unfit> {
         streams.tracks().try_for_each(fit::fit)?;
         let (program, shape) = (streams.program(target_millis), Shape::of(streams));
@@ -69,7 +71,7 @@ impl Transport {
             if let Some(bytes) = tally.too_long {
                 return Err(too_long(streams, bytes));
             }
-            // PAT and PMT stand before all units.
+            // PAT and PMT precede all units.
             let packets = 2 + tally.packets();
             continuity.advance(&tally);
             if shape.nal_length < START_CODE {
@@ -84,30 +86,31 @@ impl Transport {
         Ok(Self { program, counts })
     }
 
-    /// What its segments carry.
+    /// The samples of each segment.
     #[must_use]
     pub const fn program(&self) -> &Program {
         &self.program
     }
 
-    /// The lengths of its segments in bytes; assumed where NAL units grow.
+    /// The lengths of its segments in bytes; estimates if NAL units grow.
     pub fn lengths(&self) -> impl Iterator<Item = u64> + '_ {
         self.counts.iter().map(|count| count.bytes)
     }
 
-    /// How to make segment `number`, from 1, of the `streams` that this was made of; `None` when there is none.
+    /// The recipe of segment `number`, from 1; `None` if there is no such segment. `streams` must be those that this
+    /// layout was computed from.
     #[must_use]
     pub fn recipe(&self, streams: Streams<'_>, number: u32) -> Option<TsRecipe> {
         let slice = self.program.slice(number)?;
         let next: Option<&Slice> = number.checked_add(1).and_then(|next| self.program.slice(next));
         let until = next.and_then(|next| units::first_decoded(streams, next));
         let count = self.counts.get(usize_from_u32(number - 1))?;
-        // PAT and PMT have a packet in each segment.
+        // PAT and PMT have one packet each in every segment, so their counter is the number of segments before.
         let [.., tables] = (number - 1).to_be_bytes();
         Some(TsRecipe::new(streams, units::units(streams, slice, until), count.continuity, tables))
     }
 
-    /// Bytes of memory this takes.
+    /// Bytes of memory that it takes.
     #[must_use]
     pub const fn heap_bytes(&self) -> usize {
         self.counts.len() * (size_of::<Count>() + size_of::<Slice>())
@@ -120,7 +123,7 @@ fn too_long(streams: Streams<'_>, bytes: u32) -> Unfit {
 }
 
 impl Continuity {
-    /// Goes past a whole segment.
+    /// Advances past a whole segment.
     fn advance(&mut self, tally: &Tally) {
         let behind = |counter: u8, packets: u64| {
             let [.., packets] = packets.to_be_bytes();
@@ -129,7 +132,7 @@ impl Continuity {
         (self.video, self.audio) = (behind(self.video, tally.video), behind(self.audio, tally.audio));
     }
 
-    /// Goes past `unit`, which has so many packets.
+    /// Advances past `unit`, which has `packets` packets.
     pub(super) fn pass(&mut self, unit: Unit, packets: u64) {
         let [.., packets] = packets.to_be_bytes();
         match unit {
@@ -154,7 +157,7 @@ impl Shape {
         Self { carried, video: stamps(streams.video()), audio: stamps(streams.audio()), sets, nal_length }
     }
 
-    /// Bytes of a unit with its header: as the index has it; with as many NAL units as are assumed where they grow.
+    /// Bytes of a unit with its header, computed from the index; an estimate if NAL units grow.
     pub(super) fn bytes(&self, unit: Unit) -> u64 {
         match unit {
             Unit::Picture(picture) => {
@@ -171,12 +174,12 @@ impl Shape {
         }
     }
 
-    /// Bytes of a picture with its header, its NAL units and start codes being `media` bytes.
+    /// Bytes of a picture with its header, of which its NAL units and start codes are `media` bytes.
     pub(super) fn picture_bytes(&self, picture: Picture, media: u64) -> u64 {
         self.video.header() + DELIMITER + if picture.sync { self.sets } else { 0 } + media
     }
 
-    /// Packets of a unit.
+    /// Number of packets of a unit.
     pub(super) fn packets(&self, unit: Unit) -> u64 {
         let clock = match unit {
             Unit::Picture(_) => true,

@@ -1,8 +1,8 @@
-//! The units of one segment in the order they are sent: by decode time, with clocks between.
+//! Iterates over the units of one segment in sending order: by decode time, with clocks between them.
 //!
-//! A unit's clock reads [`CLOCK_INTERVAL`] less than its decode time, and no two clocks are further apart than that: so
-//! a unit has been sent whole when it is to be decoded, and no clock is ahead of any unit behind it
-//! (ISO/IEC 13818-1 §2.7.2, §2.4.2.2).
+//! The clock of a unit is its decode time minus [`CLOCK_INTERVAL`], and no two clocks are further apart than that. So a
+//! unit is complete when it is to be decoded, and no clock is ahead of any unit after it (ISO/IEC 13818-1 §2.7.2,
+//! §2.4.2.2).
 
 use super::adts;
 use super::pes::Times;
@@ -10,26 +10,26 @@ use crate::media::{Aac, Family, Ticks};
 use crate::plan::{Planned, Slice, Streams, Timeline};
 use std::ops::Range;
 
-/// Ticks of 90 kHz between clocks at most: 100 ms.
+/// Longest time between clocks, in ticks of 90 kHz: 100 ms.
 pub(super) const CLOCK_INTERVAL: i64 = 9_000;
 
-/// Clocks in a row at most: five minutes without a picture. A longer gap has none in its rest.
+/// Most clocks in a row: five minutes without a picture. The rest of a longer gap has no clocks.
 pub(super) const CLOCKS_LIMIT: u32 = 3_000;
 
-/// Bytes of sound in one unit at most, ADTS headers included: PES_packet_length has 16 bits.
+/// Most bytes of sound in one unit, ADTS headers included: PES_packet_length has 16 bits.
 pub(super) const SOUND_LIMIT: u64 = 56_000;
 
-/// Frames of sound in one unit at most, for frames that claim to last no time.
+/// Most audio frames in one unit; bounds units of frames whose duration is 0.
 pub(super) const FRAMES_LIMIT: u32 = 64;
 
-/// What is sent at once.
+/// A unit of sending: an access unit of video, a group of audio frames, or a clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unit {
     /// A sample of the video track.
     Picture(Picture),
     /// Samples of the audio track.
     Sound(Sound),
-    /// A clock that reads for this decode time.
+    /// A packet with only a clock, as for a unit with this decode time.
     Clock(i64),
 }
 
@@ -63,9 +63,9 @@ pub(super) struct Picture {
 pub(super) struct Sound {
     pub(super) first: u32,
     pub(super) frames: u32,
-    /// Bytes of all frames with their headers.
+    /// Bytes of all frames with their ADTS headers.
     pub(super) bytes: u64,
-    /// Bytes of the longest frame.
+    /// Bytes of the longest frame, without its header.
     pub(super) longest: u32,
     pub(super) times: Times,
 }
@@ -77,11 +77,11 @@ struct Frame {
     size: u32,
     sync: bool,
     times: Times,
-    /// When the next one is decoded.
+    /// Decode time of the next sample.
     end: i64,
 }
 
-/// The samples `range` of a track, written times less the edit that MPEG-TS does not have.
+/// The samples of `range`. Their times are the written times minus the edit, because MPEG-TS has no edits.
 fn frames(timeline: &Timeline, range: Range<u32>) -> impl Iterator<Item = Frame> + '_ {
     let scale = timeline.timescale();
     let mut decoded = unedited(timeline, range.start);
@@ -97,12 +97,12 @@ fn frames(timeline: &Timeline, range: Range<u32>) -> impl Iterator<Item = Frame>
     })
 }
 
-/// When sample `number` is decoded such that it is presented at its presented time plus `SHIFT`.
+/// The decode time of sample `number` without an edit: gives its presented time plus `SHIFT` as presentation time.
 pub(super) fn unedited(timeline: &Timeline, number: u32) -> Ticks {
     Ticks(timeline.written(number).0 - crate::media::i64_from_u64(timeline.edit()))
 }
 
-/// The decode time, at 90 kHz, of the first unit of `slice`; `None` where it has none.
+/// The decode time, at 90 kHz, of the first unit of `slice`; `None` if it has no unit.
 pub(super) fn first_decoded(streams: Streams<'_>, slice: &Slice) -> Option<i64> {
     let first = |timeline: &Timeline, samples: &Range<u32>| {
         (!samples.is_empty()).then(|| unedited(timeline, samples.start).nearest_at_90k(timeline.timescale()))
@@ -112,7 +112,7 @@ pub(super) fn first_decoded(streams: Streams<'_>, slice: &Slice) -> Option<i64> 
     video.into_iter().chain(audio).min()
 }
 
-/// The units of `slice`, whose successor's first unit is decoded at `until`; `None` for the last one.
+/// The units of `slice`. `until` is the decode time of the next slice's first unit; `None` for the last slice.
 pub(super) fn units<'a>(streams: Streams<'a>, slice: &Slice, until: Option<i64>) -> impl Iterator<Item = Unit> + 'a {
     let pictures = streams.video().map(|track| frames(&track.timeline, slice.video.clone()));
     let sounds = streams.audio().map(|track| Grouped {
@@ -129,7 +129,7 @@ pub(super) fn units<'a>(streams: Streams<'a>, slice: &Slice, until: Option<i64>)
     }
 }
 
-/// An iterator, if there is one, whose next item is in sight.
+/// An optional iterator with one item of lookahead.
 struct Feed<I: Iterator> {
     next: Option<I::Item>,
     rest: Option<I>,
@@ -147,12 +147,13 @@ impl<I: Iterator> Feed<I> {
     }
 }
 
-/// How long a frame of sound lasts, whatever its file says: what a decoder adds for each frame behind a unit's first.
+/// The duration of an audio frame by its codec, regardless of the file: decoders add it for each frame after a unit's
+/// first.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Ratio {
-    /// Ticks of 90 kHz.
+    /// Duration in ticks of 90 kHz of `frames` frames.
     ticks: i64,
-    /// For so many frames.
+    /// Number of frames that last `ticks`.
     frames: i64,
 }
 
@@ -166,14 +167,14 @@ impl Ratio {
         }
     }
 
-    /// How long `frames` last together, in ticks of 90 kHz rounded down.
+    /// Duration of `frames` frames, in ticks of 90 kHz rounded down.
     pub(super) fn lasting(self, frames: u32) -> i64 {
         self.ticks * i64::from(frames) / self.frames
     }
 }
 
-/// Audio frames, as many to a unit as are decoded within [`CLOCK_INTERVAL`], and when a decoder thinks they are: only a
-/// unit's first frame has a time, so one that is off by more than a tick begins a unit.
+/// Groups audio frames into units of at most [`CLOCK_INTERVAL`]. Only the first frame of a unit has a time, and
+/// decoders count on from it, so a frame that is off by more than a tick begins a new unit.
 struct Grouped<I: Iterator<Item = Frame>> {
     frames: Feed<I>,
     lasting: Ratio,
@@ -207,7 +208,7 @@ impl<I: Iterator<Item = Frame>> Iterator for Grouped<I> {
     }
 }
 
-/// Which units carry clocks.
+/// The kind of units that carry clocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Clocked {
     Pictures,
@@ -219,19 +220,20 @@ struct Merge<P: Iterator<Item = Frame>, S: Iterator<Item = Sound>> {
     sounds: Feed<S>,
     clocked: Clocked,
     until: Option<i64>,
-    /// When the next clock must be at the latest; `None` before the first.
+    /// Latest decode time of the next clock; `None` before the first.
     due: Option<i64>,
-    /// Clocks that may follow each other without a unit that carries one.
+    /// Clock packets that are still allowed before the next unit that carries a clock.
     left: u32,
 }
 
 impl<P: Iterator<Item = Frame>, S: Iterator<Item = Sound>> Merge<P, S> {
-    /// The clock that stands before the next unit, if one must; `picture` and `sound` say when the next ones are decoded.
+    /// The clock to send before the next unit, if one is due. `picture` and `sound` are the decode times of the next
+    /// picture and sound.
     fn clock(&self, picture: Option<i64>, sound: Option<i64>) -> Option<i64> {
         let next = picture.into_iter().chain(sound).min();
         let clocked = if self.clocked == Clocked::Pictures { picture } else { sound };
         let Some(due) = self.due else {
-            // The segment's first clock stands before all that it is the clock of.
+            // The segment begins with a clock.
             return next.filter(|next| clocked != Some(*next));
         };
         let open = if next.is_some() { i64::MAX } else { i64::MIN };

@@ -1,4 +1,4 @@
-//! Units → packets: headers, delimiters and parameter sets in front of what is stored.
+//! Writes units as packets, with headers, delimiters and parameter sets in front of the stored bytes.
 
 use super::chunks::Chunks;
 use super::packets::{self, Clock, Packets, Pid};
@@ -8,18 +8,18 @@ use super::transport::START_CODE;
 use super::units::{CLOCK_INTERVAL, Picture, Sound, Unit};
 use crate::media::{u64_from_usize, usize_from_u32, usize_from_u64};
 
-/// An access unit delimiter: any slice types (Rec. ITU-T H.264 §7.3.2.4).
+/// An access unit delimiter that allows any slice types (Rec. ITU-T H.264 §7.3.2.4).
 const DELIMITER: [u8; 6] = [0, 0, 0, 1, 9, 0xf0];
 /// nal_unit_type of an access unit delimiter.
 const DELIMITER_TYPE: u8 = 9;
 
-/// Packets of one window, as they are written.
+/// Writer of the packets of one window.
 pub(super) struct Writer<'a> {
     pub(super) recipe: &'a TsRecipe,
     pub(super) out: Packets<'a>,
     pub(super) video: Chunks,
     pub(super) audio: Chunks,
-    /// Packets that the next picture has beyond those that it fills.
+    /// Packets that the next picture gets beyond those that it fills.
     pub(super) spread: u64,
 }
 
@@ -41,16 +41,16 @@ impl Writer<'_> {
         }
     }
 
-    /// A picture whose NAL units and length fields of 4 bytes are the next `size` bytes of `media`.
+    /// Writes a picture, whose NAL units with length fields of 4 bytes are the next `size` bytes of `media`.
     fn picture(&mut self, video: &Video, (picture, size): (Picture, u64), continuity: u8, media: &mut Chunks) {
         let shape = self.recipe.shape;
         let bytes = shape.picture_bytes(picture, size);
         let clock = Clock { at: picture.times.dts.saturating_sub(CLOCK_INTERVAL), random_access: picture.sync };
         self.out.begin((Pid::Video, continuity), Some(clock), bytes, packets::packets(bytes, true) + self.spread);
-        // Six bytes are for a delimiter: ours, or stuffing where the sample has its own.
+        // Six bytes are reserved for a delimiter: ours, or stuffing if the sample has its own.
         let [_, _, _, _, first] = if size > 4 { media.peek() } else { [0; 5] };
         let own = first & 0x1f == DELIMITER_TYPE;
-        let stuffing = if own { u8::try_from(DELIMITER.len()).expect("six") } else { 0 };
+        let stuffing = if own { u8::try_from(DELIMITER.len()).expect("a delimiter has six bytes") } else { 0 };
         pes::header(&mut self.out, Pid::Video, (shape.video, picture.times), bytes, stuffing);
         let mut left = size;
         if own {
@@ -66,8 +66,9 @@ impl Writer<'_> {
         }
     }
 
-    /// Writes the next NAL unit of a sample that has `left` bytes left; how many of them it took. A length that reaches
-    /// past the sample ends with it; what is too short for a length becomes trailing zeros (annex B).
+    /// Writes the next NAL unit of a sample that has `left` bytes left, and returns how many bytes it consumed. A
+    /// length that reaches past the sample is clamped; a rest too short for a length field becomes trailing zeros
+    /// (annex B).
     fn nal_unit(&mut self, media: &mut Chunks, left: u64) -> u64 {
         let Some(behind) = left.checked_sub(u64::from(START_CODE)) else {
             media.skip(left);
@@ -99,8 +100,8 @@ impl Writer<'_> {
         });
     }
 
-    /// All units of a segment whose NAL units grow: counters are counted on the way, and the last picture has as many
-    /// packets as bring the video's counter back to 0.
+    /// Writes all units of a segment whose NAL units grow. Counts continuity counters on the way, and spreads the last
+    /// picture over as many packets as bring the video's counter back to 0.
     pub(super) fn growing(&mut self, units: &[Placed]) {
         let last = units.iter().rposition(|placed| matches!(placed.unit, Unit::Picture(_)));
         let mut written = 0_u64;
@@ -122,7 +123,7 @@ impl Writer<'_> {
     }
 }
 
-/// The next sample of `size` bytes, its NAL units behind length fields of 4 bytes instead of `nal_length`.
+/// Reads the next sample, of `size` bytes, and widens its length fields from `nal_length` to 4 bytes.
 fn lengthened(media: &mut Chunks, size: u32, nal_length: u8) -> Vec<u8> {
     let mut sample = Vec::with_capacity(usize_from_u32(size));
     media.pass(u64::from(size), |part| sample.extend_from_slice(part));

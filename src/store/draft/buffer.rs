@@ -4,10 +4,10 @@ use crate::media::{u64_from_usize, usize_from_u64};
 use bytes::{Bytes, BytesMut};
 use object_store::PutPayload;
 
-/// Bytes of a piece.
+/// Size of a piece in bytes.
 const PIECE: usize = 256 << 10;
 
-/// Bytes in pieces. Holds what it holds, and a piece more.
+/// Bytes in pieces. Allocates at most one piece more than its bytes take.
 #[derive(Debug, Default)]
 pub(super) struct Buffer {
     whole: Vec<Bytes>,
@@ -21,10 +21,10 @@ impl Buffer {
         self.len
     }
 
-    /// Takes from `bytes` until it holds `limit`. They are copied: what they are slices of may be much larger.
+    /// Takes from `bytes` until it holds `limit` bytes. They are copied: they may be slices of much larger memory.
     pub(super) fn fill(&mut self, bytes: &mut Bytes, limit: u64) {
         while !bytes.is_empty() && self.len < limit {
-            // What was given out is no room any more.
+            // Bytes that were handed out cannot be appended to.
             if self.last.capacity() == self.last.len() {
                 self.seal();
                 self.last = BytesMut::with_capacity(PIECE);
@@ -36,7 +36,7 @@ impl Buffer {
         }
     }
 
-    /// All of it.
+    /// All its bytes.
     pub(super) fn payload(&mut self) -> PutPayload {
         self.seal();
         self.whole.iter().cloned().collect()
@@ -65,7 +65,7 @@ mod tests {
         for chunk in bytes.chunks(99_991) {
             let mut chunk = Bytes::copy_from_slice(chunk);
             buffer.fill(&mut chunk, limit);
-            // What was given out does not change what there is.
+            // Handing out the bytes does not change the buffer.
             let _ = buffer.payload();
         }
         assert_eq!(buffer.len(), limit);

@@ -1,20 +1,20 @@
-//! A draft in a folder: a staged file that one writer holds locked, and that is renamed when all is there.
+//! A draft in a local folder: a staged file that one writer holds locked, and that is renamed when it is complete.
 //!
 //! ```text
 //! bytes ─► 1 MiB in memory ─► root/.staging/{id}.part ──(every 32 MiB, and on flush: synced)──► root/film/original.mp4
-//!                             │ durable │ written │ cut off by whoever opens it next
+//!                             │ durable │ written: cut off by the next writer
 //! ```
-//! The caller's row is the truth: what the file has beyond it is cut off when it is opened.
+//! The caller's row is authoritative: opening a draft cuts off all bytes of the file that the row does not cover.
 
-use super::handle::Opened;
+use super::handle::OpenedDraft;
 use super::saved::Saved;
 use crate::media::u64_from_usize;
 use crate::store::disk;
 use crate::store::error::Error;
-use crate::store::folder::Folder;
+use crate::store::folder::LocalFolder;
 use crate::store::name::STAGING;
 use crate::store::object::Object;
-use crate::store::shared::Shared;
+use crate::store::shared::StoreContext;
 use bytes::{Bytes, BytesMut};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
@@ -24,56 +24,60 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
-/// Bytes that are written at once, and held in memory at most.
+/// Most bytes in the buffer, which are written at once.
 const CHUNK: usize = 1 << 20;
 
-/// Bytes that are written before they are synced unasked.
+/// Bytes that are written before an automatic sync.
 const SYNC: u64 = 32 << 20;
 
-/// How long another writer is waited for.
+/// How long to wait for another writer to release the file.
 const WAIT: Duration = Duration::from_secs(10);
 
-/// How often it is looked at meanwhile.
+/// Time between two attempts to lock the file meanwhile.
 const LOOK: Duration = Duration::from_millis(25);
 
 /// A draft in a folder.
 #[derive(Debug)]
 pub(super) struct FileDraft {
-    folder: Folder,
-    place: Place,
+    folder: LocalFolder,
+    place: DraftTarget,
     file: Arc<File>,
-    /// Bytes of the file.
+    /// Bytes written to the file.
     written: u64,
-    /// Those of them that outlast a crash.
+    /// Bytes of the file that survive a crash.
     durable: u64,
-    /// What is being written; empty once it was.
+    /// Bytes being written; empty once that succeeded.
     going: Bytes,
-    /// What comes behind it.
+    /// Bytes after `going`.
     buffer: BytesMut,
-    /// A sync failed: which of the bytes are on the disk is not known.
+    /// Error of a failed sync: which bytes are on the disk is not known.
     broken: Option<Error>,
 }
 
-/// Which draft it is.
+/// Identifies a draft.
 #[derive(Debug, Clone)]
-pub(super) struct Place {
+pub(super) struct DraftTarget {
     pub(super) id: String,
-    /// Where it will be, in its store.
+    /// Final path of the object, in its store.
     pub(super) path: String,
-    /// Its size, where that is known.
+    /// Final size in bytes; `None` if unknown.
     pub(super) length: Option<u64>,
 }
 
-/// What opening comes to at once.
-enum Try {
+/// Result of one attempt to open a draft.
+enum DraftOpening {
     Held,
     File(File),
     Done(u64),
 }
 
 impl FileDraft {
-    /// The draft at `place`, behind what `saved` says.
-    pub(super) async fn open(folder: &Folder, place: Place, saved: Option<Saved>) -> Result<Opened<Self>, Error> {
+    /// Opens the draft at `place` to continue it after the state `saved`.
+    pub(super) async fn open(
+        folder: &LocalFolder,
+        place: DraftTarget,
+        saved: Option<Saved>,
+    ) -> Result<OpenedDraft<Self>, Error> {
         let known = match saved {
             None => None,
             Some(Saved::File { durable }) => Some(durable),
@@ -83,22 +87,22 @@ impl FileDraft {
         loop {
             let which = place.clone();
             match folder.on_disk(&place.path, move |root, _| which.open(root, known)).await? {
-                Try::File(file) => {
+                DraftOpening::File(file) => {
                     let durable = known.unwrap_or(0);
                     let (going, buffer) = (Bytes::new(), BytesMut::new());
                     let (folder, file) = (folder.clone(), Arc::new(file));
                     let draft = Self { folder, place, file, written: durable, durable, going, buffer, broken: None };
-                    return Ok(Opened::Draft(draft));
+                    return Ok(OpenedDraft::Draft(draft));
                 }
-                Try::Done(size) => return Ok(Opened::Done(size)),
-                Try::Held if Instant::now() < end => sleep(LOOK).await,
-                Try::Held => return Err(Error::Busy { path: place.path }),
+                DraftOpening::Done(size) => return Ok(OpenedDraft::Done(size)),
+                DraftOpening::Held if Instant::now() < end => sleep(LOOK).await,
+                DraftOpening::Held => return Err(Error::Busy { path: place.path }),
             }
         }
     }
 
-    /// Removes what there is of the draft `id`.
-    pub(super) async fn discard(folder: &Folder, id: &str) -> Result<(), Error> {
+    /// Removes everything stored for the draft `id`.
+    pub(super) async fn discard(folder: &LocalFolder, id: &str) -> Result<(), Error> {
         let part = part(id);
         folder.on_disk(&part, disk::remove).await
     }
@@ -141,12 +145,12 @@ impl FileDraft {
         self.folder.on_disk(&path, move |root, _| place.finish(root, &file, size)).await
     }
 
-    /// What is written, to be read.
-    pub(super) async fn staged(&self, shared: &Arc<Shared>) -> Result<Object, Error> {
+    /// Opens the bytes written so far, for reading.
+    pub(super) async fn staged(&self, shared: &Arc<StoreContext>) -> Result<Object, Error> {
         self.folder.open(&part(&self.place.id), &self.place.path, shared).await
     }
 
-    /// Where that is.
+    /// Path of the staged file.
     pub(super) fn staged_path(&self) -> PathBuf {
         self.place.staged(self.folder.root())
     }
@@ -155,7 +159,7 @@ impl FileDraft {
         Saved::File { durable: self.durable }.text()
     }
 
-    /// Writes what is in memory.
+    /// Writes the buffered bytes to the file.
     async fn drain(&mut self) -> Result<(), Error> {
         self.whole()?;
         while !self.going.is_empty() || !self.buffer.is_empty() {
@@ -172,7 +176,7 @@ impl FileDraft {
         Ok(())
     }
 
-    /// Makes what was written durable.
+    /// Makes the written bytes durable.
     async fn sync(&mut self) -> Result<(), Error> {
         self.whole()?;
         if self.durable == self.written {
@@ -181,7 +185,7 @@ impl FileDraft {
         let file = Arc::clone(&self.file);
         let sync = move |_: &Path, path: &str| file.sync_data().map_err(|error| Error::from_io(path, error));
         let synced = self.folder.on_disk(&self.place.path, sync).await;
-        // A second sync would say that all is well of pages that the first one dropped.
+        // Never sync again: a second sync would report success for pages that the first one dropped.
         self.broken = synced.as_ref().err().cloned();
         synced?;
         self.durable = self.written;
@@ -193,9 +197,9 @@ impl FileDraft {
     }
 }
 
-impl Place {
-    /// The staged file, locked and cut to what is known of it.
-    fn open(&self, root: &Path, known: Option<u64>) -> Result<Try, Error> {
+impl DraftTarget {
+    /// Opens and locks the staged file, and cuts it to `known` bytes.
+    fn open(&self, root: &Path, known: Option<u64>) -> Result<DraftOpening, Error> {
         let fail = |error| Error::from_io(&self.path, error);
         let staged = self.staged(root);
         let file = match OpenOptions::new().read(true).write(true).open(&staged) {
@@ -208,7 +212,7 @@ impl Place {
                     return Err(Error::Exists { path: self.path.clone() });
                 }
                 match disk::create(root, &staged) {
-                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(Try::Held),
+                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(DraftOpening::Held),
                     made => made.map_err(fail)?,
                 }
             }
@@ -216,12 +220,12 @@ impl Place {
         };
         match file.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Ok(Try::Held),
+            Err(TryLockError::WouldBlock) => return Ok(DraftOpening::Held),
             Err(TryLockError::Error(error)) => return Err(fail(error)),
         }
-        // Whoever held it may have finished it or given it up.
+        // The previous writer may have finished or discarded the draft.
         if !is_at(&file, &staged) {
-            return Ok(Try::Held);
+            return Ok(DraftOpening::Held);
         }
         let durable = known.unwrap_or(0);
         if file.metadata().map_err(fail)?.len() < durable {
@@ -229,10 +233,10 @@ impl Place {
         }
         file.set_len(durable).map_err(fail)?;
         disk::sync_folders(root, &staged).map_err(fail)?;
-        Ok(Try::File(file))
+        Ok(DraftOpening::File(file))
     }
 
-    /// Renames the staged file, unless that was done.
+    /// Renames the staged file to its final path, unless that was done before.
     fn finish(&self, root: &Path, file: &File, size: u64) -> Result<(), Error> {
         let staged = self.staged(root);
         if !is_at(file, &staged) {
@@ -244,16 +248,17 @@ impl Place {
         disk::place(root, &staged, &self.path).map_err(|error| Error::from_io(&self.path, error))
     }
 
-    /// It is not staged any more: it is where it should be, or lost.
-    fn done(&self, root: &Path, known: Option<u64>) -> Result<Try, Error> {
+    /// The staged file is gone: [`DraftOpening::Done`] if the object is at its final path with the right size, else
+    /// [`Error::Lost`].
+    fn done(&self, root: &Path, known: Option<u64>) -> Result<DraftOpening, Error> {
         let size = fs::metadata(root.join(&self.path)).ok().filter(fs::Metadata::is_file).map(|found| found.len());
         match size.filter(|size| Some(*size) == self.length.or(known)) {
-            Some(size) => Ok(Try::Done(size)),
+            Some(size) => Ok(DraftOpening::Done(size)),
             None => Err(Error::Lost { path: self.path.clone() }),
         }
     }
 
-    /// Whether `taken` bytes are all of it.
+    /// An error unless `taken` bytes are the whole object.
     pub(super) fn check(&self, taken: u64) -> Result<(), Error> {
         match self.length.filter(|length| *length != taken) {
             None => Ok(()),
@@ -266,15 +271,15 @@ impl Place {
     }
 }
 
-/// What the staged file of the draft `id` is called.
+/// Path of the staged file of the draft `id`.
 fn part(id: &str) -> String {
     format!("{STAGING}/{id}{PART}")
 }
 
-/// What the names of staged files end with.
+/// Suffix of the names of staged files.
 pub(super) const PART: &str = ".part";
 
-/// Whether `file` is what is called `path` now.
+/// Whether `path` names the open `file` now.
 fn is_at(file: &File, path: &Path) -> bool {
     let (Ok(held), Ok(named)) = (file.metadata(), fs::metadata(path)) else { return false };
     (held.dev(), held.ino()) == (named.dev(), named.ino())

@@ -1,8 +1,9 @@
-//! Objects that are written piece by piece over any time, by one writer after another, and appear whole or not at all.
+//! Drafts: objects that are written piece by piece over any time, by one writer after another, and appear whole or not
+//! at all.
 //!
-//! What a `handle` has taken is, in a folder, the bytes of a `file` that is renamed at the end; in an object store, the
-//! `parts` of a multipart upload, and an object of its own for the `buffer` that is none yet. What a writer must know to go
-//! on is the `saved` text that its caller keeps. What crashes leave over is what a `sweep` finds.
+//! `handle` is the interface to a draft. In a folder, a draft is a `file` that is renamed at the end; in an object
+//! store, it is the `parts` of a multipart upload, and a separate object for the `buffer` that is not a part yet. The
+//! caller stores the `saved` text that a writer needs to resume. A `sweep` removes leftovers of crashes.
 
 mod buffer;
 mod file;
@@ -14,4 +15,4 @@ mod sweep;
 mod tests;
 
 pub use handle::Draft;
-pub use sweep::Left;
+pub use sweep::Leftover;

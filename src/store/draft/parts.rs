@@ -1,69 +1,75 @@
-//! A draft in an object store: a multipart upload of its path, and a tail that is no part yet.
+//! A draft in an object store: a multipart upload to its path, and a tail that is not a part yet.
 //!
 //! ```text
 //! bytes ─► one part in memory ──(full)──► part 1 │ part 2 │ …            of the multipart upload: durable
-//!                             └─(flush)─► .staging/{id}/{start}-{end}.x  the tail: durable too, read back by the next
+//!                             └─(flush)─► .staging/{id}/{start}-{end}.x  the tail: durable, read by the next writer
 //! ```
-//! What is held in memory is one part: 8 MiB of objects up to 80 GB; of greater ones a ten thousandth, as S3 takes ten
-//! thousand parts; where the size is not known, some thousandth of what was sent. Nothing that the text names which was
-//! given last before [`kept`](PartsDraft::kept) is removed before the object is there.
+//! One part is buffered in memory: 8 MiB for objects up to 80 GB, a ten-thousandth of larger ones, as S3 takes ten
+//! thousand parts; if the size is not known, some thousandth of the bytes sent so far. The caller confirms with
+//! [`kept`](PartsDraft::kept) that it stored a text; objects that the last confirmed text names are not removed until
+//! the draft is finished.
 //!
-//! A writer that lost its lease may write on for a while. What it writes is named by no text that is kept: its tails have
-//! names of their own, and a part of its that takes another's place is refused by its entity tag at the end.
+//! A writer that lost its lease may continue for a while. No stored text names its data: its tails have unique names,
+//! and if one of its parts replaces another writer's, the store refuses the entity tags at the end.
 
 use super::buffer::Buffer;
-use super::file::Place;
-use super::handle::Opened;
-use super::saved::{Parts, Saved, Tail};
+use super::file::DraftTarget;
+use super::handle::OpenedDraft;
+use super::saved::{DraftTail, Saved, SavedParts};
 use crate::media::u64_from_usize;
 use crate::store::disk::nonce;
 use crate::store::error::Error;
 use crate::store::name::STAGING;
 use crate::store::remote::Remote;
-use crate::store::sending::Upload;
+use crate::store::sending::MultipartHandle;
 use bytes::Bytes;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-/// Parts that S3 takes of one object.
+/// Most parts that S3 takes for one object.
 const PARTS: u64 = 10_000;
 
-/// Parts after which those of an object whose size is not known become twice as large: 5 TiB are 9,380 of them.
+/// Number of parts after which the size of further ones doubles if the size of the object is not known: 5 TiB take
+/// 9,380 parts.
 const DOUBLING: u64 = 1_000;
 
-/// What larger parts are multiples of.
+/// Larger parts are multiples of this, in bytes.
 const ROUND: u64 = 1 << 20;
 
-/// Bytes of a part that nothing makes larger: S3 takes no more.
+/// Largest part in bytes: S3 takes no more.
 const PART_LIMIT: u64 = 5 << 30;
 
-/// How far the clock of a store may be ahead.
+/// How far the clock of a store may be ahead of ours.
 const AHEAD: Duration = Duration::from_hours(24);
 
 /// A draft in an object store.
 #[derive(Debug)]
 pub(super) struct PartsDraft {
     remote: Arc<Remote>,
-    place: Place,
-    state: Parts,
-    /// What comes behind the parts.
+    place: DraftTarget,
+    state: SavedParts,
+    /// Bytes after the parts.
     buffer: Buffer,
-    /// Bytes that the last text names.
+    /// Bytes that the last text covers.
     durable: u64,
-    /// Tails that texts name which were given, and the next will not.
+    /// Tails that earlier texts name and the next one will not.
     outdated: Vec<String>,
-    /// Those that the last text does not name.
+    /// Tails that the last text does not name any more.
     unnamed: Vec<String>,
-    /// Those that no text names which is kept.
+    /// Tails that no stored text names: to be removed.
     doomed: Vec<String>,
 }
 
 impl PartsDraft {
-    /// The draft at `place`, behind what `saved` says.
-    pub(super) async fn open(remote: &Arc<Remote>, place: Place, saved: Option<Saved>) -> Result<Opened<Self>, Error> {
+    /// Opens the draft at `place` to continue it after the state `saved`.
+    pub(super) async fn open(
+        remote: &Arc<Remote>,
+        place: DraftTarget,
+        saved: Option<Saved>,
+    ) -> Result<OpenedDraft<Self>, Error> {
         remote.parts(&place.path)?;
         let state = match saved {
-            None => Parts::default(),
+            None => SavedParts::default(),
             Some(Saved::Parts(state)) => state,
             Some(Saved::File { .. }) => return Err(Saved::stranger(&place.path)),
         };
@@ -74,20 +80,20 @@ impl PartsDraft {
             match remote.whole(&name, tail.len).await? {
                 Some(mut bytes) if u64_from_usize(bytes.len()) == tail.len => buffer.fill(&mut bytes, tail.len),
                 Some(_) => return Err(Error::Lost { path: place.path }),
-                None => return done(remote, &place, durable).await.map(Opened::Done),
+                None => return done(remote, &place, durable).await.map(OpenedDraft::Done),
             }
         }
         let remote = Arc::clone(remote);
         let [outdated, unnamed, doomed] = <[Vec<String>; 3]>::default();
-        Ok(Opened::Draft(Self { remote, place, state, buffer, durable, outdated, unnamed, doomed }))
+        Ok(OpenedDraft::Draft(Self { remote, place, state, buffer, durable, outdated, unnamed, doomed }))
     }
 
-    /// Removes what there is of the draft at `place`.
-    pub(super) async fn discard(remote: &Remote, place: &Place, saved: Option<Saved>) -> Result<(), Error> {
-        if let Some(Saved::Parts(Parts { upload, .. })) = saved
+    /// Removes everything stored for the draft at `place`.
+    pub(super) async fn discard(remote: &Remote, place: &DraftTarget, saved: Option<Saved>) -> Result<(), Error> {
+        if let Some(Saved::Parts(SavedParts { upload, .. })) = saved
             && !upload.is_empty()
         {
-            remote.abort(&Upload { path: place.path.clone(), id: upload }).await?;
+            remote.abort(&MultipartHandle { path: place.path.clone(), id: upload }).await?;
         }
         clear(remote, place).await
     }
@@ -116,9 +122,9 @@ impl PartsDraft {
             self.buffer.fill(&mut bytes, size);
         }
         if self.buffer.len() >= self.part_size() {
-            // What fails is tried again by the next step; all bytes were taken.
+            // If this fails, the next step tries again; all bytes were taken.
             if let Err(error) = self.send().await {
-                tracing::debug!("a part is not sent yet: {error}");
+                tracing::debug!("cannot send a part yet, the next write tries again: {error}");
             }
         }
         self.durable = self.durable.max(self.state.sent);
@@ -135,7 +141,7 @@ impl PartsDraft {
             let (start, end) = (self.state.sent, self.taken());
             let name = format!("{start}-{end}.{}", nonce());
             self.remote.put_all(&staged(&self.place.id, &name), self.buffer.payload()).await?;
-            self.outdate(Some(Tail { name, len }));
+            self.outdate(Some(DraftTail { name, len }));
         }
         self.durable = self.taken();
         Ok(self.saved())
@@ -150,18 +156,18 @@ impl PartsDraft {
             self.complete().await?;
         }
         self.remote.forget(&path);
-        // It is there: what is left over is for a sweep.
+        // The object exists. A sweep will remove leftovers.
         if let Err(error) = clear(&self.remote, &self.place).await {
-            tracing::debug!("what was staged is not removed: {error}");
+            tracing::debug!("cannot remove the staged objects of a finished draft, a sweep will: {error}");
         }
         Ok(())
     }
 
-    /// The upload becomes the object.
+    /// Completes the upload, so that it becomes the object.
     async fn complete(&mut self) -> Result<(), Error> {
         let size = self.taken();
         let Err(error) = self.completed().await else { return Ok(()) };
-        // It may have been put before, or just now though the answer was lost.
+        // The object may exist from an earlier attempt, or from this one if only the answer was lost.
         match self.remote.head(&self.place.path).await {
             Ok(meta) if meta.size == size => Ok(()),
             _ => Err(error),
@@ -175,7 +181,7 @@ impl PartsDraft {
         self.remote.complete(&self.upload(), &self.state.tags).await
     }
 
-    /// Sends what is in memory as the next part.
+    /// Sends the buffer as the next part.
     async fn send(&mut self) -> Result<(), Error> {
         if self.state.upload.is_empty() {
             self.state.upload = self.remote.begin(&self.place.path).await?;
@@ -190,20 +196,20 @@ impl PartsDraft {
         Ok(())
     }
 
-    fn upload(&self) -> Upload {
-        Upload { path: self.place.path.clone(), id: self.state.upload.clone() }
+    fn upload(&self) -> MultipartHandle {
+        MultipartHandle { path: self.place.path.clone(), id: self.state.upload.clone() }
     }
 
-    /// `tail` takes the place of the one that there is.
-    fn outdate(&mut self, tail: Option<Tail>) {
+    /// Replaces the current tail by `tail`.
+    fn outdate(&mut self, tail: Option<DraftTail>) {
         self.outdated.extend(std::mem::replace(&mut self.state.tail, tail).map(|tail| tail.name));
     }
 
-    /// Removes what no text names that is kept. What fails is removed at the end, or by a sweep.
+    /// Removes tails that no stored text names. If that fails, the end of the draft or a sweep removes them.
     async fn tidy(&mut self) {
         while let Some(name) = self.doomed.pop() {
             if let Err(error) = self.remote.remove(&staged(&self.place.id, &name)).await {
-                tracing::debug!("an old tail is not removed: {error}");
+                tracing::debug!("cannot remove an outdated tail, a sweep will: {error}");
             }
         }
     }
@@ -213,14 +219,14 @@ impl PartsDraft {
         Saved::Parts(self.state.clone()).text()
     }
 
-    /// Bytes of the next part.
+    /// Size of the next part in bytes.
     fn part_size(&self) -> u64 {
         part_size(self.remote.skills().part, self.place.length, &self.state)
     }
 }
 
-/// Bytes of the part behind those of `state`, `least` at least.
-fn part_size(least: u64, length: Option<u64>, state: &Parts) -> u64 {
+/// Size in bytes of the part after those in `state`; at least `least`.
+fn part_size(least: u64, length: Option<u64>, state: &SavedParts) -> u64 {
     let parts = u64_from_usize(state.tags.len());
     let needed = match length {
         Some(length) => {
@@ -229,17 +235,17 @@ fn part_size(least: u64, length: Option<u64>, state: &Parts) -> u64 {
         }
         None => least << (parts / DOUBLING).min(16),
     };
-    // Some stores want parts of one size.
+    // Some stores require parts of equal size.
     needed.max(state.size).min(PART_LIMIT)
 }
 
-/// What the object `name` of the draft `id` is called.
+/// Path of the staged object `name` of the draft `id`.
 fn staged(id: &str, name: &str) -> String {
     format!("{STAGING}/{id}/{name}")
 }
 
-/// Removes all that is staged of the draft at `place`, and what crashes left of its uploads where that can be told.
-async fn clear(remote: &Remote, place: &Place) -> Result<(), Error> {
+/// Removes all staged objects of the draft at `place`, and its leftover uploads if the store can list them.
+async fn clear(remote: &Remote, place: &DraftTarget) -> Result<(), Error> {
     for staged in remote.staged(&place.id).await? {
         remote.remove(&staged.path).await?;
     }
@@ -250,8 +256,8 @@ async fn clear(remote: &Remote, place: &Place) -> Result<(), Error> {
     Ok(())
 }
 
-/// Its tail is gone: it is where it should be, or lost.
-async fn done(remote: &Remote, place: &Place, durable: u64) -> Result<u64, Error> {
+/// The tail of the draft is gone: returns the size of the object if the draft is finished, else [`Error::Lost`].
+async fn done(remote: &Remote, place: &DraftTarget, durable: u64) -> Result<u64, Error> {
     let size = place.length.unwrap_or(durable);
     match remote.head(&place.path).await {
         Ok(meta) if meta.size == size => Ok(size),
@@ -262,13 +268,13 @@ async fn done(remote: &Remote, place: &Place, durable: u64) -> Result<u64, Error
 
 #[cfg(test)]
 mod tests {
-    use super::{PARTS, Parts, part_size};
+    use super::{PARTS, SavedParts, part_size};
 
     const MIB: u64 = 1 << 20;
 
-    /// The sizes of the parts of an object of `size` bytes, of which `known` is known.
+    /// The sizes of the parts of an object of `size` bytes, if its length is `known` or not.
     fn sizes(size: u64, known: Option<u64>) -> Vec<u64> {
-        let (mut state, mut sizes) = (Parts::default(), Vec::new());
+        let (mut state, mut sizes) = (SavedParts::default(), Vec::new());
         while state.sent < size {
             let part = part_size(8 * MIB, known, &state).min(size - state.sent);
             sizes.push(part);
@@ -284,7 +290,7 @@ mod tests {
         for size in [1, 8 * MIB, 8 * MIB + 1, 80_000 * MIB, 80_000 * MIB + 1, tib, 5 * tib] {
             let known = sizes(size, Some(size));
             let (last, before) = known.split_last().unwrap();
-            assert!(before.iter().all(|part| *part == before[0] && last <= part), "one size, but for the last: {size}");
+            assert!(before.iter().all(|part| *part == before[0] && last <= part), "parts differ in size: {size}");
             for sizes in [&known, &sizes(size, None)] {
                 let (_, before) = sizes.split_last().unwrap();
                 assert!(u64::try_from(sizes.len()).unwrap() <= PARTS && sizes.iter().sum::<u64>() == size, "{size}");

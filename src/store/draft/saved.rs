@@ -1,5 +1,5 @@
-//! What a caller keeps of a draft: JSON, opaque to it. Another program of ours may have written it: it is read as any
-//! stranger's bytes are.
+//! Saved state of a draft: JSON that the caller stores without reading it. Another program of ours may have written it,
+//! so it is parsed as untrusted input.
 
 use crate::store::error::Error;
 use serde::{Deserialize, Serialize};
@@ -8,48 +8,48 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(super) enum Saved {
-    /// In a folder: so many bytes of the staged file.
+    /// Of a draft in a folder.
     File {
-        /// Bytes that are synced.
+        /// Bytes of the staged file that are synced.
         durable: u64,
     },
-    /// In an object store.
-    Parts(Parts),
+    /// Of a draft in an object store.
+    Parts(SavedParts),
 }
 
-/// What an object store holds of a draft.
+/// State of a draft in an object store.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Parts {
-    /// The multipart upload, once there is one.
+pub(super) struct SavedParts {
+    /// Id of the multipart upload; empty until it begins.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(super) upload: String,
     /// Entity tags of its parts, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) tags: Vec<String>,
-    /// Bytes of the parts together.
+    /// Total size of the parts in bytes.
     #[serde(default)]
     pub(super) sent: u64,
-    /// Bytes of the last part: a further one is no smaller.
+    /// Size of the largest part in bytes: further parts, except the last, are no smaller.
     #[serde(default)]
     pub(super) size: u64,
-    /// What comes behind the parts.
+    /// The bytes after the parts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) tail: Option<Tail>,
+    pub(super) tail: Option<DraftTail>,
 }
 
-/// The object that holds what is no part yet.
+/// The staged object with the bytes that are not a part yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Tail {
-    /// What it is called in the draft's folder.
+pub(super) struct DraftTail {
+    /// Its name in the draft's folder.
     pub(super) name: String,
-    /// Its bytes.
+    /// Its size in bytes.
     pub(super) len: u64,
 }
 
 impl Saved {
-    /// What `text` says; `None` where a draft is new.
+    /// Parses `text`; `None` for the empty text of a new draft.
     pub(super) fn parse(text: &str, path: &str) -> Result<Option<Self>, Error> {
         if text.is_empty() {
             return Ok(None);
@@ -58,12 +58,12 @@ impl Saved {
         serde_json::from_str(text).map(Some).map_err(fail)
     }
 
-    /// As text.
+    /// The state as text.
     pub(super) fn text(&self) -> String {
-        serde_json::to_string(self).expect("names and numbers are JSON")
+        serde_json::to_string(self).expect("strings and numbers can always be written as JSON")
     }
 
-    /// It is of another kind of store than the one at `path`.
+    /// The error for a state from another kind of store than the one at `path`.
     pub(super) fn stranger(path: &str) -> Error {
         Error::Refused { path: path.into(), why: "the draft was begun in another kind of store".into() }
     }
@@ -71,13 +71,13 @@ impl Saved {
 
 #[cfg(test)]
 mod tests {
-    use super::{Parts, Saved, Tail};
+    use super::{DraftTail, Saved, SavedParts};
 
     #[test]
     fn what_is_saved_is_read_as_it_was() {
-        let tail = Some(Tail { name: "8-9.x".into(), len: 1 });
-        let parts = Parts { upload: "u".into(), tags: vec!["\"e\"".into()], sent: 8, size: 8, tail };
-        let all = [Saved::File { durable: 7 }, Saved::Parts(parts), Saved::Parts(Parts::default())];
+        let tail = Some(DraftTail { name: "8-9.x".into(), len: 1 });
+        let parts = SavedParts { upload: "u".into(), tags: vec!["\"e\"".into()], sent: 8, size: 8, tail };
+        let all = [Saved::File { durable: 7 }, Saved::Parts(parts), Saved::Parts(SavedParts::default())];
         for saved in all {
             assert_eq!(Saved::parse(&saved.text(), "a").unwrap(), Some(saved));
         }

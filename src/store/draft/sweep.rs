@@ -1,17 +1,17 @@
-//! What crashes leave of drafts: found by its age, and removed where nobody knows it.
+//! Removes leftovers of drafts after crashes: finds them by their age, and removes those that belong to no known draft.
 //!
-//! | left over | by a crash | told by |
+//! | leftover | time of the crash | identified by |
 //! |---|---|---|
-//! | `.staging/{id}.part` | before the row that names the draft is there, or after it is gone | its id |
-//! | `.staging/~put-…` | in the middle of a put | its name: no draft is called that |
-//! | `.staging/{id}/…` | between the tail and the row | its id |
-//! | a multipart upload | between its begin and the row | the path of what it uploads (S3 alone lists them) |
+//! | `.staging/{id}.part` | before the row that names the draft is written, or after it is deleted | its id |
+//! | `.staging/~put-…` | in the middle of a put | its name: no draft has such a name |
+//! | `.staging/{id}/…` | after the tail is written, before the row is | its id |
+//! | a multipart upload | after it begins, before the row is written | the path of its object (only S3 lists uploads) |
 
 use super::file::PART;
 use crate::store::Store;
 use crate::store::disk::{self, PUT};
 use crate::store::error::Error;
-use crate::store::folder::{Folder, below};
+use crate::store::folder::{LocalFolder, below};
 use crate::store::name::STAGING;
 use crate::store::remote::Remote;
 use crate::store::tree::{Backend, Mount};
@@ -20,20 +20,20 @@ use std::fs::{self, File};
 use std::path::Path;
 use std::time::SystemTime;
 
-/// What is left of a draft.
+/// A leftover of a draft.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Left {
+pub enum Leftover {
     /// Staged bytes of the draft of this id.
     Draft(String),
-    /// A multipart upload of the object at this path. Whoever writes to the bucket may have begun it: it is known, too,
-    /// if the path is none that the caller gives to drafts.
+    /// A multipart upload of the object at this path. Any program that writes to the bucket may have begun it, so the
+    /// caller must also count a path as known that it never gives to drafts.
     Parts(String),
 }
 
 impl Store {
-    /// Removes what is older than `before` and not known: all that crashes left of drafts and puts. How many things that
-    /// were. A folder's draft that a writer holds is not removed.
-    pub async fn sweep_drafts<F>(&self, before: SystemTime, is_known: impl Fn(Left) -> F) -> Result<u64, Error>
+    /// Removes leftovers of drafts and puts that are older than `before` and not known; returns how many. A draft in a
+    /// folder that a writer holds open is not removed.
+    pub async fn sweep_drafts<F>(&self, before: SystemTime, is_known: impl Fn(Leftover) -> F) -> Result<u64, Error>
     where
         F: Future<Output = bool>,
     {
@@ -52,7 +52,11 @@ impl Store {
     }
 }
 
-async fn sweep_folder<F>(folder: &Folder, before: SystemTime, is_known: impl Fn(Left) -> F) -> Result<u64, Error>
+async fn sweep_folder<F>(
+    folder: &LocalFolder,
+    before: SystemTime,
+    is_known: impl Fn(Leftover) -> F,
+) -> Result<u64, Error>
 where
     F: Future<Output = bool>,
 {
@@ -60,7 +64,7 @@ where
     for name in folder.on_disk(STAGING, move |root, path| old(root, path, before)).await? {
         let known = match name.strip_suffix(PART) {
             _ if name.starts_with(PUT) => false,
-            Some(id) => is_known(Left::Draft(id.into())).await,
+            Some(id) => is_known(Leftover::Draft(id.into())).await,
             None => true,
         };
         if !known && folder.on_disk(&below(STAGING, &name), remove).await? {
@@ -70,7 +74,7 @@ where
     Ok(removed)
 }
 
-/// Names of what is staged in a folder, and was not written to since `before`.
+/// Names of staged files in a folder that were not written to since `before`.
 fn old(root: &Path, path: &str, before: SystemTime) -> Result<Vec<String>, Error> {
     let fail = |error| Error::from_io(path, error);
     let is_old = |file: &Path| fs::metadata(file).and_then(|found| found.modified()).is_ok_and(|at| at < before);
@@ -78,7 +82,7 @@ fn old(root: &Path, path: &str, before: SystemTime) -> Result<Vec<String>, Error
     Ok(old.filter_map(|file| Some(file.file_name()?.to_str()?.to_owned())).collect())
 }
 
-/// Removes a staged file, unless a writer holds it.
+/// Removes a staged file unless a writer holds it open; returns whether it was removed.
 fn remove(root: &Path, path: &str) -> Result<bool, Error> {
     let Ok(file) = File::open(root.join(path)) else { return Ok(false) };
     if file.try_lock().is_err() {
@@ -87,7 +91,7 @@ fn remove(root: &Path, path: &str) -> Result<bool, Error> {
     disk::remove(root, path).map(|()| true)
 }
 
-async fn sweep_staged<F>(remote: &Remote, before: SystemTime, is_known: impl Fn(Left) -> F) -> Result<u64, Error>
+async fn sweep_staged<F>(remote: &Remote, before: SystemTime, is_known: impl Fn(Leftover) -> F) -> Result<u64, Error>
 where
     F: Future<Output = bool>,
 {
@@ -99,7 +103,7 @@ where
     }
     let mut removed = 0;
     for (id, paths) in of_drafts {
-        if is_known(Left::Draft(id)).await {
+        if is_known(Leftover::Draft(id)).await {
             continue;
         }
         for path in paths {
@@ -114,14 +118,14 @@ async fn sweep_uploads<F>(
     remote: &Remote,
     mount: &Mount,
     before: SystemTime,
-    is_known: impl Fn(Left) -> F,
+    is_known: impl Fn(Leftover) -> F,
 ) -> Result<u64, Error>
 where
     F: Future<Output = bool>,
 {
     let mut removed = 0;
     for upload in remote.uploads("", before).await? {
-        if !is_known(Left::Parts(below(&mount.prefix, &upload.path))).await {
+        if !is_known(Leftover::Parts(below(&mount.prefix, &upload.path))).await {
             remote.abort(&upload).await?;
             removed += 1;
         }

@@ -1,10 +1,10 @@
-//! Laws of drafts: whatever happens in between, what appears is what was taken, and nothing else is left.
+//! Laws of drafts: whatever happens in between, the object has exactly the accepted bytes, and nothing else is left.
 
-use super::{Draft, Left};
+use super::{Draft, Leftover};
 use crate::media::{u64_from_usize, usize_from_u64};
 use crate::store::blocks::Blocks;
-use crate::store::remote::{Address, Patience, Remote};
-use crate::store::skills::Skills;
+use crate::store::remote::{Remote, RemoteSettings, RemoteTimeouts};
+use crate::store::skills::Capabilities;
 use crate::store::tree::{Backend, Mount};
 use crate::store::{Error, Store};
 use async_trait::async_trait;
@@ -31,23 +31,23 @@ const PART: u64 = 10_000;
 const ID: &str = "01draft";
 const PATH: &str = "films/night/original.mp4";
 
-/// How a request goes wrong.
+/// How a request fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fate {
     /// It does not arrive.
     Before,
-    /// It arrives, and its answer is lost.
+    /// It arrives, but its answer is lost.
     After,
 }
 
-/// A store in memory of which one request goes wrong, and which knows its uploads.
+/// A store in memory in which one request fails, and which counts its uploads.
 #[derive(Debug)]
 struct Mortal {
     inner: InMemory,
-    /// Requests until the one that goes wrong.
+    /// Requests until the one that fails.
     left: AtomicI64,
     fate: Fate,
-    /// How many go wrong in a row, and what is said.
+    /// How many fail in a row, and the message.
     fails: i64,
     why: &'static str,
     uploads: Mutex<BTreeSet<String>>,
@@ -159,9 +159,9 @@ impl MultipartStore for Mortal {
 
 /// A store over `mortal`, with small parts.
 fn over(mortal: &Arc<Mortal>) -> Store {
-    let patience = Patience { timeout: Duration::from_secs(2) };
-    let address = Address { name: "mortal:".into(), root: String::new(), number: 0, lists: true, patience };
-    let skills = Skills { part: PART, parts: Some(mortal.clone()), ..Skills::default() };
+    let patience = RemoteTimeouts { timeout: Duration::from_secs(2) };
+    let address = RemoteSettings { name: "mortal:".into(), root: String::new(), number: 0, lists: true, patience };
+    let skills = Capabilities { part: PART, parts: Some(mortal.clone()), ..Capabilities::default() };
     let remote = Remote::new(mortal.clone(), address, Blocks::new(0, Arc::default())).with(skills);
     Store::of(vec![Mount { prefix: String::new(), backends: vec![Backend::Remote(Arc::new(remote))] }])
 }
@@ -170,16 +170,16 @@ fn film(len: usize) -> Vec<u8> {
     (0..len).map(|at| u8::try_from(at.wrapping_mul(2_654_435_761) / 65_536 % 251).unwrap()).collect()
 }
 
-/// What a caller does, and what happens to it.
+/// Actions of a caller, and accidents.
 #[derive(Debug, Clone, Copy)]
 enum Deed {
     Write(usize),
     Flush,
-    /// The process dies: what was not saved is lost.
+    /// The process dies: everything that was not saved is lost.
     Die,
 }
 
-/// A caller and its row.
+/// A caller with its row.
 struct Caller<'a> {
     store: &'a Store,
     film: &'a [u8],
@@ -196,7 +196,7 @@ impl Caller<'_> {
     }
 
     fn keep(&mut self, draft: &mut Draft, saved: String) {
-        assert!(draft.durable() >= self.durable, "durable bytes do not get fewer");
+        assert!(draft.durable() >= self.durable, "the number of durable bytes must not shrink");
         (self.saved, self.durable) = (saved, draft.durable());
         draft.kept();
     }
@@ -217,7 +217,7 @@ impl Caller<'_> {
         Ok(())
     }
 
-    /// All `deeds`, then the rest and the end.
+    /// Does all `deeds`, then writes the rest and finishes the draft.
     async fn live(&mut self, deeds: &[Deed]) -> Result<(), Error> {
         let mut draft = self.open().await?;
         for deed in deeds {
@@ -265,7 +265,7 @@ proptest! {
             caller.live(&deeds).await.unwrap();
             assert_eq!(mortal.names().await, [PATH]);
             assert!(mortal.bytes(PATH).await == film);
-            // Whoever died before it said so does it again.
+            // A caller that died before it recorded the end finishes the draft again.
             caller.open().await.unwrap().finish().await.unwrap();
             assert_eq!((mortal.names().await, mortal.uploads()), (vec![PATH.to_owned()], 0));
             assert!(mortal.bytes(PATH).await == film);
@@ -306,7 +306,7 @@ async fn a_crash_at_any_request_loses_nothing_and_leaves_nothing() {
                 assert!(matches!(error, Error::Refused { .. }) && lives == 1, "request {at}: {error}");
                 lives += 1;
             }
-            // An upload that was begun and is in no row: S3 tells of it by its path, memory does not.
+            // An upload without a row: S3 would list it by its path, the store in memory does not.
             assert!(mortal.bytes(PATH).await == film, "request {at} {fate:?}");
             assert_eq!(mortal.names().await, [PATH], "request {at} {fate:?}");
             assert!(mortal.uploads() <= 1, "request {at} {fate:?}");
@@ -331,7 +331,7 @@ async fn a_store_that_is_slow_is_waited_for_and_one_that_is_away_is_no_end() {
     let mortal = Arc::new(Mortal { fails: 9, why: "connection refused", ..Mortal::new(0, Fate::Before) });
     let store = over(&mortal);
     let mut draft = store.draft(ID, PATH, None, "").await.unwrap();
-    // What is sent when a part is full is not said to have failed: all was taken.
+    // A failure to send a full part is not reported: all bytes were accepted.
     assert_eq!(draft.write(Bytes::copy_from_slice(&film[..10_000])).await.unwrap(), None);
     let error = draft.write(Bytes::copy_from_slice(&film[10_000..])).await.unwrap_err();
     assert!(matches!(error, Error::Away { .. }), "{error}");
@@ -352,7 +352,7 @@ async fn what_a_caller_did_not_keep_does_not_count() {
     let mut draft = caller.open().await.unwrap();
     caller.write(&mut draft, 4_000).await.unwrap();
     caller.flush(&mut draft).await.unwrap();
-    // The checksum of what comes now is wrong; parts and tails are made of it before that is known.
+    // The checksum of the next bytes is wrong, but parts and tails are built from them before that is known.
     let wrong = Bytes::from(vec![255; 17_000]);
     assert!(draft.write(wrong.clone()).await.unwrap().is_some());
     draft.flush().await.unwrap();
@@ -360,7 +360,7 @@ async fn what_a_caller_did_not_keep_does_not_count() {
     drop(draft);
     caller.live(&[]).await.unwrap();
     assert!(mortal.bytes(PATH).await == film);
-    assert_eq!((mortal.names().await, mortal.uploads()), (vec![PATH.to_owned()], 1), "S3 alone tells of it");
+    assert_eq!((mortal.names().await, mortal.uploads()), (vec![PATH.to_owned()], 1), "only S3 lists uploads");
 }
 
 #[tokio::test]
@@ -373,7 +373,7 @@ async fn a_writer_that_was_replaced_spoils_nothing() {
     caller.write(&mut old, 13_000).await.unwrap();
     caller.flush(&mut old).await.unwrap();
     let mut new = caller.open().await.unwrap();
-    // The old one goes on for a while; nobody keeps what it says.
+    // The old writer continues for a while; nobody stores its texts.
     old.write(Bytes::copy_from_slice(&film[13_000..21_000])).await.unwrap();
     old.flush().await.unwrap();
     caller.write(&mut new, 9_000).await.unwrap();
@@ -415,7 +415,7 @@ async fn a_sweep_removes_what_is_old_and_unknown() {
             draft.write(Bytes::copy_from_slice(&film)).await.unwrap();
             draft.flush().await.unwrap();
         }
-        let is_known = async |left: Left| left == Left::Draft("known".into());
+        let is_known = async |left: Leftover| left == Leftover::Draft("known".into());
         let (past, future) = (SystemTime::UNIX_EPOCH, SystemTime::now() + Duration::from_mins(1));
         assert_eq!(store.sweep_drafts(past, is_known).await.unwrap(), 0);
         assert_eq!(store.sweep_drafts(future, is_known).await.unwrap(), 1);
@@ -442,7 +442,7 @@ async fn what_is_no_state_of_this_draft_is_refused() {
     }
     let short = folder.draft(ID, PATH, Some(5), "").await.unwrap();
     assert!(matches!(short.finish().await, Err(Error::Truncated { end: 5, .. })));
-    // A store of which nobody said that it takes parts.
+    // A store without multipart uploads.
     let plain = Store::over(Arc::new(InMemory::new()));
     let error = plain.draft(ID, PATH, None, "").await.unwrap_err();
     assert!(matches!(error, Error::ReadOnly { .. }) && plain.check_writable(PATH).is_err(), "{error}");

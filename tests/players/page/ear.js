@@ -1,13 +1,14 @@
-// Hears what a <video> plays, where there are no appended bytes to look into: the browser's own HLS.
+// Records the sound of a <video> when there are no appended bytes to inspect: for the browser's own HLS.
 //
-// Its sound goes through an AudioContext on its way out, and is kept there. When it is due at the loudspeaker and when a
-// picture is due on the screen are both told on the clock of the page. A <video> does not know how long its sound still
-// travels behind the context, so its pictures do not wait for that: it is taken off. What is left is the same for all
-// beeps of a play, but from play to play some 10 ms of what the devices add, so a frame of priming is not told by it.
+// The sound goes through an AudioContext on its way out, which records it. Both the time when sound is due at the
+// loudspeaker and the time when a picture is due on the screen are on the page's clock. A <video> does not know how
+// long its sound travels after the context, so its pictures do not wait for that: the code subtracts it. The rest is
+// the same for all beeps of a play, but differs from play to play by some 10 ms added by devices, so this cannot detect
+// a frame of priming.
 
 import { beeps } from './sound.js';
 
-/** What runs in the AudioContext: passes on the first channel, with the context's time at its first sample. */
+/** Runs in the AudioContext: passes on the first channel, with the context's time at its first sample. */
 const TAP = `registerProcessor('tap', class extends AudioWorkletProcessor {
   process([[samples]]) {
     if (samples) this.port.postMessage({ time: currentTime, samples: samples.slice() });
@@ -16,7 +17,7 @@ const TAP = `registerProcessor('tap', class extends AudioWorkletProcessor {
 });`;
 
 export class Ear {
-  /** @param {HTMLVideoElement} video whose sound is heard from now on, and can no longer be heard another way */
+  /** @param {HTMLVideoElement} video whose sound goes through this object only from here on */
   constructor(video) {
     this.video = video;
     this.context = new AudioContext();
@@ -36,7 +37,7 @@ export class Ear {
     source.connect(this.context.destination);
   }
 
-  /** Keeps what is heard from now on; the video must play at its own speed. */
+  /** Starts recording; the video must play at its own speed. */
   listen() {
     this.blocks = [];
     this.pictures = [];
@@ -49,7 +50,10 @@ export class Ear {
     this.video.requestVideoFrameCallback(picture);
   }
 
-  /** What was heard: [{second, base, time}], `time` in seconds on the timeline of the pictures, or null without any. */
+  /**
+   * Stops recording; returns the beeps: [{second, base, time}], `time` in seconds on the timeline of the pictures, or
+   * null without any.
+   */
   stop() {
     this.keeping = false;
     const rate = this.context.sampleRate;

@@ -1,13 +1,12 @@
-// The players, behind one face each:
+// The players, each behind the same interface:
 //   load()                 resolves once the presentation is known
 //   levels()               [{id, width, height}], ascending
 //   force(id)              shows this level from now on, whatever is buffered
 //   languages() / speak(l) audio languages, and choosing one
 // A player without a way to choose a level has no force(), one without a way to choose a language no speak().
-// Any error a player reports, fatal or not, goes to `complain`. `opening` is how many seconds there are before the first
-// picture, by where the player puts the zero of its timeline.
-// All buffer as far ahead and behind as there is, so that the whole timeline can be seen buffered at once; `ahead` says
-// how many seconds instead.
+// Any error a player reports, fatal or not, goes to `complain`. `opening` is the number of seconds before the first
+// picture, by where the player puts the zero of its timeline. All buffer everything ahead and behind, so that the
+// whole timeline is buffered at once; `ahead` gives a number of seconds instead.
 
 export const AHEAD = 600;
 
@@ -38,8 +37,9 @@ function hls({ video, url, complain, ahead, opening }) {
 }
 
 /**
- * hls.js says "stalled" when the picture stands still for a moment, also when it is the machine that cannot decode in time.
- * With this much buffered ahead, in seconds, or all there is, it is the machine; what the stream did wrong, other checks see.
+ * hls.js reports "stalled" when the picture stands still for a moment, even if the machine merely cannot decode in
+ * time. With this much buffered ahead, in seconds, or everything, the machine is the cause; other checks find faults of
+ * the stream.
  */
 const PLENTY = 2;
 
@@ -47,7 +47,8 @@ const starved = (data, video) => !data.fatal && data.details === Hls.ErrorDetail
   && (data.bufferInfo?.len > PLENTY || data.bufferInfo?.end > video.duration - 0.1);
 
 /**
- * Where MPEG-TS has no picture at hls.js's zero, it may say so once, and goes this much further than to the first, in seconds.
+ * If MPEG-TS has no picture at hls.js's zero, hls.js may report that once, and seeks this far past the first, in
+ * seconds.
  */
 const NUDGE = 0.1;
 
@@ -55,8 +56,8 @@ const overOpening = (data, video, opening) => !data.fatal && data.details === Hl
   && opening > 0 && video.currentTime < opening + NUDGE + 0.01;
 
 /**
- * Once a language is chosen that is not in the variant's segments, hls.js loads segments again whose sound it has dropped,
- * and finds that their pictures are there already.
+ * After the choice of a language that is not in the variant's segments, hls.js reloads segments whose sound it has
+ * dropped, and reports that their pictures are already buffered.
  */
 const again = (data, player) => !data.fatal && data.details === Hls.ErrorDetails.BUFFER_APPEND_NO_PROGRESS
   && data.parent === 'main' && Boolean(player.audioTracks[player.audioTrack]?.url);
@@ -89,8 +90,8 @@ function dash({ video, url, complain, ahead }) {
 }
 
 /**
- * Shaka adds 1 ms to every negative timestampOffset (its issue 1281), so that nothing is at 0 exactly, and then jumps that
- * gap. A gap at the start up to this, in seconds, is not held against the stream.
+ * Shaka adds 1 ms to every negative timestampOffset (its issue 1281), so that nothing is at 0 exactly, and then jumps
+ * that gap. A gap at the start up to this, in seconds, is no fault of the stream.
  */
 const SLIVER = 0.02;
 
@@ -144,9 +145,9 @@ const bySize = (a, b) => a.width * a.height - b.width * b.height;
 export const sameLanguage = (a, b) => a === b || a === b.slice(0, 2);
 
 /**
- * Shaka, which takes a language up that is not in the variant's segments only when it loads: told to change while such
- * segments are under way, it goes on taking the sound out of them (its needSplitMuxedContent_ changes with the first
- * segment of the other), and where they reach to the end, it never asks for the other.
+ * Shaka, which can only choose a language outside the variant's segments while it loads: told to change while such
+ * segments are in flight, it still takes the sound from them (its needSplitMuxedContent_ changes with the first segment
+ * of the other), and if they reach to the end, it never requests the other.
  */
 function shakaMuxed(scene) {
   const { player, ...face } = shakaPlayer(scene);
@@ -163,11 +164,12 @@ const HLS_JS = 'hls.js/dist/hls.js';
 const SHAKA = 'shaka-player/dist/shaka-player.compiled-es2021.debug.js';
 
 /**
- * Which script a player needs, which entry it plays, and how it is made.
+ * For each player: its script, the entry it plays, and its constructor.
  *
- * MPEG-TS does not say where its timeline begins, and each player has a zero of its own. `opening` says how long after it
- * the first picture is shown, `lag` how much later than the sound the picture of the same moment is. Both are told by the
- * first segment: `reorder` is the first picture's time less its decode time, `early` less that of the first sound.
+ * MPEG-TS does not define where its timeline begins, and each player has its own zero. `opening` is the time from that
+ * zero to the first picture, `lag` the delay of a picture against the sound of the same moment. Both follow from the
+ * first segment: `reorder` is the first picture's presentation time minus its decode time, `early` minus that of the
+ * first sound.
  */
 export const PLAYERS = {
   'hls.js': { script: HLS_JS, entry: 'index.m3u8', make: hls },

@@ -1,30 +1,32 @@
-// Where the beeps are on the media timeline, to the sample.
+// Locates the beeps on the media timeline, to the sample.
 //
-// What a loudspeaker plays is late by what the machine adds, and in a headless browser that is noise. So the bytes that a
-// player appends are kept with the timestampOffset they are appended under, the audio samples in them get the times that
-// the Media Source specification gives them, and the browser's own AAC decoder makes them PCM:
+// A loudspeaker plays late by the machine's latency, which is noise in a headless browser. So this records the bytes
+// that a player appends with their timestampOffset, gives the audio samples in them the times that the Media Source
+// specification defines, and has the browser's own AAC decoder make PCM of them:
 //
 //   time = (tfdt + durations so far + composition offset - media_time of the init's edit) / timescale + timestampOffset
 //
-// That this is also what the browser made of them is checked against SourceBuffer.buffered, which would be a frame off
-// if, say, the edit were not applied.
+// A check against SourceBuffer.buffered shows that the browser gives them the same times: it would be a frame off if,
+// say, the edit were not applied.
 
-/** A beep is heard where the signal first passes this, after silence; beeps peak at 0.5. */
+/** A beep begins where the signal first exceeds this after silence; beeps peak at 0.5. */
 const LOUD = 0.2;
 
-/** Silence that must come before a beep, in seconds. */
+/** Silence required before a beep, in seconds. */
 const REST = 0.3;
 
-/** Times closer than this are the same, in seconds: timestampOffset travels as microseconds, playlists round to 1 ms. */
+/**
+ * Times closer than this count as equal, in seconds: timestampOffset travels as microseconds, playlists round to 1 ms.
+ */
 const SAME = 0.0015;
 
-/** The decoder's first frames after a splice are not yet right, in samples. */
+/** Samples after a splice that the decoder gets wrong at first. */
 const WARM_UP = 2048;
 
-/** Every SourceBuffer that was appended to, with what was appended. */
+/** Every SourceBuffer with appended data, and that data. */
 const buffers = new Map();
 
-/** Begins keeping what players append. Call once, before the player is made. */
+/** Starts recording appended data. Call once, before creating the player. */
 export function listen() {
   const append = SourceBuffer.prototype.appendBuffer;
   SourceBuffer.prototype.appendBuffer = function (data) {
@@ -43,7 +45,7 @@ function keep(buffer) {
   return buffers.get(buffer);
 }
 
-/** [[from, to]] of what a SourceBuffer or a <video> holds; null when its MediaSource is gone. */
+/** Buffered ranges [[from, to]] of a SourceBuffer or a <video>; null if its MediaSource is gone. */
 export function held(buffer) {
   try {
     return Array.from({ length: buffer.buffered.length }, (_, i) => [buffer.buffered.start(i), buffer.buffered.end(i)]);
@@ -52,7 +54,7 @@ export function held(buffer) {
   }
 }
 
-/** What every SourceBuffer that is still in use holds. */
+/** Buffered ranges of every SourceBuffer that is still in use. */
 export function allHeld() {
   return [...buffers.keys()].map(held).filter((ranges) => ranges !== null);
 }
@@ -95,7 +97,7 @@ class Track {
     }
   }
 
-  /** As Media Source does: what is appended replaces what begins within it. */
+  /** Adds samples; like Media Source, new ones replace old ones that begin within them. */
   put(samples) {
     if (samples.length === 0) return;
     const from = samples[0].time - SAME;
@@ -105,7 +107,7 @@ class Track {
   }
 }
 
-/** Whole boxes in bytes; the last may be cut off and is then not among them. */
+/** The whole boxes in bytes, without a last one that is cut off. */
 function* boxes(bytes, at = 0, end = bytes.length) {
   const view = new DataView(bytes.buffer, bytes.byteOffset);
   while (at + 8 <= end) {
@@ -133,7 +135,7 @@ function find(box, ...path) {
   return rest.length === 0 ? here : here.flatMap((child) => find(child, ...rest));
 }
 
-/** What the audio track of an init segment says, or null when it has none. */
+/** Parameters of the audio track of an init segment; null if it has none. */
 function readInit(moov) {
   for (const trak of find(moov, 'trak')) {
     const [hdlr] = find(trak, 'mdia', 'hdlr');
@@ -160,7 +162,7 @@ function readInit(moov) {
   return null;
 }
 
-/** media_time of the one edit; 0 without a list. */
+/** media_time of the only edit; 0 without an edit list. */
 function readEdit(elst) {
   if (!elst) return 0;
   const count = elst.view.getUint32(elst.body + 4);
@@ -193,7 +195,7 @@ function audioSpecificConfig(esds) {
   return esds.bytes.slice(at, at + length);
 }
 
-/** Audio samples of one moof and the mdat behind it. */
+/** Audio samples of one moof and the mdat after it. */
 function* readSamples(moof, mdat, init) {
   for (const traf of find(moof.box, 'traf')) {
     const [tfhd] = find(traf, 'tfhd');
@@ -253,7 +255,7 @@ function readTrun(trun, defaults) {
 
 const ending = (samples) => samples.at(-1).time + samples.at(-1).duration;
 
-/** Runs of samples without a hole or an overlap. */
+/** Splits samples into runs without holes or overlaps. */
 function runs(samples) {
   const found = [];
   for (const sample of samples) {
@@ -264,7 +266,7 @@ function runs(samples) {
   return found;
 }
 
-/** PCM of the first channel of a run. */
+/** Decodes the first channel of a run to PCM. */
 async function decode(run, init) {
   const parts = [];
   let failure = null;
@@ -291,12 +293,13 @@ async function decode(run, init) {
   if (failure) throw failure;
   const pcm = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
   parts.reduce((at, part) => (pcm.set(part, at), at + part.length), 0);
-  // Each AAC frame is 1024 samples out, the first too: else the place in the PCM would not be the place in time.
+  // The decoder must output 1024 samples per AAC frame, the first too: otherwise a position in the PCM would not be a
+  // position in time.
   if (pcm.length !== run.length * 1024) throw new Error(`${run.length} AAC frames decoded to ${pcm.length} samples`);
   return pcm;
 }
 
-/** Pitch of the 60 ms behind `from`, by zero crossings between the first and the last. */
+/** Pitch of the 60 ms after `from`, from the zero crossings in between. */
 function pitch(pcm, from, rate) {
   const crossings = [];
   for (let i = from + 1; i < Math.min(from + rate * 0.06, pcm.length); i++) {
@@ -305,7 +308,7 @@ function pitch(pcm, from, rate) {
   return crossings.length < 3 ? 0 : ((crossings.length - 1) * rate) / (crossings.at(-1) - crossings[0]);
 }
 
-/** Where beeps begin in PCM: {at: sample, pitch}. */
+/** Beginnings of beeps in PCM: {at: sample, pitch}. */
 export function beeps(pcm, rate) {
   const found = [];
   let quiet = rate; // the run's start counts as silence
@@ -321,9 +324,10 @@ export function beeps(pcm, rate) {
 }
 
 /**
- * What the appended audio says: {beeps: [{second, base, time}], holes, splices, meant, said}; null when none was appended.
- * `second` and `base` are read from the pitch, base + 100 x second Hz with base 400 or 3000. A splice is an overlap: the
- * sound was moved on the timeline. `meant` and `said` are its first and last time, by the bytes and by `buffered`.
+ * Analysis of the appended audio: {beeps: [{second, base, time}], holes, splices, meant, said}; null if there is none.
+ * `second` and `base` come from the pitch, base + 100 x second Hz with base 400 or 3000. A splice is an overlap: the
+ * sound was moved on the timeline. `meant` and `said` are its first and last time, according to the bytes and to
+ * `buffered`.
  */
 export async function hear() {
   for (const [buffer, track] of buffers) {

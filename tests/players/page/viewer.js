@@ -1,31 +1,31 @@
-// A viewer: plays one asset in one player and does what viewers do. run.mjs calls `view` in the page; what comes back is a
-// list of {name, ok, detail}, one for each thing that must hold.
+// A viewer: plays one asset in one player and behaves like a person. run.mjs calls `view` in the page, which returns a
+// list of {name, ok, detail}, one for each condition that must hold.
 
 import { Ear } from './ear.js';
 import { AHEAD, PLAYERS, sameLanguage } from './players.js';
 import { allHeld, forget, hear, listen } from './sound.js';
 import { Watch } from './watch.js';
 
-/** How long one wait may last, in milliseconds; generous, as the machine may be busy. */
+/** Longest time for one wait, in milliseconds; generous, as the machine may be busy. */
 const PATIENCE = 20000;
 
-/** How long once something has failed: what follows tells where, and need not take minutes. */
+/** Longest time for a wait after a failure: later steps only help to locate it, and need not take minutes. */
 const TIRED = 4000;
 
 /** Media times are exact to this, in seconds: they travel as microseconds. */
 const EXACT = 0.001;
 
-/** A player may begin this far behind 0, or stop this far from the end, in seconds: 100 ms, and a frame of AAC. */
+/** A player may begin this long after 0, or stop this long before the end, in seconds: 100 ms, and a frame of AAC. */
 const EDGE = 0.125;
 
-/** How far sound and picture may be apart, in seconds: half an AAC frame, so that one frame of priming is told. */
+/** Largest distance of sound and picture, in seconds: half an AAC frame, to detect one frame of priming. */
 const APART = 512 / 48000;
 
-/** How far apart where they can only be heard and seen (ear.js), and how different from beep to beep, in seconds. */
+/** Largest distance if measured from playback (ear.js), and largest variation between beeps, in seconds. */
 const HEARD_APART = 0.05;
 const HEARD_UNEVEN = 0.02;
 
-/** How long one listens, in milliseconds. */
+/** Length of a recording, in milliseconds. */
 const HEARING = 3400;
 
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -63,7 +63,7 @@ class Viewer {
     });
   }
 
-  /** Does one step; a step that throws has failed, and the steps behind it are still tried. */
+  /** Runs one step; a step that throws has failed, and later steps still run. */
   async step(name, act) {
     try {
       this.results.push({ name, ok: true, detail: (await act()) ?? '' });
@@ -93,12 +93,12 @@ class Viewer {
     return `duration ${this.video.duration.toFixed(3)} s`;
   }
 
-  /** Whether more than `count` pictures came after the first `before`; there are none to wait for in audio alone. */
+  /** Whether more than `count` pictures came after the first `before`; always true for audio only. */
   pictures(count, before) {
     return this.task.asset.blind || this.watch.frames.length > before + count;
   }
 
-  /** The picture that belongs at `to` is shown first, and playback goes on from there. */
+  /** Seeks: the picture at `to` must appear first, and playback must continue from there. */
   async seek(to) {
     const step = this.task.asset.fps ? 1 / this.task.asset.fps : 0.1;
     const before = this.watch.frames.length;
@@ -127,7 +127,7 @@ class Viewer {
     return `${shown.width}x${shown.height} from ${shown.time.toFixed(2)} s`;
   }
 
-  /** Every SourceBuffer holds the whole timeline as one range. */
+  /** Every SourceBuffer must hold the whole timeline as one range. */
   async buffered() {
     const whole = (ranges) => ranges.length === 1 && ranges[0][0] <= EDGE && ranges[0][1] >= this.end() - EDGE;
     const range = ([from, to]) => `${from.toFixed(3)}-${to.toFixed(3)}`;
@@ -139,7 +139,7 @@ class Viewer {
     return said();
   }
 
-  /** Beeps are heard with their flashes, from where it plays. */
+  /** From the current time on, beeps must come with their flashes. */
   async hearing() {
     const first = Math.ceil(this.video.currentTime - this.constant() - 0.05);
     this.ear.listen();
@@ -158,7 +158,7 @@ class Viewer {
     return text;
   }
 
-  /** The last pictures, at their own speed: fast, the last may be among those that are left out. */
+  /** Plays the last pictures at normal speed: fast playback might skip the last one. */
   async last() {
     this.video.playbackRate = 1;
     this.video.currentTime = this.task.asset.duration - 0.6;
@@ -169,12 +169,12 @@ class Viewer {
     return `at ${last.toFixed(3)} s`;
   }
 
-  /** What mediaTime - n/fps must be here. */
+  /** Required value of mediaTime - n/fps. */
   constant() {
     return this.task.asset.constant + this.opening;
   }
 
-  /** Where the shortest track of the asset ends. */
+  /** End of the shortest track of the asset. */
   end() {
     return Math.min(this.task.asset.duration, this.task.asset.soundEnd ?? Infinity);
   }
@@ -189,14 +189,14 @@ class Viewer {
     return `at ${this.video.currentTime.toFixed(3)} s`;
   }
 
-  /** Frame identity: mediaTime - n/fps is one constant over all that was seen, and it is the right one. */
+  /** Frame identity: mediaTime - n/fps must be the right constant over all frames seen. */
   identity() {
     const { fps, held } = this.task.asset;
     const constant = this.constant();
     const { frames, raced } = this.watch;
     const broken = frames.filter((frame) => frame.number === null);
     this.expect(broken.length === 0, `${broken.length} of ${frames.length} pictures unreadable, the first at ${broken[0]?.time}`);
-    // The first picture of a track that starts late is held from 0 on: it is seen, but not at its own time.
+    // The first picture of a track that starts late is held from 0 on: it appears, but not at its own time.
     const timed = frames.filter((frame) => !(frame.number === held && frame.time < held / fps + constant - EXACT));
     this.expect(timed.length > 20, `only ${timed.length} pictures seen`);
     const offsets = timed.map((frame) => frame.time - frame.number / fps);
@@ -213,12 +213,12 @@ class Viewer {
     return text;
   }
 
-  /** How far all that is from `least` to `most` is at most from the lag that belongs here. */
+  /** Largest distance of the range `least` to `most` from the expected lag. */
   off(least, most) {
     return Math.max(Math.abs(least - this.lag), Math.abs(most - this.lag));
   }
 
-  /** Beeps where the flashes are. */
+  /** Beeps must coincide with the flashes. */
   async sync(base) {
     const { constant, firstBeep, soundEnd, duration } = this.task.asset;
     const heard = await hear();
@@ -232,7 +232,7 @@ class Viewer {
     const [meant, said] = [heard.meant, heard.said];
     this.expect(said && Math.abs(said[0] - meant[0]) < 0.005 && Math.abs(said[1] - meant[1]) < 0.005,
       `the SourceBuffer holds ${said}, what was appended means ${meant}`);
-    // Identity says that second s of the pictures is shown at s + this.constant().
+    // Identity means that second s of the pictures is shown at s + this.constant().
     const offsets = heard.beeps.map((beep) => beep.second + this.constant() - beep.time);
     const [least, most] = [Math.min(...offsets), Math.max(...offsets)];
     const text = `picture behind sound by ${ms(least)} to ${ms(most)}, ${offsets.length} beeps, ${heard.splices} splices`;
@@ -243,7 +243,7 @@ class Viewer {
     return text;
   }
 
-  /** The file becomes another film while this one plays; resolves once the entry tells of it. */
+  /** Replaces the file during playback; resolves once the entry reflects it. */
   async replace(how) {
     const entry = async () => (await fetch(this.url, { cache: 'no-store' })).text();
     const before = await entry();
@@ -253,12 +253,12 @@ class Viewer {
     let now = before;
     const ask = () => entry().then((text) => { now = text; }, () => {});
     const asking = setInterval(ask, 200);
-    // While a file is written over, the entry is a problem.
+    // While the file is being overwritten, the entry is a problem document.
     await until('another entry', () => now !== before && !now.includes('"status":')).finally(() => clearInterval(asking));
     return `with ${held.toFixed(1)} s loaded`;
   }
 
-  /** It plays to the end, or the player says that it cannot. */
+  /** It must play to the end, or the player must report an error. */
   async endOrError() {
     if (!this.video.ended && this.video.paused && !this.complaints.length) await this.video.play();
     const fatal = () => this.complaints.find((text) => text.startsWith('hls.js fatal') || text.startsWith('dash.js'));
@@ -268,7 +268,7 @@ class Viewer {
     return said ? `an error at ${this.video.currentTime.toFixed(1)} s: ${said}` : 'at the end';
   }
 
-  /** No picture of the other film, whose size is another. */
+  /** No picture of the other film, which has another size, may appear. */
   unmixed() {
     const { width, height } = this.task.asset;
     const others = this.watch.frames.filter((frame) => frame.width !== width || frame.height !== height);
@@ -276,7 +276,7 @@ class Viewer {
     return `${this.watch.frames.length} pictures`;
   }
 
-  /** A language is offered, can be chosen, is decoded and goes on. */
+  /** A language must be offered, can be chosen, is decoded, and playback continues. */
   async speaks(language) {
     const offered = this.player.languages();
     this.expect(offered.some((other) => sameLanguage(other, language)), `languages ${offered}`);
@@ -300,7 +300,7 @@ class Viewer {
   }
 }
 
-/** The rest of it, `rate` times as fast. */
+/** Plays the rest, `rate` times as fast. */
 async function toTheEnd(viewer, rate) {
   const { fps, silent, blind } = viewer.task.asset;
   if (!viewer.native) {
@@ -312,9 +312,9 @@ async function toTheEnd(viewer, rate) {
   if (viewer.native && !blind) await viewer.step('the last picture is shown', () => viewer.last());
 }
 
-/** What is done with an asset. */
+/** Visits: sequences of steps with an asset. */
 const VISITS = {
-  /** All a viewer can do. */
+  /** Everything a viewer can do. */
   async whole(viewer) {
     const { duration } = viewer.task.asset;
     const force = async (name, which) => viewer.player.force && viewer.step(name, () => viewer.level(which));
@@ -328,13 +328,13 @@ const VISITS = {
     await force('forced to the highest quality again', 'up');
     await toTheEnd(viewer, 3);
   },
-  /** From end to end, and a look at the middle. */
+  /** From start to end, and a seek to the middle. */
   async corner(viewer) {
     await viewer.step('seek to the middle', () => viewer.seek(viewer.task.asset.duration * 0.55));
     await viewer.step('seek to 0', () => viewer.seek(0));
     await toTheEnd(viewer, 3);
   },
-  /** Another film takes its place by rename: this one goes on to its end. */
+  /** Another film replaces it by rename: this one must continue to its end. */
   async replaced(viewer) {
     await viewer.step('another film is renamed over it', () => viewer.replace('rename'));
     await viewer.step('ended', () => viewer.finish(2));
@@ -347,7 +347,7 @@ const VISITS = {
     await viewer.step('one film was seen', () => viewer.unmixed());
     viewer.complaints.length = 0;
   },
-  /** Each language, one after the other, and the first once more; without a library the browser chooses. */
+  /** Each language in turn, and the first again; without a library the browser chooses. */
   async languages(viewer) {
     const { languages } = viewer.task.asset;
     for (const language of viewer.player.speak ? [...languages, languages[0]] : []) {
@@ -365,7 +365,7 @@ const VISITS = {
 export async function view(task) {
   listen();
   const viewer = new Viewer(task);
-  window.results = viewer.results; // for who gives up waiting
+  window.results = viewer.results; // for run.mjs when it times out
   if (await viewer.step('playback advances', () => viewer.start())) {
     await VISITS[task.visit](viewer);
     if (task.asset.fps) await viewer.step('frame identity', () => viewer.identity());

@@ -1,5 +1,5 @@
-// Reads what a <video> really shows: for each presented frame its media time, its size and the number in its barcode.
-// The layout of the barcode is drawn in fixtures/barcode.py.
+// Reads the pictures that a <video> shows: for each presented frame its media time, its size and the number in its
+// barcode. fixtures/barcode.py draws the layout of the barcode.
 
 const COLUMNS = 8;
 const ROWS = 2;
@@ -9,7 +9,7 @@ const BITS = 12;
 const WIDTH = 160;
 const HEIGHT = 80;
 
-/** How far a picture's two reference cells must be apart, of 255, to be told from one another. */
+/** Least difference of a picture's two reference cells, of 255, for the barcode to be readable. */
 const CONTRAST = 100;
 
 const canvas = new OffscreenCanvas(WIDTH, HEIGHT);
@@ -51,13 +51,13 @@ function read(image) {
 
 /** Follows a <video>, frame by frame. */
 export class Watch {
-  /** @param {HTMLVideoElement} video  @param {'barcode' | 'picture'} kind what its frames hold */
+  /** @param {HTMLVideoElement} video  @param {'barcode' | 'picture'} kind content of its frames */
   constructor(video, kind) {
     this.video = video;
     this.kind = kind;
     /** Every frame seen: {time, width, height, number, flash}; number is null when the barcode could not be read. */
     this.frames = [];
-    /** Frames left out because the picture changed between the callback and the look at it. */
+    /** Frames skipped because the picture changed between the callback and reading it. */
     this.raced = 0;
     this.next();
   }
