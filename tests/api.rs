@@ -256,7 +256,7 @@ fn a_loose_file_is_described_found_and_shown_on_every_server_of_its_library() {
     std::fs::copy(film(), desk.media().join("loose.mp4")).unwrap();
     let other = desk.beside(settings);
     let found = |server: &Server, word: &str| {
-        let page = server.get(&format!("/~gallery/assets.json?search={word}"), "").json();
+        let page = server.get(&format!("/~gallery/assets.json?q={word}"), "").json();
         page["assets"].as_array().unwrap().iter().map(|line| line["title"].clone()).collect::<Vec<_>>()
     };
     until("it is there", || found(&other.server, "loose") == [json!("loose")]);
