@@ -20,8 +20,8 @@ mod movie;
 mod support;
 
 use afflux::media::MediaKind;
-use afflux::mux::{self, Chunks, Piece, Transport, TsRecipe};
-use afflux::plan::{Plan, Streams};
+use afflux::mux::{self, Chunks, Packetized, Piece, Transport};
+use afflux::plan::{Plan, Stream};
 use bytes::{Bytes, BytesMut};
 use criterion::{Criterion, Throughput};
 use std::hint::black_box;
@@ -69,8 +69,8 @@ impl Film {
     }
 }
 
-fn streams(plan: &Plan) -> Streams<'_> {
-    Streams::muxed(&plan.tracks()[0], &plan.tracks()[1]).unwrap()
+fn streams(plan: &Plan) -> Stream<'_> {
+    Stream::muxed(&plan.tracks()[0], &plan.tracks()[1]).unwrap()
 }
 
 /// Stand-in for the bytes that the store reads, in its chunks: length fields of 4 bytes with the value 1,000, so that
@@ -82,14 +82,14 @@ fn read(length: u64) -> Vec<Bytes> {
 }
 
 /// Video and audio bytes for a whole segment.
-fn stored(recipe: &TsRecipe) -> (Vec<Bytes>, Vec<Bytes>) {
+fn stored(recipe: &Packetized) -> (Vec<Bytes>, Vec<Bytes>) {
     let reads = recipe.whole().reads();
     let total = |ranges: &[afflux::media::ByteRange]| ranges.iter().map(|range| range.len()).sum();
-    (read(total(&reads.video)), read(total(&reads.audio)))
+    (read(total(&reads.first)), read(total(&reads.second)))
 }
 
-fn bake(recipe: &TsRecipe, video: &[Bytes], audio: &[Bytes]) -> Vec<Bytes> {
-    recipe.whole().bake(Chunks::new(video.to_vec()), Chunks::new(audio.to_vec()), BytesMut::with_capacity)
+fn bake(recipe: &Packetized, video: &[Bytes], audio: &[Bytes]) -> Vec<Bytes> {
+    recipe.whole().build(Chunks::new(video.to_vec()), Chunks::new(audio.to_vec()), BytesMut::with_capacity)
 }
 
 fn timed(criterion: &mut Criterion, film: &Film) {
@@ -103,13 +103,13 @@ fn timed(criterion: &mut Criterion, film: &Film) {
     let track = film.plan.of_kind(MediaKind::Video).next().unwrap();
     let recipe = mux::segment(track, 2, track.segment(2).unwrap());
     // fMP4 does not touch sample bytes: it builds only the head.
-    let made = |piece: &Piece| if let Piece::Made(bytes) = piece { bytes.len() } else { 0 };
+    let made = |piece: &Piece| if let Piece::Generated(bytes) = piece { bytes.len() } else { 0 };
     println!("fmp4: {} bytes, of which {} are made", recipe.length(), recipe.pieces().iter().map(made).sum::<usize>());
     group.throughput(Throughput::Bytes(recipe.length()));
     group.bench_function("fmp4", |bench| bench.iter(|| mux::segment(track, 2, track.segment(2).unwrap())));
     let recipe = film.transport.recipe(streams(&film.plan), 2).unwrap();
-    println!("ts: {} bytes, all of which are made", recipe.assumed());
-    group.throughput(Throughput::Bytes(recipe.assumed()));
+    println!("ts: {} bytes, all of which are made", recipe.estimate());
+    group.throughput(Throughput::Bytes(recipe.estimate()));
     group.bench_function("ts", |bench| bench.iter(film.work("ts, its bytes", "start")));
     group.finish();
 }

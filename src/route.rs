@@ -1,4 +1,4 @@
-//! The URL paths of the media API: one type both parses and prints them, so that every URL in a manifest can be served.
+//! What players ask: one type that parses a path and prints it, so that every URL in a manifest can be answered.
 //!
 //! ```text
 //! /vod/{asset}/index.m3u8                          HLS, multivariant playlist
@@ -8,20 +8,20 @@
 //! /vod/{asset}/~{version}/{track}/index.m3u8       HLS, media playlist
 //! /vod/{asset}/~{version}/{track}/init.mp4         CMAF header
 //! /vod/{asset}/~{version}/{track}/{number}.m4s     CMAF segment, numbers from 1
-//! /vod/{asset}/~{version}/{program}/ts.m3u8        HLS, media playlist of MPEG-TS
-//! /vod/{asset}/~{version}/{program}/{number}.ts    MPEG-TS segment, numbers from 1
+//! /vod/{asset}/~{version}/{tracks}/ts.m3u8         HLS, media playlist of MPEG-TS
+//! /vod/{asset}/~{version}/{tracks}/{number}.ts     MPEG-TS segment, numbers from 1
 //! ```
-//! A program is a track, or a video and an audio track: `v1/a2`.
-//! A track is named by its kind and track_ID, and, if the asset is a folder, by its file: `v1`, `a2-1080p`. The name
-//! contains nothing else, so adding a rendition to an asset changes no other track's URL. Law: `parse(print(r)) = r`.
+//! An MPEG-TS stream has one track, or a video and an audio track: `v1/a2`.
+//! A track is named by its kind and track_ID, and, where the asset is a folder, by its file: `v1`, `a2-1080p`. It
+//! names nothing else, so a rendition that joins an asset changes no other track's URL. Law: `parse(print(r)) = r`.
 
-use crate::media::{AssetId, MediaKind, TrackName, Version};
+use crate::media::{AssetId, MediaKind, Packaging, StreamName, TrackName, Version};
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, percent_encode, utf8_percent_encode};
 use std::borrow::Cow;
 use std::fmt;
 
-/// Characters that are percent-encoded: those that a path must not contain (RFC 3986 §3.3), and `$`, which DASH
-/// templates use. Browsers and proxies send all others unchanged, so that they send the path that is printed here.
+/// What is encoded: what a path may not have as it is (RFC 3986 §3.3), and `$`, which DASH templates use. Browsers and
+/// proxies leave the rest as it is, so that what they send is what is printed here.
 const ENCODED: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')
@@ -40,7 +40,7 @@ const ENCODED: &AsciiSet = &CONTROLS
     .add(b'|')
     .add(b'}');
 
-/// The resource that a path names.
+/// What a path names.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Route {
     /// The HLS multivariant playlist.
@@ -49,46 +49,26 @@ pub enum Route {
     Dash(AssetId),
     /// The HLS multivariant playlist of MPEG-TS.
     Ts(AssetId),
-    /// A stored file, unchanged.
+    /// A stored file, as it is.
     File(AssetId, String),
-    /// A part of one version of a track.
-    Track(AssetId, Version, TrackName, TrackPart),
-    /// A part of one version of a transport stream.
-    Program(AssetId, Version, ProgramName, ProgramPart),
+    /// A part of one version of a stream.
+    Stream(AssetId, Version, StreamName, Part),
 }
 
-/// The tracks of a transport stream.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum ProgramName {
-    /// One track.
-    Alone(TrackName),
-    /// A video and an audio track, in this order.
-    Muxed(TrackName, TrackName),
-}
-
-/// A part of a transport stream.
+/// A part of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum ProgramPart {
-    /// Its HLS media playlist.
+pub enum Part {
+    /// The HLS media playlist.
     Playlist,
-    /// An MPEG-TS segment; the first is 1.
-    Segment(u32),
-}
-
-/// A part of a track.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum TrackPart {
-    /// Its HLS media playlist.
-    Playlist,
-    /// Its CMAF header ("init segment").
+    /// The CMAF header ("init segment"); MPEG-TS has none.
     Init,
-    /// A CMAF segment; the first is 1.
+    /// A media segment; the first is 1.
     Segment(u32),
 }
 
 impl Route {
-    /// Parses a path. `None` if no resource can have this path: for example, if it has percent signs without two
-    /// hexadecimal digits, encoded slashes, dot segments, or numbers with leading zeros (`01.m4s`).
+    /// `None` when `path` names nothing that can exist. Percent signs that encode nothing, encoded slashes, dot segments
+    /// and second spellings of one number (`01.m4s`) name nothing.
     #[must_use]
     pub fn parse(path: &str) -> Option<Self> {
         if !is_well_encoded(path) {
@@ -105,60 +85,55 @@ impl Route {
             [entry] if entry == "ts.m3u8" => Some(Self::Ts(asset)),
             [files, file] if files == "files" && is_file(file) => Some(Self::File(asset, file.clone().into_owned())),
             [version, track, part] => {
-                let (version, track) = (parse_version(version)?, parse_track(track)?);
-                match TrackPart::parse(part) {
-                    Some(part) => Some(Self::Track(asset, version, track, part)),
-                    None => Some(Self::Program(asset, version, ProgramName::Alone(track), ProgramPart::parse(part)?)),
-                }
+                let (packaging, part) = parse_part(part)?;
+                let name = StreamName::alone(packaging, parse_track(track)?);
+                Some(Self::Stream(asset, parse_version(version)?, name, part))
             }
             [version, video, audio, part] => {
-                let tracks = (parse_track(video)?, parse_track(audio)?);
-                let muxed = (tracks.0.kind, tracks.1.kind) == (MediaKind::Video, MediaKind::Audio);
-                let name = muxed.then_some(ProgramName::Muxed(tracks.0, tracks.1))?;
-                Some(Self::Program(asset, parse_version(version)?, name, ProgramPart::parse(part)?))
+                let (packaging, part) = parse_part(part)?;
+                let name = StreamName::muxed(parse_track(video)?, parse_track(audio)?)?;
+                let version = parse_version(version)?;
+                (packaging == Packaging::Ts).then_some(Self::Stream(asset, version, name, part))
             }
             _ => None,
         }
     }
 
-    /// Whether it is an entry point, with a stable URL under the name of its asset, and not a part of one version.
+    /// Whether it is what people ask for, under the name of its asset: no part of one version.
     #[must_use]
     pub const fn is_entry(&self) -> bool {
         match self {
             Self::Hls(_) | Self::Dash(_) | Self::Ts(_) | Self::File(..) => true,
-            Self::Track(..) | Self::Program(..) => false,
+            Self::Stream(..) => false,
         }
     }
 
-    /// The asset that it belongs to.
+    /// The asset it is of.
     #[must_use]
     pub const fn asset(&self) -> &AssetId {
         match self {
-            Self::Hls(asset)
-            | Self::Dash(asset)
-            | Self::Ts(asset)
-            | Self::File(asset, _)
-            | Self::Track(asset, ..)
-            | Self::Program(asset, ..) => asset,
+            Self::Hls(asset) | Self::Dash(asset) | Self::Ts(asset) | Self::File(asset, _) | Self::Stream(asset, ..) => {
+                asset
+            }
         }
     }
 
-    /// The relative reference to it from the entry manifests of its asset.
+    /// The reference to this from its asset's entry manifests.
     #[must_use]
     pub fn from_entry(&self) -> String {
         PathBelowAsset(self).to_string()
     }
 
-    /// The relative reference to it from a media playlist that lists it.
+    /// The reference to this from a media playlist that lists it.
     #[must_use]
     pub fn from_playlist(&self) -> String {
-        let up = if matches!(self, Self::Program(_, _, ProgramName::Muxed(..), _)) { "../../../" } else { "../../" };
-        format!("{up}{}", PathBelowAsset(self))
+        let is_muxed = matches!(self, Self::Stream(_, _, name, _) if name.second().is_some());
+        format!("{}{}", up(is_muxed), PathBelowAsset(self))
     }
 }
 
-/// Whether `path` is spelled as it is printed: it percent-encodes only bytes that must be encoded, in upper-case
-/// digits. Unencoded brackets and the like are allowed too, because browsers and proxies send them.
+/// Whether `path` is spelled as it is printed: a percent-encoding stands only for what has to be encoded, in upper-case
+/// digits. Brackets and the like may stand unencoded all the same: browsers and proxies send them so.
 #[must_use]
 pub fn is_canonical(path: &str) -> bool {
     let (plain, encoded) = path.split_once('%').map_or((path, None), |(plain, rest)| (plain, Some(rest)));
@@ -172,21 +147,26 @@ pub fn is_canonical(path: &str) -> bool {
         })
 }
 
+/// From a stream's playlist up to its asset.
+const fn up(is_muxed: bool) -> &'static str {
+    if is_muxed { "../../../" } else { "../../" }
+}
+
 /// Whether two hexadecimal digits follow each percent sign.
 fn is_well_encoded(path: &str) -> bool {
     let mut encoded = path.split('%').skip(1);
     encoded.all(|rest| rest.bytes().take(2).filter(u8::is_ascii_hexdigit).count() == 2)
 }
 
-/// Whether these two digits are the upper-case encoding of a byte that is printed encoded.
+/// Whether these two digits stand for a byte that is printed encoded.
 fn has_to_be_encoded(digits: &str) -> bool {
     let upper = digits.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'A'..=b'F'));
     let byte = u8::from_str_radix(digits, 16).ok().filter(|_| upper);
     byte.is_some_and(|byte| percent_encode(&[byte], ENCODED).any(|text| text.starts_with('%')))
 }
 
-/// Prints the references to segments from the media playlist that lists them, as [`Route::from_playlist`] does. Only
-/// the numbers are printed for each segment.
+/// The references to segments from the media playlist that lists them: what [`Route::from_playlist`] prints of each,
+/// all but the numbers printed once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Segments {
     before: String,
@@ -194,22 +174,11 @@ pub struct Segments {
 }
 
 impl Segments {
-    /// The CMAF segments of a track.
+    /// The segments of a stream.
     #[must_use]
-    pub fn of_track(version: Version, track: &TrackName) -> Self {
-        Self { before: format!("../../~{version}/{}/", PrintedTrackName(track)), behind: ".m4s" }
-    }
-
-    /// The segments of a transport stream.
-    #[must_use]
-    pub fn of_program(version: Version, name: &ProgramName) -> Self {
-        let before = match name {
-            ProgramName::Alone(track) => format!("../../~{version}/{}/", PrintedTrackName(track)),
-            ProgramName::Muxed(video, audio) => {
-                format!("../../../~{version}/{}/{}/", PrintedTrackName(video), PrintedTrackName(audio))
-            }
-        };
-        Self { before, behind: ".ts" }
+    pub fn of(version: Version, name: &StreamName) -> Self {
+        let before = format!("{}~{version}/{}", up(name.second().is_some()), Tracks(name));
+        Self { before, behind: extension(name.packaging()) }
     }
 
     /// The reference to segment `number`, from 1.
@@ -218,7 +187,7 @@ impl Segments {
         format!("{}{number}{}", self.before, self.behind)
     }
 
-    /// Typical length of a reference in bytes.
+    /// Bytes that a reference has, mostly.
     #[must_use]
     pub const fn about(&self) -> usize {
         self.before.len() + "10000".len() + self.behind.len()
@@ -232,10 +201,10 @@ impl Segments {
     }
 }
 
-/// The DASH template of a track's segments, relative to its asset's manifest (ISO/IEC 23009-1 §5.3.9.4.4).
+/// The DASH template of a stream's segments, from its asset's manifest (ISO/IEC 23009-1 §5.3.9.4.4).
 #[must_use]
-pub fn segment_template(version: Version, track: &TrackName) -> String {
-    format!("~{version}/{}/$Number$.m4s", PrintedTrackName(track))
+pub fn segment_template(version: Version, name: &StreamName) -> String {
+    format!("~{version}/{}$Number${}", Tracks(name), extension(name.packaging()))
 }
 
 impl fmt::Display for Route {
@@ -248,7 +217,7 @@ impl fmt::Display for Route {
     }
 }
 
-/// Prints the part of a route after its asset.
+/// A route from its asset on.
 struct PathBelowAsset<'a>(&'a Route);
 
 impl fmt::Display for PathBelowAsset<'_> {
@@ -258,52 +227,37 @@ impl fmt::Display for PathBelowAsset<'_> {
             Route::Dash(_) => f.write_str("index.mpd"),
             Route::File(_, file) => write!(f, "files/{}", utf8_percent_encode(file, ENCODED)),
             Route::Ts(_) => f.write_str("ts.m3u8"),
-            Route::Track(_, version, track, part) => write!(f, "~{version}/{}/{part}", PrintedTrackName(track)),
-            Route::Program(_, version, ProgramName::Alone(track), part) => {
-                write!(f, "~{version}/{}/{part}", PrintedTrackName(track))
+            Route::Stream(_, version, name, part) => {
+                write!(f, "~{version}/{}", Tracks(name))?;
+                match (name.packaging(), part) {
+                    (Packaging::Cmaf, Part::Playlist) => f.write_str("index.m3u8"),
+                    (Packaging::Ts, Part::Playlist) => f.write_str("ts.m3u8"),
+                    (Packaging::Cmaf | Packaging::Ts, Part::Init) => f.write_str("init.mp4"),
+                    (packaging, Part::Segment(number)) => write!(f, "{number}{}", extension(packaging)),
+                }
             }
-            Route::Program(_, version, ProgramName::Muxed(video, audio), part) => {
-                write!(f, "~{version}/{}/{}/{part}", PrintedTrackName(video), PrintedTrackName(audio))
-            }
         }
     }
 }
 
-impl TrackPart {
-    fn parse(text: &str) -> Option<Self> {
-        match text {
-            "index.m3u8" => Some(Self::Playlist),
-            "init.mp4" => Some(Self::Init),
-            segment => canonical_number(segment.strip_suffix(".m4s")?).map(Self::Segment),
-        }
+/// The extension of segments.
+const fn extension(packaging: Packaging) -> &'static str {
+    match packaging {
+        Packaging::Cmaf => ".m4s",
+        Packaging::Ts => ".ts",
     }
 }
 
-impl fmt::Display for TrackPart {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Playlist => f.write_str("index.m3u8"),
-            Self::Init => f.write_str("init.mp4"),
-            Self::Segment(number) => write!(f, "{number}.m4s"),
-        }
-    }
-}
-
-impl ProgramPart {
-    fn parse(text: &str) -> Option<Self> {
-        match text {
-            "ts.m3u8" => Some(Self::Playlist),
-            segment => canonical_number(segment.strip_suffix(".ts")?).map(Self::Segment),
-        }
-    }
-}
-
-impl fmt::Display for ProgramPart {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Playlist => f.write_str("ts.m3u8"),
-            Self::Segment(number) => write!(f, "{number}.ts"),
-        }
+/// The last part of a path, which says the packaging too.
+fn parse_part(text: &str) -> Option<(Packaging, Part)> {
+    match text {
+        "index.m3u8" => Some((Packaging::Cmaf, Part::Playlist)),
+        "init.mp4" => Some((Packaging::Cmaf, Part::Init)),
+        "ts.m3u8" => Some((Packaging::Ts, Part::Playlist)),
+        segment => [Packaging::Cmaf, Packaging::Ts].into_iter().find_map(|packaging| {
+            let number = canonical_number(segment.strip_suffix(extension(packaging))?)?;
+            Some((packaging, Part::Segment(number)))
+        }),
     }
 }
 
@@ -328,7 +282,7 @@ fn parse_track(text: &str) -> Option<TrackName> {
     Some(TrackName { kind, id: canonical_number(head.get(1..)?)?, file })
 }
 
-/// Prints the name of a track for URLs.
+/// A track's name as URLs have it.
 struct PrintedTrackName<'a>(&'a TrackName);
 
 impl fmt::Display for PrintedTrackName<'_> {
@@ -342,13 +296,22 @@ impl fmt::Display for PrintedTrackName<'_> {
     }
 }
 
-/// Parses a number from 1 in its printed form: digits only, no leading zero.
+/// The tracks of a stream as URLs have them, each with a slash behind it.
+struct Tracks<'a>(&'a StreamName);
+
+impl fmt::Display for Tracks<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.tracks().try_for_each(|track| write!(f, "{}/", PrintedTrackName(track)))
+    }
+}
+
+/// A number from 1 as it is printed: digits only, no leading zero.
 fn canonical_number(text: &str) -> Option<u32> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
     digits.then(|| text.parse().ok()).flatten()
 }
 
-/// Whether `name` can be a file in the folder of an asset: a name, not a path, and not hidden.
+/// A file in its asset's folder: a name, not a path, nothing hidden.
 fn is_file(name: &str) -> bool {
     !name.is_empty()
         && !name.starts_with(['.', '~'])
@@ -357,8 +320,8 @@ fn is_file(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{ProgramName, ProgramPart, Route, Segments, TrackPart, is_canonical};
-    use crate::media::{AssetId, MediaKind, TrackName, Version};
+    use super::{Part, Route, Segments, is_canonical};
+    use crate::media::{AssetId, MediaKind, Packaging, StreamName, TrackName, Version};
     use proptest::prelude::{Just, Strategy, any, prop_assert, prop_assert_eq, prop_oneof, proptest};
 
     fn routes() -> impl Strategy<Value = Route> {
@@ -370,19 +333,19 @@ mod tests {
         };
         let (video, audio) = (named(MediaKind::Video), named(MediaKind::Audio));
         let number = || 1_u32..;
-        let part = prop_oneof![Just(TrackPart::Playlist), Just(TrackPart::Init), number().prop_map(TrackPart::Segment)];
-        let of_program = prop_oneof![Just(ProgramPart::Playlist), number().prop_map(ProgramPart::Segment)];
-        let parts = (part, of_program, any::<[u8; 12]>().prop_map(Version::new));
+        let part = prop_oneof![Just(Part::Playlist), Just(Part::Init), number().prop_map(Part::Segment)];
+        let of_ts = prop_oneof![Just(Part::Playlist), number().prop_map(Part::Segment)];
+        let parts = (part, of_ts, any::<[u8; 12]>().prop_map(Version::new));
         (asset, file, video, audio, parts, 0..7).prop_map(|(asset, file, video, audio, parts, which)| {
-            let (part, of_program, version) = parts;
+            let (part, of_ts, version) = parts;
             match which {
                 0 => Route::Hls(asset),
                 1 => Route::Dash(asset),
                 2 => Route::Ts(asset),
                 3 => Route::File(asset, file),
-                4 => Route::Track(asset, version, audio, part),
-                5 => Route::Program(asset, version, ProgramName::Alone(video), of_program),
-                _ => Route::Program(asset, version, ProgramName::Muxed(video, audio), of_program),
+                4 => Route::Stream(asset, version, StreamName::alone(Packaging::Cmaf, audio), part),
+                5 => Route::Stream(asset, version, StreamName::alone(Packaging::Ts, video), of_ts),
+                _ => Route::Stream(asset, version, StreamName::muxed(video, audio).unwrap(), of_ts),
             }
         })
     }
@@ -397,16 +360,9 @@ mod tests {
 
         #[test]
         fn segments_are_listed_as_their_routes_are_printed(route in routes()) {
-            let listed = match &route {
-                Route::Track(_, version, name, TrackPart::Segment(number)) => {
-                    Segments::of_track(*version, name).reference(*number)
-                }
-                Route::Program(_, version, name, ProgramPart::Segment(number)) => {
-                    Segments::of_program(*version, name).reference(*number)
-                }
-                _ => return Ok(()),
-            };
-            prop_assert_eq!(listed, route.from_playlist());
+            if let Route::Stream(_, version, name, Part::Segment(number)) = &route {
+                prop_assert_eq!(Segments::of(*version, name).reference(*number), route.from_playlist());
+            }
         }
 
         #[test]

@@ -67,22 +67,23 @@ fn transport(name: &str, plan: &Plan, objects: &HashMap<String, Bytes>) -> (Stri
         lineup.streams().into_iter().map(|streams| Arc::new(Transport::new(streams, 6_000).unwrap())).collect();
     let manifests = TsManifests::new(&AssetId::new(name).unwrap(), &lineup, &layouts);
     let mut out = format!("packager revision {PACKAGER_REVISION}\n");
-    for (streams, layout) in lineup.streams().into_iter().zip(&layouts) {
+    for (stream, layout) in lineup.streams().into_iter().zip(&layouts) {
         let from =
             |track: &Planned| format!("{} of {} ({})", track.name.id, track.file, track.timeline.movie().content);
-        let tracks: Vec<String> = streams.tracks().map(from).collect();
+        let tracks: Vec<String> = stream.tracks().map(from).collect();
         let count = layout.program().slices().len();
         writeln!(out, "\nprogram of track {}, {count} segments", tracks.join(" and track ")).unwrap();
         for number in 1..=count as u32 {
-            let recipe = layout.recipe(streams, number).unwrap();
+            let recipe = layout.recipe(stream, number).unwrap();
             let reads = recipe.whole().reads();
             let read = |track: Option<&Planned>, ranges: &[ByteRange]| {
                 let parts =
                     track.map(|track| ranges.iter().map(|range| slice(&objects[&track.file], *range)).collect());
                 Chunks::new(parts.unwrap_or_default())
             };
-            let (video, audio) = (read(streams.video(), &reads.video), read(streams.audio(), &reads.audio));
-            let made = recipe.whole().bake(video, audio, BytesMut::with_capacity);
+            let mut tracks = stream.tracks();
+            let (first, second) = (read(tracks.next(), &reads.first), read(tracks.next(), &reads.second));
+            let made = recipe.whole().build(first, second, BytesMut::with_capacity);
             let bytes = made.concat();
             if number == 1 {
                 bytes.chunks(188).take(40).for_each(|packet| dump_packet(packet, &mut out));
@@ -175,7 +176,7 @@ fn dump(track: &Planned, object: &Bytes) -> String {
 
 fn read(piece: &Piece, object: &Bytes) -> Bytes {
     match piece {
-        Piece::Made(bytes) => bytes.clone(),
+        Piece::Generated(bytes) => bytes.clone(),
         Piece::Stored(range) => slice(object, *range),
     }
 }

@@ -142,11 +142,11 @@ fn try_transport(plan: &Plan, object: &Bytes) {
             let Some(recipe) = transport.recipe(streams, number) else { continue };
             let whole = recipe.whole();
             let reads = whole.reads();
-            let made = whole.bake(read(&reads.video), read(&reads.audio), BytesMut::with_capacity);
+            let made = whole.build(read(&reads.first), read(&reads.second), BytesMut::with_capacity);
             let made: u64 = made.iter().map(|chunk| chunk.len() as u64).sum();
             let promised = match recipe.length() {
                 Length::Exact(exact) => exact,
-                Length::AfterMake => made,
+                Length::AfterBuild => made,
             };
             assert_eq!((made, made % 188), (promised, 0));
         }

@@ -20,10 +20,10 @@ mod movie;
 
 use afflux::demux::{Probe, Step};
 use afflux::manifest::Manifests;
-use afflux::media::{AssetId, Edit, Kind, MediaKind, Moment, Movie, Ticks, TrackName, Version};
+use afflux::media::{AssetId, Edit, Kind, MediaKind, Moment, Movie, Packaging, StreamName, Ticks, TrackName, Version};
 use afflux::mux;
 use afflux::plan::{Plan, Planned, SHIFT_SECONDS, Settings, SourceFile};
-use afflux::route::{Route, TrackPart};
+use afflux::route::{Part, Route};
 use bytes::Bytes;
 use movie::{Frame, PICTURE, Reel, SOUND, bake, byte};
 use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop, prop_assert, prop_assert_eq, prop_oneof, proptest};
@@ -180,13 +180,15 @@ proptest! {
         let mut dash = dash_lists(std::str::from_utf8(&manifests.dash.text).unwrap());
         for (name, version, hls) in listed {
             let track = plan.track(&name, version).unwrap();
-            let init = Route::Track(asset.clone(), version, name.clone(), TrackPart::Init).from_entry();
+            let stream = StreamName::alone(Packaging::Cmaf, name.clone());
+            let route = |part| Route::Stream(asset.clone(), version, stream.clone(), part);
+            let init = route(Part::Init).from_entry();
             let at = dash.iter().position(|list| list.init == init).unwrap();
             let dash = dash.swap_remove(at);
             prop_assert_eq!(hls.segments.len(), dash.segments.len());
-            prop_assert_eq!(hls.init, Route::Track(asset.clone(), version, name.clone(), TrackPart::Init).from_playlist());
+            prop_assert_eq!(hls.init, route(Part::Init).from_playlist());
             for (number, (hls, (url, seconds))) in (1..).zip(hls.segments.iter().zip(dash.segments)) {
-                let route = Route::Track(asset.clone(), version, name.clone(), TrackPart::Segment(number));
+                let route = route(Part::Segment(number));
                 prop_assert_eq!(&hls.0, &route.from_playlist());
                 prop_assert_eq!(url, route.from_entry());
                 prop_assert!((f64::from(hls.1) - seconds).abs() < 2e-5, "{} and {}", hls.1, seconds);
@@ -247,17 +249,17 @@ fn hls_lists(asset: &AssetId, manifests: &Manifests) -> Vec<(TrackName, Version,
     let base = Route::Hls(asset.clone()).to_string();
     let base = base.strip_suffix("index.m3u8").unwrap();
     let list = |uri: String| {
-        let Some(Route::Track(_, version, name, TrackPart::Playlist)) = Route::parse(&format!("{base}{uri}")) else {
+        let Some(Route::Stream(_, version, name, Part::Playlist)) = Route::parse(&format!("{base}{uri}")) else {
             panic!("{uri} is no playlist")
         };
-        let text = manifests.playlist(&name, version).unwrap();
+        let text = manifests.playlist(name.first(), version).unwrap();
         let (_, playlist) = m3u8_rs::parse_media_playlist(text).unwrap();
         let init = playlist.segments[0].map.as_ref().unwrap().uri.clone();
         let segments: Vec<_> = playlist.segments.into_iter().map(|segment| (segment.uri, segment.duration)).collect();
         // The URLs contain the media's own version.
         let first = segments[0].0.strip_prefix("../../").unwrap();
-        let Some(Route::Track(_, version, ..)) = Route::parse(&format!("{base}{first}")) else { panic!("{first}") };
-        (name, version, Listed { init, start: 0, segments })
+        let Some(Route::Stream(_, version, ..)) = Route::parse(&format!("{base}{first}")) else { panic!("{first}") };
+        (name.first().clone(), version, Listed { init, start: 0, segments })
     };
     uris.into_iter().map(list).collect()
 }

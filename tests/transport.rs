@@ -14,9 +14,9 @@
 #[allow(dead_code, reason = "shared with other tests")]
 mod movie;
 
-use afflux::media::{ByteRange, Edit, Family, Kind, Moment, Movie, Ticks};
-use afflux::mux::{CHUNK, Chunks, Length, Transport, TsRecipe, Unfit, Window};
-use afflux::plan::{Plan, Settings, SourceFile, Streams};
+use afflux::media::{ByteRange, Edit, Family, Kind, Moment, Movie, Packaging, Ticks};
+use afflux::mux::{CHUNK, Chunks, Length, PacketWindow, Packetized, Transport, Unfit};
+use afflux::plan::{Plan, Settings, SourceFile, Stream};
 use bytes::{Bytes, BytesMut};
 use movie::{Frame, PICTURE, Reel, SOUND, byte};
 use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop, prop_assert, prop_assert_eq, prop_oneof, proptest};
@@ -52,10 +52,10 @@ fn audio_reel() -> impl Strategy<Value = Reel> {
 }
 
 /// The film's tracks as one transport stream.
-fn streams(plan: &Plan) -> Streams<'_> {
+fn streams(plan: &Plan) -> Stream<'_> {
     match plan.tracks() {
-        [video, audio] => Streams::muxed(video, audio).unwrap(),
-        [track] => Streams::alone(track),
+        [video, audio] => Stream::muxed(video, audio).unwrap(),
+        [track] => Stream::alone(Packaging::Ts, track),
         _ => panic!("expected one or two tracks"),
     }
 }
@@ -66,16 +66,16 @@ fn stored(ranges: &[ByteRange]) -> Chunks {
     Chunks::new(bytes.chunks(977).map(Bytes::copy_from_slice).collect())
 }
 
-fn bake(window: &Window<'_>) -> Vec<u8> {
+fn bake(window: &PacketWindow<'_>) -> Vec<u8> {
     let reads = window.reads();
     // Buffers with old contents.
     let room = |bytes| BytesMut::from(vec![0xa5; bytes].as_slice());
-    let chunks = window.bake(stored(&reads.video), stored(&reads.audio), room);
+    let chunks = window.build(stored(&reads.first), stored(&reads.second), room);
     assert!(chunks.iter().all(|chunk| chunk.len() <= CHUNK));
     chunks.concat()
 }
 
-fn recipes<'a>(streams: Streams<'a>, transport: &'a Transport) -> impl Iterator<Item = TsRecipe> + 'a {
+fn recipes<'a>(streams: Stream<'a>, transport: &'a Transport) -> impl Iterator<Item = Packetized> + 'a {
     (1..).map_while(move |number| transport.recipe(streams, number))
 }
 
@@ -130,7 +130,7 @@ proptest! {
             let whole = bake(&recipe.whole());
             match recipe.length() {
                 Length::Exact(exact) => prop_assert_eq!([exact, length], [whole.len() as u64; 2]),
-                Length::AfterMake => prop_assert!(nal_length < 4 && streams.video().is_some()),
+                Length::AfterBuild => prop_assert!(nal_length < 4 && streams.video().is_some()),
             }
             joined.extend(whole);
         }
@@ -161,7 +161,7 @@ proptest! {
         let source = SourceFile { file: "a.mp4".into(), name: None, movie: movie::movie(&[video, audio]), said: Vec::new() };
         let Ok(plan) = Plan::new(&[source], 0, Settings { target_millis: target }) else { return Ok(()) };
         let [video, audio] = plan.tracks() else { panic!("two tracks") };
-        let program = Streams::muxed(video, audio).unwrap().program(target);
+        let program = Stream::muxed(video, audio).unwrap().program(target);
         let mut next = (0, 0);
         for slice in program.slices() {
             prop_assert!(!slice.video.is_empty() || !slice.audio.is_empty());
@@ -184,7 +184,7 @@ fn refused(reel: &Reel, change: impl Fn(&mut Family)) -> Unfit {
     change(&mut movie.tracks[0].codec.family);
     let source = SourceFile { file: "a.mp4".into(), name: None, movie: Arc::new(movie), said: Vec::new() };
     let plan = Plan::new(&[source], 0, Settings { target_millis: 6_000 }).unwrap();
-    Transport::new(Streams::alone(&plan.tracks()[0]), 6_000).unwrap_err()
+    Transport::new(Stream::alone(Packaging::Ts, &plan.tracks()[0]), 6_000).unwrap_err()
 }
 
 #[test]

@@ -9,12 +9,12 @@ use super::progress;
 use crate::catalog::{Asset, Catalog, Error as Refusal};
 use crate::config::{Config, Overrides};
 use crate::manifest::{Manifests, Text};
-use crate::media::{Kind, Ticks, Timescale, Version, u64_from_usize};
+use crate::media::{Kind, Packaging, Ticks, Timescale, u64_from_usize};
 use crate::metrics::Metrics;
 use crate::mux::{self, Piece};
 use crate::origin;
-use crate::plan::{AccessPoint, Alignment, Planned, Segment};
-use crate::route::{ProgramName, ProgramPart, Route, TrackPart};
+use crate::plan::{AccessPoint, Alignment, Planned, Segment, Stream};
+use crate::route::{Part, Route};
 use serde::Serialize;
 use serde_json::Value;
 use std::error::Error;
@@ -154,14 +154,6 @@ pub(super) struct SourceRange {
     pub(super) end: u64,
 }
 
-/// A URL of a transport stream, from the asset on.
-#[derive(Debug, Clone, Copy)]
-struct ProgramRoute<'a> {
-    version: Version,
-    name: &'a ProgramName,
-    part: ProgramPart,
-}
-
 impl Explained {
     fn new(asset: &Asset, route: &Route) -> Result<Self, Box<dyn Error>> {
         let about = |route, size, etag: String| Self {
@@ -185,59 +177,58 @@ impl Explained {
                 let file = asset.served(name).ok_or("the asset has no such file")?;
                 Ok(about("stored file", Some(file.object.size()), file.movie.content.to_string()))
             }
-            Route::Track(_, version, name, TrackPart::Playlist) => {
-                let manifests = manifests();
-                let text = manifests.playlist(name, *version).ok_or(UNKNOWN)?;
-                let track = asset.plan.tracks().iter().find(|track| track.name == *name).map(ExplainedTrack::of);
-                let size = Some(u64_from_usize(text.len()));
-                Ok(Self { track, ..about("HLS media playlist", size, version.to_string()) })
-            }
-            Route::Track(_, version, name, TrackPart::Init) => {
-                let track = asset.plan.track(name, *version).ok_or(UNKNOWN)?;
-                let size = Some(u64_from_usize(mux::init(track).len()));
-                Ok(Self {
-                    track: Some(ExplainedTrack::of(track)),
-                    ..about("CMAF header", size, format!("{version}-init"))
-                })
-            }
-            Route::Track(_, version, name, TrackPart::Segment(number)) => {
-                let track = asset.plan.track(name, *version).ok_or(UNKNOWN)?;
-                let segment = track.segment(*number).ok_or(NO_SEGMENT)?;
-                let size = Some(mux::segment_length(track, segment));
-                Ok(Self {
-                    cache_key: Some(format!("{version} cmaf {number}")),
-                    track: Some(ExplainedTrack::of(track)),
-                    segment: Some(SegmentPart::of(track, *number, segment)),
-                    ..about("CMAF segment", size, format!("{version}-{number}"))
-                })
-            }
-            Route::Program(_, version, name, part) => {
-                Self::of_program(asset, ProgramRoute { version: *version, name, part: *part }, about)
+            Route::Stream(_, version, name, part) => {
+                let selection = asset.plan.select(name).ok_or(UNKNOWN)?;
+                let stream = asset.plan.stream(selection).ok_or(UNKNOWN)?;
+                match (stream.packaging(), part) {
+                    (Packaging::Cmaf, Part::Playlist) => {
+                        let manifests = manifests();
+                        let text = manifests.playlist(name.first(), *version).ok_or(UNKNOWN)?;
+                        let size = Some(u64_from_usize(text.len()));
+                        let track = Some(ExplainedTrack::of(stream.first()));
+                        Ok(Self { track, ..about("HLS media playlist", size, version.to_string()) })
+                    }
+                    (Packaging::Ts, Part::Playlist) => {
+                        let manifests = program::manifests(asset)?;
+                        let size = Some(u64_from_usize(manifests.playlist(name, *version).ok_or(UNKNOWN)?.len()));
+                        let program = Some(ProgramTracks::of(stream));
+                        Ok(Self { program, ..about("HLS media playlist of MPEG-TS", size, version.to_string()) })
+                    }
+                    _ if stream.version() != *version => Err(UNKNOWN.into()),
+                    (_, Part::Init) => {
+                        let size = Some(u64_from_usize(mux::init(stream.first()).len()));
+                        let track = Some(ExplainedTrack::of(stream.first()));
+                        Ok(Self { track, ..about("CMAF header", size, format!("{version}-init")) })
+                    }
+                    (_, Part::Segment(number)) => Self::of_segment(asset, stream, *number, about),
+                }
             }
         }
     }
 
-    fn of_program(
+    fn of_segment(
         asset: &Asset,
-        route: ProgramRoute<'_>,
+        stream: Stream<'_>,
+        number: u32,
         about: impl Fn(&'static str, Option<u64>, String) -> Self,
     ) -> Result<Self, Box<dyn Error>> {
-        let ProgramRoute { version, name, part } = route;
-        match part {
-            ProgramPart::Playlist => {
-                let manifests = program::manifests(asset)?;
-                let text = manifests.playlist(name, version).ok_or(UNKNOWN)?;
-                let program = origin::streams(&asset.plan, name).map(ProgramTracks::of);
-                let size = Some(u64_from_usize(text.len()));
-                Ok(Self { program, ..about("HLS media playlist of MPEG-TS", size, version.to_string()) })
+        let (version, track) = (stream.version(), stream.first());
+        match stream.packaging() {
+            Packaging::Cmaf => {
+                let segment = track.segment(number).ok_or(NO_SEGMENT)?;
+                let size = Some(mux::segment_length(track, segment));
+                Ok(Self {
+                    cache_key: Some(format!("{version} cmaf {number}")),
+                    track: Some(ExplainedTrack::of(track)),
+                    segment: Some(SegmentPart::of(track, number, segment)),
+                    ..about("CMAF segment", size, format!("{version}-{number}"))
+                })
             }
-            ProgramPart::Segment(number) => {
-                let streams = origin::streams(&asset.plan, name).ok_or(UNKNOWN)?;
-                let streams = Some(streams).filter(|streams| streams.version() == version).ok_or(UNKNOWN)?;
-                let transport = TransportPart::of(streams, asset.plan.settings(), number)?.ok_or(NO_SEGMENT)?;
+            Packaging::Ts => {
+                let transport = TransportPart::of(stream, asset.plan.settings(), number)?.ok_or(NO_SEGMENT)?;
                 Ok(Self {
                     cache_key: Some(format!("{version} ts {number}")),
-                    program: Some(ProgramTracks::of(streams)),
+                    program: Some(ProgramTracks::of(stream)),
                     ..about("MPEG-TS segment", transport.bytes(), format!("{version}-{number}-ts")).with(transport)
                 })
             }
@@ -286,7 +277,7 @@ impl SegmentPart {
         let recipe = mux::segment(track, number, segment);
         let stored_ranges = recipe.pieces().iter().filter_map(|piece| match piece {
             Piece::Stored(range) => Some(SourceRange { start: range.start(), end: range.end() }),
-            Piece::Made(_) => None,
+            Piece::Generated(_) => None,
         });
         let source_ranges: Vec<SourceRange> = stored_ranges.collect();
         let media_bytes = source_ranges.iter().map(|range| range.end - range.start).sum();

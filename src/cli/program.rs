@@ -5,7 +5,7 @@ use crate::catalog::Asset;
 use crate::manifest::{Lineup, TsManifests};
 use crate::media::{ByteRange, MediaKind, Ticks, Timescale};
 use crate::mux::{Length, Outline, Reads, Transport, Unfit};
-use crate::plan::{Planned, Settings, Streams};
+use crate::plan::{Planned, Settings, Stream};
 use serde::Serialize;
 use std::ops::Range;
 use std::sync::Arc;
@@ -57,36 +57,37 @@ struct StreamPart {
 }
 
 impl ProgramTracks {
-    pub(super) fn of(streams: Streams<'_>) -> Self {
-        Self { version: streams.version().to_string(), tracks: streams.tracks().map(ExplainedTrack::of).collect() }
+    pub(super) fn of(stream: Stream<'_>) -> Self {
+        Self { version: stream.version().to_string(), tracks: stream.tracks().map(ExplainedTrack::of).collect() }
     }
 }
 
 impl TransportPart {
     /// `None` if there is no segment of that number.
-    pub(super) fn of(streams: Streams<'_>, settings: Settings, number: u32) -> Result<Option<Self>, Unfit> {
-        let transport = Transport::new(streams, settings.target_millis)?;
-        let (Some(slice), Some(recipe)) = (transport.program().slice(number), transport.recipe(streams, number)) else {
+    pub(super) fn of(stream: Stream<'_>, settings: Settings, number: u32) -> Result<Option<Self>, Unfit> {
+        let transport = Transport::new(stream, settings.target_millis)?;
+        let (Some(slice), Some(recipe)) = (transport.program().slice(number), transport.recipe(stream, number)) else {
             return Ok(None);
         };
         let at_90k = |at: crate::media::Moment| at.nearest_to(Timescale::MPEG_TS).unwrap_or_default();
         let end =
             transport.program().borders().nth(crate::media::usize_from_u32(number)).map_or(slice.start, |end| end);
         let (start, end) = (at_90k(slice.start), at_90k(end));
-        let Reads { video, audio } = recipe.whole().reads();
-        let stream = |outline: Outline| match outline.kind {
-            MediaKind::Video => StreamPart::new(outline, streams.video(), slice.video.clone(), &video),
-            MediaKind::Audio => StreamPart::new(outline, streams.audio(), slice.audio.clone(), &audio),
+        let Reads { first, second } = recipe.whole().reads();
+        let (video, audio) = if stream.video().is_some() { (first, second) } else { (Vec::new(), first) };
+        let part = |outline: Outline| match outline.kind {
+            MediaKind::Video => StreamPart::new(outline, stream.video(), slice.video.clone(), &video),
+            MediaKind::Audio => StreamPart::new(outline, stream.audio(), slice.audio.clone(), &audio),
         };
         Ok(Some(Self {
             number,
             bytes: match recipe.length() {
                 Length::Exact(bytes) => Some(bytes),
-                Length::AfterMake => None,
+                Length::AfterBuild => None,
             },
             presented: ExplainedTime::new(start, Timescale::MPEG_TS),
             span: ExplainedTime::new(Ticks(end.0 - start.0), Timescale::MPEG_TS),
-            streams: recipe.outline().into_iter().map(stream).collect(),
+            streams: recipe.outline().into_iter().map(part).collect(),
         }))
     }
 

@@ -13,7 +13,7 @@ use super::frames::{FrameBudget, FrameGrant};
 use super::outlet::ConnectionWriter;
 use super::rope::Rope;
 use crate::media::{ByteRange, u64_from_usize};
-use crate::origin::{Content, Error, Lump};
+use crate::origin::{Content, Error, ResponseChunk};
 use bytes::Bytes;
 use hyper::body::{Frame, SizeHint};
 use std::collections::VecDeque;
@@ -216,11 +216,11 @@ impl ResponseBody {
         let Some(BodySource { content, .. }) = &self.source else { return 0 };
         let before = rope.bytes();
         if let Some(outlet) = &self.outlet {
-            content.stands(&(range.start..range.end.min(range.start + SPANS)), &mut |lump| {
+            content.get_in_place(&(range.start..range.end.min(range.start + SPANS)), &mut |lump| {
                 if rope.chunks() < CHUNKS {
                     match lump {
-                        Lump::Bytes(bytes) => rope.push(bytes),
-                        Lump::Span(span) => {
+                        ResponseChunk::Memory(bytes) => rope.push(bytes),
+                        ResponseChunk::File(span) => {
                             rope.stand_for(span.left());
                             outlet.line_up(span);
                         }
@@ -367,7 +367,7 @@ mod tests {
     async fn a_body_is_as_long_as_it_says() {
         let chunks = patterned(100, 10_000);
         let parts = [BodyPart::Bytes(Bytes::from_static(b"head")), BodyPart::Range(range(5_000, 905_000))];
-        let body = ResponseBody::new(Content::Media(Media::of(chunks.clone())), parts, "");
+        let body = ResponseBody::new(Content::Media(Media::complete(chunks.clone())), parts, "");
         assert_eq!(body.len(), 900_004);
         let got = body.collect().await.unwrap().to_bytes();
         assert_eq!(got, [b"head", &chunks.concat()[5_000..905_000]].concat());
@@ -379,7 +379,7 @@ mod tests {
         let frames = FrameBudget::new(8 << 20);
         let body = |frames| {
             let mut body = ResponseBody::new(
-                Content::Media(Media::of(chunks.clone())),
+                Content::Media(Media::complete(chunks.clone())),
                 [BodyPart::Range(range(100, 60 << 15))],
                 "",
             );
@@ -404,8 +404,11 @@ mod tests {
     async fn what_fits_into_one_frame_is_one() {
         let chunk = Bytes::from(vec![5; 64 << 10]);
         for len in [1, 32 << 10, (32 << 10) + 1, (64 << 10) - 1, 64 << 10] {
-            let mut body =
-                ResponseBody::new(Content::Media(Media::of(vec![chunk.clone()])), [BodyPart::Range(range(0, len))], "");
+            let mut body = ResponseBody::new(
+                Content::Media(Media::complete(vec![chunk.clone()])),
+                [BodyPart::Range(range(0, len))],
+                "",
+            );
             body.budgeted(&FrameBudget::new(8 << 20));
             let frame = body.frame().await.unwrap().unwrap().into_data().unwrap();
             assert_eq!((u64::try_from(frame.remaining()).unwrap(), frame.chunk().as_ptr()), (len, chunk.as_ptr()));
@@ -416,7 +419,7 @@ mod tests {
     async fn where_nothing_is_granted_a_frame_holds_no_chunk() {
         let chunk = Bytes::from(vec![5; 128 << 10]);
         let mut body = ResponseBody::new(
-            Content::Media(Media::of(vec![chunk.clone()])),
+            Content::Media(Media::complete(vec![chunk.clone()])),
             [BodyPart::Range(range(9, (128 << 10) - 9))],
             "",
         );

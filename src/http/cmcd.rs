@@ -61,7 +61,7 @@ fn resolved(base: &str, reference: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::{next, object, resolved};
-    use crate::route::{Route, TrackPart};
+    use crate::route::{Part, Route};
     use hyper::Request;
 
     #[test]
@@ -95,7 +95,7 @@ mod tests {
             next(&request.body(()).unwrap().into_parts().0)
         };
         let wanted = Route::parse(&at(3));
-        assert!(matches!(&wanted, Some(Route::Track(.., TrackPart::Segment(3)))), "{wanted:?}");
+        assert!(matches!(&wanted, Some(Route::Stream(.., Part::Segment(3)))), "{wanted:?}");
         assert_eq!(said(&at(2), Some("mtp=100,nor=\"3.m4s\"")), wanted);
         assert_eq!(said(&at(2), Some("nor=\"..%2Fv1%2F3.m4s\"")), wanted);
         assert_eq!(said(&format!("{}?CMCD=mtp%3D100%2Cnor%3D%223.m4s%22", at(2)), None), wanted);

@@ -396,7 +396,7 @@ mod tests {
         }
         let chunk = Bytes::from(vec![5; 8 << 20]);
         let all = ByteRange::new(0, 8 << 20).unwrap();
-        let mut body = ResponseBody::new(Content::Media(Media::of(vec![chunk])), [BodyPart::Range(all)], "");
+        let mut body = ResponseBody::new(Content::Media(Media::complete(vec![chunk])), [BodyPart::Range(all)], "");
         let budget = FrameBudget::new(16 << 20);
         body.budgeted(&budget);
         body.sent_through(Arc::clone(&outlet));

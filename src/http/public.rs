@@ -11,13 +11,13 @@ use super::misses::{LookupPermit, MissLimiter, Peer};
 use super::problem::{Problem, status};
 use super::request::refusal;
 use super::request_id::{X_REQUEST_ID, request_id};
-use super::respond::{Entity, Representation, etag_of, span};
+use super::respond::{Entity, Representation, demand, etag_of};
 use super::timing::{RequestTimings, SERVER_TIMING};
 use crate::config::Http;
-use crate::media::AssetId;
+use crate::media::{AssetId, Packaging};
 use crate::metrics::{Compression, Metrics, RequestKind};
-use crate::origin::{Caching, Content, Error, Origin, Query, Reply, Wish};
-use crate::route::{ProgramPart, Route, TrackPart, is_canonical};
+use crate::origin::{Caching, Content, Demand, Error, Origin, Query, Reply};
+use crate::route::{Part, Route, is_canonical};
 use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_LENGTH, CONTENT_SECURITY_POLICY, HeaderValue, LOCATION, RETRY_AFTER};
@@ -143,11 +143,11 @@ impl PublicHandler {
                 Ok(look) => look,
                 Err(problem) => return (asked(&route), Err(problem)),
             };
-            let wish = |length| span(request, length);
-            let reply = self.origin.reply(&route, Wish::new(&wish), &mut passed.stages).await;
+            let demand = demand(request);
+            let reply = self.origin.reply(&route, &demand, &mut passed.stages).await;
             settle(look, &reply);
             let answer = match reply {
-                Ok(reply) => self.answer_with(self.entity(reply), request, passed).await,
+                Ok(reply) => self.answer_with(self.entity(reply), request, &demand, passed).await,
                 Err(error) => {
                     let id = request_id(request.headers.get(X_REQUEST_ID));
                     log(path, id.to_str().ok(), &error);
@@ -157,7 +157,7 @@ impl PublicHandler {
             return (asked(&route), answer);
         }
         let answer = match self.gallery(path, request).await {
-            Some(Ok(entity)) => self.answer_with(entity, request, passed).await.map(guarded),
+            Some(Ok(entity)) => self.answer_with(entity, request, &demand(request), passed).await.map(guarded),
             Some(Err(problem)) => Err(problem),
             None => {
                 return (
@@ -197,15 +197,16 @@ impl PublicHandler {
         &self,
         entity: Entity,
         request: &Parts,
+        demand: &Demand,
         passed: &mut RequestTimings,
     ) -> Result<Response<ResponseBody>, Problem> {
-        let Some((packing, text)) = entity.to_pack(request) else {
-            return entity.respond(Representation::Plain, request);
+        let Some((packing, text)) = entity.to_pack(request, demand) else {
+            return entity.respond(Representation::Plain, request, demand);
         };
         let start = Instant::now();
         let packed = self.packed(&entity.etag, packing, text).await;
         passed.pack = Some(start.elapsed());
-        entity.respond(Representation::Packed(packing, packed), request)
+        entity.respond(Representation::Packed(packing, packed), request, demand)
     }
 
     /// Compresses `text`, which has the entity tag `etag`. The result is cached, and concurrent requests share one run.
@@ -311,12 +312,14 @@ const fn asked(route: &Route) -> RequestKind {
         Route::Hls(_) => RequestKind::Hls,
         Route::Dash(_) => RequestKind::Dash,
         Route::File(..) => RequestKind::File,
-        Route::Track(.., TrackPart::Playlist) => RequestKind::Playlist,
-        Route::Track(.., TrackPart::Init) => RequestKind::Init,
-        Route::Track(.., TrackPart::Segment(_)) => RequestKind::Segment,
         Route::Ts(_) => RequestKind::Ts,
-        Route::Program(.., ProgramPart::Playlist) => RequestKind::TsPlaylist,
-        Route::Program(.., ProgramPart::Segment(_)) => RequestKind::TsSegment,
+        Route::Stream(_, _, name, part) => match (name.packaging(), part) {
+            (Packaging::Cmaf, Part::Playlist) => RequestKind::Playlist,
+            (Packaging::Cmaf | Packaging::Ts, Part::Init) => RequestKind::Init,
+            (Packaging::Cmaf, Part::Segment(_)) => RequestKind::Segment,
+            (Packaging::Ts, Part::Playlist) => RequestKind::TsPlaylist,
+            (Packaging::Ts, Part::Segment(_)) => RequestKind::TsSegment,
+        },
     }
 }
 

@@ -3,7 +3,7 @@
 //! The RFC lets a server ignore `Range`. This one ignores headers that are malformed, use another unit or list too many
 //! ranges, and sends the whole representation. Ranges that touch are merged, so that no request gets a byte twice.
 
-use crate::media::ByteRange;
+use crate::media::{ByteRange, RangeSpec};
 use std::num::IntErrorKind;
 
 /// Most ranges in one header; RFC 9110 §14.2 lets a server ignore a header that looks like an attack.
@@ -25,20 +25,9 @@ pub(super) enum RequestedRange {
     Nothing,
 }
 
-/// One range of the header, not yet resolved against a length.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Spec {
-    From(u64),
-    Within(u64, u64),
-    Last(u64),
-}
-
-/// Resolves `header` against a representation of `length` bytes.
-pub(super) fn wanted(header: &str, length: u64) -> RequestedRange {
-    let Some(specs) = parse(header) else {
-        return RequestedRange::Whole;
-    };
-    let ranges: Vec<ByteRange> = specs.into_iter().filter_map(|spec| spec.resolve(length)).collect();
+/// The bytes of `length` that `specs` name.
+pub(super) fn wanted(specs: &[RangeSpec], length: u64) -> RequestedRange {
+    let ranges: Vec<ByteRange> = specs.iter().filter_map(|spec| spec.resolve(length)).collect();
     match coalesced(ranges).as_slice() {
         [] => RequestedRange::Nothing,
         [one] => RequestedRange::One(*one),
@@ -46,13 +35,8 @@ pub(super) fn wanted(header: &str, length: u64) -> RequestedRange {
     }
 }
 
-/// Whether `header` is well formed, so that it is not ignored.
-pub(super) fn is_range(header: &str) -> bool {
-    parse(header).is_some()
-}
-
 /// Parses `bytes=first-last`, `first-`, `-suffix`, separated by commas (RFC 9110 §14.1.2).
-fn parse(header: &str) -> Option<Vec<Spec>> {
+pub(super) fn parse(header: &str) -> Option<Vec<RangeSpec>> {
     let (unit, list) = header.split_once('=')?;
     if !unit.trim().eq_ignore_ascii_case("bytes") {
         return None;
@@ -62,29 +46,17 @@ fn parse(header: &str) -> Option<Vec<Spec>> {
     if !(1..=RANGE_LIMIT).contains(&elements().take(RANGE_LIMIT + 1).count()) {
         return None;
     }
-    elements().map(Spec::parse).collect()
+    elements().map(spec).collect()
 }
 
-impl Spec {
-    fn parse(text: &str) -> Option<Self> {
-        match text.split_once('-')? {
-            ("", suffix) => number(suffix).map(Self::Last),
-            (first, "") => number(first).map(Self::From),
-            (first, last) => {
-                let (first, last) = (number(first)?, number(last)?);
-                (first <= last).then_some(Self::Within(first, last))
-            }
+fn spec(text: &str) -> Option<RangeSpec> {
+    match text.split_once('-')? {
+        ("", suffix) => number(suffix).map(RangeSpec::Last),
+        (first, "") => number(first).map(RangeSpec::From),
+        (first, last) => {
+            let (first, last) = (number(first)?, number(last)?);
+            (first <= last).then_some(RangeSpec::Within(first, last))
         }
-    }
-
-    /// Resolves the range against `length` bytes. `None` if it selects no byte that exists.
-    fn resolve(self, length: u64) -> Option<ByteRange> {
-        let (start, end) = match self {
-            Self::From(first) => (first, length),
-            Self::Within(first, last) => (first, last.saturating_add(1).min(length)),
-            Self::Last(suffix) => (length.saturating_sub(suffix), length),
-        };
-        ByteRange::new(start, end.checked_sub(start)?)
     }
 }
 
@@ -121,9 +93,14 @@ fn coalesced(ranges: Vec<ByteRange>) -> Vec<ByteRange> {
 
 #[cfg(test)]
 mod tests {
-    use super::{RequestedRange, wanted};
+    use super::{RequestedRange, parse};
     use crate::media::ByteRange;
     use proptest::prelude::{any, prop_assert, proptest};
+
+    /// The bytes of `length` that `header` names.
+    fn wanted(header: &str, length: u64) -> RequestedRange {
+        parse(header).map_or(RequestedRange::Whole, |specs| super::wanted(&specs, length))
+    }
 
     fn range(start: u64, end: u64) -> ByteRange {
         ByteRange::new(start, end - start).unwrap()

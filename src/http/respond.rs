@@ -5,10 +5,10 @@ use super::conditions::{ConditionOutcome, Validators, whole_seconds};
 use super::encoding::{ContentCoding, Preference};
 use super::kind::ProblemKind;
 use super::problem::Problem;
-use super::ranges::{RequestedRange, is_range, wanted};
-use crate::media::ByteRange;
+use super::ranges::{RequestedRange, parse, wanted};
+use crate::media::{ByteRange, RangeSpec};
 use crate::metrics::Compression;
-use crate::origin::Content;
+use crate::origin::{Content, Demand};
 use bytes::Bytes;
 use hyper::header::{
     ACCEPT_ENCODING, ACCEPT_RANGES, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG,
@@ -16,7 +16,6 @@ use hyper::header::{
 };
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method, Response, StatusCode};
-use std::ops::Range;
 use std::time::SystemTime;
 
 /// Approximate number of headers in a response.
@@ -48,7 +47,12 @@ pub(super) enum Representation {
 
 impl Entity {
     /// Responds to `request`, a GET or HEAD. `chosen` follows from [`Entity::to_pack`].
-    pub(super) fn respond(self, chosen: Representation, request: &Parts) -> Result<Response<ResponseBody>, Problem> {
+    pub(super) fn respond(
+        self,
+        chosen: Representation,
+        request: &Parts,
+        demand: &Demand,
+    ) -> Result<Response<ResponseBody>, Problem> {
         // RFC 9110 §8.8.3.3: each coding has different bytes and so a different strong tag.
         let etag = match &chosen {
             Representation::Plain => format!("\"{}\"", self.etag),
@@ -71,8 +75,11 @@ impl Entity {
         let mut response = match chosen {
             Representation::Packed(packing, packed) => self.packed(packing, packed),
             Representation::Plain => {
-                let range = range_of(request).filter(|_| validators.range_counts(&request.headers));
-                self.plain(range, request.uri.path())?
+                let ranges = match demand {
+                    Demand::Ranges(ranges) if validators.range_counts(&request.headers) => ranges.as_slice(),
+                    Demand::Ranges(_) | Demand::Whole | Demand::Nothing => &[],
+                };
+                self.plain(ranges, request.uri.path())?
             }
         };
         // HEAD needs it too: its body is removed later.
@@ -84,10 +91,10 @@ impl Entity {
 
     /// The text to compress for `request`, and the coding; `None` if the response is not compressed. A range request
     /// gets identity, unless the client refuses it.
-    pub(super) fn to_pack(&self, request: &Parts) -> Option<(Compression, &Bytes)> {
+    pub(super) fn to_pack(&self, request: &Parts, demand: &Demand) -> Option<(Compression, &Bytes)> {
         let text = self.text()?;
         let preference = Preference::of(&request.headers);
-        let coding = if range_of(request).is_some_and(is_range) { preference.ranged } else { preference.best };
+        let coding = if matches!(demand, Demand::Ranges(_)) { preference.ranged } else { preference.best };
         match coding {
             ContentCoding::Packed(packing) => Some((packing, text)),
             ContentCoding::Identity => None,
@@ -120,12 +127,13 @@ impl Entity {
     }
 
     /// Builds a 200, 206 or 416 with uncompressed bytes.
-    fn plain(&self, range: Option<&str>, path: &str) -> Result<Response<ResponseBody>, Problem> {
+    fn plain(&self, ranges: &[RangeSpec], path: &str) -> Result<Response<ResponseBody>, Problem> {
         let length = self.content.len();
         let mut headers = HeaderMap::with_capacity(HEADERS);
         headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.media_type));
-        let (status, parts) = match range.map_or(RequestedRange::Whole, |range| wanted(range, length)) {
+        let wanted = if ranges.is_empty() { RequestedRange::Whole } else { wanted(ranges, length) };
+        let (status, parts) = match wanted {
             RequestedRange::Whole => {
                 (StatusCode::OK, ByteRange::new(0, length).map(BodyPart::Range).into_iter().collect())
             }
@@ -166,28 +174,15 @@ impl Entity {
     }
 }
 
-/// The `Range` header of a GET (RFC 9110 §14.2 defines it for GET only). `None` if it occurs more than once.
-fn range_of(request: &Parts) -> Option<&str> {
+/// The bytes of a representation that the response to `request` carries. `Range` is for GET alone (RFC 9110 §14.2), and is
+/// a single header.
+pub(super) fn demand(request: &Parts) -> Demand {
+    if request.method == Method::HEAD {
+        return Demand::Nothing;
+    }
     let mut values = request.headers.get_all(RANGE).iter();
     let only = values.next().filter(|_| request.method == Method::GET && values.next().is_none());
-    only.and_then(|value| value.to_str().ok())
-}
-
-/// Estimates which of `length` bytes the response will send, from the method and `Range` only. `None` if none. Several
-/// ranges give the smallest span that covers them.
-pub(super) fn span(request: &Parts, length: u64) -> Option<Range<u64>> {
-    if request.method == Method::HEAD {
-        return None;
-    }
-    match range_of(request).map_or(RequestedRange::Whole, |range| wanted(range, length)) {
-        RequestedRange::Whole => Some(0..length),
-        RequestedRange::One(range) => Some(range.start()..range.end()),
-        RequestedRange::Several(ranges) => {
-            let starts = ranges.iter().map(|range| range.start()).min()?;
-            Some(starts..ranges.iter().map(|range| range.end()).max()?)
-        }
-        RequestedRange::Nothing => None,
-    }
+    only.and_then(|value| parse(value.to_str().ok()?)).map_or(Demand::Whole, Demand::Ranges)
 }
 
 fn content_range(range: ByteRange, length: u64) -> String {

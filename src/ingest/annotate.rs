@@ -4,7 +4,7 @@
 use super::error::Error;
 use super::service::{Ingest, millis};
 use crate::catalog::Annotation;
-use crate::library::{AssetRow, AssetChange};
+use crate::library::{AssetChange, AssetRow};
 use crate::media::AssetId;
 use std::time::Duration;
 

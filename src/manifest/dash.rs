@@ -5,11 +5,11 @@ use super::groups::{self, AudioRendition};
 use super::rates::FrameRate;
 use super::texts::Printer;
 use crate::media::{
-    Arrangement, Colour, Family, Kind, MediaKind, Moment, Picture, Role, Sound, Supplemental, Ticks, Timescale,
-    UprightPicture, i64_from_u64,
+    Arrangement, Colour, Family, Kind, MediaKind, Moment, Packaging, Picture, Role, Sound, Supplemental, Ticks,
+    Timescale, UprightPicture, i64_from_u64,
 };
-use crate::plan::{AccessPoint, Alignment, Planned, SHIFT_SECONDS, Segment};
-use crate::route::{Route, TrackPart, segment_template};
+use crate::plan::{AccessPoint, Alignment, Planned, SHIFT_SECONDS, Segment, Stream};
+use crate::route::{Part, Route, segment_template};
 use crate::verdict::{AudioKind, audio_kind};
 use dash_mpd_core as mpd;
 use mpd::{AdaptationSet, MPD, Period, Representation, S, SegmentTemplate, SegmentTimeline};
@@ -188,7 +188,8 @@ fn property(scheme: &str, value: String) -> mpd::SupplementalProperty {
 }
 
 fn representation(printer: &Printer<'_>, track: &Planned) -> Representation {
-    let route = |part| Route::Track(printer.asset.clone(), track.version, track.name.clone(), part).from_entry();
+    let name = Stream::alone(Packaging::Cmaf, track).name();
+    let init = Route::Stream(printer.asset.clone(), track.version, name.clone(), Part::Init);
     let scale = u64::from(track.timeline.timescale().get());
     Representation {
         id: Some(id(track)),
@@ -198,8 +199,8 @@ fn representation(printer: &Printer<'_>, track: &Planned) -> Representation {
             timescale: Some(scale),
             presentationTimeOffset: Some(scale * u64::from(SHIFT_SECONDS)),
             startNumber: Some(1),
-            initialization: Some(route(TrackPart::Init)),
-            media: Some(segment_template(track.version, &track.name)),
+            initialization: Some(init.from_entry()),
+            media: Some(segment_template(track.version, &name)),
             SegmentTimeline: Some(SegmentTimeline { segments: timeline(track) }),
             ..SegmentTemplate::default()
         }),

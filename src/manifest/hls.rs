@@ -3,9 +3,9 @@
 use super::groups::{self, AudioRendition, Group, GroupMix};
 use super::rates::{FrameRate, Rates};
 use super::texts::Printer;
-use crate::media::{Arrangement, AssetId, Extent, Kind, MediaKind, Moment, Supplemental, Ticks, VideoRange};
-use crate::plan::{Plan, Planned};
-use crate::route::{self, Route, TrackPart};
+use crate::media::{Arrangement, AssetId, Extent, Kind, MediaKind, Moment, Packaging, Supplemental, Ticks, VideoRange};
+use crate::plan::{Plan, Planned, Stream};
+use crate::route::{Part, Route, Segments};
 use m3u8_rs::{
     AlternativeMedia, AlternativeMediaType, Map, MasterPlaylist, MediaPlaylist, MediaPlaylistType, MediaSegment,
     QuotedOrUnquoted, Resolution, VariantStream,
@@ -42,12 +42,13 @@ pub(super) fn multivariant(printer: &Printer<'_>) -> Vec<u8> {
 
 /// The media playlist of `track`.
 pub(super) fn media(asset: &AssetId, plan: &Plan, track: &Planned) -> Vec<u8> {
-    let init = Route::Track(asset.clone(), track.version, track.name.clone(), TrackPart::Init).from_playlist();
+    let name = Stream::alone(Packaging::Cmaf, track).name();
+    let names = Segments::of(track.version, &name);
+    let init = Route::Stream(asset.clone(), track.version, name, Part::Init).from_playlist();
     let spans = track.segments.iter().map(|segment| {
         let end = segment.start.after(segment.span).unwrap_or(segment.start);
         micros(track, end).saturating_sub(micros(track, segment.start))
     });
-    let names = route::Segments::of_track(track.version, &track.name);
     let init = Map { uri: init, byte_range: None, other_attributes: HashMap::new() };
     vod(head(plan.target_duration(), track.is_independent(), VERSION), Some(init), &names, spans)
 }
@@ -72,7 +73,7 @@ const LINE: usize = "#EXTINF:6.006,\n\n".len();
 pub(super) fn vod(
     head: MediaPlaylist,
     mut init: Option<Map>,
-    names: &route::Segments,
+    names: &Segments,
     spans: impl Iterator<Item = u64>,
 ) -> Vec<u8> {
     let mut lines = PlaylistWriter::new(head);
@@ -206,7 +207,8 @@ impl Printer<'_> {
     }
 
     fn uri(&self, track: &Planned) -> String {
-        Route::Track(self.asset.clone(), self.version(track), track.name.clone(), TrackPart::Playlist).from_entry()
+        let name = Stream::alone(Packaging::Cmaf, track).name();
+        Route::Stream(self.asset.clone(), self.version(track), name, Part::Playlist).from_entry()
     }
 }
 

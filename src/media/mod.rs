@@ -14,6 +14,7 @@ mod packer;
 mod picture;
 mod range;
 mod section;
+mod stream;
 mod sync;
 mod tables;
 mod time;
@@ -37,7 +38,8 @@ pub use num::{
 pub use offsets::PackedOffsets;
 pub use packed::{Packed, PrefixSums, Values};
 pub use picture::{Colour, Extent, Picture, Rotation, UprightPicture, VideoRange};
-pub use range::ByteRange;
+pub use range::{ByteRange, RangeSpec};
+pub use stream::{Packaging, StreamName};
 pub use tables::{ChunkOffsets, IndexBuilder, OffsetRuns, SAMPLE_LIMIT, Sizes, TableError, Totals};
 pub use time::{Moment, Span, Ticks, Timescale};
 pub use title::Title;

@@ -49,6 +49,30 @@ impl ByteRange {
     }
 }
 
+/// A range of a representation as a client names it (RFC 9110 §14.1.2), before the length is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RangeSpec {
+    /// From this byte to the end.
+    From(u64),
+    /// From the first to the last byte, both included.
+    Within(u64, u64),
+    /// So many bytes at the end.
+    Last(u64),
+}
+
+impl RangeSpec {
+    /// The range in a representation of `length` bytes; `None` when it has none of these bytes.
+    #[must_use]
+    pub fn resolve(self, length: u64) -> Option<ByteRange> {
+        let (start, end) = match self {
+            Self::From(first) => (first, length),
+            Self::Within(first, last) => (first, last.saturating_add(1).min(length)),
+            Self::Last(suffix) => (length.saturating_sub(suffix), length),
+        };
+        ByteRange::new(start, end.checked_sub(start)?)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::ByteRange;

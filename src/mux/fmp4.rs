@@ -12,7 +12,7 @@
 //! visiting its samples.
 
 use super::boxes::{FullBox, full_box, plain_box, u32_be};
-use super::recipe::Recipe;
+use super::copied::Copied;
 use crate::media::{u64_from_usize, usize_from_u32};
 use crate::plan::{AccessPoint, Planned, Segment};
 use bytes::Bytes;
@@ -120,7 +120,7 @@ pub fn segment_length(track: &Planned, segment: &Segment) -> u64 {
 
 /// The recipe of segment `number` of `track`.
 #[must_use]
-pub fn segment(track: &Planned, number: u32, segment: &Segment) -> Recipe {
+pub fn segment(track: &Planned, number: u32, segment: &Segment) -> Copied {
     let layout = FragmentLayout::of(track, segment);
     let mut head = Vec::with_capacity(usize::try_from(layout.length() - layout.media).unwrap_or(0));
     head.extend(STYP);
@@ -129,8 +129,8 @@ pub fn segment(track: &Planned, number: u32, segment: &Segment) -> Recipe {
         plain_box(out, *b"traf", |out| traf(out, track, &segment.samples, layout));
     });
     mdat_header(&mut head, layout.media);
-    let mut recipe = Recipe::default();
-    recipe.push_made(Bytes::from(head));
+    let mut recipe = Copied::default();
+    recipe.push_generated(Bytes::from(head));
     push_media(&mut recipe, track, segment.samples.clone());
     recipe
 }
@@ -181,10 +181,10 @@ fn mdat_header(out: &mut Vec<u8>, media: u64) {
     }
 }
 
-fn push_media(recipe: &mut Recipe, track: &Planned, samples: Range<u32>) {
+fn push_media(recipe: &mut Copied, track: &Planned, samples: Range<u32>) {
     let (silent, stored) = track.timeline.stored_range(samples);
     if let Some(frame) = track.timeline.silent_frame() {
-        recipe.push_made(Bytes::from(frame.repeat(usize_from_u32(silent))));
+        recipe.push_generated(Bytes::from(frame.repeat(usize_from_u32(silent))));
     }
     track.track().index.ranges(stored).for_each(|range| recipe.push_stored(range));
 }

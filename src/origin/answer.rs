@@ -1,124 +1,80 @@
-//! The origin: turns a route into a reply. Finds the asset and the version, then takes the content from a cache or
-//! builds it.
+//! Route → Reply, on one screen: find the asset, find the version, get the bytes from a cache or build them.
 
-use super::content::Wish;
+use super::content::Demand;
+use super::delivery::Recent;
 use super::error::Error;
 use super::gallery::AT_ONCE;
+use super::manifests::{ManifestKey, View};
 use super::printing::{ManifestLimits, Printing};
 use super::reply::{PLAYLIST, Reply, entry, stored};
+use super::segment::SegmentKey;
 use super::stages::Stages;
-use super::standing::{Standing, keeping};
 use crate::cache::{Bodies, Cache, Governor, Limits};
-use crate::catalog::{self, Asset, Catalog, IndexPersistence};
+use crate::catalog::{self, Catalog, IndexPersistence};
 use crate::config::Config;
-use crate::manifest::{Text, TsManifests};
-use crate::media::{AssetId, TrackName, Version, u32_from_usize, u64_from_usize};
-use crate::metrics::{CacheKind, Metrics};
+use crate::manifest::Text;
+use crate::media::{AssetId, Packaging, StreamName, Version, u32_from_usize, u64_from_usize};
+use crate::metrics::Metrics;
 use crate::mux::Transport;
 use crate::plan;
-use crate::route::{ProgramName, ProgramPart, Route, TrackPart};
-use crate::store::{self, Stamp, Store};
-use std::hash::{Hash, Hasher};
+use crate::route::{Part, Route};
+use crate::store::{self, Store};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
 
-/// Settings of an origin.
+/// How much an origin keeps in memory, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
-    /// Most bytes of cached segments.
+    /// Of segments.
     pub segment_bytes: u64,
-    /// Most bytes of cached manifests and layouts of transport streams.
+    /// Of manifests, and of the layouts of transport streams.
     pub manifest_bytes: u64,
-    /// Most bytes of segments being built.
+    /// Of segments that are being made.
     pub making_bytes: u64,
-    /// How long a segment may wait until there is room to build it.
+    /// How long a segment may wait for room to be made in.
     pub making_wait: Duration,
-    /// Whether segments are sent directly from their files.
+    /// Whether segments are sent as they stand in their files.
     pub sendfile: bool,
-    /// Whether stored files can be downloaded unchanged.
+    /// Whether stored files are given out as they are.
     pub files: bool,
-    /// Size limits of manifests.
+    /// How large manifests may be.
     pub bounds: ManifestLimits,
 }
 
-/// Segments of which small ranges were requested recently: how many are remembered, and for how long.
-const RANGED: u64 = 4_096;
-const RANGED_AGE: Duration = Duration::from_secs(30);
-
-/// Segments that were built recently from object stores: how many are remembered, and for how long.
-const WALKS: u64 = 16_384;
-const WALK_AGE: Duration = Duration::from_mins(1);
-
-/// Replies to routes, from its caches and stores.
+/// Answers routes.
 #[derive(Debug)]
 pub struct Origin {
     pub(super) catalog: Catalog,
     pub(super) segments: Bodies<SegmentKey, Error>,
-    /// Bytes of each segment that were requested recently as small ranges.
-    pub(super) ranged: moka::sync::Cache<SegmentKey, Arc<AtomicU64>>,
-    /// Segments that were built recently from object stores.
-    pub(super) walked: moka::sync::Cache<SegmentKey, ()>,
-    /// Manifests by asset, fingerprint of the plan, and kind.
-    pub(super) manifests: Cache<(AssetId, Version, Manifest), Text, Error>,
-    pub(super) ts_manifests: Cache<(AssetId, Version), Arc<TsManifests>, Error>,
-    /// Layouts by version of the transport stream.
+    /// How segments were delivered lately.
+    pub(super) recent: moka::sync::Cache<SegmentKey, Arc<Recent>>,
+    /// Whether segments are sent from their files.
+    pub(super) sendfile: bool,
+    pub(super) manifests: Cache<ManifestKey, Text, Error>,
+    /// Layouts of MPEG-TS streams, by the stream's version.
     pub(super) transports: Cache<Version, Arc<Transport>, Error>,
     pub(super) printing: Printing,
-    /// Segments to send directly from their files; `None` if this is switched off.
-    pub(super) standing: Option<moka::sync::Cache<SegmentKey, Arc<Standing>>>,
-    /// Whether stored files can be downloaded unchanged.
+    /// Whether stored files are served as they are.
     pub(super) files: bool,
     /// Permits to open an asset for the gallery.
     pub(super) cards: Semaphore,
+    /// Tasks that read ahead.
+    pub(super) ahead: TaskTracker,
     pub(super) metrics: Arc<Metrics>,
 }
 
-/// Cache key of a segment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct SegmentKey {
-    /// Version of the track or program, which also identifies it.
+/// A part of one version of a stream that a client wants.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct VersionedRequest<'a> {
     pub(super) version: Version,
-    pub(super) container: Container,
-    pub(super) number: u32,
-    /// Version stamps of its files. A content id hashes only parts of a file, so two states of a file (holes filled
-    /// later) may share one; the stamps keep their bytes apart.
-    pub(super) made_of: [Option<Stamp>; 2],
+    pub(super) name: &'a StreamName,
+    pub(super) part: Part,
+    pub(super) demand: &'a Demand,
 }
 
-impl Hash for SegmentKey {
-    /// Hashes part of the version, which is a hash already, and the number: these distinguish nearly all keys.
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        let [version @ .., _, _, _, _] = *self.version.as_bytes();
-        state.write_u64(u64::from_be_bytes(version));
-        state.write_u32(self.number);
-    }
-}
-
-/// Container format of a segment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Container {
-    Cmaf,
-    Ts,
-}
-
-/// A requested part of one version.
-#[derive(Debug, Clone, Copy)]
-struct VersionedRequest<'a> {
-    version: Version,
-    what: VersionPart<'a>,
-    wish: Wish<'a>,
-}
-
-/// A part of a track or of a transport stream.
-#[derive(Debug, Clone, Copy)]
-enum VersionPart<'a> {
-    Track(&'a TrackName, TrackPart),
-    Program(&'a ProgramName, ProgramPart),
-}
-
-/// Opens the catalog of the stores in `config`. Fails if a folder cannot be read.
+/// The assets of the stores that `config` names; an error when a folder cannot be read.
 pub fn catalog(config: &Config, metrics: Arc<Metrics>) -> Result<Catalog, store::Error> {
     let store = Store::of_settings(&config.store, config.cache.blocks.bytes())?.with_metrics(Arc::clone(&metrics));
     let target_millis = u32::try_from(config.package.segment_target.as_millis()).unwrap_or(u32::MAX);
@@ -143,19 +99,8 @@ pub fn catalog(config: &Config, metrics: Arc<Metrics>) -> Result<Catalog, store:
     Catalog::lasting(store, settings, metrics, &lasting).map_err(fail)
 }
 
-/// A manifest of an asset.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Manifest {
-    /// The HLS multivariant playlist.
-    Hls,
-    /// The DASH manifest.
-    Dash,
-    /// The HLS media playlist of a track, by its number in the plan.
-    Playlist(usize),
-}
-
 impl Origin {
-    /// Opens an origin over the stores in `config`. Fails if a folder cannot be read.
+    /// An origin over the folder that `config` names; an error when it cannot be read.
     pub fn open(config: &Config, metrics: Arc<Metrics>) -> Result<Arc<Self>, store::Error> {
         let catalog = catalog(config, Arc::clone(&metrics))?;
         let settings = Settings {
@@ -177,81 +122,55 @@ impl Origin {
         let limits = Limits::of_bodies(settings.segment_bytes);
         let spare = Arc::clone(catalog.store().spare());
         let segments = Bodies::new(limits, governor, move |chunk| spare.give(chunk), Arc::clone(&metrics));
-        let ranged = moka::sync::Cache::builder().max_capacity(RANGED).time_to_live(RANGED_AGE).build();
         if let Some(ledger) = catalog.store().ledger() {
             segments.share(ledger);
         }
-        // Split one budget: half for the manifests that most players request, a quarter each for the playlists and the
-        // layouts of MPEG-TS.
-        let (half, quarter) = (settings.manifest_bytes / 2, settings.manifest_bytes / 4);
+        // One budget: three quarters for playlists and manifests, one for the layouts of MPEG-TS streams.
+        let quarter = settings.manifest_bytes / 4;
         let weigh = |text: &Text| u64_from_usize(text.text.len());
-        let whole = |capacity| Limits { capacity, largest: capacity };
-        let manifests = Cache::new(whole(half), weigh, Arc::clone(&metrics));
-        let of_ts = whole(quarter);
-        let ts_manifests = Cache::new(of_ts, |texts: &Arc<TsManifests>| texts.bytes(), Arc::clone(&metrics));
+        let texts = Limits { capacity: settings.manifest_bytes - quarter, largest: settings.manifest_bytes / 2 };
+        let manifests = Cache::new(texts, weigh, Arc::clone(&metrics));
         let weigh = |transport: &Arc<Transport>| u64_from_usize(transport.heap_bytes());
-        let transports = Cache::new(of_ts, weigh, Arc::clone(&metrics));
-        let walked = moka::sync::Cache::builder().max_capacity(WALKS).time_to_live(WALK_AGE).build();
-        let standing = settings.sendfile.then(|| keeping(settings.segment_bytes));
-        let (files, cards) = (settings.files, Semaphore::new(AT_ONCE));
-        let printing = Printing::new(settings.bounds, quarter);
+        let layouts = Limits { capacity: quarter, largest: quarter };
+        let transports = Cache::new(layouts, weigh, Arc::clone(&metrics));
         Self {
             catalog,
             segments,
-            ranged,
-            walked,
+            recent: Recent::cache(settings.segment_bytes),
+            sendfile: settings.sendfile,
             manifests,
-            ts_manifests,
             transports,
-            printing,
-            standing,
-            files,
-            cards,
+            printing: Printing::new(settings.bounds, quarter),
+            files: settings.files,
+            cards: Semaphore::new(AT_ONCE),
+            ahead: TaskTracker::new(),
             metrics,
         }
     }
 
-    /// The reply to a request for `route`. `wish` chooses the bytes to send. Records in `stages` what the request
-    /// waited for.
-    pub async fn reply(self: &Arc<Self>, route: &Route, wish: Wish<'_>, stages: &mut Stages) -> Result<Reply, Error> {
+    /// Answers `route`, of which the response will carry `demand`; records in `stages` where the time went.
+    pub async fn reply(self: &Arc<Self>, route: &Route, demand: &Demand, stages: &mut Stages) -> Result<Reply, Error> {
         match route {
-            Route::Hls(id) => {
-                let asset = stages.opening(self.catalog.open(id)).await?;
-                let text = stages.looking(self.manifest(&asset, Manifest::Hls)).await?;
-                Ok(entry(PLAYLIST, text.version, &text.text))
-            }
-            Route::Dash(id) => {
-                let asset = stages.opening(self.catalog.open(id)).await?;
-                let text = stages.looking(self.manifest(&asset, Manifest::Dash)).await?;
-                Ok(entry("application/dash+xml", text.version, &text.text))
-            }
-            Route::Ts(id) => {
-                let asset = stages.opening(self.catalog.open(id)).await?;
-                let manifests = stages.looking(self.ts_manifests(&asset)).await?;
-                Ok(entry(PLAYLIST, manifests.entry.version, &manifests.entry.text))
-            }
+            Route::Hls(id) => self.entry(id, View::Multivariant(Packaging::Cmaf), stages).await,
+            Route::Dash(id) => self.entry(id, View::Dash, stages).await,
+            Route::Ts(id) => self.entry(id, View::Multivariant(Packaging::Ts), stages).await,
             Route::File(..) if !self.files => Err(Error::NotFound),
             Route::File(id, name) => self.of_file(id, name, stages).await,
-            Route::Track(id, version, name, part) => {
-                self.of_any(
-                    id,
-                    VersionedRequest { version: *version, what: VersionPart::Track(name, *part), wish },
-                    stages,
-                )
-                .await
-            }
-            Route::Program(id, version, name, part) => {
-                self.of_any(
-                    id,
-                    VersionedRequest { version: *version, what: VersionPart::Program(name, *part), wish },
-                    stages,
-                )
-                .await
+            Route::Stream(id, version, name, part) => {
+                self.of_any(id, VersionedRequest { version: *version, name, part: *part, demand }, stages).await
             }
         }
     }
 
-    /// A stored file, in its last known state; if it was modified since, in its state after a refresh.
+    /// A manifest that players begin with.
+    async fn entry(&self, id: &AssetId, view: View, stages: &mut Stages) -> Result<Reply, Error> {
+        let asset = stages.opening(self.catalog.open(id)).await?;
+        let text = stages.looking(self.manifest(&asset, view)).await?;
+        let media_type = if view == View::Dash { "application/dash+xml" } else { PLAYLIST };
+        Ok(entry(media_type, text.version, &text.text))
+    }
+
+    /// A stored file, as the last look found it; where it was written to since, as one more look does.
     async fn of_file(&self, id: &AssetId, name: &str, stages: &mut Stages) -> Result<Reply, Error> {
         let asset = stages.opening(self.catalog.open(id)).await?;
         let file = asset.served(name).ok_or(Error::NotFound)?;
@@ -264,14 +183,13 @@ impl Origin {
         Ok(stored(file))
     }
 
-    /// A part of one version of a track or program: of the current version, of a replaced one whose bytes are still
-    /// stored, or, after a refresh from the store, of one that has just appeared. If the file of a version was
-    /// overwritten, the error is `Gone` once the refresh finds another version; before that, a retry may succeed. For a
-    /// deleted asset, the error is `Deleted`.
+    /// A part of one version of a stream: the current one, one that was replaced and whose bytes can still be read, or,
+    /// after one more look at the store, one that has just appeared. A version whose file was written
+    /// over is gone once that look finds another; until then asking again may help. Nothing of a deleted asset answers.
     async fn of_any(
         self: &Arc<Self>,
         id: &AssetId,
-        sought: VersionedRequest<'_>,
+        wanted_part: VersionedRequest<'_>,
         stages: &mut Stages,
     ) -> Result<Reply, Error> {
         let current = stages.opening(self.catalog.open(id)).await;
@@ -281,11 +199,11 @@ impl Origin {
         let mut known = false;
         let replaced = std::iter::once_with(|| self.catalog.replaced(id)).flatten();
         for asset in current.iter().map(Arc::clone).chain(replaced) {
-            match self.of_version(&asset, sought, stages).await {
+            match self.of_stream(&asset, wanted_part, stages).await {
                 Ok(Some(reply)) => return Ok(reply),
                 Ok(None) => {}
                 Err(Error::Interrupted(_)) => known = true,
-                // The refresh asks the fallback store first.
+                // The next look asks the second store first.
                 Err(Error::Storage(_)) if self.catalog.store().has_second(id.as_str()) => known = true,
                 Err(error) => return Err(error),
             }
@@ -295,56 +213,35 @@ impl Origin {
             Err(catalog::Error::NotFound) if self.catalog.gone(id).is_some() => return Err(Error::Deleted),
             asset => asset?,
         };
-        if let Some(reply) = self.of_version(&asset, sought, stages).await? {
+        if let Some(reply) = self.of_stream(&asset, wanted_part, stages).await? {
             return Ok(reply);
         }
-        let has = |name: &TrackName| asset.plan.tracks().iter().any(|track| track.name == *name);
-        let named = match sought.what {
-            VersionPart::Track(name, _) | VersionPart::Program(ProgramName::Alone(name), _) => has(name),
-            VersionPart::Program(ProgramName::Muxed(video, audio), _) => has(video) && has(audio),
-        };
+        let named = asset.plan.select(wanted_part.name).is_some();
         Err(if known || named { Error::Gone } else { Error::NotFound })
     }
 
-    /// The requested part of `asset`; `None` if it has no such track or program in that version.
-    async fn of_version(
-        self: &Arc<Self>,
-        asset: &Arc<Asset>,
-        VersionedRequest { version, what, wish }: VersionedRequest<'_>,
-        stages: &mut Stages,
-    ) -> Result<Option<Reply>, Error> {
-        match what {
-            VersionPart::Track(name, part) => self.of_track(asset, (version, name, part), (wish, stages)).await,
-            VersionPart::Program(name, part) => self.of_program(asset, (version, name, part), (wish, stages)).await,
-        }
-    }
-
-    /// Whether a reply about `id` may cost requests to an object store only to find no asset.
+    /// Whether an answer about `id` may cost requests to an object store for nothing.
     pub async fn is_unknown(&self, id: &AssetId) -> bool {
         self.catalog.is_unknown(id).await
     }
 
-    /// The catalog of the assets that it serves.
+    /// The assets that it serves.
     #[must_use]
     pub const fn catalog(&self) -> &Catalog {
         &self.catalog
     }
 
-    /// Updates the metric of cached manifests, MPEG-TS playlists included.
-    pub(super) fn tell_manifests(&self) {
-        self.metrics.cached(CacheKind::Manifest, self.manifests.bytes() + self.ts_manifests.bytes());
-    }
-
-    /// Checks that the store can be listed at the moment.
+    /// Whether the store can be listed now.
     pub async fn ready(&self) -> Result<(), Error> {
         Ok(self.catalog.ready().await?)
     }
 
-    /// Waits until nothing is being built; the caller bounds the wait.
+    /// Waits until nothing is being made; the caller bounds the wait.
     pub async fn drained(&self) {
+        self.ahead.close();
+        self.ahead.wait().await;
         self.segments.drained().await;
         self.manifests.drained().await;
-        self.ts_manifests.drained().await;
         self.transports.drained().await;
         self.catalog.drained().await;
     }

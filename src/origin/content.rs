@@ -1,48 +1,49 @@
-//! The content of a reply: its bytes, of known length.
+//! The bytes of a reply, with a length known at once.
 
+use super::delivery::{Media, ResponseChunk};
 use super::error::Error;
-use super::media::Media;
-use super::standing::Lump;
 use crate::cache::RangeState;
-use crate::media::{ByteRange, u64_from_usize, usize_from_u64};
+use crate::media::{ByteRange, RangeSpec, u64_from_usize, usize_from_u64};
 use crate::store::Object;
 use bytes::Bytes;
-use std::fmt;
 use std::ops::Range;
 
-/// The bytes of a reply, whose length is known at once.
+/// The bytes of a reply, with a length known at once.
 #[derive(Debug, Clone)]
 pub enum Content {
-    /// A complete text in memory; it may be compressed.
+    /// In memory, complete; text is compressible.
     Text(Bytes),
-    /// A segment: in memory, growing, or built as it is sent.
+    /// A segment: in memory, growing, or made as it is sent.
     Media(Media),
-    /// A stored object, read as it is sent.
+    /// A stored object, read as it is asked for.
     Stored(Object),
 }
 
-/// Chooses the bytes of a response to send, given its length, so that no others need to be built.
-#[derive(Clone, Copy)]
-pub struct Wish<'a>(&'a (dyn Fn(u64) -> Option<Range<u64>> + Sync));
-
-impl<'a> Wish<'a> {
-    /// `of` gets the length of a response and returns the range of bytes to send; `None` for no bytes.
-    #[must_use]
-    pub const fn new(of: &'a (dyn Fn(u64) -> Option<Range<u64>> + Sync)) -> Self {
-        Self(of)
-    }
-
-    /// The range of bytes to send of a response of `length` bytes: not empty, and within `length`. `None` for no bytes.
-    pub(super) fn of(&self, length: u64) -> Option<Range<u64>> {
-        let span = (self.0)(length)?;
-        let span = span.start..span.end.min(length);
-        (span.start < span.end).then_some(span)
-    }
+/// The bytes of a representation that the response will carry: nothing else has to be built.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Demand {
+    /// None: HEAD.
+    Nothing,
+    /// All.
+    Whole,
+    /// These ranges, at least one, which may lie outside of the representation.
+    Ranges(Vec<RangeSpec>),
 }
 
-impl fmt::Debug for Wish<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Wish").finish_non_exhaustive()
+impl Demand {
+    /// From the first to the last byte of `length` that the response will carry; `None` where it will carry none.
+    #[must_use]
+    pub fn span(&self, length: u64) -> Option<Range<u64>> {
+        let span = match self {
+            Self::Nothing => return None,
+            Self::Whole => 0..length,
+            Self::Ranges(ranges) => {
+                let inside = || ranges.iter().filter_map(|range| range.resolve(length));
+                let start = inside().map(ByteRange::start).min()?;
+                start..inside().map(ByteRange::end).max()?
+            }
+        };
+        (span.start < span.end).then_some(span)
     }
 }
 
@@ -63,8 +64,8 @@ impl Content {
         self.len() == 0
     }
 
-    /// Passes the bytes of `range` that are in memory, from its start on, to `each`. Returns their number; 0 if
-    /// [`Self::read`] must wait for them.
+    /// Passes on the bytes of `range` that are in memory, from its start on. Returns how many; 0 where the first byte has
+    /// to be waited for.
     pub fn get(&self, range: &Range<u64>, each: &mut impl FnMut(Bytes)) -> u64 {
         match self {
             Self::Text(text) => {
@@ -81,17 +82,16 @@ impl Content {
         }
     }
 
-    /// Passes the parts of `range` to send from a file, from its start on, to `each`. Passes nothing if the content is
-    /// not sent from a file.
-    pub fn stands(&self, range: &Range<u64>, each: &mut impl FnMut(Lump)) {
+    /// Passes on the bytes of `range` that are sent from their file, from its start on; nothing where none are.
+    pub fn get_in_place(&self, range: &Range<u64>, each: &mut impl FnMut(ResponseChunk)) {
         match self {
-            Self::Media(media) => media.stands(range, each),
+            Self::Media(media) => media.get_in_place(range, each),
             Self::Text(_) | Self::Stored(_) => {}
         }
     }
 
-    /// Waits for the next bytes of `range`: at least one, unless `range` is empty or begins at the end. Reads or builds
-    /// no more than `range`, so the length of `range` bounds the memory.
+    /// The next bytes of `range`, at least one; none where it is empty or begins at the end. Reads or builds no more than
+    /// `range`, so its length bounds the memory.
     pub async fn read(&self, range: Range<u64>) -> Result<Vec<Bytes>, Error> {
         match self {
             Self::Text(text) => Ok(vec![slice(text, &range)]),
@@ -105,7 +105,7 @@ impl Content {
     }
 }
 
-/// The part of `text` within `range`.
+/// Bytes `range` of `text`, cut off at its end.
 fn slice(text: &Bytes, range: &Range<u64>) -> Bytes {
     let len = u64_from_usize(text.len());
     let (from, to) = (range.start.min(len), range.end.min(len));
@@ -115,14 +115,14 @@ fn slice(text: &Bytes, range: &Range<u64>) -> Bytes {
 #[cfg(test)]
 #[allow(clippy::as_conversions, clippy::cast_possible_truncation, reason = "a test's numbers are small")]
 mod tests {
-    use super::super::media::Media;
+    use super::super::delivery::Media;
     use super::Content;
     use bytes::Bytes;
 
     #[tokio::test]
     async fn pulling_a_range_gives_its_bytes() {
         let chunks = ["abc", "defg", "h"].map(|chunk| Bytes::from_static(chunk.as_bytes()));
-        let content = Content::Media(Media::of(chunks.into()));
+        let content = Content::Media(Media::complete(chunks.into()));
         assert_eq!(content.len(), 8);
         for (from, to) in [(0, 8), (2, 5), (3, 7), (7, 8), (4, 4), (8, 9)] {
             let pulled = content.read(from..to).await.unwrap().concat();

@@ -1,29 +1,27 @@
-//! The origin: replies to media routes with manifests, segments and stored files. Start reading at `answer`.
+//! Route → Reply. `answer` is the whole story on one screen; `stream` answers the parts of streams, `segment` and
+//! `delivery` get the bytes of segments, `manifests` the playlists.
 
 mod ahead;
 mod answer;
-mod cmaf;
 mod content;
+mod delivery;
 mod error;
 mod gallery;
-mod media;
+mod manifests;
 mod printing;
 mod reply;
 mod segment;
 mod source;
 mod stages;
-mod standing;
-mod transport;
+mod stream;
 
 pub use answer::{Origin, Settings, catalog};
-pub use content::{Content, Wish};
+pub use content::{Content, Demand};
+pub use delivery::{InPlace, Media, ResponseChunk};
 pub use error::Error;
-pub use media::Media;
 pub use printing::ManifestLimits;
 pub use reply::{Caching, Reply};
 pub use stages::Stages;
-pub use standing::Lump;
-pub use transport::streams;
 
 pub use crate::catalog::Query;
 pub use crate::store::FileRange;

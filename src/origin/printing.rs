@@ -1,5 +1,5 @@
-//! Prints manifests within limits. A text that would exceed a limit is refused with an error that names the limit. A
-//! large text waits for room in memory and is printed on a blocking thread, so that it does not delay other responses.
+//! Manifests are printed within bounds. A text that would be too large is refused by name. A large one is printed on a
+//! thread that may take long, once there is room for it, so that neither other answers nor memory suffer.
 
 use super::error::Error;
 use crate::cache::Governor;
@@ -7,21 +7,21 @@ use crate::manifest::Text;
 use crate::media::u64_from_usize;
 use std::time::Duration;
 
-/// Texts of up to this many bytes are printed inline, which takes less than a millisecond.
+/// Bytes of a text that takes less than a millisecond to print.
 const INLINE: u64 = 32 << 10;
 
-/// How long a large text waits for room to print it.
+/// How long a large text waits for room to be printed in.
 const WAIT: Duration = Duration::from_secs(10);
 
-/// Beginning of the lines that count as variants (RFC 8216 §4.3.4.2).
+/// What begins the lines that count as variants (RFC 8216 §4.3.4.2).
 const VARIANT: &[u8] = b"#EXT-X-STREAM-INF:";
 
-/// Size limits of manifests.
+/// How large manifests may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ManifestLimits {
-    /// Most variants of a multivariant playlist.
+    /// Variants of a multivariant playlist.
     pub variants: usize,
-    /// Most bytes of one text.
+    /// Bytes of one text.
     pub bytes: u64,
 }
 
@@ -32,7 +32,7 @@ impl Default for ManifestLimits {
     }
 }
 
-/// Prints manifests within limits. Clones share the room for large texts.
+/// Prints manifests. Clones share their room.
 #[derive(Debug, Clone)]
 pub(super) struct Printing {
     bounds: ManifestLimits,
@@ -40,26 +40,24 @@ pub(super) struct Printing {
 }
 
 impl Printing {
-    /// A printer with the limits `bounds`. Large texts that are printed at the same time take at most `room` bytes.
+    /// Within `bounds`; texts that are being printed take `room` bytes together.
     pub(super) fn new(bounds: ManifestLimits, room: u64) -> Self {
         Self { bounds, room: Governor::new(room, WAIT) }
     }
 
-    /// Runs `print` and returns its result. `largest` and `all` are estimates of the bytes of its largest text and of
-    /// all its texts. Fails if `largest` exceeds the limit, or there is no room in time.
+    /// Runs `print`, whose text has about `estimate` bytes.
     pub(super) async fn print<T: Send + 'static>(
         &self,
-        largest: u64,
-        all: u64,
+        estimate: u64,
         print: impl FnOnce() -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        if largest > self.bounds.bytes {
-            return Err(self.too_large(largest));
+        if estimate > self.bounds.bytes {
+            return Err(self.too_large(estimate));
         }
-        if all <= INLINE {
+        if estimate <= INLINE {
             return print();
         }
-        let room = self.room.enter(all).await;
+        let room = self.room.enter(estimate).await;
         let room = room.map_err(|shed| Error::Interrupted(format!("no room to print a manifest in: {shed}")))?;
         let printed = tokio::task::spawn_blocking(move || {
             let _room = room;
@@ -68,7 +66,7 @@ impl Printing {
         printed.await.unwrap_or_else(|_| Err(Error::Interrupted("printing a manifest was given up".into())))
     }
 
-    /// Checks that `text` is within the limits.
+    /// Whether `text` keeps the bounds; why it is refused where not.
     pub(super) fn check(&self, text: &Text) -> Result<(), Error> {
         let bytes = u64_from_usize(text.text.len());
         if bytes > self.bounds.bytes {
@@ -102,7 +100,7 @@ mod tests {
         let printing = Printing::new(ManifestLimits { variants: 1, bytes: 1 << 20 }, 1 << 20);
         let here = thread::current().id();
         let printed_here = async |bytes| {
-            let place = printing.print(bytes, bytes, || Ok(thread::current().id())).await;
+            let place = printing.print(bytes, || Ok(thread::current().id())).await;
             place.map(|place| place == here).map_err(|error| error.to_string())
         };
         assert_eq!(printed_here(INLINE).await, Ok(true));

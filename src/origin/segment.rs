@@ -1,167 +1,190 @@
-//! Replies for segments of either container: cached, being built, newly built, or built window by window for one
-//! reader.
+//! A segment: the key of its bytes, its recipe, and the ways to get its bytes.
 //!
 //! ```text
-//! cached ─► Hit      being built ─► Joined       no bytes will be sent (HEAD) ─► only its length
-//! too large to cache ─► TooLarge: built window by window for each reader
-//! a small range, and few bytes were requested before ─► only that window is built
-//! else ─► Made: built in its own task; the reply is ready as soon as the first requested bytes exist
+//! cached ─► Hit          being built ─► Joined          HEAD ─► the length alone
+//! larger than the cache admits ─► TooLarge: window by window, for each reader apart
+//! a small range, and little of it was requested lately ─► that window alone
+//! a film on disk that nobody writes to ─► sent from its file (`delivery`)
+//! else ─► Made: built by a task of its own; the response begins with the first bytes that the client wants
 //! ```
 
-use super::answer::{Container, Origin, SegmentKey};
-use super::content::Wish;
+use super::answer::Origin;
+use super::content::Demand;
+use super::delivery::Media;
 use super::error::Error;
-use super::media::Media;
-use super::source::{Objects, Source};
+use super::source::Source;
 use super::stages::Stages;
 use crate::cache::{Body, BodySize};
 use crate::catalog::Asset;
+use crate::media::{Packaging, Version};
 use crate::metrics::{CacheKind, Outcome};
-use crate::mux;
-use crate::plan::{Planned, Streams};
+use crate::mux::{self, Recipe};
+use crate::plan::{Planned, Selection, Stream};
 use crate::store::Object;
 use bytes::Bytes;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-/// Ranges of a segment are small if together they have at most this many bytes, and at most a quarter of the segment.
-const SMALL: u64 = 1 << 20;
-
-/// Bytes of a window that are built before the reply is ready.
-const AT_ONCE: u64 = 32 << 10;
+/// Bytes that are built before a response to a range begins.
+const FIRST: u64 = 32 << 10;
 
 /// One segment of an asset.
 #[derive(Debug, Clone)]
-pub(super) struct Segment {
+pub(super) struct AssetSegment {
     pub(super) asset: Arc<Asset>,
-    pub(super) of: Of,
+    pub(super) selection: Selection,
+    /// From 1.
     pub(super) number: u32,
 }
 
-/// The tracks that a segment is built from, by their numbers in the plan.
+/// The key of a segment's bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Of {
-    /// A CMAF segment of one track.
-    Track(usize),
-    /// An MPEG-TS segment of one track or two.
-    Program(usize, Option<usize>),
+pub(super) struct SegmentKey {
+    /// The version of the stream, which identifies the stream too.
+    version: Version,
+    packaging: Packaging,
+    number: u32,
+    /// A hash of the stamps of all objects that it is built from. A content id samples a file, so two states of one file
+    /// (holes filled later) may share it; their bytes never mix here.
+    objects: u64,
 }
 
-impl Segment {
-    /// The tracks that it is built from.
-    fn tracks(&self) -> [Option<&Planned>; 2] {
-        let tracks = self.asset.plan.tracks();
-        match self.of {
-            Of::Track(at) | Of::Program(at, None) => [tracks.get(at), None],
-            Of::Program(first, Some(second)) => [tracks.get(first), tracks.get(second)],
-        }
+impl Hash for SegmentKey {
+    /// The version is a hash already, and with the number it tells nearly all keys apart.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let [version @ .., _, _, _, _] = *self.version.as_bytes();
+        state.write_u64(u64::from_be_bytes(version));
+        state.write_u32(self.number);
+    }
+}
+
+impl SegmentKey {
+    /// The key of the segment before; `None` for the first.
+    pub(super) fn before(self) -> Option<Self> {
+        let number = self.number.checked_sub(1)?;
+        Some(Self { number, ..self })
+    }
+}
+
+/// A segment that is about to be built.
+struct Build {
+    key: SegmentKey,
+    source: Source,
+    /// Whether it was delivered before and only moves into memory now, which counts as a hit.
+    again: bool,
+    /// The time at which the request looked for it.
+    start: Instant,
+}
+
+impl AssetSegment {
+    pub(super) fn stream(&self) -> Result<Stream<'_>, Error> {
+        self.asset.plan.stream(self.selection).ok_or(Error::NotFound)
     }
 
-    fn object(&self, track: Option<&Planned>) -> Option<&Object> {
-        track.and_then(|track| self.asset.file(&track.file)).map(|file| &file.object)
+    fn object(&self, track: &Planned) -> Result<&Object, Error> {
+        self.asset.file(&track.file).map(|file| &file.object).ok_or(Error::NotFound)
     }
 
-    /// Whether some of its stored bytes are in an object store, not in a local file.
-    pub(super) fn is_far(&self) -> bool {
-        self.tracks().into_iter().any(|track| self.object(track).is_some_and(|object| !object.is_file()))
+    /// The objects that it is built from, one for each track of its stream.
+    pub(super) fn objects(&self) -> Result<Vec<Object>, Error> {
+        self.stream()?.tracks().map(|track| self.object(track).cloned()).collect()
     }
 
-    fn streams(&self) -> Result<Streams<'_>, Error> {
-        match self.tracks() {
-            [Some(track), None] => Ok(Streams::alone(track)),
-            [Some(video), Some(audio)] => Streams::muxed(video, audio).ok_or(Error::NotFound),
-            [None, _] => Err(Error::NotFound),
-        }
+    /// Whether reading its objects costs requests.
+    pub(super) fn is_remote(&self) -> bool {
+        let is_remote = |track: &Planned| self.object(track).is_ok_and(|object| !object.is_file());
+        self.stream().is_ok_and(|stream| stream.tracks().any(is_remote))
     }
 
-    /// Its cache key.
     pub(super) fn key(&self) -> Result<SegmentKey, Error> {
-        let made_of = self.tracks().map(|track| self.object(track).map(Object::stamp));
-        let (version, container) = match self.of {
-            Of::Track(_) => (self.streams()?.first().version, Container::Cmaf),
-            Of::Program(..) => (self.streams()?.version(), Container::Ts),
-        };
-        Ok(SegmentKey { version, container, number: self.number, made_of })
+        let stream = self.stream()?;
+        let mut objects = DefaultHasher::new();
+        for track in stream.tracks() {
+            self.object(track)?.stamp().hash(&mut objects);
+        }
+        Ok(SegmentKey {
+            version: stream.version(),
+            packaging: stream.packaging(),
+            number: self.number,
+            objects: objects.finish(),
+        })
     }
 }
 
 impl Origin {
-    /// The bytes of `segment`; `wish` chooses those to send.
+    /// The bytes of `segment`, of which the response carries `demand`.
     pub(super) async fn media(
         self: &Arc<Self>,
-        segment: Segment,
-        wish: Wish<'_>,
+        segment: AssetSegment,
+        demand: &Demand,
         stages: &mut Stages,
     ) -> Result<Media, Error> {
         let key = segment.key()?;
         let start = Instant::now();
         if let Some((body, outcome)) = self.segments.get(&key) {
-            let followed = self.followed(&segment, (body, outcome), wish).await;
-            stages.looked(&followed, outcome, start);
-            return followed;
+            let media = self.follow(&segment, &body, outcome, demand).await;
+            stages.looked(&media, outcome, start);
+            return media;
         }
-        let standing = self.standing(&key);
-        if let Some(standing) = standing.as_ref().filter(|standing| standing.serves()) {
+        let in_place = self.in_place(&key, &segment)?;
+        if let Some((in_place, object)) = in_place.as_ref().filter(|(in_place, object)| in_place.serves(object)) {
             stages.looked(&Ok(()), Outcome::Hit, start);
             self.metrics.count(CacheKind::Segment, Outcome::Hit);
-            return Ok(self.sent(segment, Arc::clone(standing)));
+            return Ok(Media::in_place(Arc::clone(in_place), object.clone(), self.rebuild(&segment)));
         }
-        let again = standing.is_some();
-        let source = match standing {
-            Some(standing) => standing.source(),
+        let again = in_place.is_some();
+        let source = match in_place {
+            Some((in_place, object)) => Source::new(in_place.recipe().clone().into(), vec![object]),
             None => self.source(&segment).await?,
         };
-        let (length, about) = (source.length(), source.about());
-        let Some(wanted) = wish.of(length.unwrap_or(about)) else {
-            return match length {
-                Some(length) => Ok(Media::new(length, Arc::clone(self), segment)),
-                // The length is known only after the build, so the segment must be built to reply.
-                None => self.made(segment, key, (source, again), wish, stages).await,
-            };
-        };
-        if let Some(length) = length {
-            let many = !self.segments.keeps(length);
-            if many || self.is_small(key, wanted.end - wanted.start, length) {
-                let outcome = if many { Outcome::TooLarge } else { Outcome::Made };
-                let media = self.windowed(segment, source, (length, wanted)).await;
-                stages.looked(&media, outcome, start);
-                stages.cache.iter().for_each(|outcome| self.metrics.count(CacheKind::Segment, *outcome));
-                return media;
-            }
-        }
-        if !again && let Some((standing, outcome)) = self.stood(&key, &source) {
-            stages.looked(&Ok(()), outcome, start);
-            self.metrics.count(CacheKind::Segment, outcome);
-            return Ok(self.sent(segment, standing));
-        }
-        self.made(segment, key, (source, again), wish, stages).await
+        self.built(segment, Build { key, source, again, start }, demand, stages).await
     }
 
-    /// Whether a range of `bytes` bytes, together with recently requested small ranges of the same segment, is a small
-    /// part of its `length`. A segment that is requested in many parts is worth building as a whole.
-    fn is_small(&self, key: SegmentKey, bytes: u64, length: u64) -> bool {
-        let most = SMALL.min(length / 4);
-        let asked = || self.ranged.get_with(key, Arc::default).fetch_add(bytes, Ordering::Relaxed);
-        bytes <= most && asked().saturating_add(bytes) <= most
+    /// The bytes of a segment that is neither in memory nor sent in place again.
+    async fn built(
+        self: &Arc<Self>,
+        segment: AssetSegment,
+        build: Build,
+        demand: &Demand,
+        stages: &mut Stages,
+    ) -> Result<Media, Error> {
+        let Build { key, source, again, start } = &build;
+        // A segment whose length is known only after the build is built, whatever the client wants of it.
+        let Some(length) = source.length() else { return self.made(segment, build, demand, stages).await };
+        let Some(wanted) = demand.span(length) else { return Ok(Media::unread(length, self.rebuild(&segment))) };
+        let is_large = !self.segments.keeps(length);
+        if is_large || self.is_small(*key, wanted.end - wanted.start, length) {
+            let media = self.windowed(segment, source, length, wanted).await;
+            stages.looked(&media, if is_large { Outcome::TooLarge } else { Outcome::Made }, *start);
+            stages.cache.iter().for_each(|outcome| self.metrics.count(CacheKind::Segment, *outcome));
+            return media;
+        }
+        if !again && let Some((in_place, outcome)) = self.place(key, source) {
+            stages.looked(&Ok(()), outcome, *start);
+            self.metrics.count(CacheKind::Segment, outcome);
+            let object = source.object().cloned().ok_or(Error::NotFound)?;
+            return Ok(Media::in_place(in_place, object, self.rebuild(&segment)));
+        }
+        self.made(segment, build, demand, stages).await
     }
 
     async fn made(
         self: &Arc<Self>,
-        segment: Segment,
-        key: SegmentKey,
-        (source, again): (Source, bool),
-        wish: Wish<'_>,
+        segment: AssetSegment,
+        build: Build,
+        demand: &Demand,
         stages: &mut Stages,
     ) -> Result<Media, Error> {
+        let Build { key, source, again, .. } = build;
         let start = Instant::now();
-        let size = BodySize { length: source.length(), about: source.about(), again };
+        let size = BodySize { length: source.length(), about: source.estimate(), again };
         let metrics = Arc::clone(&self.metrics);
-        let walk = self.walks(&segment, key).then(|| (Arc::clone(self), segment.clone()));
+        let ahead = self.walks(&segment, key).then(|| (Arc::clone(self), segment.clone()));
         let made = self.segments.make(key, size, |filler| async move {
             source.fill(filler, &metrics).await?;
-            if let Some((origin, segment)) = walk {
+            if let Some((origin, segment)) = ahead {
                 Box::pin(origin.read_ahead(segment)).await;
             }
             Ok(())
@@ -174,21 +197,22 @@ impl Origin {
                 return failed;
             }
         };
-        let followed = self.followed(&segment, (body, outcome), wish).await;
-        let told = if again && outcome == Outcome::Made { Outcome::Hit } else { outcome };
-        stages.looked(&followed, told, start);
-        followed
+        let media = self.follow(&segment, &body, outcome, demand).await;
+        let counted = if again && outcome == Outcome::Made { Outcome::Hit } else { outcome };
+        stages.looked(&media, counted, start);
+        media
     }
 
-    /// Waits until the first requested byte of a shared body exists, then returns the bytes of the segment.
-    async fn followed(
+    /// The bytes of a body that others may be reading too, once the first byte that the client wants is there.
+    async fn follow(
         self: &Arc<Self>,
-        segment: &Segment,
-        (body, outcome): (Arc<Body<Error>>, Outcome),
-        wish: Wish<'_>,
+        segment: &AssetSegment,
+        body: &Arc<Body<Error>>,
+        outcome: Outcome,
+        demand: &Demand,
     ) -> Result<Media, Error> {
         if outcome != Outcome::Hit {
-            match body.length().map(|length| wish.of(length)) {
+            match body.length().map(|length| demand.span(length)) {
                 Some(Some(wanted)) => body.reached(wanted.start).await,
                 Some(None) => {}
                 None => body.made().await?,
@@ -197,60 +221,55 @@ impl Origin {
                 return Err(error);
             }
         }
-        let length = body.length().ok_or_else(|| Error::Interrupted("made of no length".into()))?;
-        Ok(Media::new(length, Arc::clone(self), segment.clone()).following(body))
+        let length = body.length().ok_or_else(|| Error::Interrupted("a segment was built without a length".into()))?;
+        Ok(Media::copied(length, Arc::clone(body), self.rebuild(segment)))
     }
 
-    /// The bytes of a segment that is built for one reader. Builds the first bytes at once, so that an error becomes
-    /// the response.
+    /// Bytes for one reader. The first few are built now, so that a failure is answered with its status.
     async fn windowed(
         self: &Arc<Self>,
-        segment: Segment,
-        source: Source,
-        (length, wanted): (u64, Range<u64>),
+        segment: AssetSegment,
+        source: &Source,
+        length: u64,
+        wanted: Range<u64>,
     ) -> Result<Media, Error> {
-        let now = wanted.start..wanted.end.min(wanted.start + AT_ONCE);
+        let first = wanted.start..wanted.end.min(wanted.start + FIRST);
         source.expect(wanted);
-        let chunks = self.window_of(&source, now.clone()).await?;
-        Ok(Media::new(length, Arc::clone(self), segment).with(now.start, chunks))
+        let chunks = self.build_window(source, first.clone()).await?;
+        Ok(Media::window(length, first.start, chunks, self.rebuild(&segment)))
     }
 
     /// Builds bytes `range` of `segment`.
-    pub(super) async fn window(&self, segment: &Segment, range: Range<u64>) -> Result<Vec<Bytes>, Error> {
+    pub(super) async fn window(&self, segment: &AssetSegment, range: Range<u64>) -> Result<Vec<Bytes>, Error> {
         let source = self.source(segment).await?;
-        self.window_of(&source, range).await
+        self.build_window(&source, range).await
     }
 
-    async fn window_of(&self, source: &Source, range: Range<u64>) -> Result<Vec<Bytes>, Error> {
+    async fn build_window(&self, source: &Source, range: Range<u64>) -> Result<Vec<Bytes>, Error> {
         let bytes = range.end - range.start;
         let _turn = self.segments.governor().enter(bytes).await?;
         self.metrics.window(bytes);
         source.window(range, &self.metrics).await
     }
 
-    /// The source of `segment`: its recipe and its objects. Loads the index that it needs.
-    pub(super) async fn source(&self, segment: &Segment) -> Result<Source, Error> {
-        match (segment.of, segment.tracks()) {
-            (Of::Track(_), [Some(track), _]) => {
+    /// The recipe of `segment`, and the objects that it reads.
+    pub(super) async fn source(&self, segment: &AssetSegment) -> Result<Source, Error> {
+        let stream = segment.stream()?;
+        let recipe: Recipe = match stream.packaging() {
+            Packaging::Cmaf => {
+                let track = stream.first();
                 let planned = track.segment(segment.number).ok_or(Error::NotFound)?;
-                let object = segment.object(Some(track)).ok_or(Error::NotFound)?;
                 self.catalog.fetch_samples(&segment.asset, track, planned.samples.clone()).await?;
                 if !track.is_true(planned) {
                     return Err(Box::pin(self.catalog.doubt(&segment.asset)).await.into());
                 }
-                Ok(Source::Cmaf(mux::segment(track, segment.number, planned), object.clone()))
+                mux::segment(track, segment.number, planned).into()
             }
-            (Of::Program(first, second), _) => {
-                let streams = segment.streams()?;
-                let transport = self.transport(&segment.asset, (first, second)).await?;
-                let recipe = transport.recipe(streams, segment.number).ok_or(Error::NotFound)?;
-                let object = |track| segment.object(track).cloned();
-                Ok(Source::Ts(
-                    Box::new(recipe),
-                    Objects { video: object(streams.video()), audio: object(streams.audio()) },
-                ))
+            Packaging::Ts => {
+                let transport = self.transport(&segment.asset, segment.selection).await?;
+                transport.recipe(stream, segment.number).ok_or(Error::NotFound)?.into()
             }
-            (Of::Track(_), [None, _]) => Err(Error::NotFound),
-        }
+        };
+        Ok(Source::new(recipe, segment.objects()?))
     }
 }

@@ -1,57 +1,60 @@
-//! Builds any bytes of one segment, from its recipe and its stored objects.
+//! A recipe with the objects that it reads: builds any bytes of one segment.
 
 use super::error::Error;
 use crate::cache::BodyWriter;
 use crate::media::{ByteRange, usize_from_u64};
 use crate::metrics::{Metrics, Stage};
-use crate::mux::{Chunks, Length, Piece, Reads, Recipe, TsRecipe, Window};
+use crate::mux::{Copied, Length, Reads, Recipe, Stored, Window};
 use crate::store::Object;
 use bytes::{Bytes, BytesMut};
 use std::ops::Range;
 use std::time::Instant;
 
-/// Bytes of a build step, after which readers get the new bytes: few at first, so that readers need not wait, then
-/// more, because fewer steps wake readers less often.
+/// Bytes that a maker builds before its readers get them: few at first, so that they need not wait, then more, because
+/// fewer writes wake them less often.
 const FIRST_STEP: u64 = 512 << 10;
 const STEP: u64 = 1 << 20;
 
-/// The recipe and the stored objects of one segment.
+/// A recipe with the objects that it reads.
 #[derive(Debug)]
-pub(super) enum Source {
-    /// CMAF: mostly unchanged stored bytes.
-    Cmaf(Recipe, Object),
-    /// MPEG-TS: packets built from stored bytes.
-    Ts(Box<TsRecipe>, Objects),
-}
-
-/// The objects that store the tracks of a program.
-#[derive(Debug, Clone)]
-pub(super) struct Objects {
-    pub(super) video: Option<Object>,
-    pub(super) audio: Option<Object>,
+pub(super) struct Source {
+    recipe: Recipe,
+    /// One for each track of the stream, at least one.
+    objects: Vec<Object>,
 }
 
 impl Source {
-    /// The length of the segment; `None` if it is known only after the build.
+    pub(super) const fn new(recipe: Recipe, objects: Vec<Object>) -> Self {
+        Self { recipe, objects }
+    }
+
+    /// The length of the segment in bytes; `None` where it is known only after the build.
     pub(super) const fn length(&self) -> Option<u64> {
-        match self {
-            Self::Cmaf(recipe, _) => Some(recipe.length()),
-            Self::Ts(recipe, _) => match recipe.length() {
-                Length::Exact(length) => Some(length),
-                Length::AfterMake => None,
-            },
+        match self.recipe.length() {
+            Length::Exact(length) => Some(length),
+            Length::AfterBuild => None,
         }
     }
 
-    /// The length of the segment; an estimate if it is known only after the build.
-    pub(super) const fn about(&self) -> u64 {
-        match self {
-            Self::Cmaf(recipe, _) => recipe.length(),
-            Self::Ts(recipe, _) => recipe.assumed(),
+    /// The length in bytes; an estimate where it is known only after the build.
+    pub(super) const fn estimate(&self) -> u64 {
+        self.recipe.estimate()
+    }
+
+    /// The object of the first track.
+    pub(super) fn object(&self) -> Option<&Object> {
+        self.objects.first()
+    }
+
+    /// The recipe and its only object, where the segment copies stored bytes.
+    pub(super) fn copied(&self) -> Option<(&Copied, &Object)> {
+        match &self.recipe {
+            Recipe::Copied(copied) => self.object().map(|object| (copied, object)),
+            Recipe::Packets(_) => None,
         }
     }
 
-    /// Builds the whole segment step by step; readers follow.
+    /// Builds the whole segment, step by step; readers follow.
     pub(super) async fn fill(self, filler: BodyWriter<Error>, metrics: &Metrics) -> Result<(), Error> {
         let Some(length) = self.length() else {
             self.expect(0..u64::MAX);
@@ -61,11 +64,7 @@ impl Source {
         let mut at = 0;
         while at < length {
             self.expect(at..length);
-            let step = if at == 0 { FIRST_STEP } else { STEP };
-            let end = match &self {
-                Self::Cmaf(..) => length.min(at + step),
-                Self::Ts(recipe, _) => recipe.step(at, step),
-            };
+            let end = self.recipe.step_end(at, if at == 0 { FIRST_STEP } else { STEP });
             filler.push(self.window(at..end, metrics).await?);
             at = end;
             if at < length {
@@ -75,113 +74,62 @@ impl Source {
         Ok(())
     }
 
-    /// Prefetches the stored bytes for `range` of the segment from object stores; does nothing for local files.
+    /// Announces that bytes `range` of the segment are about to be built, where reading their objects costs requests.
     pub(super) fn expect(&self, range: Range<u64>) {
-        match self {
-            Self::Cmaf(_, object) if object.is_file() => {}
-            Self::Cmaf(recipe, object) => {
-                let stored = recipe.window(range).into_iter().filter_map(|piece| match piece {
-                    Piece::Stored(range) => Some(range),
-                    Piece::Made(_) => None,
-                });
-                object.expect(&stored.collect::<Vec<_>>());
-            }
-            Self::Ts(recipe, objects) => {
-                let far = |object: &Option<Object>| object.clone().filter(|object| !object.is_file());
-                let (video, audio) = (far(&objects.video), far(&objects.audio));
-                if video.is_none() && audio.is_none() {
-                    return;
-                }
-                let reads = if self.length().is_some() { recipe.window(range).reads() } else { recipe.whole().reads() };
-                // If both tracks are in one file, prefetch the bytes of both with one call.
-                let [video, audio] = match (video, audio) {
-                    (Some(video), Some(audio)) if video.stamp() == audio.stamp() => {
-                        return video.expect(&[reads.video, reads.audio].concat());
-                    }
-                    each => [each.0, each.1],
-                };
-                for (object, ranges) in [(video, reads.video), (audio, reads.audio)] {
-                    if let Some(object) = object {
-                        object.expect(&ranges);
-                    }
+        if self.objects.iter().all(Object::is_file) {
+            return;
+        }
+        let Reads { first, second } = self.recipe.window(range).reads();
+        match self.objects.as_slice() {
+            // The two tracks' ranges of one object are one request.
+            [one, other] if one.stamp() == other.stamp() => one.expect(&[first, second].concat()),
+            objects => {
+                for (object, ranges) in objects.iter().zip([first, second]).filter(|(object, _)| !object.is_file()) {
+                    object.expect(&ranges);
                 }
             }
         }
     }
 
-    /// Builds bytes `range` of the segment, clamped to its length. Reads only the stored bytes that it needs, unless
-    /// the length is known only after the build.
+    /// Bytes `range` of the segment, cut off at its end. Reads only the stored bytes that they are made of.
     pub(super) async fn window(&self, range: Range<u64>, metrics: &Metrics) -> Result<Vec<Bytes>, Error> {
-        match self {
-            Self::Cmaf(recipe, object) => {
-                let start = Instant::now();
-                let made = gathered(recipe.window(range), object).await;
-                metrics.took(Stage::Read, start.elapsed());
-                made
+        let window = self.recipe.window(range.clone());
+        let built = self.build(window, metrics).await?;
+        let is_whole = self.length().is_some() || range == (0..u64::MAX);
+        Ok(if is_whole { built } else { slice(built, range) })
+    }
+
+    async fn build(&self, window: Window<'_>, metrics: &Metrics) -> Result<Vec<Bytes>, Error> {
+        let start = Instant::now();
+        let reads = window.reads();
+        let (stored, whole) = match self.objects.as_slice() {
+            [one, other] if one.stamp() == other.stamp() => together(one, reads).await?,
+            objects => {
+                let (mut objects, Reads { first, second }) = (objects.iter(), reads);
+                let first = read(objects.next(), first).await?;
+                let second = read(objects.next(), second).await?;
+                let whole = if self.is_copied() { Vec::new() } else { [first.as_slice(), &second].concat() };
+                (Stored { first, second }, whole)
             }
-            Self::Ts(recipe, objects) if self.length().is_some() => {
-                baked(&recipe.window(range), objects, metrics).await
-            }
-            Self::Ts(recipe, objects) => {
-                let whole = baked(&recipe.whole(), objects, metrics).await?;
-                Ok(if range == (0..u64::MAX) { whole } else { slice(whole, range) })
-            }
+        };
+        metrics.took(Stage::Read, start.elapsed());
+        if self.is_copied() {
+            return Ok(window.build(stored, BytesMut::with_capacity));
         }
-    }
-}
-
-/// The bytes of `pieces`; reads each run of consecutive stored pieces with one call.
-async fn gathered(pieces: Vec<Piece>, object: &Object) -> Result<Vec<Bytes>, Error> {
-    let (mut chunks, mut run): (Vec<Bytes>, Vec<ByteRange>) = (Vec::new(), Vec::with_capacity(pieces.len()));
-    for piece in pieces {
-        match piece {
-            Piece::Stored(range) => run.push(range),
-            Piece::Made(bytes) => {
-                if !run.is_empty() {
-                    chunks.extend(object.read_ranges(std::mem::take(&mut run)).await?);
-                }
-                chunks.push(bytes);
-            }
+        let read = Instant::now();
+        let object = self.object();
+        let room = |bytes| object.map_or_else(|| BytesMut::with_capacity(bytes), |object| object.room(bytes));
+        let built = window.build(stored, room);
+        if let Some(object) = object {
+            object.give_back(whole);
         }
+        metrics.took(Stage::Mux, read.elapsed());
+        Ok(built)
     }
-    if !run.is_empty() {
-        chunks.extend(object.read_ranges(run).await?);
-    }
-    Ok(chunks)
-}
 
-/// Stored bytes of the video and of the audio track, and the chunks that contain them.
-struct Stored {
-    tracks: [Vec<Bytes>; 2],
-    whole: Vec<Bytes>,
-}
-
-impl Stored {
-    fn of(tracks: [Vec<Bytes>; 2]) -> Self {
-        Self { whole: tracks.concat(), tracks }
+    const fn is_copied(&self) -> bool {
+        matches!(self.recipe, Recipe::Copied(_))
     }
-}
-
-/// Reads the stored bytes of a window and builds it.
-async fn baked(window: &Window<'_>, objects: &Objects, metrics: &Metrics) -> Result<Vec<Bytes>, Error> {
-    let start = Instant::now();
-    let reads = window.reads();
-    let Stored { tracks: [video, audio], whole } = match (&objects.video, &objects.audio) {
-        (Some(video), Some(audio)) if video.stamp() == audio.stamp() => together(video, reads).await?,
-        (video, audio) => {
-            Stored::of([read(video.as_ref(), reads.video).await?, read(audio.as_ref(), reads.audio).await?])
-        }
-    };
-    let read = Instant::now();
-    metrics.took(Stage::Read, read - start);
-    let object = objects.video.as_ref().or(objects.audio.as_ref());
-    let room = |bytes| object.map_or_else(|| BytesMut::with_capacity(bytes), |object| object.room(bytes));
-    let made = window.bake(Chunks::new(video), Chunks::new(audio), room);
-    if let Some(object) = object {
-        object.give_back(whole);
-    }
-    metrics.took(Stage::Mux, read.elapsed());
-    Ok(made)
 }
 
 async fn read(object: Option<&Object>, ranges: Vec<ByteRange>) -> Result<Vec<Bytes>, Error> {
@@ -191,21 +139,25 @@ async fn read(object: Option<&Object>, ranges: Vec<ByteRange>) -> Result<Vec<Byt
     }
 }
 
-/// Reads both tracks of one file in file order, so that interleaved samples are one read. If a track does not need its
-/// samples in file order, reads one track after the other.
-async fn together(object: &Object, reads: Reads) -> Result<Stored, Error> {
-    let Reads { video, audio } = reads;
-    if ![&video, &audio].into_iter().all(|ranges| ranges.is_sorted_by(|one, next| one.end() <= next.start())) {
-        return Ok(Stored::of([read(Some(object), video).await?, read(Some(object), audio).await?]));
+/// Reads the ranges of both tracks of one object in the order in which they lie in it, so that interleaved samples are one
+/// read. Where that is not the order in which they are needed, reads one track after the other. Returns the chunks of
+/// each track, and all chunks as they were read.
+async fn together(object: &Object, reads: Reads) -> Result<(Stored, Vec<Bytes>), Error> {
+    let Reads { first, second } = reads;
+    if ![&first, &second].into_iter().all(|ranges| ranges.is_sorted_by(|one, next| one.end() <= next.start())) {
+        let (first, second) = (read(Some(object), first).await?, read(Some(object), second).await?);
+        let whole = [first.as_slice(), &second].concat();
+        return Ok((Stored { first, second }, whole));
     }
     let of = |track: usize| move |range: &ByteRange| (*range, track);
-    let mut both: Vec<(ByteRange, usize)> = video.iter().map(of(0)).chain(audio.iter().map(of(1))).collect();
+    let mut both: Vec<(ByteRange, usize)> = first.iter().map(of(0)).chain(second.iter().map(of(1))).collect();
     both.sort_unstable_by_key(|(range, _)| range.start());
     let chunks = read(Some(object), both.iter().map(|(range, _)| *range).collect()).await?;
-    Ok(Stored { tracks: dealt(chunks.clone(), &both), whole: chunks })
+    let [first, second] = dealt(chunks.clone(), &both);
+    Ok((Stored { first, second }, chunks))
 }
 
-/// Distributes the bytes read for `ranges` to the tracks of the ranges.
+/// The bytes of `ranges`, dealt out to their tracks.
 fn dealt(chunks: Vec<Bytes>, ranges: &[(ByteRange, usize)]) -> [Vec<Bytes>; 2] {
     let (mut tracks, mut chunks, mut chunk) = ([Vec::new(), Vec::new()], chunks.into_iter(), Bytes::new());
     for (range, track) in ranges {
@@ -223,7 +175,7 @@ fn dealt(chunks: Vec<Bytes>, ranges: &[(ByteRange, usize)]) -> [Vec<Bytes>; 2] {
     tracks
 }
 
-/// Bytes `range` of the concatenated `chunks`.
+/// Bytes `range` of `chunks`, concatenated.
 fn slice(chunks: Vec<Bytes>, range: Range<u64>) -> Vec<Bytes> {
     let body: crate::cache::Body<Error> = crate::cache::Body::complete(chunks);
     let mut slices = Vec::new();

@@ -13,7 +13,7 @@
 )]
 mod movie;
 
-use super::{AccessPoint, Alignment, Plan, Planned, Settings, SourceFile, Streams};
+use super::{AccessPoint, Alignment, Plan, Planned, Settings, SourceFile, Stream};
 use crate::media::{MediaKind, Moment, Ticks};
 use movie::{Frame, Reel, audio, source, video};
 use proptest::prelude::{any, prop, prop_assert, prop_assert_eq, proptest};
@@ -160,7 +160,7 @@ fn the_last_picture_is_held_where_sound_goes_on() {
     let spans = |frames, sounds| {
         let plan = plan(&[source(&[video(10, frames, |_| true), audio(sounds)])]);
         let [video, audio] = plan.tracks() else { panic!("two tracks") };
-        let slices = Streams::muxed(video, audio).unwrap().program(6_000).slices().len();
+        let slices = Stream::muxed(video, audio).unwrap().program(6_000).slices().len();
         let last = video.segments.last().unwrap();
         (video.timeline.extension().0, last.start.after(last.span).unwrap().0, starts_of(audio).len(), slices)
     };

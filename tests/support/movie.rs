@@ -41,7 +41,7 @@ pub(crate) fn byte(offset: u64) -> u8 {
 /// The bytes of a list of pieces.
 pub(crate) fn bake(pieces: &[Piece]) -> Vec<u8> {
     let bake = |piece: &Piece| match piece {
-        Piece::Made(bytes) => bytes.to_vec(),
+        Piece::Generated(bytes) => bytes.to_vec(),
         Piece::Stored(range) => (range.start()..range.end()).map(byte).collect(),
     };
     pieces.iter().flat_map(bake).collect()

@@ -37,6 +37,26 @@ impl Chunks {
         self.pass(len, |_| {});
     }
 
+    /// The next `len` bytes, not copied; fewer at the end.
+    pub(in crate::mux) fn split_off(&mut self, len: u64) -> Vec<Bytes> {
+        let (mut out, mut left) = (Vec::new(), usize_from_u64(len));
+        while left > 0 {
+            if self.current.is_empty() {
+                let Some(next) = self.chunks.next() else { break };
+                self.current = next;
+            }
+            let part = self.current.split_to(left.min(self.current.len()));
+            left -= part.len();
+            out.extend(Some(part).filter(|part| !part.is_empty()));
+        }
+        out
+    }
+
+    /// All bytes that are left, as they were read.
+    pub(in crate::mux) fn rest(self) -> impl Iterator<Item = Bytes> {
+        Some(self.current).filter(|current| !current.is_empty()).into_iter().chain(self.chunks)
+    }
+
     pub(super) fn take<const N: usize>(&mut self) -> [u8; N] {
         if let Some(taken) = self.current.first_chunk() {
             let taken = *taken;

@@ -13,7 +13,7 @@ use super::pes::Times;
 use super::transport::Shape;
 use super::units::{self, CLOCK_INTERVAL, CLOCKS_LIMIT, FRAMES_LIMIT, Picture, Ratio, SOUND_LIMIT, Sound, Unit};
 use crate::media::Timescale;
-use crate::plan::{Slice, Streams, Timeline};
+use crate::plan::{Slice, Stream, Timeline};
 use std::ops::Range;
 
 /// Largest absolute time at 90 kHz at which no arithmetic saturates.
@@ -54,10 +54,10 @@ impl Tally {
     }
 }
 
-/// Counts the segments of `streams`.
+/// Counts the segments of `stream`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Counter<'a> {
-    streams: Streams<'a>,
+    stream: Stream<'a>,
     shape: Shape,
 }
 
@@ -69,25 +69,25 @@ struct Between {
 }
 
 impl<'a> Counter<'a> {
-    pub(super) const fn new(streams: Streams<'a>, shape: Shape) -> Self {
-        Self { streams, shape }
+    pub(super) const fn new(stream: Stream<'a>, shape: Shape) -> Self {
+        Self { stream, shape }
     }
 
     /// Counts the packets of `slice`. `until` is the decode time of the next slice's first unit; `None` for the last
     /// slice. Returns `None` if the units must be counted one by one.
     pub(super) fn tally(&self, slice: &Slice, until: Option<i64>) -> Option<Tally> {
         let (mut tally, mut pictures, mut sounds) = (Tally::default(), None, None);
-        if let Some(video) = self.streams.video().filter(|_| !slice.video.is_empty()) {
+        if let Some(video) = self.stream.video().filter(|_| !slice.video.is_empty()) {
             pictures = Some(steady(&video.timeline, &slice.video)?);
             tally.video = self.pictures(&video.timeline, slice.video.clone());
         }
-        if let Some(audio) = self.streams.audio().filter(|_| !slice.audio.is_empty()) {
+        if let Some(audio) = self.stream.audio().filter(|_| !slice.audio.is_empty()) {
             let frames = grouped(&audio.timeline, &slice.audio, Ratio::of(audio))?;
             let lone = (slice.audio.end - slice.audio.start - 1) % frames;
             sounds = Some(between(&audio.timeline, slice.audio.start, slice.audio.end - 1 - lone)?);
             tally.audio = self.sounds(&audio.timeline, slice.audio.clone(), frames);
         }
-        tally.clocks = match self.streams.video() {
+        tally.clocks = match self.stream.video() {
             Some(_) => clocks_of_pictures(pictures, sounds, until),
             None => sounds.zip(until).map_or(0, |(sounds, until)| clocks(sounds.last, until, CLOCKS_LIMIT)),
         };
@@ -227,8 +227,9 @@ mod movie;
 mod tests {
     use super::movie::{Frame, Reel, SOUND, audio, source, video};
     use super::{Counter, Shape, Tally, units};
+    use crate::media::Packaging;
     use crate::media::{Edit, Kind, Moment, Ticks};
-    use crate::plan::{Plan, Settings, Streams};
+    use crate::plan::{Plan, Settings, Stream};
     use proptest::prelude::{Just, Strategy, any, prop, prop_assert_eq, prop_oneof, proptest};
 
     /// Pictures of mostly the same duration; a few have a random one.
@@ -270,13 +271,13 @@ mod tests {
 
     /// Asserts that counting in bulk agrees with counting units in all slices. Returns how many slices were counted in
     /// bulk, and the number of slices.
-    fn agreed(streams: Streams<'_>, target_millis: u32) -> (usize, usize) {
-        let (program, shape) = (streams.program(target_millis), Shape::of(streams));
+    fn agreed(stream: Stream<'_>, target_millis: u32) -> (usize, usize) {
+        let (program, shape) = (stream.program(target_millis), Shape::of(stream));
         let nexts = program.slices().iter().skip(1).map(Some).chain([None]);
         let agrees = |(slice, next): (&_, Option<&_>)| {
-            let until = next.and_then(|next| units::first_decoded(streams, next));
-            let slow = Tally::of_units(&shape, units::units(streams, slice, until));
-            let fast = Counter::new(streams, shape).tally(slice, until);
+            let until = next.and_then(|next| units::first_decoded(stream, next));
+            let slow = Tally::of_units(&shape, units::units(stream, slice, until));
+            let fast = Counter::new(stream, shape).tally(slice, until);
             assert_eq!(fast.unwrap_or(slow), slow, "{slice:?} until {until:?}");
             fast.is_some()
         };
@@ -291,8 +292,8 @@ mod tests {
                 return Ok(());
             };
             let [video, audio] = plan.tracks() else { panic!("two tracks") };
-            for streams in [Streams::muxed(video, audio).unwrap(), Streams::alone(video), Streams::alone(audio)] {
-                agreed(streams, target);
+            for stream in [Stream::muxed(video, audio).unwrap(), Stream::alone(Packaging::Ts, video), Stream::alone(Packaging::Ts, audio)] {
+                agreed(stream, target);
             }
         }
 
@@ -300,7 +301,7 @@ mod tests {
         fn what_encoders_write_is_counted_in_bulk(fps in 11_u32..120, frames in 1_u32..900, sounds in 1_u32..1_200) {
             let films = [source(&[video(fps, frames, |at| at % 60 == 0), audio(sounds)])];
             let plan = Plan::new(&films, 0, Settings { target_millis: 6_000 }).unwrap();
-            let (counted, slices) = agreed(Streams::muxed(&plan.tracks()[0], &plan.tracks()[1]).unwrap(), 6_000);
+            let (counted, slices) = agreed(Stream::muxed(&plan.tracks()[0], &plan.tracks()[1]).unwrap(), 6_000);
             prop_assert_eq!(counted, slices);
         }
     }

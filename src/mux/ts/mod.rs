@@ -27,5 +27,5 @@ mod write;
 pub use chunks::Chunks;
 pub use fit::{Unfit, carries, fit};
 pub use packets::CHUNK;
-pub use segment::{Outline, Reads, TsRecipe, Window};
+pub use segment::{Outline, PacketWindow, Packetized};
 pub use transport::Transport;

@@ -11,7 +11,7 @@ const H264: u8 = 0x1b;
 /// stream_type of AAC with ADTS headers.
 const ADTS: u8 = 0x0f;
 
-/// The elementary streams of a transport stream.
+/// The elementary stream of a transport stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Carried {
     pub(super) video: bool,
@@ -23,11 +23,11 @@ pub(super) fn tables(out: &mut Packets<'_>, carried: Carried, continuity: u8) {
     let mut pat = PROGRAM.to_be_bytes().to_vec();
     pat.extend(pid(Pid::Pmt));
     packet(out.table(), Pid::Pat, continuity, &section(0, 1, &pat));
-    packet(out.table(), Pid::Pmt, continuity, &section(2, PROGRAM, &streams(carried)));
+    packet(out.table(), Pid::Pmt, continuity, &section(2, PROGRAM, &stream(carried)));
 }
 
 /// The body of the PMT: PCR PID, no descriptors, then an entry for each stream.
-fn streams(carried: Carried) -> Vec<u8> {
+fn stream(carried: Carried) -> Vec<u8> {
     let clock = if carried.video { Pid::Video } else { Pid::Audio };
     let mut body = pid(clock).to_vec();
     body.extend([0xf0, 0]);
@@ -50,7 +50,7 @@ fn pid(pid: Pid) -> [u8; 2] {
 /// program_number.
 fn section(table: u8, id: u16, body: &[u8]) -> Vec<u8> {
     // The length counts five bytes of header after it, the body, and four bytes of CRC.
-    let length = u16::try_from(5 + body.len() + 4).expect("two streams at most");
+    let length = u16::try_from(5 + body.len() + 4).expect("two stream at most");
     let mut section = vec![table];
     section.extend((0xb000 | length).to_be_bytes());
     section.extend(id.to_be_bytes());

@@ -7,9 +7,9 @@ use super::psi;
 use super::transport::{Continuity, START_CODE, Shape};
 use super::units::Unit;
 use super::write::Writer;
-use crate::media::{ByteRange, Family, MediaKind, u64_from_usize, usize_from_u64};
-use crate::mux::recipe::Length;
-use crate::plan::{Streams, Timeline};
+use crate::media::{Family, MediaKind, u64_from_usize, usize_from_u64};
+use crate::mux::recipe::{Length, Reads};
+use crate::plan::{Stream, Timeline};
 use bytes::{Buf, Bytes, BytesMut};
 use std::ops::Range;
 
@@ -19,7 +19,7 @@ const PACKET_U64: u64 = 188;
 
 /// The recipe of one segment of a transport stream.
 #[derive(Debug, Clone)]
-pub struct TsRecipe {
+pub struct Packetized {
     units: Vec<Placed>,
     pub(super) shape: Shape,
     tables: u8,
@@ -52,14 +52,14 @@ pub(super) struct Placed {
     pub(super) continuity: u8,
 }
 
-impl TsRecipe {
+impl Packetized {
     pub(super) fn new(
-        streams: Streams<'_>,
+        stream: Stream<'_>,
         units: impl Iterator<Item = Unit>,
         mut begin: Continuity,
         tables: u8,
     ) -> Self {
-        let shape = Shape::of(streams);
+        let shape = Shape::of(stream);
         let mut packets = TABLES / PACKET_U64;
         let placed = units.map(|unit| {
             let continuity = match unit {
@@ -74,13 +74,13 @@ impl TsRecipe {
             placed
         });
         let units = placed.collect();
-        let video = streams.video().and_then(|track| match &track.track().codec.family {
+        let video = stream.video().and_then(|track| match &track.track().codec.family {
             Family::H264 { parameter_sets, .. } => {
                 Some(Video { timeline: track.timeline.clone(), sets: parameter_sets.clone() })
             }
             Family::H265 { .. } | Family::Aac(_) | Family::Other => None,
         });
-        let audio = streams.audio().and_then(|track| match &track.track().codec.family {
+        let audio = stream.audio().and_then(|track| match &track.track().codec.family {
             Family::Aac(aac) => Adts::new(*aac).map(|adts| Audio { timeline: track.timeline.clone(), adts }),
             Family::H264 { .. } | Family::H265 { .. } | Family::Other => None,
         });
@@ -91,21 +91,21 @@ impl TsRecipe {
     #[must_use]
     pub const fn length(&self) -> Length {
         if self.shape.nal_length < START_CODE {
-            return Length::AfterMake;
+            return Length::AfterBuild;
         }
         Length::Exact(self.packets * PACKET_U64)
     }
 
     /// Bytes of the whole segment; an estimate if the length is known only after building it.
     #[must_use]
-    pub const fn assumed(&self) -> u64 {
+    pub const fn estimate(&self) -> u64 {
         self.packets * PACKET_U64
     }
 
     /// End of a build step that begins at byte `from` and covers about `bytes` bytes, at least one unit. It is the end
     /// of a unit, so that no unit is built twice.
     #[must_use]
-    pub fn step(&self, from: u64, bytes: u64) -> u64 {
+    pub fn step_end(&self, from: u64, bytes: u64) -> u64 {
         let behind = self.units.partition_point(|unit| unit.packet * PACKET_U64 <= from.saturating_add(bytes));
         let last = self.starts(behind.saturating_sub(1));
         if behind < self.units.len() && last > from { last } else { self.starts(behind) }
@@ -144,15 +144,15 @@ impl TsRecipe {
 
     /// The window of the whole segment.
     #[must_use]
-    pub fn whole(&self) -> Window<'_> {
-        Window { recipe: self, units: &self.units, tables: true, bytes: self.assumed(), skip: 0, take: u64::MAX }
+    pub fn whole(&self) -> PacketWindow<'_> {
+        PacketWindow { recipe: self, units: &self.units, tables: true, bytes: self.estimate(), skip: 0, take: u64::MAX }
     }
 
     /// The window of bytes `range`, clamped to the segment: builds only the units that these bytes belong to. The whole
     /// segment if its length is known only after building it.
     #[must_use]
-    pub fn window(&self, range: Range<u64>) -> Window<'_> {
-        if self.length() == Length::AfterMake {
+    pub fn window(&self, range: Range<u64>) -> PacketWindow<'_> {
+        if self.length() == Length::AfterBuild {
             return self.whole();
         }
         let end = range.end.min(self.packets * PACKET_U64);
@@ -164,7 +164,7 @@ impl TsRecipe {
         let tables = start < TABLES;
         let begins = if tables { 0 } else { self.starts(from) };
         let bytes = self.starts(to) - begins;
-        Window { recipe: self, units, tables, bytes, skip: start - begins, take: end - start }
+        PacketWindow { recipe: self, units, tables, bytes, skip: start - begins, take: end - start }
     }
 }
 
@@ -185,8 +185,8 @@ pub struct Outline {
 
 /// A byte range of a segment, and the units to build for it.
 #[derive(Debug, Clone, Copy)]
-pub struct Window<'a> {
-    recipe: &'a TsRecipe,
+pub struct PacketWindow<'a> {
+    recipe: &'a Packetized,
     units: &'a [Placed],
     tables: bool,
     /// Bytes of the units to build; an estimate if the length is known only after building.
@@ -197,16 +197,7 @@ pub struct Window<'a> {
     take: u64,
 }
 
-/// Stored byte ranges that a window needs, in this order.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Reads {
-    /// Ranges of the video track's object.
-    pub video: Vec<ByteRange>,
-    /// Ranges of the audio track's object.
-    pub audio: Vec<ByteRange>,
-}
-
-impl Window<'_> {
+impl PacketWindow<'_> {
     /// The stored bytes needed to build it.
     #[must_use]
     pub fn reads(&self) -> Reads {
@@ -215,9 +206,11 @@ impl Window<'_> {
             timeline.track().index.ranges(stored).collect()
         };
         let (video, audio) = (self.recipe.video.as_ref(), self.recipe.audio.as_ref());
-        Reads {
-            video: video.map(|video| stored(&video.timeline, self.samples(Unit::pictures))).unwrap_or_default(),
-            audio: audio.map(|audio| stored(&audio.timeline, self.samples(Unit::sounds))).unwrap_or_default(),
+        let video = video.map(|video| stored(&video.timeline, self.samples(Unit::pictures)));
+        let audio = audio.map(|audio| stored(&audio.timeline, self.samples(Unit::sounds)));
+        match video {
+            Some(first) => Reads { first, second: audio.unwrap_or_default() },
+            None => Reads { first: audio.unwrap_or_default(), second: Vec::new() },
         }
     }
 
@@ -229,17 +222,17 @@ impl Window<'_> {
         first.start..last.end
     }
 
-    /// Builds its bytes, in chunks of at most [`CHUNK`](super::CHUNK) bytes, from the stored bytes that [`Self::reads`]
-    /// lists. Each chunk is written to a buffer from `room`, which gets a number of bytes and must return a buffer of
-    /// that capacity; its content is discarded.
+    /// Its bytes, in chunks of at most [`CHUNK`](super::CHUNK) bytes, built from the stored bytes of the stream's first and
+    /// second track. A chunk is written into what `room` gives for so many bytes.
     #[must_use]
-    pub fn bake(&self, video: Chunks, audio: Chunks, mut room: impl FnMut(usize) -> BytesMut) -> Vec<Bytes> {
+    pub fn build(&self, first: Chunks, second: Chunks, mut room: impl FnMut(usize) -> BytesMut) -> Vec<Bytes> {
         let out = Packets::new(usize_from_u64(self.bytes), &mut room);
+        let (video, audio) = if self.recipe.video.is_some() { (first, second) } else { (Chunks::default(), first) };
         let mut writer = Writer { recipe: self.recipe, out, video, audio, spread: 0 };
         if self.tables {
             psi::tables(&mut writer.out, self.recipe.shape.carried, self.recipe.tables);
         }
-        if self.recipe.length() == Length::AfterMake {
+        if self.recipe.length() == Length::AfterBuild {
             writer.growing(self.units);
         } else {
             self.units.iter().for_each(|placed| writer.unit(*placed));

@@ -5,10 +5,10 @@ use super::fit::{self, Unfit};
 use super::packets::{self, PACKET};
 use super::pes::Stamps;
 use super::psi::Carried;
-use super::segment::TsRecipe;
+use super::segment::Packetized;
 use super::units::{self, Picture, Unit};
 use crate::media::{Family, u64_from_usize, usize_from_u32};
-use crate::plan::{Planned, Program, Slice, Streams};
+use crate::plan::{Planned, Program, Slice, Stream};
 
 /// Bytes of our access unit delimiter.
 pub(super) const DELIMITER: u64 = 6;
@@ -54,22 +54,22 @@ pub(super) struct Shape {
 }
 
 impl Transport {
-    /// Computes the layout of `streams`, which are cut on a grid of `target_millis` after the end of the video. Fails
+    /// Computes the layout of `stream`, which are cut on a grid of `target_millis` after the end of the video. Fails
     /// if MPEG-TS cannot carry a track, or a segment would be too long.
-    pub fn new(streams: Streams<'_>, target_millis: u32) -> Result<Self, Unfit> {
-        streams.tracks().try_for_each(fit::fit)?;
-        let (program, shape) = (streams.program(target_millis), Shape::of(streams));
+    pub fn new(stream: Stream<'_>, target_millis: u32) -> Result<Self, Unfit> {
+        stream.tracks().try_for_each(fit::fit)?;
+        let (program, shape) = (stream.program(target_millis), Shape::of(stream));
         let mut counts = Vec::with_capacity(program.slices().len());
-        let (counter, mut continuity) = (Counter::new(streams, shape), Continuity::default());
+        let (counter, mut continuity) = (Counter::new(stream, shape), Continuity::default());
         let nexts = program.slices().iter().skip(1).map(Some).chain([None]);
         for (slice, next) in program.slices().iter().zip(nexts) {
-            let until = next.and_then(|next| units::first_decoded(streams, next));
+            let until = next.and_then(|next| units::first_decoded(stream, next));
             let begin = continuity;
             let tally = counter
                 .tally(slice, until)
-                .unwrap_or_else(|| Tally::of_units(&shape, units::units(streams, slice, until)));
+                .unwrap_or_else(|| Tally::of_units(&shape, units::units(stream, slice, until)));
             if let Some(bytes) = tally.too_long {
-                return Err(too_long(streams, bytes));
+                return Err(too_long(stream, bytes));
             }
             // PAT and PMT precede all units.
             let packets = 2 + tally.packets();
@@ -79,7 +79,7 @@ impl Transport {
             }
             let bytes = packets * u64_from_usize(PACKET);
             if bytes > fit::SEGMENT_LIMIT {
-                return Err(Unfit::Segment { file: streams.first().file.clone(), segment: counts.len() + 1, bytes });
+                return Err(Unfit::Segment { file: stream.first().file.clone(), segment: counts.len() + 1, bytes });
             }
             counts.push(Count { bytes, continuity: begin });
         }
@@ -97,17 +97,17 @@ impl Transport {
         self.counts.iter().map(|count| count.bytes)
     }
 
-    /// The recipe of segment `number`, from 1; `None` if there is no such segment. `streams` must be those that this
+    /// The recipe of segment `number`, from 1; `None` if there is no such segment. `stream` must be those that this
     /// layout was computed from.
     #[must_use]
-    pub fn recipe(&self, streams: Streams<'_>, number: u32) -> Option<TsRecipe> {
+    pub fn recipe(&self, stream: Stream<'_>, number: u32) -> Option<Packetized> {
         let slice = self.program.slice(number)?;
         let next: Option<&Slice> = number.checked_add(1).and_then(|next| self.program.slice(next));
-        let until = next.and_then(|next| units::first_decoded(streams, next));
+        let until = next.and_then(|next| units::first_decoded(stream, next));
         let count = self.counts.get(usize_from_u32(number - 1))?;
         // PAT and PMT have one packet each in every segment, so their counter is the number of segments before.
         let [.., tables] = (number - 1).to_be_bytes();
-        Some(TsRecipe::new(streams, units::units(streams, slice, until), count.continuity, tables))
+        Some(Packetized::new(stream, units::units(stream, slice, until), count.continuity, tables))
     }
 
     /// Bytes of memory that it takes.
@@ -117,8 +117,8 @@ impl Transport {
     }
 }
 
-fn too_long(streams: Streams<'_>, bytes: u32) -> Unfit {
-    let (file, track) = streams.audio().map(|track| (track.file.clone(), track.name.id)).unwrap_or_default();
+fn too_long(stream: Stream<'_>, bytes: u32) -> Unfit {
+    let (file, track) = stream.audio().map(|track| (track.file.clone(), track.name.id)).unwrap_or_default();
     Unfit::Frame { file, track, bytes }
 }
 
@@ -144,17 +144,17 @@ impl Continuity {
 }
 
 impl Shape {
-    pub(super) fn of(streams: Streams<'_>) -> Self {
+    pub(super) fn of(stream: Stream<'_>) -> Self {
         let stamps = |track: Option<&Planned>| {
             let reorders = track.is_some_and(|track| track.timeline.reorders());
             if reorders { Stamps::Two } else { Stamps::One }
         };
-        let (nal_length, sets) = match streams.video().map(|track| &track.track().codec.family) {
+        let (nal_length, sets) = match stream.video().map(|track| &track.track().codec.family) {
             Some(Family::H264 { nal_length, parameter_sets }) => (*nal_length, u64_from_usize(parameter_sets.len())),
             Some(Family::H265 { .. } | Family::Aac(_) | Family::Other) | None => (START_CODE, 0),
         };
-        let carried = Carried { video: streams.video().is_some(), audio: streams.audio().is_some() };
-        Self { carried, video: stamps(streams.video()), audio: stamps(streams.audio()), sets, nal_length }
+        let carried = Carried { video: stream.video().is_some(), audio: stream.audio().is_some() };
+        Self { carried, video: stamps(stream.video()), audio: stamps(stream.audio()), sets, nal_length }
     }
 
     /// Bytes of a unit with its header, computed from the index; an estimate if NAL units grow.

@@ -7,7 +7,7 @@
 use super::adts;
 use super::pes::Times;
 use crate::media::{Aac, Family, Ticks};
-use crate::plan::{Planned, Slice, Streams, Timeline};
+use crate::plan::{Planned, Slice, Stream, Timeline};
 use std::ops::Range;
 
 /// Longest time between clocks, in ticks of 90 kHz: 100 ms.
@@ -103,26 +103,26 @@ pub(super) fn unedited(timeline: &Timeline, number: u32) -> Ticks {
 }
 
 /// The decode time, at 90 kHz, of the first unit of `slice`; `None` if it has no unit.
-pub(super) fn first_decoded(streams: Streams<'_>, slice: &Slice) -> Option<i64> {
+pub(super) fn first_decoded(stream: Stream<'_>, slice: &Slice) -> Option<i64> {
     let first = |timeline: &Timeline, samples: &Range<u32>| {
         (!samples.is_empty()).then(|| unedited(timeline, samples.start).nearest_at_90k(timeline.timescale()))
     };
-    let video = streams.video().and_then(|track| first(&track.timeline, &slice.video));
-    let audio = streams.audio().and_then(|track| first(&track.timeline, &slice.audio));
+    let video = stream.video().and_then(|track| first(&track.timeline, &slice.video));
+    let audio = stream.audio().and_then(|track| first(&track.timeline, &slice.audio));
     video.into_iter().chain(audio).min()
 }
 
 /// The units of `slice`. `until` is the decode time of the next slice's first unit; `None` for the last slice.
-pub(super) fn units<'a>(streams: Streams<'a>, slice: &Slice, until: Option<i64>) -> impl Iterator<Item = Unit> + 'a {
-    let pictures = streams.video().map(|track| frames(&track.timeline, slice.video.clone()));
-    let sounds = streams.audio().map(|track| Grouped {
+pub(super) fn units<'a>(stream: Stream<'a>, slice: &Slice, until: Option<i64>) -> impl Iterator<Item = Unit> + 'a {
+    let pictures = stream.video().map(|track| frames(&track.timeline, slice.video.clone()));
+    let sounds = stream.audio().map(|track| Grouped {
         frames: Feed::new(Some(frames(&track.timeline, slice.audio.clone()))),
         lasting: Ratio::of(track),
     });
     Merge {
         pictures: Feed::new(pictures),
         sounds: Feed::new(sounds),
-        clocked: if streams.video().is_some() { Clocked::Pictures } else { Clocked::Sounds },
+        clocked: if stream.video().is_some() { Clocked::Pictures } else { Clocked::Sounds },
         until,
         due: None,
         left: CLOCKS_LIMIT,

@@ -3,7 +3,7 @@
 use super::chunks::Chunks;
 use super::packets::{self, Clock, Packets, Pid};
 use super::pes;
-use super::segment::{Audio, Placed, TsRecipe, Video};
+use super::segment::{Audio, Packetized, Placed, Video};
 use super::transport::START_CODE;
 use super::units::{CLOCK_INTERVAL, Picture, Sound, Unit};
 use crate::media::{u64_from_usize, usize_from_u32, usize_from_u64};
@@ -15,7 +15,7 @@ const DELIMITER_TYPE: u8 = 9;
 
 /// Writer of the packets of one window.
 pub(super) struct Writer<'a> {
-    pub(super) recipe: &'a TsRecipe,
+    pub(super) recipe: &'a Packetized,
     pub(super) out: Packets<'a>,
     pub(super) video: Chunks,
     pub(super) audio: Chunks,

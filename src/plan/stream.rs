@@ -1,56 +1,118 @@
-//! Plans transport streams: a video track and an audio track cut together, or one track alone.
+//! Streams: the unit that players fetch. A stream is one track, or a video and an audio track muxed, in one packaging; it
+//! has one name, one version and numbered segments.
 //!
 //! ```text
-//! video   │ segment 1    │ segment 2    │ segment 3 │                      as its CMAF segments are
-//! audio   │ slice 1 │ slice 2      │ slice 3        │ slice 4 │ slice 5    │  its first frame not before each cut
+//! video   │ segment 1    │ segment 2    │ segment 3 │                      cut once, for every packaging
+//! audio   │ slice 1 │ slice 2      │ slice 3        │ slice 4 │ slice 5    muxed: its first frame not before each cut
 //! ```
-//! Sound after the last picture is cut on the asset's grid; a short tail joins the slice before it.
+//! Audio behind the last picture of a muxed stream is cut on the asset's grid; a short rest joins the slice before it.
 
 use super::cuts::{self, Grid};
-use super::ladder::Planned;
+use super::ladder::{Plan, Planned};
 use super::version;
-use crate::media::{Kind, Moment, Version};
+use crate::media::{Kind, Moment, Packaging, StreamName, TrackName, Version, usize_from_u32};
 use std::ops::Range;
 
-/// The tracks that one transport stream carries.
+/// A stream of a plan.
 #[derive(Debug, Clone, Copy)]
-pub struct Streams<'a> {
-    /// Video, or the only track.
+pub struct Stream<'a> {
+    packaging: Packaging,
+    /// The video track, or the only track.
     first: &'a Planned,
-    /// Audio beside video.
+    /// The audio track beside a video track.
     second: Option<&'a Planned>,
 }
 
-/// A transport stream, cut into one slice for each segment. Never empty.
+/// A stream as positions in the list of a plan's tracks: it borrows nothing, so a task can own it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Selection {
+    packaging: Packaging,
+    first: usize,
+    second: Option<usize>,
+}
+
+/// The slices of an MPEG-TS stream, one for each segment. Never empty.
 #[derive(Debug, Clone)]
 pub struct Program {
     slices: Vec<Slice>,
     end: Moment,
 }
 
-/// The samples in one segment of a transport stream. At least one sample.
+/// The samples in one segment of an MPEG-TS stream: at least one.
 #[derive(Debug, Clone)]
 pub struct Slice {
-    /// Samples of the video track, as its timeline numbers them; empty after the track's end.
+    /// Samples of the video track, as its timeline numbers them; empty behind its end.
     pub video: Range<u32>,
-    /// Samples of the audio track, as its timeline numbers them; empty where the track has none.
+    /// Samples of the audio track, as its timeline numbers them; empty where it is silent.
     pub audio: Range<u32>,
-    /// Presented time of its start, `SHIFT` not included.
+    /// The start of the slice, `SHIFT` not included.
     pub start: Moment,
 }
 
-impl<'a> Streams<'a> {
-    /// One track.
+impl Plan {
+    /// The stream called `name`; `None` where the plan lacks one of its tracks.
     #[must_use]
-    pub const fn alone(track: &'a Planned) -> Self {
-        Self { first: track, second: None }
+    pub fn select(&self, name: &StreamName) -> Option<Selection> {
+        let position = |name: &TrackName| self.tracks().iter().position(|track| track.name == *name);
+        let second = match name.second() {
+            Some(second) => Some(position(second)?),
+            None => None,
+        };
+        Some(Selection { packaging: name.packaging(), first: position(name.first())?, second })
     }
 
-    /// A video track and an audio track; `None` if the tracks are of other kinds.
+    /// The stream at `selection`, which belongs to a plan with the same tracks.
+    #[must_use]
+    pub fn stream(&self, selection: Selection) -> Option<Stream<'_>> {
+        let track = |at: usize| self.tracks().get(at);
+        let Selection { packaging, first, second } = selection;
+        match second {
+            None => Some(Stream::alone(packaging, track(first)?)),
+            Some(second) => Stream::muxed(track(first)?, track(second)?),
+        }
+    }
+
+    /// The CMAF streams, one for each track, in the order of the tracks.
+    pub fn cmaf_streams(&self) -> impl Iterator<Item = Selection> + use<> {
+        (0..self.tracks().len()).map(|first| Selection { packaging: Packaging::Cmaf, first, second: None })
+    }
+}
+
+impl Selection {
+    /// The format of the segments.
+    #[must_use]
+    pub const fn packaging(self) -> Packaging {
+        self.packaging
+    }
+}
+
+impl<'a> Stream<'a> {
+    /// The stream of one track.
+    #[must_use]
+    pub const fn alone(packaging: Packaging, track: &'a Planned) -> Self {
+        Self { packaging, first: track, second: None }
+    }
+
+    /// The MPEG-TS stream of a video and an audio track; `None` where the tracks are of other kinds.
     #[must_use]
     pub fn muxed(video: &'a Planned, audio: &'a Planned) -> Option<Self> {
         let kinds = (video.track().kind, audio.track().kind);
-        matches!(kinds, (Kind::Video(_), Kind::Audio(_))).then_some(Self { first: video, second: Some(audio) })
+        let stream = Self { packaging: Packaging::Ts, first: video, second: Some(audio) };
+        matches!(kinds, (Kind::Video(_), Kind::Audio(_))).then_some(stream)
+    }
+
+    /// The format of its segments.
+    #[must_use]
+    pub const fn packaging(&self) -> Packaging {
+        self.packaging
+    }
+
+    /// Its name in URLs.
+    #[must_use]
+    pub fn name(&self) -> StreamName {
+        let first = self.first.name.clone();
+        let muxed = self.second.and_then(|second| StreamName::muxed(first.clone(), second.name.clone()));
+        muxed.unwrap_or_else(|| StreamName::alone(self.packaging, first))
     }
 
     /// The only track, or the video track of two.
@@ -76,14 +138,13 @@ impl<'a> Streams<'a> {
         [self.first].into_iter().chain(self.second)
     }
 
-    /// Version of every byte built from these tracks: the version of the only track, or a hash of both versions.
+    /// A hash of all that its bytes depend on: the version of its one track, or a hash of both versions.
     #[must_use]
     pub fn version(&self) -> Version {
         self.second.map_or(self.first.version, |second| version::of_pair(self.first.version, second.version))
     }
 
-    /// Cuts the tracks together: at the segments of the video, and after its end on a grid of `target_millis`. One
-    /// track alone is cut at its own segments.
+    /// Cuts the stream for MPEG-TS: at the video's segments, and on a grid of `target_millis` where there is only audio.
     #[must_use]
     pub fn program(&self, target_millis: u32) -> Program {
         let end = self.tracks().map(Planned::end).max().unwrap_or(Moment::ZERO);
@@ -106,7 +167,7 @@ impl Program {
     /// The slice of segment `number`, from 1.
     #[must_use]
     pub fn slice(&self, number: u32) -> Option<&Slice> {
-        self.slices.get(crate::media::usize_from_u32(number.checked_sub(1)?))
+        self.slices.get(usize_from_u32(number.checked_sub(1)?))
     }
 
     /// The starts of all slices, then the end of the last.
@@ -131,7 +192,7 @@ fn muxed(video: &Planned, audio: &Planned, grid: Grid) -> Vec<Slice> {
         video.timeline.presented(first).at(video.timeline.timescale())
     };
     let moments: Vec<Moment> = video.segments.iter().skip(1).map(presented).collect();
-    // Pictures may be so far out of order that a later segment's first picture is shown earlier: follow the latest.
+    // Where pictures are so out of order that a later segment's first is shown earlier, sound follows the latest.
     let with_picture = moments.iter().scan(0, |latest, cut| {
         *latest = sound.first_sync_at(*cut).unwrap_or(sound.len()).max(*latest);
         Some(*latest)
