@@ -1,4 +1,4 @@
-//! What players ask: one type that parses a path and prints it, so that every URL in a manifest can be answered.
+//! The paths that players request: one type parses and prints them, so that every URL in a manifest can be answered.
 //!
 //! ```text
 //! /vod/{asset}/index.m3u8                          HLS, multivariant playlist
@@ -20,8 +20,8 @@ use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, percent_encode, u
 use std::borrow::Cow;
 use std::fmt;
 
-/// What is encoded: what a path may not have as it is (RFC 3986 §3.3), and `$`, which DASH templates use. Browsers and
-/// proxies leave the rest as it is, so that what they send is what is printed here.
+/// Characters that are percent-encoded: those that a path must not contain (RFC 3986 §3.3), and `$`, which DASH
+/// templates use. Browsers and proxies send all others unchanged, so that they send the path that is printed here.
 const ENCODED: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')
@@ -40,7 +40,7 @@ const ENCODED: &AsciiSet = &CONTROLS
     .add(b'|')
     .add(b'}');
 
-/// What a path names.
+/// The resource that a path names.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Route {
     /// The HLS multivariant playlist.
@@ -49,7 +49,7 @@ pub enum Route {
     Dash(AssetId),
     /// The HLS multivariant playlist of MPEG-TS.
     Ts(AssetId),
-    /// A stored file, as it is.
+    /// A stored file, unchanged.
     File(AssetId, String),
     /// A part of one version of a stream.
     Stream(AssetId, Version, StreamName, Part),
@@ -58,17 +58,17 @@ pub enum Route {
 /// A part of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Part {
-    /// The HLS media playlist.
+    /// Its HLS media playlist.
     Playlist,
-    /// The CMAF header ("init segment"); MPEG-TS has none.
+    /// Its CMAF header ("init segment").
     Init,
-    /// A media segment; the first is 1.
+    /// A CMAF segment; the first is 1.
     Segment(u32),
 }
 
 impl Route {
-    /// `None` when `path` names nothing that can exist. Percent signs that encode nothing, encoded slashes, dot segments
-    /// and second spellings of one number (`01.m4s`) name nothing.
+    /// Parses a path. `None` if no resource can have this path: for example, if it has percent signs without two
+    /// hexadecimal digits, encoded slashes, dot segments, or numbers with leading zeros (`01.m4s`).
     #[must_use]
     pub fn parse(path: &str) -> Option<Self> {
         if !is_well_encoded(path) {
@@ -99,7 +99,7 @@ impl Route {
         }
     }
 
-    /// Whether it is what people ask for, under the name of its asset: no part of one version.
+    /// Whether it is an entry point, with a stable URL under the name of its asset, and not a part of one version.
     #[must_use]
     pub const fn is_entry(&self) -> bool {
         match self {
@@ -108,7 +108,7 @@ impl Route {
         }
     }
 
-    /// The asset it is of.
+    /// The asset that it belongs to.
     #[must_use]
     pub const fn asset(&self) -> &AssetId {
         match self {
@@ -118,13 +118,13 @@ impl Route {
         }
     }
 
-    /// The reference to this from its asset's entry manifests.
+    /// The relative reference to it from the entry manifests of its asset.
     #[must_use]
     pub fn from_entry(&self) -> String {
         PathBelowAsset(self).to_string()
     }
 
-    /// The reference to this from a media playlist that lists it.
+    /// The relative reference to it from a media playlist that lists it.
     #[must_use]
     pub fn from_playlist(&self) -> String {
         let is_muxed = matches!(self, Self::Stream(_, _, name, _) if name.second().is_some());
@@ -132,8 +132,8 @@ impl Route {
     }
 }
 
-/// Whether `path` is spelled as it is printed: a percent-encoding stands only for what has to be encoded, in upper-case
-/// digits. Brackets and the like may stand unencoded all the same: browsers and proxies send them so.
+/// Whether `path` is spelled as it is printed: it percent-encodes only bytes that must be encoded, in upper-case
+/// digits. Unencoded brackets and the like are allowed too, because browsers and proxies send them.
 #[must_use]
 pub fn is_canonical(path: &str) -> bool {
     let (plain, encoded) = path.split_once('%').map_or((path, None), |(plain, rest)| (plain, Some(rest)));
@@ -158,15 +158,15 @@ fn is_well_encoded(path: &str) -> bool {
     encoded.all(|rest| rest.bytes().take(2).filter(u8::is_ascii_hexdigit).count() == 2)
 }
 
-/// Whether these two digits stand for a byte that is printed encoded.
+/// Whether these two digits are the upper-case encoding of a byte that is printed encoded.
 fn has_to_be_encoded(digits: &str) -> bool {
     let upper = digits.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'A'..=b'F'));
     let byte = u8::from_str_radix(digits, 16).ok().filter(|_| upper);
     byte.is_some_and(|byte| percent_encode(&[byte], ENCODED).any(|text| text.starts_with('%')))
 }
 
-/// The references to segments from the media playlist that lists them: what [`Route::from_playlist`] prints of each,
-/// all but the numbers printed once.
+/// Prints the references to segments from the media playlist that lists them, as [`Route::from_playlist`] does. Only
+/// the numbers are printed for each segment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Segments {
     before: String,
@@ -187,7 +187,7 @@ impl Segments {
         format!("{}{number}{}", self.before, self.behind)
     }
 
-    /// Bytes that a reference has, mostly.
+    /// Typical length of a reference in bytes.
     #[must_use]
     pub const fn about(&self) -> usize {
         self.before.len() + "10000".len() + self.behind.len()
@@ -217,7 +217,7 @@ impl fmt::Display for Route {
     }
 }
 
-/// A route from its asset on.
+/// Prints the part of a route after its asset.
 struct PathBelowAsset<'a>(&'a Route);
 
 impl fmt::Display for PathBelowAsset<'_> {
@@ -282,7 +282,7 @@ fn parse_track(text: &str) -> Option<TrackName> {
     Some(TrackName { kind, id: canonical_number(head.get(1..)?)?, file })
 }
 
-/// A track's name as URLs have it.
+/// Prints the name of a track for URLs.
 struct PrintedTrackName<'a>(&'a TrackName);
 
 impl fmt::Display for PrintedTrackName<'_> {
@@ -305,13 +305,13 @@ impl fmt::Display for Tracks<'_> {
     }
 }
 
-/// A number from 1 as it is printed: digits only, no leading zero.
+/// Parses a number from 1 in its printed form: digits only, no leading zero.
 fn canonical_number(text: &str) -> Option<u32> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
     digits.then(|| text.parse().ok()).flatten()
 }
 
-/// A file in its asset's folder: a name, not a path, nothing hidden.
+/// Whether `name` can be a file in the folder of an asset: a name, not a path, and not hidden.
 fn is_file(name: &str) -> bool {
     !name.is_empty()
         && !name.starts_with(['.', '~'])

@@ -15,28 +15,14 @@ const OPENINGS: [&str; 4] = ["What", "Who", "Whoever", "That which"];
 const HEADINGS: [&str; 0] = [];
 
 /// Type names that may be declared more than once, with the reason.
-const SHARED_NAMES: [(&str, &str); 7] = [
+const SHARED_NAMES: [(&str, &str); 3] = [
     ("Error", "each module has its own, and says `store::Error`"),
     ("Limits", "each module has its own, and says `plan::Limits`"),
     ("Settings", "each module has its own, and says `plan::Settings`"),
-    ("Picture", "mux::ts: a picture as a unit of a transport stream"),
-    ("Segment", "origin: a request for a `plan::Segment`"),
-    ("Sound", "mux::ts: frames of sound as a unit of a transport stream"),
-    ("Unit", "mux::ts: the unit that is being written, of the units of a segment"),
 ];
 
 /// Function names that do not tell a cost or a result.
 const VAGUE_FUNCTIONS: [&str; 6] = ["told", "said", "seen", "look", "bring", "hold"];
-
-/// Files whose functions may have such names or take tuples.
-const EXCEPTED_FILES: [(&str, &str); 6] = [
-    ("src/mux/ts/", "inner loops of the transport stream"),
-    ("src/origin/cmaf.rs", "belongs to the recipes"),
-    ("src/origin/segment.rs", "belongs to the recipes"),
-    ("src/origin/source.rs", "belongs to the recipes"),
-    ("src/origin/standing.rs", "belongs to the recipes"),
-    ("src/origin/transport.rs", "belongs to the recipes"),
-];
 
 /// Most lines of the README.
 const README_LINES: usize = 150;
@@ -53,10 +39,6 @@ struct Text {
 impl Text {
     fn at(&self, line: usize) -> String {
         format!("{}:{line}", self.path.display())
-    }
-
-    fn begins_with(&self, start: &str) -> bool {
-        self.path.to_str().unwrap().starts_with(start)
     }
 }
 
@@ -128,7 +110,7 @@ fn is_riddle(sentence: &str) -> bool {
         let rest = sentence.strip_prefix(*opening);
         rest.is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_' || c == '!'))
     };
-    OPENINGS.iter().any(|opening| begins(&opening)) && !HEADINGS.contains(&sentence)
+    OPENINGS.iter().any(|opening| begins(opening)) && !HEADINGS.contains(&sentence)
 }
 
 /// Text of the comment on a line, be it alone or behind code.
@@ -313,11 +295,9 @@ fn is_tuple(parameter: &str) -> bool {
     pattern.starts_with('(') || !(inside.starts_with(')') || inside.starts_with("dyn ") || inside.starts_with("impl "))
 }
 
-/// Functions of `sources` for which `wrong` holds, files of [`EXCEPTED_FILES`] left out.
+/// Functions of `sources` for which `wrong` holds.
 fn wrong_functions(sources: &[Text], wrong: impl Fn(&Signature<'_>) -> bool) -> Vec<String> {
-    let is_excepted = |source: &Text| EXCEPTED_FILES.iter().any(|(start, _)| source.begins_with(start));
-    let sources = sources.iter().filter(|source| !is_excepted(source));
-    let each = sources.flat_map(|source| signatures(&source.text).into_iter().map(move |found| (source, found)));
+    let each = sources.iter().flat_map(|source| signatures(&source.text).into_iter().map(move |found| (source, found)));
     let found = each.filter(|(_, found)| wrong(found));
     found.map(|(source, found)| format!("{}: {}", source.at(found.line), found.name)).collect()
 }

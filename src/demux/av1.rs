@@ -3,7 +3,7 @@
 use super::bits::BitReader;
 use super::boxes::Atom;
 use super::error::Error;
-use super::stream::{self, PixelSize, Stream};
+use super::stream::{self, PixelSize, StreamFacts};
 use crate::media::{Colour, usize_from_u64};
 
 /// OBU_SEQUENCE_HEADER.
@@ -29,8 +29,8 @@ impl<'a> Av1Config<'a> {
     }
 
     /// Facts in the sequence header among the OBUs; empty without one.
-    pub(super) fn stream(&self) -> Stream {
-        let mut stream = Stream::default();
+    pub(super) fn stream(&self) -> StreamFacts {
+        let mut stream = StreamFacts::default();
         if let Some(header) = sequence_header(self.units) {
             // If the header ends early, the facts before its end remain.
             let _ended = fields(&mut BitReader::new(header), &mut stream);
@@ -87,7 +87,7 @@ fn sequence_header(units: &[u8]) -> Option<&[u8]> {
 }
 
 /// Reads sequence_header_obu( ), up to the colours.
-fn fields(bits: &mut BitReader<'_>, stream: &mut Stream) -> Option<()> {
+fn fields(bits: &mut BitReader<'_>, stream: &mut StreamFacts) -> Option<()> {
     let profile = bits.read(3)?;
     bits.skip(1)?;
     let reduced = bits.flag()?;
@@ -155,7 +155,7 @@ fn tools(bits: &mut BitReader<'_>) -> Option<()> {
 }
 
 /// Reads color_config( ) (AV1 §5.5.2).
-fn colours(bits: &mut BitReader<'_>, profile: u32, stream: &mut Stream) -> Option<()> {
+fn colours(bits: &mut BitReader<'_>, profile: u32, stream: &mut StreamFacts) -> Option<()> {
     let deep = bits.flag()?;
     if profile == 2 && deep {
         bits.skip(1)?;
@@ -179,7 +179,7 @@ mod tests {
     use super::Av1Config;
     use crate::demux::boxes::Atom;
     use crate::demux::fixture::atom;
-    use crate::demux::stream::{PixelSize, Stream};
+    use crate::demux::stream::{PixelSize, StreamFacts};
     use crate::media::Colour;
 
     /// Main profile, 10 bits, 322×182, PQ, written by libaom.
@@ -188,7 +188,7 @@ mod tests {
         0x90, 0x40,
     ];
 
-    fn read(body: &[u8]) -> Option<(Stream, String)> {
+    fn read(body: &[u8]) -> Option<(StreamFacts, String)> {
         let whole = atom(b"av1C", body);
         let config = Av1Config::read(Atom::new(&whole, 0).unwrap()).ok()?;
         let stream = config.stream();
@@ -198,7 +198,7 @@ mod tests {
     #[test]
     fn a_sequence_header_says_size_and_colours() {
         let colour = Some(Colour { primaries: 9, transfer: 16, matrix: 9, full_range: false });
-        let stream = Stream { size: PixelSize::new(322, 182), pixel_aspect: None, colour };
+        let stream = StreamFacts { size: PixelSize::new(322, 182), pixel_aspect: None, colour };
         assert_eq!(read(&HDR), Some((stream, "av01.0.00M.10.0.110.09.16.09.0".into())));
     }
 

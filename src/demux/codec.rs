@@ -15,7 +15,7 @@ use super::error::Error;
 use super::error::FourCc;
 use super::sps;
 use super::stream;
-use super::stream::Stream;
+use super::stream::StreamFacts;
 use crate::media::Colour;
 use crate::media::Family;
 use crate::media::Supplemental;
@@ -32,7 +32,7 @@ pub(super) struct VisualCodec {
     /// Dolby Vision over a base layer; `None` if there is none.
     pub(super) supplemental: Option<Supplemental>,
     /// Facts in the stream's own headers; colours in `colr` take precedence.
-    pub(super) stream: Stream,
+    pub(super) stream: StreamFacts,
     /// Dynamic range.
     pub(super) range: VideoRange,
 }
@@ -50,9 +50,9 @@ pub(super) fn video(parts: &EntryBoxes<'_>, kind: FourCc) -> Result<VisualCodec,
             (config.string(stream::merged(boxed, stream.colour)), Family::Other, stream)
         }
         b"vp08" | b"vp09" => vpx(parts, kind, boxed)?,
-        b"vvc1" | b"vvi1" => (vvc(parts.get(*b"vvcC"), kind), Family::Other, Stream::default()),
-        b"mp4v" => (mpeg4_visual(parts)?, Family::Other, Stream::default()),
-        _ => (kind.to_string(), Family::Other, Stream::default()),
+        b"vvc1" | b"vvi1" => (vvc(parts.get(*b"vvcC"), kind), Family::Other, StreamFacts::default()),
+        b"mp4v" => (mpeg4_visual(parts)?, Family::Other, StreamFacts::default()),
+        _ => (kind.to_string(), Family::Other, StreamFacts::default()),
     };
     let named = matches!(&kind.0, b"dva1" | b"dvav" | b"dvh1" | b"dvhe" | b"dav1");
     let supplemental = vision.filter(|_| !named).and_then(DolbyVision::supplemental);
@@ -68,7 +68,7 @@ pub(super) fn video(parts: &EntryBoxes<'_>, kind: FourCc) -> Result<VisualCodec,
 }
 
 /// `avc1.PPCCLL`: the profile, its constraints and the level, in hexadecimal.
-fn avc(avcc: Atom<'_>, kind: FourCc) -> Result<(String, Family, Stream), Error> {
+fn avc(avcc: Atom<'_>, kind: FourCc) -> Result<(String, Family, StreamFacts), Error> {
     let mut fields = avcc.fields();
     version(avcc, fields.u8()?)?;
     let [profile, constraints, level] = fields.take()?;
@@ -102,7 +102,7 @@ fn parameter_sets<'a>(fields: &mut BoxFields<'a>, count: u8, sets: &mut Vec<u8>)
 const SEQUENCE_SET: u8 = 33;
 
 /// `hvc1.[space]profile.compatibility.tier level.constraints`: ISO/IEC 14496-15 annex E.3.
-fn hevc(hvcc: Atom<'_>, kind: FourCc) -> Result<(String, Family, Stream), Error> {
+fn hevc(hvcc: Atom<'_>, kind: FourCc) -> Result<(String, Family, StreamFacts), Error> {
     let mut fields = hvcc.fields();
     version(hvcc, fields.u8()?)?;
     let general = fields.u8()?;
@@ -130,20 +130,21 @@ fn hevc(hvcc: Atom<'_>, kind: FourCc) -> Result<(String, Family, Stream), Error>
 
 /// `vp09.PP.LL.DD`, and `.CC.cp.tc.mc.FF` unless these fields have their defaults: 4:2:0, BT.709, limited range (VP
 /// Codec ISO Media File Format Binding §"Codecs parameter string").
-fn vpx(parts: &EntryBoxes<'_>, kind: FourCc, boxed: Option<Colour>) -> Result<(String, Family, Stream), Error> {
+fn vpx(parts: &EntryBoxes<'_>, kind: FourCc, boxed: Option<Colour>) -> Result<(String, Family, StreamFacts), Error> {
     if kind.0 == *b"vp08" && parts.get(*b"vpcC").is_none() {
-        return Ok((kind.to_string(), Family::Other, Stream::default()));
+        return Ok((kind.to_string(), Family::Other, StreamFacts::default()));
     }
     let vpcc = parts.need(*b"vpcC")?;
     let (version, _, mut fields) = vpcc.full()?;
     let [profile, level, depth] = fields.take()?;
     let short = format!("{kind}.{profile:02}.{level:02}.{:02}", depth >> 4);
     if version == 0 {
-        return Ok((short, Family::Other, Stream::default()));
+        return Ok((short, Family::Other, StreamFacts::default()));
     }
     let (chroma, full_range) = ((depth >> 1) & 7, depth & 1 == 1);
     let [primaries, transfer, matrix] = fields.take()?;
-    let stream = Stream { colour: Some(Colour { primaries, transfer, matrix, full_range }), ..Stream::default() };
+    let stream =
+        StreamFacts { colour: Some(Colour { primaries, transfer, matrix, full_range }), ..StreamFacts::default() };
     let colour = stream::merged(boxed, stream.colour);
     let Some(Colour { primaries, transfer, matrix, full_range }) =
         colour.filter(|_| chroma > 1 || !stream::is_ordinary(colour))

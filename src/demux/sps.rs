@@ -2,28 +2,28 @@
 //! E.1.1, H.265 §7.3.2.2 and E.2.1). A set that ends early yields the facts before its end.
 
 use super::bits::{BitReader, unescaped};
-use super::stream::{PixelSize, Stream};
+use super::stream::{PixelSize, StreamFacts};
 use crate::media::Colour;
 
 /// Reads the H.264 sequence parameter set `unit`, which includes the NAL header.
-pub(super) fn avc(unit: &[u8]) -> Stream {
+pub(super) fn avc(unit: &[u8]) -> StreamFacts {
     let payload = unescaped(unit.get(1..).unwrap_or_default());
-    let mut stream = Stream::default();
+    let mut stream = StreamFacts::default();
     // If the set ends early, the facts before its end remain.
     let _ended = avc_fields(&mut BitReader::new(&payload), &mut stream);
     stream
 }
 
 /// Reads the H.265 sequence parameter set `unit`, which includes the NAL header.
-pub(super) fn hevc(unit: &[u8]) -> Stream {
+pub(super) fn hevc(unit: &[u8]) -> StreamFacts {
     let payload = unescaped(unit.get(2..).unwrap_or_default());
-    let mut stream = Stream::default();
+    let mut stream = StreamFacts::default();
     // If the set ends early, the facts before its end remain.
     let _ended = hevc_fields(&mut BitReader::new(&payload), &mut stream);
     stream
 }
 
-fn avc_fields(bits: &mut BitReader<'_>, stream: &mut Stream) -> Option<()> {
+fn avc_fields(bits: &mut BitReader<'_>, stream: &mut StreamFacts) -> Option<()> {
     let profile = bits.byte(8)?;
     bits.skip(16)?;
     bits.unsigned()?;
@@ -94,7 +94,7 @@ fn avc_scaling_list(bits: &mut BitReader<'_>, entries: u32) -> Option<()> {
     Some(())
 }
 
-fn hevc_fields(bits: &mut BitReader<'_>, stream: &mut Stream) -> Option<()> {
+fn hevc_fields(bits: &mut BitReader<'_>, stream: &mut StreamFacts) -> Option<()> {
     bits.skip(4)?;
     let layers = bits.read(3)?;
     bits.skip(1)?;
@@ -265,7 +265,7 @@ const ASPECTS: [(u32, u32); 17] = [
 ];
 
 /// Reads vui_parameters( ), up to the colours: H.264 and H.265 begin alike.
-fn vui(bits: &mut BitReader<'_>, stream: &mut Stream) -> Option<()> {
+fn vui(bits: &mut BitReader<'_>, stream: &mut StreamFacts) -> Option<()> {
     if !bits.flag()? {
         return Some(());
     }
@@ -295,7 +295,7 @@ fn vui(bits: &mut BitReader<'_>, stream: &mut Stream) -> Option<()> {
 #[cfg(test)]
 mod tests {
     use super::{avc, hevc};
-    use crate::demux::stream::{PixelSize, Stream};
+    use crate::demux::stream::{PixelSize, StreamFacts};
     use crate::media::Colour;
 
     /// High profile, interlaced, 720×576 in 64:45 pixels, written by x264.
@@ -332,7 +332,7 @@ mod tests {
 
     #[test]
     fn a_set_that_is_cut_or_spoiled_says_less_and_never_panics() {
-        type Read = fn(&[u8]) -> Stream;
+        type Read = fn(&[u8]) -> StreamFacts;
         let sets: [(&[u8], Read); 3] = [(&PAL, avc), (&HDR, hevc), (&PHONE, hevc)];
         for (set, read) in sets {
             let whole = read(set);

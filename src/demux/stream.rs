@@ -6,7 +6,7 @@ use crate::media::Colour;
 
 /// Facts in the headers of a stream; `None` where they do not tell.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Stream {
+pub(super) struct StreamFacts {
     /// Width and height of a decoded picture, after cropping.
     pub(super) size: Option<PixelSize>,
     /// Pixel aspect ratio.

@@ -16,13 +16,13 @@ use std::sync::Arc;
 /// `EXT-X-MEDIA` needs 4 (RFC 8216 §7); fractions of seconds need 3.
 const VERSION: usize = 4;
 
-/// The MPEG-TS streams of a plan.
+/// The transport streams that the MPEG-TS playlists of a plan list.
 #[derive(Debug)]
 pub struct Lineup<'a> {
     plan: &'a Plan,
     /// Each video with the default audio; the default audio alone where there is no video.
     variants: Vec<Stream<'a>>,
-    /// The audio that viewers choose from.
+    /// The audio tracks that viewers can choose from.
     group: Group<'a>,
 }
 
@@ -35,7 +35,8 @@ pub struct TsManifests {
 }
 
 impl<'a> Lineup<'a> {
-    /// An error where MPEG-TS would lack all pictures or all sound that the plan has.
+    /// Chooses the transport streams of `plan`. Fails if the plan has video but MPEG-TS can carry none of it; likewise
+    /// for audio.
     pub fn new(plan: &'a Plan) -> Result<Self, Unfit> {
         let videos: Vec<&Planned> = plan.of_kind(MediaKind::Video).filter(|video| mux::fit(video).is_ok()).collect();
         let group = names::transport_group(plan);
@@ -55,7 +56,7 @@ impl<'a> Lineup<'a> {
         self.variants.iter().copied().chain(alternatives).collect()
     }
 
-    /// Audio beside the default.
+    /// The audio tracks other than the default.
     fn alternatives(&self) -> impl Iterator<Item = &AudioRendition<'a>> {
         self.group.renditions.iter().filter(|rendition| !rendition.default)
     }
@@ -86,7 +87,8 @@ impl<'a> Lineup<'a> {
 }
 
 impl TsManifests {
-    /// Prints the playlists of `lineup`, of the asset called `asset`; `transports` are those of [`Lineup::streams`].
+    /// Prints the playlists of `lineup`. `asset` is the name of the asset; `transports` are the layouts of
+    /// [`Lineup::streams`], in the same order.
     #[must_use]
     pub fn new(asset: &AssetId, lineup: &Lineup<'_>, transports: &[Arc<Transport>]) -> Self {
         let names = lineup.streams().into_iter().map(|stream| stream.name());
@@ -118,14 +120,15 @@ impl ListedStream<'_> {
     }
 }
 
-/// One for all playlists, those of CMAF included: a player may hold it against segments of either.
+/// The target duration of all MPEG-TS playlists: at least that of the CMAF playlists, because players may check it
+/// against segments of either.
 fn target_duration(plan: &Plan, transports: &[Arc<Transport>]) -> u32 {
     let longest = transports.iter().filter_map(|transport| spans(transport).max()).max();
     let rounded = longest.map_or(0, |micros| (micros + 500_000) / 1_000_000);
     u32::try_from(rounded).unwrap_or(u32::MAX).max(plan.target_duration())
 }
 
-/// How long each segment lasts, in microseconds: differences of rounded times, so that sums never drift.
+/// Duration of each segment in microseconds: the difference of rounded times, so that sums never drift.
 fn spans(transport: &Transport) -> impl Iterator<Item = u64> + '_ {
     let program = transport.program();
     program.borders().zip(program.borders().skip(1)).map(|(from, to)| lasting(from, to))
@@ -179,7 +182,7 @@ fn multivariant(
     text
 }
 
-/// The sound that can be chosen, where there is a choice: the default without a playlist, as it is in the variants
+/// The audio renditions, if there is more than one. The default has no playlist of its own if the variants contain it
 /// (RFC 8216 §4.3.4.2.1).
 fn media_of(
     asset: &AssetId,

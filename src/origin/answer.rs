@@ -24,26 +24,26 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
-/// How much an origin keeps in memory, in bytes.
+/// Settings of an origin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
-    /// Of segments.
+    /// Most bytes of cached segments.
     pub segment_bytes: u64,
-    /// Of manifests, and of the layouts of transport streams.
+    /// Most bytes of cached manifests and layouts of transport streams.
     pub manifest_bytes: u64,
-    /// Of segments that are being made.
+    /// Most bytes of segments being built.
     pub making_bytes: u64,
-    /// How long a segment may wait for room to be made in.
+    /// How long a segment may wait until there is room to build it.
     pub making_wait: Duration,
-    /// Whether segments are sent as they stand in their files.
+    /// Whether segments are sent directly from their files.
     pub sendfile: bool,
-    /// Whether stored files are given out as they are.
+    /// Whether stored files can be downloaded unchanged.
     pub files: bool,
-    /// How large manifests may be.
+    /// Size limits of manifests.
     pub bounds: ManifestLimits,
 }
 
-/// Answers routes.
+/// Replies to routes, from its caches and stores.
 #[derive(Debug)]
 pub struct Origin {
     pub(super) catalog: Catalog,
@@ -53,10 +53,10 @@ pub struct Origin {
     /// Whether segments are sent from their files.
     pub(super) sendfile: bool,
     pub(super) manifests: Cache<ManifestKey, Text, Error>,
-    /// Layouts of MPEG-TS streams, by the stream's version.
+    /// Layouts by version of the transport stream.
     pub(super) transports: Cache<Version, Arc<Transport>, Error>,
     pub(super) printing: Printing,
-    /// Whether stored files are served as they are.
+    /// Whether stored files can be downloaded unchanged.
     pub(super) files: bool,
     /// Permits to open an asset for the gallery.
     pub(super) cards: Semaphore,
@@ -74,7 +74,7 @@ pub(super) struct VersionedRequest<'a> {
     pub(super) demand: &'a Demand,
 }
 
-/// The assets of the stores that `config` names; an error when a folder cannot be read.
+/// Opens the catalog of the stores in `config`. Fails if a folder cannot be read.
 pub fn catalog(config: &Config, metrics: Arc<Metrics>) -> Result<Catalog, store::Error> {
     let store = Store::of_settings(&config.store, config.cache.blocks.bytes())?.with_metrics(Arc::clone(&metrics));
     let target_millis = u32::try_from(config.package.segment_target.as_millis()).unwrap_or(u32::MAX);
@@ -100,7 +100,7 @@ pub fn catalog(config: &Config, metrics: Arc<Metrics>) -> Result<Catalog, store:
 }
 
 impl Origin {
-    /// An origin over the folder that `config` names; an error when it cannot be read.
+    /// Opens an origin over the stores in `config`. Fails if a folder cannot be read.
     pub fn open(config: &Config, metrics: Arc<Metrics>) -> Result<Arc<Self>, store::Error> {
         let catalog = catalog(config, Arc::clone(&metrics))?;
         let settings = Settings {
@@ -170,7 +170,7 @@ impl Origin {
         Ok(entry(media_type, text.version, &text.text))
     }
 
-    /// A stored file, as the last look found it; where it was written to since, as one more look does.
+    /// A stored file, in its last known state; if it was modified since, in its state after a refresh.
     async fn of_file(&self, id: &AssetId, name: &str, stages: &mut Stages) -> Result<Reply, Error> {
         let asset = stages.opening(self.catalog.open(id)).await?;
         let file = asset.served(name).ok_or(Error::NotFound)?;
@@ -183,9 +183,10 @@ impl Origin {
         Ok(stored(file))
     }
 
-    /// A part of one version of a stream: the current one, one that was replaced and whose bytes can still be read, or,
-    /// after one more look at the store, one that has just appeared. A version whose file was written
-    /// over is gone once that look finds another; until then asking again may help. Nothing of a deleted asset answers.
+    /// A part of one version of a track or program: of the current version, of a replaced one whose bytes are still
+    /// stored, or, after a refresh from the store, of one that has just appeared. If the file of a version was
+    /// overwritten, the error is `Gone` once the refresh finds another version; before that, a retry may succeed. For a
+    /// deleted asset, the error is `Deleted`.
     async fn of_any(
         self: &Arc<Self>,
         id: &AssetId,
@@ -220,23 +221,23 @@ impl Origin {
         Err(if known || named { Error::Gone } else { Error::NotFound })
     }
 
-    /// Whether an answer about `id` may cost requests to an object store for nothing.
+    /// Whether a reply about `id` may cost requests to an object store only to find no asset.
     pub async fn is_unknown(&self, id: &AssetId) -> bool {
         self.catalog.is_unknown(id).await
     }
 
-    /// The assets that it serves.
+    /// The catalog of the assets that it serves.
     #[must_use]
     pub const fn catalog(&self) -> &Catalog {
         &self.catalog
     }
 
-    /// Whether the store can be listed now.
+    /// Checks that the store can be listed at the moment.
     pub async fn ready(&self) -> Result<(), Error> {
         Ok(self.catalog.ready().await?)
     }
 
-    /// Waits until nothing is being made; the caller bounds the wait.
+    /// Waits until nothing is being built; the caller bounds the wait.
     pub async fn drained(&self) {
         self.ahead.close();
         self.ahead.wait().await;

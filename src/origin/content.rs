@@ -8,14 +8,14 @@ use crate::store::Object;
 use bytes::Bytes;
 use std::ops::Range;
 
-/// The bytes of a reply, with a length known at once.
+/// The bytes of a reply, whose length is known at once.
 #[derive(Debug, Clone)]
 pub enum Content {
-    /// In memory, complete; text is compressible.
+    /// A complete text in memory; it may be compressed.
     Text(Bytes),
-    /// A segment: in memory, growing, or made as it is sent.
+    /// A segment: in memory, growing, or built as it is sent.
     Media(Media),
-    /// A stored object, read as it is asked for.
+    /// A stored object, read as it is sent.
     Stored(Object),
 }
 
@@ -64,8 +64,8 @@ impl Content {
         self.len() == 0
     }
 
-    /// Passes on the bytes of `range` that are in memory, from its start on. Returns how many; 0 where the first byte has
-    /// to be waited for.
+    /// Passes the bytes of `range` that are in memory, from its start on, to `each`. Returns their number; 0 if
+    /// [`Self::read`] must wait for them.
     pub fn get(&self, range: &Range<u64>, each: &mut impl FnMut(Bytes)) -> u64 {
         match self {
             Self::Text(text) => {
@@ -90,8 +90,8 @@ impl Content {
         }
     }
 
-    /// The next bytes of `range`, at least one; none where it is empty or begins at the end. Reads or builds no more than
-    /// `range`, so its length bounds the memory.
+    /// Waits for the next bytes of `range`: at least one, unless `range` is empty or begins at the end. Reads or builds
+    /// no more than `range`, so the length of `range` bounds the memory.
     pub async fn read(&self, range: Range<u64>) -> Result<Vec<Bytes>, Error> {
         match self {
             Self::Text(text) => Ok(vec![slice(text, &range)]),
@@ -105,7 +105,7 @@ impl Content {
     }
 }
 
-/// Bytes `range` of `text`, cut off at its end.
+/// The part of `text` within `range`.
 fn slice(text: &Bytes, range: &Range<u64>) -> Bytes {
     let len = u64_from_usize(text.len());
     let (from, to) = (range.start.min(len), range.end.min(len));

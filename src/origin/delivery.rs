@@ -102,7 +102,7 @@ enum Delivery {
     Window(u64, Arc<Body<Error>>),
 }
 
-/// What builds a window of a segment again.
+/// Builds a window of a segment again.
 #[derive(Debug, Clone)]
 pub(super) struct Rebuild {
     origin: Arc<Origin>,

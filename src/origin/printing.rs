@@ -1,5 +1,5 @@
-//! Manifests are printed within bounds. A text that would be too large is refused by name. A large one is printed on a
-//! thread that may take long, once there is room for it, so that neither other answers nor memory suffer.
+//! Prints manifests within limits. A text that would exceed a limit is refused with an error that names the limit. A
+//! large text waits for room in memory and is printed on a blocking thread, so that it does not delay other responses.
 
 use super::error::Error;
 use crate::cache::Governor;
@@ -7,21 +7,21 @@ use crate::manifest::Text;
 use crate::media::u64_from_usize;
 use std::time::Duration;
 
-/// Bytes of a text that takes less than a millisecond to print.
+/// Texts of up to this many bytes are printed inline, which takes less than a millisecond.
 const INLINE: u64 = 32 << 10;
 
-/// How long a large text waits for room to be printed in.
+/// How long a large text waits for room to print it.
 const WAIT: Duration = Duration::from_secs(10);
 
-/// What begins the lines that count as variants (RFC 8216 §4.3.4.2).
+/// Beginning of the lines that count as variants (RFC 8216 §4.3.4.2).
 const VARIANT: &[u8] = b"#EXT-X-STREAM-INF:";
 
-/// How large manifests may be.
+/// Size limits of manifests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ManifestLimits {
-    /// Variants of a multivariant playlist.
+    /// Most variants of a multivariant playlist.
     pub variants: usize,
-    /// Bytes of one text.
+    /// Most bytes of one text.
     pub bytes: u64,
 }
 
@@ -32,7 +32,7 @@ impl Default for ManifestLimits {
     }
 }
 
-/// Prints manifests. Clones share their room.
+/// Prints manifests within limits. Clones share the room for large texts.
 #[derive(Debug, Clone)]
 pub(super) struct Printing {
     bounds: ManifestLimits,
@@ -40,12 +40,13 @@ pub(super) struct Printing {
 }
 
 impl Printing {
-    /// Within `bounds`; texts that are being printed take `room` bytes together.
+    /// A printer with the limits `bounds`. Large texts that are printed at the same time take at most `room` bytes.
     pub(super) fn new(bounds: ManifestLimits, room: u64) -> Self {
         Self { bounds, room: Governor::new(room, WAIT) }
     }
 
-    /// Runs `print`, whose text has about `estimate` bytes.
+    /// Runs `print` and returns its result. `estimate` is the estimated size of its text in bytes. Fails if that exceeds
+    /// the limit, or if there is no room in time.
     pub(super) async fn print<T: Send + 'static>(
         &self,
         estimate: u64,
@@ -66,7 +67,7 @@ impl Printing {
         printed.await.unwrap_or_else(|_| Err(Error::Interrupted("printing a manifest was given up".into())))
     }
 
-    /// Whether `text` keeps the bounds; why it is refused where not.
+    /// Checks that `text` is within the limits.
     pub(super) fn check(&self, text: &Text) -> Result<(), Error> {
         let bytes = u64_from_usize(text.text.len());
         if bytes > self.bounds.bytes {

@@ -114,7 +114,7 @@ impl AssetSegment {
 }
 
 impl Origin {
-    /// The bytes of `segment`, of which the response carries `demand`.
+    /// The bytes of `segment`; `wish` chooses those to send.
     pub(super) async fn media(
         self: &Arc<Self>,
         segment: AssetSegment,
@@ -225,7 +225,8 @@ impl Origin {
         Ok(Media::copied(length, Arc::clone(body), self.rebuild(segment)))
     }
 
-    /// Bytes for one reader. The first few are built now, so that a failure is answered with its status.
+    /// The bytes of a segment that is built for one reader. Builds the first bytes at once, so that an error becomes
+    /// the response.
     async fn windowed(
         self: &Arc<Self>,
         segment: AssetSegment,

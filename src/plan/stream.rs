@@ -17,9 +17,9 @@ use std::ops::Range;
 #[derive(Debug, Clone, Copy)]
 pub struct Stream<'a> {
     packaging: Packaging,
-    /// The video track, or the only track.
+    /// Video, or the only track.
     first: &'a Planned,
-    /// The audio track beside a video track.
+    /// Audio beside video.
     second: Option<&'a Planned>,
 }
 
@@ -31,21 +31,21 @@ pub struct Selection {
     second: Option<usize>,
 }
 
-/// The slices of an MPEG-TS stream, one for each segment. Never empty.
+/// A transport stream, cut into one slice for each segment. Never empty.
 #[derive(Debug, Clone)]
 pub struct Program {
     slices: Vec<Slice>,
     end: Moment,
 }
 
-/// The samples in one segment of an MPEG-TS stream: at least one.
+/// The samples in one segment of a transport stream. At least one sample.
 #[derive(Debug, Clone)]
 pub struct Slice {
-    /// Samples of the video track, as its timeline numbers them; empty behind its end.
+    /// Samples of the video track, as its timeline numbers them; empty after the track's end.
     pub video: Range<u32>,
-    /// Samples of the audio track, as its timeline numbers them; empty where it is silent.
+    /// Samples of the audio track, as its timeline numbers them; empty where the track has none.
     pub audio: Range<u32>,
-    /// The start of the slice, `SHIFT` not included.
+    /// Presented time of its start, `SHIFT` not included.
     pub start: Moment,
 }
 
@@ -93,7 +93,7 @@ impl<'a> Stream<'a> {
         Self { packaging, first: track, second: None }
     }
 
-    /// The MPEG-TS stream of a video and an audio track; `None` where the tracks are of other kinds.
+    /// A video track and an audio track; `None` if the tracks are of other kinds.
     #[must_use]
     pub fn muxed(video: &'a Planned, audio: &'a Planned) -> Option<Self> {
         let kinds = (video.track().kind, audio.track().kind);
@@ -138,13 +138,14 @@ impl<'a> Stream<'a> {
         [self.first].into_iter().chain(self.second)
     }
 
-    /// A hash of all that its bytes depend on: the version of its one track, or a hash of both versions.
+    /// Version of every byte built from these tracks: the version of the only track, or a hash of both versions.
     #[must_use]
     pub fn version(&self) -> Version {
         self.second.map_or(self.first.version, |second| version::of_pair(self.first.version, second.version))
     }
 
-    /// Cuts the stream for MPEG-TS: at the video's segments, and on a grid of `target_millis` where there is only audio.
+    /// Cuts the tracks together: at the segments of the video, and after its end on a grid of `target_millis`. One
+    /// track alone is cut at its own segments.
     #[must_use]
     pub fn program(&self, target_millis: u32) -> Program {
         let end = self.tracks().map(Planned::end).max().unwrap_or(Moment::ZERO);

@@ -11,7 +11,9 @@
 use super::adts;
 use super::pes::Times;
 use super::transport::Shape;
-use super::units::{self, CLOCK_INTERVAL, CLOCKS_LIMIT, FRAMES_LIMIT, Picture, Ratio, SOUND_LIMIT, Sound, Unit};
+use super::units::{
+    self, CLOCK_INTERVAL, CLOCKS_LIMIT, FRAMES_LIMIT, PictureUnit, Ratio, SOUND_LIMIT, SoundUnit, Unit,
+};
 use crate::media::Timescale;
 use crate::plan::{Slice, Stream, Timeline};
 use std::ops::Range;
@@ -97,7 +99,7 @@ impl<'a> Counter<'a> {
     fn pictures(&self, timeline: &Timeline, samples: Range<u32>) -> u64 {
         let packets = |size, sync| {
             let times = Times { pts: 0, dts: 0 };
-            self.shape.packets(Unit::Picture(Picture { number: 0, size, sync, times }))
+            self.shape.packets(Unit::Picture(PictureUnit { number: 0, size, sync, times }))
         };
         let syncs = timeline.syncs(samples.clone());
         let all = syncs == samples.end - samples.start;
@@ -116,7 +118,7 @@ impl<'a> Counter<'a> {
     }
 
     fn sounds(&self, timeline: &Timeline, samples: Range<u32>, frames: u32) -> u64 {
-        let none = Sound { first: 0, frames: 0, bytes: 0, longest: 0, times: Times { pts: 0, dts: 0 } };
+        let none = SoundUnit { first: 0, frames: 0, bytes: 0, longest: 0, times: Times { pts: 0, dts: 0 } };
         let (mut count, mut sound) = (0, none);
         timeline.each_size(samples, |size| {
             sound.frames += 1;

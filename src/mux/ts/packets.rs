@@ -75,12 +75,26 @@ pub(super) struct Packets<'a> {
     room: &'a mut dyn FnMut(usize) -> BytesMut,
     /// Estimate of the bytes still to be written for which no buffer is allocated yet.
     expected: usize,
-    unit: Unit,
+    unit: OpenUnit,
+}
+
+/// The start of a unit.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct UnitStart {
+    pub(super) pid: Pid,
+    /// The continuity counter of its first packet.
+    pub(super) continuity: u8,
+    /// The PCR in its first packet.
+    pub(super) clock: Option<Clock>,
+    /// Bytes of the unit, its PES header included.
+    pub(super) bytes: u64,
+    /// Packets of the unit: at least as many as the bytes fill, at most one for each byte.
+    pub(super) packets: u64,
 }
 
 /// The unit that is being written.
 #[derive(Debug, Clone, Copy)]
-struct Unit {
+struct OpenUnit {
     pid: Pid,
     continuity: u8,
     clock: Option<Clock>,
@@ -96,7 +110,7 @@ struct Unit {
 impl<'a> Packets<'a> {
     /// A writer of about `bytes` bytes, into buffers that `room` allocates.
     pub(super) fn new(bytes: usize, room: &'a mut dyn FnMut(usize) -> BytesMut) -> Self {
-        let unit = Unit { pid: Pid::Pat, continuity: 0, clock: None, start: false, bytes: 0, packets: 0, room: 0 };
+        let unit = OpenUnit { pid: Pid::Pat, continuity: 0, clock: None, start: false, bytes: 0, packets: 0, room: 0 };
         Self { chunks: Vec::with_capacity(bytes / CHUNK + 1), current: BytesMut::new(), room, expected: bytes, unit }
     }
 
@@ -113,11 +127,11 @@ impl<'a> Packets<'a> {
         adaptation(&mut self.current, BODY, Some(Clock { at, random_access: false }));
     }
 
-    /// Begins a unit of `bytes` bytes in `packets` packets: at least as many as the bytes fill, at most one for each
-    /// byte.
-    pub(super) fn begin(&mut self, (pid, continuity): (Pid, u8), clock: Option<Clock>, bytes: u64, packets: u64) {
+    /// Begins a unit.
+    pub(super) fn begin(&mut self, start: UnitStart) {
+        let UnitStart { pid, continuity, clock, bytes, packets } = start;
         let [bytes, packets] = [bytes, packets].map(usize_from_u64);
-        self.unit = Unit { pid, continuity, clock, start: true, bytes, packets, room: 0 };
+        self.unit = OpenUnit { pid, continuity, clock, start: true, bytes, packets, room: 0 };
     }
 
     /// Writes the unit's next bytes.
@@ -226,7 +240,7 @@ fn adaptation(out: &mut BytesMut, bytes: usize, clock: Option<Clock>) {
 
 #[cfg(test)]
 mod tests {
-    use super::{BODY, CHUNK, CLOCK, Clock, PACKET, Packets, Pid, adaptation, packets};
+    use super::{BODY, CHUNK, CLOCK, Clock, PACKET, Packets, Pid, UnitStart, adaptation, packets};
     use crate::media::u64_from_usize;
     use bytes::{Bytes, BytesMut};
     use proptest::prelude::{Strategy, any, prop, prop_assert, prop_assert_eq, prop_oneof, proptest};
@@ -267,7 +281,8 @@ mod tests {
         let mut room = |_: usize| BytesMut::zeroed(room);
         let mut written = Packets::new(0, &mut room);
         let bytes = parts.clone().map(<[u8]>::len).sum();
-        written.begin((Pid::Video, continuity), clock, u64_from_usize(bytes), count.into());
+        let (length, packets) = (u64_from_usize(bytes), count.into());
+        written.begin(UnitStart { pid: Pid::Video, continuity, clock, bytes: length, packets });
         parts.for_each(|part| written.push(part));
         written.finish()
     }
@@ -302,7 +317,8 @@ mod tests {
         let bytes = 2 * CHUNK / PACKET * BODY + BODY;
         let count = packets(u64_from_usize(bytes), false);
         let mut written = Packets::new(bytes / BODY * PACKET, &mut room);
-        written.begin((Pid::Video, 0), None, u64_from_usize(bytes), count);
+        let (length, packets) = (u64_from_usize(bytes), count);
+        written.begin(UnitStart { pid: Pid::Video, continuity: 0, clock: None, bytes: length, packets });
         written.push(&unit(bytes));
         let lengths: Vec<usize> = written.finish().iter().map(Bytes::len).collect();
         let rest = bytes / BODY * PACKET - 2 * full;
@@ -345,7 +361,8 @@ mod tests {
             let mut room = BytesMut::with_capacity;
             let mut written = Packets::new(0, &mut room);
             let at = clock.then_some(Clock { at: -1, random_access: true });
-            written.begin((Pid::Video, continuity), at, u64_from_usize(bytes), count);
+            let (length, packets) = (u64_from_usize(bytes), count);
+            written.begin(UnitStart { pid: Pid::Video, continuity, clock: at, bytes: length, packets });
             unit.chunks(97).for_each(|part| written.push(part));
             let out = written.finish().concat();
             prop_assert_eq!(u64_from_usize(out.len()), 188 * count);

@@ -40,24 +40,38 @@ impl Stamps {
     }
 }
 
-/// Writes the header of a unit of `bytes` bytes, header included. The header gets `stuffing` more bytes of stuffing, at
-/// most 27.
-pub(super) fn header(out: &mut Packets<'_>, pid: Pid, (stamps, times): (Stamps, Times), bytes: u64, stuffing: u8) {
-    let decoded = stamps == Stamps::Two && times.dts != times.pts;
-    let spare = if stamps == Stamps::Two && !decoded { 5 } else { 0 };
-    let stuffing = stuffing + spare;
-    let stream = if pid == Pid::Audio { 0xc0 } else { 0xe0 };
-    // PES_packet_length does not count the first six bytes. For video it may be 0: unspecified.
-    let [high, low] = u16::try_from(bytes - 6).unwrap_or(0).to_be_bytes();
-    let (flags, length) = if decoded { (0xc0, 10) } else { (0x80, 5) };
-    out.push(&[0, 0, 1, stream, high, low, 0x84, flags, length + stuffing]);
-    if decoded {
-        out.push(&time(3, times.pts));
-        out.push(&time(1, times.dts));
-    } else {
-        out.push(&time(2, times.pts));
+/// The header of a unit.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Header {
+    pub(super) pid: Pid,
+    pub(super) stamps: Stamps,
+    pub(super) times: Times,
+    /// Bytes of the unit, header included.
+    pub(super) bytes: u64,
+    /// Bytes of stuffing, at most 27.
+    pub(super) stuffing: u8,
+}
+
+impl Header {
+    /// Writes it.
+    pub(super) fn write(self, out: &mut Packets<'_>) {
+        let Self { pid, stamps, times, bytes, stuffing } = self;
+        let decoded = stamps == Stamps::Two && times.dts != times.pts;
+        let spare = if stamps == Stamps::Two && !decoded { 5 } else { 0 };
+        let stuffing = stuffing + spare;
+        let stream = if pid == Pid::Audio { 0xc0 } else { 0xe0 };
+        // PES_packet_length does not count the first six bytes. For video it may be 0: unspecified.
+        let [high, low] = u16::try_from(bytes - 6).unwrap_or(0).to_be_bytes();
+        let (flags, length) = if decoded { (0xc0, 10) } else { (0x80, 5) };
+        out.push(&[0, 0, 1, stream, high, low, 0x84, flags, length + stuffing]);
+        if decoded {
+            out.push(&time(3, times.pts));
+            out.push(&time(1, times.dts));
+        } else {
+            out.push(&time(2, times.pts));
+        }
+        out.push(STUFFING.get(..usize::from(stuffing)).unwrap_or_default());
     }
-    out.push(STUFFING.get(..usize::from(stuffing)).unwrap_or_default());
 }
 
 /// Four bits of prefix, then 3, 15 and 15 bits of the time, each followed by a marker bit.
@@ -70,16 +84,16 @@ fn time(prefix: u64, at: i64) -> [u8; 5] {
 
 #[cfg(test)]
 mod tests {
-    use super::super::packets::{Packets, Pid};
-    use super::{Stamps, Times, header, time};
+    use super::super::packets::{Packets, Pid, UnitStart};
+    use super::{Header, Stamps, Times, time};
     use bytes::BytesMut;
 
     fn written(stamps: Stamps, times: Times, stuffing: u8) -> Vec<u8> {
         let bytes = stamps.header() + u64::from(stuffing);
         let mut room = BytesMut::with_capacity;
         let mut out = Packets::new(0, &mut room);
-        out.begin((Pid::Video, 0), None, bytes, 1);
-        header(&mut out, Pid::Video, (stamps, times), bytes, stuffing);
+        out.begin(UnitStart { pid: Pid::Video, continuity: 0, clock: None, bytes, packets: 1 });
+        Header { pid: Pid::Video, stamps, times, bytes, stuffing }.write(&mut out);
         let packet = out.finish().concat();
         packet[5 + usize::from(packet[4])..].to_vec()
     }

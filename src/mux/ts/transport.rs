@@ -6,7 +6,7 @@ use super::packets::{self, PACKET};
 use super::pes::Stamps;
 use super::psi::Carried;
 use super::segment::Packetized;
-use super::units::{self, Picture, Unit};
+use super::units::{self, PictureUnit, Unit};
 use crate::media::{Family, u64_from_usize, usize_from_u32};
 use crate::plan::{Planned, Program, Slice, Stream};
 
@@ -175,7 +175,7 @@ impl Shape {
     }
 
     /// Bytes of a picture with its header, of which its NAL units and start codes are `media` bytes.
-    pub(super) fn picture_bytes(&self, picture: Picture, media: u64) -> u64 {
+    pub(super) fn picture_bytes(&self, picture: PictureUnit, media: u64) -> u64 {
         self.video.header() + DELIMITER + if picture.sync { self.sets } else { 0 } + media
     }
 

@@ -26,9 +26,9 @@ pub(super) const FRAMES_LIMIT: u32 = 64;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unit {
     /// A sample of the video track.
-    Picture(Picture),
+    Picture(PictureUnit),
     /// Samples of the audio track.
-    Sound(Sound),
+    Sound(SoundUnit),
     /// A packet with only a clock, as for a unit with this decode time.
     Clock(i64),
 }
@@ -52,7 +52,7 @@ impl Unit {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Picture {
+pub(super) struct PictureUnit {
     pub(super) number: u32,
     pub(super) size: u32,
     pub(super) sync: bool,
@@ -60,7 +60,7 @@ pub(super) struct Picture {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Sound {
+pub(super) struct SoundUnit {
     pub(super) first: u32,
     pub(super) frames: u32,
     /// Bytes of all frames with their ADTS headers.
@@ -181,16 +181,16 @@ struct Grouped<I: Iterator<Item = Frame>> {
 }
 
 impl<I: Iterator<Item = Frame>> Iterator for Grouped<I> {
-    type Item = Sound;
+    type Item = SoundUnit;
 
-    fn next(&mut self) -> Option<Sound> {
+    fn next(&mut self) -> Option<SoundUnit> {
         let header = u64::from(adts::HEADER);
         let first = self.frames.take()?;
         let times = first.times;
         let bytes = u64::from(first.size) + header;
-        let mut sound = Sound { first: first.number, frames: 1, bytes, longest: first.size, times };
+        let mut sound = SoundUnit { first: first.number, frames: 1, bytes, longest: first.size, times };
         let lasting = self.lasting;
-        let fits = |sound: &Sound, next: &Frame| {
+        let fits = |sound: &SoundUnit, next: &Frame| {
             let counted = times.dts.saturating_add(lasting.lasting(sound.frames));
             next.times.dts.abs_diff(counted) <= 1
                 && next.times.pts.saturating_sub(next.times.dts) == times.pts.saturating_sub(times.dts)
@@ -215,7 +215,7 @@ enum Clocked {
     Sounds,
 }
 
-struct Merge<P: Iterator<Item = Frame>, S: Iterator<Item = Sound>> {
+struct Merge<P: Iterator<Item = Frame>, S: Iterator<Item = SoundUnit>> {
     pictures: Feed<P>,
     sounds: Feed<S>,
     clocked: Clocked,
@@ -226,7 +226,7 @@ struct Merge<P: Iterator<Item = Frame>, S: Iterator<Item = Sound>> {
     left: u32,
 }
 
-impl<P: Iterator<Item = Frame>, S: Iterator<Item = Sound>> Merge<P, S> {
+impl<P: Iterator<Item = Frame>, S: Iterator<Item = SoundUnit>> Merge<P, S> {
     /// The clock to send before the next unit, if one is due. `picture` and `sound` are the decode times of the next
     /// picture and sound.
     fn clock(&self, picture: Option<i64>, sound: Option<i64>) -> Option<i64> {
@@ -246,7 +246,7 @@ impl<P: Iterator<Item = Frame>, S: Iterator<Item = Sound>> Merge<P, S> {
     }
 }
 
-impl<P: Iterator<Item = Frame>, S: Iterator<Item = Sound>> Iterator for Merge<P, S> {
+impl<P: Iterator<Item = Frame>, S: Iterator<Item = SoundUnit>> Iterator for Merge<P, S> {
     type Item = Unit;
 
     fn next(&mut self) -> Option<Unit> {
@@ -261,7 +261,7 @@ impl<P: Iterator<Item = Frame>, S: Iterator<Item = Sound>> Iterator for Merge<P,
             let Frame { number, size, sync, times, .. } = self.pictures.take()?;
             self.clocked_at(times.dts);
             self.left = CLOCKS_LIMIT;
-            return Some(Unit::Picture(Picture { number, size, sync, times }));
+            return Some(Unit::Picture(PictureUnit { number, size, sync, times }));
         }
         let sound = self.sounds.take()?;
         if self.clocked == Clocked::Sounds {

@@ -1,11 +1,11 @@
 //! Writes units as packets, with headers, delimiters and parameter sets in front of the stored bytes.
 
 use super::chunks::Chunks;
-use super::packets::{self, Clock, Packets, Pid};
-use super::pes;
+use super::packets::{self, Clock, Packets, Pid, UnitStart};
+use super::pes::Header;
 use super::segment::{Audio, Packetized, Placed, Video};
 use super::transport::START_CODE;
-use super::units::{CLOCK_INTERVAL, Picture, Sound, Unit};
+use super::units::{CLOCK_INTERVAL, PictureUnit, SoundUnit, Unit};
 use crate::media::{u64_from_usize, usize_from_u32, usize_from_u64};
 
 /// An access unit delimiter that allows any slice types (Rec. ITU-T H.264 §7.3.2.4).
@@ -23,6 +23,12 @@ pub(super) struct Writer<'a> {
     pub(super) spread: u64,
 }
 
+/// The NAL units of a picture: the next `size` bytes of `chunks`.
+struct PictureMedia<'a> {
+    chunks: &'a mut Chunks,
+    size: u64,
+}
+
 impl Writer<'_> {
     pub(super) fn unit(&mut self, placed: Placed) {
         let recipe = self.recipe;
@@ -33,7 +39,8 @@ impl Writer<'_> {
             }
             (Unit::Picture(picture), Some(video), _) => {
                 let mut media = std::mem::take(&mut self.video);
-                self.picture(video, (picture, u64::from(picture.size)), placed.continuity, &mut media);
+                let whole = PictureMedia { chunks: &mut media, size: u64::from(picture.size) };
+                self.picture(video, picture, placed.continuity, whole);
                 self.video = media;
             }
             (Unit::Sound(sound), _, Some(audio)) => self.sound(audio, sound, placed.continuity),
@@ -41,17 +48,19 @@ impl Writer<'_> {
         }
     }
 
-    /// Writes a picture, whose NAL units with length fields of 4 bytes are the next `size` bytes of `media`.
-    fn picture(&mut self, video: &Video, (picture, size): (Picture, u64), continuity: u8, media: &mut Chunks) {
-        let shape = self.recipe.shape;
+    /// Writes a picture, whose NAL units in `media` have length fields of 4 bytes.
+    fn picture(&mut self, video: &Video, picture: PictureUnit, continuity: u8, media: PictureMedia<'_>) {
+        let (shape, PictureMedia { chunks: media, size }) = (self.recipe.shape, media);
         let bytes = shape.picture_bytes(picture, size);
         let clock = Clock { at: picture.times.dts.saturating_sub(CLOCK_INTERVAL), random_access: picture.sync };
-        self.out.begin((Pid::Video, continuity), Some(clock), bytes, packets::packets(bytes, true) + self.spread);
+        let packets = packets::packets(bytes, true) + self.spread;
+        self.out.begin(UnitStart { pid: Pid::Video, continuity, clock: Some(clock), bytes, packets });
         // Six bytes are reserved for a delimiter: ours, or stuffing if the sample has its own.
         let [_, _, _, _, first] = if size > 4 { media.peek() } else { [0; 5] };
         let own = first & 0x1f == DELIMITER_TYPE;
         let stuffing = if own { u8::try_from(DELIMITER.len()).expect("a delimiter has six bytes") } else { 0 };
-        pes::header(&mut self.out, Pid::Video, (shape.video, picture.times), bytes, stuffing);
+        let header = Header { pid: Pid::Video, stamps: shape.video, times: picture.times, bytes, stuffing };
+        header.write(&mut self.out);
         let mut left = size;
         if own {
             left -= self.nal_unit(media, left);
@@ -81,13 +90,15 @@ impl Writer<'_> {
         u64::from(START_CODE) + length
     }
 
-    fn sound(&mut self, audio: &Audio, sound: Sound, continuity: u8) {
+    fn sound(&mut self, audio: &Audio, sound: SoundUnit, continuity: u8) {
         let shape = self.recipe.shape;
         let bytes = shape.bytes(Unit::Sound(sound));
         let clock = Clock { at: sound.times.dts.saturating_sub(CLOCK_INTERVAL), random_access: true };
         let clock = (!shape.carried.video).then_some(clock);
-        self.out.begin((Pid::Audio, continuity), clock, bytes, packets::packets(bytes, clock.is_some()));
-        pes::header(&mut self.out, Pid::Audio, (shape.audio, sound.times), bytes, 0);
+        let packets = packets::packets(bytes, clock.is_some());
+        self.out.begin(UnitStart { pid: Pid::Audio, continuity, clock, bytes, packets });
+        let header = Header { pid: Pid::Audio, stamps: shape.audio, times: sound.times, bytes, stuffing: 0 };
+        header.write(&mut self.out);
         let samples = sound.first..sound.first + sound.frames;
         let (mut silent, _) = audio.timeline.stored_range(samples.clone());
         audio.timeline.each_size(samples, |size| {
@@ -113,7 +124,8 @@ impl Writer<'_> {
                     let size = u64_from_usize(media.len());
                     let fills = packets::packets(self.recipe.shape.picture_bytes(picture, size), true);
                     self.spread = if last == Some(at) { (written + fills).wrapping_neg() % 16 } else { 0 };
-                    self.picture(video, (picture, size), count, &mut Chunks::new(vec![media.into()]));
+                    let media = PictureMedia { chunks: &mut Chunks::new(vec![media.into()]), size };
+                    self.picture(video, picture, count, media);
                     written += fills + self.spread;
                 }
                 (Unit::Clock(_), Some(_)) => self.unit(Placed { continuity: count.wrapping_sub(1), ..*placed }),
