@@ -64,6 +64,28 @@ fn ask(client: &mut Client, path: &str, headers: &str) -> Answer {
 }
 
 #[test]
+fn segments_sent_from_files_keep_no_file_open() {
+    const FILMS: usize = 700;
+    let house = Film::new(6, 4_000).house();
+    aged(house.path(), 11);
+    for number in 1..FILMS {
+        fs::hard_link(house.path().join("film.mp4"), house.path().join(format!("film{number}.mp4"))).unwrap();
+    }
+    let server = sending(house.path());
+    let names = Names::of(&server, "film", "index.m3u8");
+    let mut client = server.connect();
+    for number in 1..FILMS {
+        // The files are the same, so their versions are, too.
+        let path = names.segments[0].replace("/vod/film/", &format!("/vod/film{number}/"));
+        assert_eq!(ask(&mut client, &path, "").status, 200, "{path}");
+    }
+    assert!(server.metric(UNCOPIED) > 0);
+    // The catalog keeps at most 512 films open.
+    let open = descriptors(&server);
+    assert!(open < 600, "{open} descriptors");
+}
+
+#[test]
 fn what_is_sent_from_a_file_is_what_is_made_in_memory() {
     // In one piece, in pieces large enough for a sendfile each, in pieces that are gathered.
     for film in [Film::large(6), Film::large(6).in_pieces_of(25), Film::new(6, 4_000).in_pieces_of(10)] {

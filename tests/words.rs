@@ -110,7 +110,7 @@ fn is_riddle(sentence: &str) -> bool {
         let rest = sentence.strip_prefix(*opening);
         rest.is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_' || c == '!'))
     };
-    OPENINGS.iter().any(|opening| begins(opening)) && !HEADINGS.contains(&sentence)
+    OPENINGS.iter().any(begins) && !HEADINGS.contains(&sentence)
 }
 
 /// Text of the comment on a line, be it alone or behind code.

@@ -9,9 +9,9 @@
 //! and reads nothing further.
 
 use super::access::AccessLogEntry;
-use super::frames::{FrameBudget, FrameGrant};
-use super::outlet::ConnectionWriter;
-use super::rope::Rope;
+use super::wire::budget::{FrameBudget, FrameGrant};
+use super::wire::rope::Rope;
+use super::wire::writer::ConnectionWriter;
 use crate::media::{ByteRange, u64_from_usize};
 use crate::origin::{Content, Error, ResponseChunk};
 use bytes::Bytes;
@@ -348,7 +348,7 @@ fn alone(bytes: Bytes) -> Bytes {
 
 #[cfg(test)]
 mod tests {
-    use super::super::frames::FrameBudget;
+    use super::super::wire::budget::FrameBudget;
     use super::{BodyPart, ResponseBody};
     use crate::media::ByteRange;
     use crate::origin::{Content, Media};

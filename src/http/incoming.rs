@@ -1,7 +1,7 @@
 //! Request bodies with time limits: the body fails if the client sends nothing for `http.read_stall`, or less than
 //! `http.minimum_rate` while the server waits for it.
 
-use super::pace::Pace;
+use super::wire::pace::Pace;
 use crate::config::Http;
 use crate::media::u64_from_usize;
 use bytes::Bytes;

@@ -1,11 +1,11 @@
 //! The HTTP/1.1 server: public, private and upload listeners. It follows RFC 9110 and RFC 9112 to the letter.
 //!
 //! ```text
-//! socket ── server ──┬── public ──┬── request: refuses malformed requests
-//!  (TCP)   (tasks,   │            ├── cors: access for other sites; cmcd: the player's next request
+//! wire ──── server ──┬── public ──┬── gate: refuses (request), redirects, admits; cmcd: the player's next request
+//!  (TCP)   (tasks,   │            ├── cors: access for other sites
 //!           drain)   │            ├── gallery: pages embedded in the binary
 //!                    │            ├── respond ── conditions, ranges, encoding: 304, 412, 206, 416, gzip, br
-//!                    │            │      └── body: the bytes, frame by frame (rope), out of one budget (frames)
+//!                    │            │      └── body: the bytes, frame by frame (wire::rope), out of one budget
 //!                    │            ├── timing: `Server-Timing`
 //!                    ├── upload ── api: runs the control plane's router; incoming: request bodies with time limits
 //!                    └── private ──┘ └── problem: every error, as problem+json, of a type that kind lists
@@ -19,15 +19,11 @@ mod cmcd;
 mod conditions;
 mod cors;
 mod encoding;
-mod frames;
 mod gallery;
+mod gate;
 mod incoming;
 mod kind;
-mod line;
 mod misses;
-mod outlet;
-mod pace;
-mod pipes;
 mod private;
 mod problem;
 mod public;
@@ -35,12 +31,9 @@ mod ranges;
 mod request;
 mod request_id;
 mod respond;
-mod rope;
-mod seat;
 mod server;
-mod socket;
 mod timing;
-mod token;
+mod wire;
 
 pub use access::AccessLog;
 pub use kind::ProblemKind;

@@ -8,7 +8,7 @@ use super::kind::ProblemKind;
 use super::problem::Problem;
 use super::public::PublicHandler;
 use super::request::refusal;
-use super::seat::EvictionSlot;
+use super::wire::eviction::EvictionSlot;
 use crate::media::u64_from_usize;
 use crate::metrics::{MEDIA_TYPE, Metrics};
 use crate::origin::Origin;

@@ -1,28 +1,25 @@
 //! Handler of the public listener: answers players and the gallery.
 
 use super::body::ResponseBody;
-use super::cmcd;
 use super::cors;
 use super::encoding::Compressor;
-use super::frames::FrameBudget;
 use super::gallery;
+use super::gate::{Entrance, Gate, MediaRequest, request_kind, settle};
 use super::kind::ProblemKind;
-use super::misses::{LookupPermit, MissLimiter, Peer};
 use super::problem::{Problem, status};
-use super::request::refusal;
 use super::request_id::{X_REQUEST_ID, request_id};
 use super::respond::{Entity, Representation, demand, etag_of};
 use super::timing::{RequestTimings, SERVER_TIMING};
+use super::wire::budget::FrameBudget;
 use crate::config::Http;
-use crate::media::{AssetId, Packaging};
+use crate::media::AssetId;
 use crate::metrics::{Compression, Metrics, RequestKind};
 use crate::origin::{Caching, Content, Demand, Error, Origin, Query, Reply};
-use crate::route::{Part, Route, is_canonical};
 use bytes::Bytes;
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_LENGTH, CONTENT_SECURITY_POLICY, HeaderValue, LOCATION, RETRY_AFTER};
+use hyper::header::{CONTENT_SECURITY_POLICY, HeaderValue};
 use hyper::http::request::Parts;
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{Method, Request, Response};
 use moka::future::Cache;
 use moka::policy::EvictionPolicy;
 use percent_encoding::percent_decode_str;
@@ -58,8 +55,7 @@ pub(super) struct PublicHandler {
     frames: Arc<FrameBudget>,
     /// Whether the gallery is served.
     gallery: bool,
-    /// Limits lookups of names that do not exist.
-    misses: MissLimiter,
+    gate: Gate,
 }
 
 impl PublicHandler {
@@ -75,6 +71,7 @@ impl PublicHandler {
             .eviction_policy(EvictionPolicy::lru())
             .build();
         let frames = FrameBudget::new(settings.frames.bytes());
+        let gate = Gate::new(Arc::clone(&origin), settings);
         Self {
             origin,
             metrics,
@@ -84,7 +81,7 @@ impl PublicHandler {
             server_timing: settings.server_timing,
             frames,
             gallery: false,
-            misses: MissLimiter::new(settings),
+            gate,
         }
     }
 
@@ -123,64 +120,39 @@ impl PublicHandler {
         request: &Parts,
         passed: &mut RequestTimings,
     ) -> (RequestKind, Result<Response<ResponseBody>, Problem>) {
-        let path = request.uri.path();
-        if let Some(refusal) = refusal(request) {
-            return (RequestKind::Other, Err(refusal.into()));
-        }
-        if request.method == Method::OPTIONS {
-            return (RequestKind::Preflight, Ok(cors::preflight(&request.headers)));
-        }
-        if let Some(route) = Route::parse(path) {
-            if !is_canonical(path) {
-                return (asked(&route), respelled(&route, request));
+        let MediaRequest { route, demand, permit } = match self.gate.enter(request).await {
+            Entrance::Media(admitted) => admitted,
+            Entrance::Page => return self.page(request, passed).await,
+            Entrance::Answered(kind, answer) => return (kind, answer),
+        };
+        let reply = self.origin.reply(&route, &demand, &mut passed.stages).await;
+        settle(permit, &reply);
+        let answer = match reply {
+            Ok(reply) => self.answer_with(self.entity(reply), request, &demand, passed).await,
+            Err(error) => {
+                let id = request_id(request.headers.get(X_REQUEST_ID));
+                log(request.uri.path(), id.to_str().ok(), &error);
+                Err(Problem::from(error).with(X_REQUEST_ID, id))
             }
-            if request.method == Method::GET
-                && let Some(next) = cmcd::next(request)
-            {
-                self.origin.foresee(&route, next);
-            }
-            let look = match self.paid(route.asset(), request).await {
-                Ok(look) => look,
-                Err(problem) => return (asked(&route), Err(problem)),
-            };
-            let demand = demand(request);
-            let reply = self.origin.reply(&route, &demand, &mut passed.stages).await;
-            settle(look, &reply);
-            let answer = match reply {
-                Ok(reply) => self.answer_with(self.entity(reply), request, &demand, passed).await,
-                Err(error) => {
-                    let id = request_id(request.headers.get(X_REQUEST_ID));
-                    log(path, id.to_str().ok(), &error);
-                    Err(Problem::from(error).with(X_REQUEST_ID, id))
-                }
-            };
-            return (asked(&route), answer);
-        }
-        let answer = match self.gallery(path, request).await {
+        };
+        (request_kind(&route), answer)
+    }
+
+    /// A path that is no route: a page of the gallery, or nothing.
+    async fn page(
+        &self,
+        request: &Parts,
+        passed: &mut RequestTimings,
+    ) -> (RequestKind, Result<Response<ResponseBody>, Problem>) {
+        let answer = match self.gallery(request.uri.path(), request).await {
             Some(Ok(entity)) => self.answer_with(entity, request, &demand(request), passed).await.map(guarded),
             Some(Err(problem)) => Err(problem),
             None => {
-                return (
-                    RequestKind::Other,
-                    Err(Problem::new(ProblemKind::PathNotFound, "there is nothing at this path")),
-                );
+                let nothing = Problem::new(ProblemKind::PathNotFound, "there is nothing at this path");
+                return (RequestKind::Other, Err(nothing));
             }
         };
         (RequestKind::Gallery, answer)
-    }
-
-    /// Charges the client for the lookup of an asset that is not cached. `None` if the request needs no lookup of its
-    /// own.
-    async fn paid(&self, id: &AssetId, request: &Parts) -> Result<Option<LookupPermit<'_>>, Problem> {
-        if !self.origin.is_unknown(id).await {
-            return Ok(None);
-        }
-        let peer = request.extensions.get::<Peer>().copied();
-        self.misses.begin(id, peer).map_err(|wait| {
-            let why = "too many names that are not here were asked for (`http.misses_per_client`, `http.misses`)";
-            let wait = HeaderValue::from(wait.as_secs() + 1);
-            Problem::new(ProblemKind::TooManyMisses, why).with(RETRY_AFTER, wait)
-        })
     }
 
     fn entity(&self, reply: Reply) -> Entity {
@@ -233,7 +205,7 @@ impl PublicHandler {
         let id = parameter(query, "id").and_then(|name| AssetId::new(&name));
         let id =
             id.ok_or_else(|| Problem::new(ProblemKind::BadQuery, "`id` is the name of an asset, percent-encoded"))?;
-        let look = self.paid(&id, request).await?;
+        let look = self.gate.pay(&id, request).await?;
         let json = self.origin.gallery_asset(&id).await;
         settle(look, &json);
         Ok(listed(json.inspect_err(|error| log("/~gallery/asset.json", None, error))?))
@@ -273,25 +245,6 @@ fn listed(json: Bytes) -> Entity {
     }
 }
 
-/// Responds to a path that is not spelled canonically, because caches would store it twice. Entry URLs, which people
-/// type, are redirected; all others get 404, because players request them exactly as printed.
-fn respelled(route: &Route, request: &Parts) -> Result<Response<ResponseBody>, Problem> {
-    if !route.is_entry() {
-        return Err(Problem::new(ProblemKind::PathNotFound, "there is nothing at this path in this spelling"));
-    }
-    // Relative, because a proxy may have removed a prefix.
-    let printed = route.to_string();
-    let below = printed.strip_prefix("/vod/").unwrap_or(&printed);
-    let query = request.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
-    let location = format!("{}{below}{query}", "../".repeat(below.matches('/').count()));
-    let location = HeaderValue::try_from(location)
-        .map_err(|_| Problem::new(ProblemKind::BadQuery, "the query has bytes that no URL has"))?;
-    let mut response = Response::new(ResponseBody::empty());
-    *response.status_mut() = StatusCode::MOVED_PERMANENTLY;
-    response.headers_mut().extend([(LOCATION, location), (CONTENT_LENGTH, HeaderValue::from(0))]);
-    Ok(response)
-}
-
 fn guarded(mut response: Response<ResponseBody>) -> Response<ResponseBody> {
     response.headers_mut().insert(CONTENT_SECURITY_POLICY, gallery::POLICY);
     response
@@ -307,37 +260,12 @@ fn log(path: &str, request_id: Option<&str>, error: &Error) {
     }
 }
 
-const fn asked(route: &Route) -> RequestKind {
-    match route {
-        Route::Hls(_) => RequestKind::Hls,
-        Route::Dash(_) => RequestKind::Dash,
-        Route::File(..) => RequestKind::File,
-        Route::Ts(_) => RequestKind::Ts,
-        Route::Stream(_, _, name, part) => match (name.packaging(), part) {
-            (Packaging::Cmaf, Part::Playlist) => RequestKind::Playlist,
-            (Packaging::Cmaf | Packaging::Ts, Part::Init) => RequestKind::Init,
-            (Packaging::Cmaf, Part::Segment(_)) => RequestKind::Segment,
-            (Packaging::Ts, Part::Playlist) => RequestKind::TsPlaylist,
-            (Packaging::Ts, Part::Segment(_)) => RequestKind::TsSegment,
-        },
-    }
-}
-
 /// The first value of `name` in a query, form-decoded. `None` if it is absent or empty.
 pub(super) fn parameter(query: &str, name: &str) -> Option<String> {
     let (_, value) = query.split('&').filter_map(|pair| pair.split_once('=')).find(|(key, _)| *key == name)?;
     let spaced = value.replace('+', " ");
     let decoded = percent_decode_str(&spaced).decode_utf8_lossy().into_owned();
     (!decoded.is_empty()).then_some(decoded)
-}
-
-/// Ends a lookup, and refunds it if the name exists.
-fn settle<T>(look: Option<LookupPermit<'_>>, reply: &Result<T, Error>) {
-    if let Some(look) = look
-        && !matches!(reply, Err(Error::NotFound))
-    {
-        look.found();
-    }
 }
 
 #[cfg(test)]

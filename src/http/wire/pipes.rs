@@ -15,7 +15,7 @@ const MOST: usize = 64;
 
 /// Pool of the pipes of one listener.
 #[derive(Debug, Default)]
-pub(super) struct Pipes {
+pub(in crate::http) struct Pipes {
     state: Mutex<PoolState>,
 }
 
@@ -34,7 +34,7 @@ struct Ends {
 
 /// A pipe in use by one connection; dropping it returns it to the pool.
 #[derive(Debug)]
-pub(super) struct Pipe {
+pub(in crate::http) struct Pipe {
     ends: Option<Ends>,
     held: usize,
     pipes: Arc<Pipes>,
@@ -42,7 +42,7 @@ pub(super) struct Pipe {
 
 impl Pipes {
     /// Takes an empty pipe. `None` if all are in use or none can be opened.
-    pub(super) fn take(self: &Arc<Self>) -> Option<Pipe> {
+    pub(in crate::http) fn take(self: &Arc<Self>) -> Option<Pipe> {
         let mut state = self.state();
         let ends = match state.idle.pop() {
             Some(ends) => ends,
@@ -63,12 +63,12 @@ impl Pipes {
 
 impl Pipe {
     /// Bytes in the pipe.
-    pub(super) const fn held(&self) -> usize {
+    pub(in crate::http) const fn held(&self) -> usize {
         self.held
     }
 
     /// Moves up to `most` bytes from the start of `span` into the pipe, as far as there is room. Returns their number.
-    pub(super) fn gather(&mut self, span: &mut FileRange, most: usize) -> Result<usize> {
+    pub(in crate::http) fn gather(&mut self, span: &mut FileRange, most: usize) -> Result<usize> {
         match span.gather(&self.ends().into, most) {
             Ok(gathered) => {
                 self.held += gathered;
@@ -80,7 +80,7 @@ impl Pipe {
     }
 
     /// Sends up to `most` bytes from the pipe to `socket`, as many as it takes without waiting. Returns their number.
-    pub(super) fn send(&mut self, socket: impl AsFd, most: usize) -> Result<usize> {
+    pub(in crate::http) fn send(&mut self, socket: impl AsFd, most: usize) -> Result<usize> {
         let mut all = 0;
         while all < most && self.held > 0 {
             let left = self.held.min(most - all);

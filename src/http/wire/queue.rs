@@ -13,7 +13,7 @@ const LARGE: u64 = 64 << 10;
 
 /// File ranges in the order in which they are sent.
 #[derive(Debug)]
-pub(super) struct SendQueue {
+pub(in crate::http) struct SendQueue {
     spans: VecDeque<FileRange>,
     /// Bytes before `spans` that are already in a pipe.
     gathered: Option<FilledPipe>,
@@ -29,7 +29,7 @@ struct FilledPipe {
 
 /// Result of one write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum SendResult {
+pub(in crate::http) enum SendResult {
     /// This many of the wanted bytes were sent, perhaps all.
     Bytes(usize),
     /// A file changed while it was sent; its last bytes were withheld.
@@ -48,17 +48,17 @@ enum SendStep {
 
 impl SendQueue {
     /// An empty queue; small ranges are sent through `pipes`.
-    pub(super) fn new(pipes: Arc<Pipes>) -> Self {
+    pub(in crate::http) fn new(pipes: Arc<Pipes>) -> Self {
         Self { spans: VecDeque::new(), gathered: None, pipes }
     }
 
     /// Appends a range.
-    pub(super) fn push(&mut self, span: FileRange) {
+    pub(in crate::http) fn push(&mut self, span: FileRange) {
         self.spans.push_back(span);
     }
 
     /// Sends up to `wanted` bytes to `socket`, as many as it takes now. `WouldBlock` if it takes none.
-    pub(super) fn send(&mut self, socket: impl AsFd, wanted: usize) -> Result<SendResult> {
+    pub(in crate::http) fn send(&mut self, socket: impl AsFd, wanted: usize) -> Result<SendResult> {
         let mut all = 0;
         while all < wanted {
             let step = match self.gathering() {

@@ -12,12 +12,12 @@ const PLACE: usize = 1 << 20;
 static STAND: [u8; PLACE] = [0; PLACE];
 
 /// A placeholder for the first of `left` bytes, at most 1 MiB.
-pub(super) fn for_bytes(left: usize) -> &'static [u8] {
+pub(in crate::http) fn for_bytes(left: usize) -> &'static [u8] {
     STAND.get(..left).unwrap_or(&STAND)
 }
 
 /// Whether `slice` is a placeholder.
-pub(super) fn is_one(slice: &IoSlice<'_>) -> bool {
+pub(in crate::http) fn is_one(slice: &IoSlice<'_>) -> bool {
     STAND.as_ptr_range().contains(&slice.as_ptr())
 }
 

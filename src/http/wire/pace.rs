@@ -7,15 +7,15 @@ const MEASURED: Duration = Duration::from_secs(20);
 
 /// Bytes that a client moved while the server waited for it. Time without waiting does not count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Pace {
-    pub(super) waited: Duration,
+pub(in crate::http) struct Pace {
+    pub(in crate::http) waited: Duration,
     moved: u64,
 }
 
 impl Pace {
     /// Records that a wait of `waited` moved `moved` bytes. Returns whether the client is slower than `rate` bytes a
     /// second, which is decided every 20 s of waiting.
-    pub(super) fn is_below(&mut self, rate: u64, waited: Duration, moved: u64) -> bool {
+    pub(in crate::http) fn is_below(&mut self, rate: u64, waited: Duration, moved: u64) -> bool {
         self.waited += waited;
         self.moved += moved;
         if self.waited < MEASURED {

@@ -9,25 +9,25 @@ const SHARES: u64 = 16;
 
 /// A budget of bytes.
 #[derive(Debug)]
-pub(super) struct FrameBudget {
+pub(in crate::http) struct FrameBudget {
     left: AtomicU64,
 }
 
 /// Bytes taken from the budget; dropping the grant returns them.
 #[derive(Debug)]
-pub(super) struct FrameGrant {
+pub(in crate::http) struct FrameGrant {
     frames: Arc<FrameBudget>,
     bytes: u64,
 }
 
 impl FrameBudget {
     /// A budget of `bytes`.
-    pub(super) fn new(bytes: u64) -> Arc<Self> {
+    pub(in crate::http) fn new(bytes: u64) -> Arc<Self> {
         Arc::new(Self { left: AtomicU64::new(bytes) })
     }
 
     /// Takes `most` bytes, or a smaller share of the remaining budget. `None` if the share is less than `least` bytes.
-    pub(super) fn take(self: &Arc<Self>, most: u64, least: u64) -> Option<FrameGrant> {
+    pub(in crate::http) fn take(self: &Arc<Self>, most: u64, least: u64) -> Option<FrameGrant> {
         let share = |left: u64| most.min(left / SHARES);
         let taken = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
             (share(left) >= least).then(|| left - share(left))
@@ -38,12 +38,12 @@ impl FrameBudget {
 
 impl FrameGrant {
     /// Size of the grant in bytes.
-    pub(super) const fn bytes(&self) -> u64 {
+    pub(in crate::http) const fn bytes(&self) -> u64 {
         self.bytes
     }
 
     /// Returns all but `bytes` to the budget.
-    pub(super) fn shrink(&mut self, bytes: u64) {
+    pub(in crate::http) fn shrink(&mut self, bytes: u64) {
         if let Some(over) = self.bytes.checked_sub(bytes) {
             self.frames.left.fetch_add(over, Ordering::Relaxed);
             self.bytes = bytes;

@@ -9,11 +9,11 @@
 //! Written slices may be placeholders (`token`) for queued file ranges, which the kernel sends by itself. The bytes
 //! that follow a range are sent only if its file has not changed.
 
-use super::line::{SendQueue, SendResult};
+use super::eviction::{Evictable, EvictionSlot};
 use super::pace::Pace;
 use super::pipes::Pipes;
-use super::seat::{Evictable, EvictionSlot};
-use super::token;
+use super::placeholder;
+use super::queue::{SendQueue, SendResult};
 use crate::media::u64_from_usize;
 use crate::metrics::Metrics;
 use crate::origin::FileRange;
@@ -40,26 +40,26 @@ const AT_ONCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
 
 /// Limits on how slowly a client may read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Limits {
+pub(in crate::http) struct Limits {
     /// Longest time without progress.
-    pub(super) stall: Duration,
+    pub(in crate::http) stall: Duration,
     /// Lowest rate while the server waits for the client, in bytes a second; 0 means no limit.
-    pub(super) rate: u64,
+    pub(in crate::http) rate: u64,
     /// Most unsent bytes in the kernel's send buffer.
-    pub(super) unsent: u64,
+    pub(in crate::http) unsent: u64,
 }
 
 /// State shared by the connections of one listener.
 #[derive(Debug, Default)]
-pub(super) struct ListenerState {
-    pub(super) pipes: Arc<Pipes>,
+pub(in crate::http) struct ListenerState {
+    pub(in crate::http) pipes: Arc<Pipes>,
     /// Connections that may be closed to make room.
-    pub(super) evictable: Arc<Evictable>,
+    pub(in crate::http) evictable: Arc<Evictable>,
 }
 
 /// The sending side of a connection: counts its bytes, and ends it if the client reads too slowly.
 #[derive(Debug)]
-pub(super) struct ConnectionWriter {
+pub(in crate::http) struct ConnectionWriter {
     /// `None` only while this is dropped.
     half: Option<OwnedWriteHalf>,
     limits: Limits,
@@ -91,7 +91,7 @@ impl WriteWait {
 
 impl ConnectionWriter {
     /// The sending side that writes to `half`, with these limits. Counts bytes if there are `metrics`.
-    pub(super) fn new(
+    pub(in crate::http) fn new(
         half: OwnedWriteHalf,
         limits: Limits,
         shared: &ListenerState,
@@ -105,7 +105,7 @@ impl ConnectionWriter {
     /// Returns when the client is taken to be gone: the connection has failed; or the client has closed its sending
     /// side and either a new client needs the slot or [`HALF_CLOSED`] has passed. Until bytes are sent, a client that
     /// has only closed its sending side looks the same as one that is gone.
-    pub(super) async fn hung_up(&self) {
+    pub(in crate::http) async fn hung_up(&self) {
         let stream = self.stream();
         sending_closed(stream).await;
         let seat = EvictionSlot::take(&self.evictable);
@@ -118,18 +118,18 @@ impl ConnectionWriter {
     }
 
     /// Appends `span` to the queue of file ranges. The placeholder that represents it must be written next.
-    pub(super) fn line_up(&self, span: FileRange) {
+    pub(in crate::http) fn line_up(&self, span: FileRange) {
         self.line().push(span);
     }
 
     /// Fewest bytes that the kernel takes at once after [`Self::poll_open`] has succeeded.
-    pub(super) const fn takes(&self) -> u64 {
+    pub(in crate::http) const fn takes(&self) -> u64 {
         self.limits.unsent / 2
     }
 
     /// Waits until the kernel takes [`Self::takes`] more bytes: a frame built then is sent at once, and takes no memory
     /// while a slow client reads. Fails if the client takes nothing for [`Limits::stall`].
-    pub(super) fn poll_open(&self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+    pub(in crate::http) fn poll_open(&self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         let stream = self.stream();
         loop {
             let Poll::Ready(ready) = stream.poll_write_ready(cx) else { return self.stalled(cx) };
@@ -148,7 +148,7 @@ impl ConnectionWriter {
     }
 
     /// Sends as much of `slices` as the kernel takes; waits if it takes nothing. Returns the number of bytes sent.
-    pub(super) fn poll_send(&self, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<Result<usize>> {
+    pub(in crate::http) fn poll_send(&self, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<Result<usize>> {
         let (stream, wanted) = (self.stream(), slices.iter().map(|slice| slice.len()).sum::<usize>());
         loop {
             let Poll::Ready(ready) = stream.poll_write_ready(cx) else { return self.stalled(cx).map_ok(|()| 0) };
@@ -174,8 +174,8 @@ impl ConnectionWriter {
     fn send(&self, mut slices: &[IoSlice<'_>]) -> Result<usize> {
         let mut sent = 0;
         while let Some(first) = slices.first() {
-            let stands = token::is_one(first);
-            let run = slices.iter().take_while(|slice| token::is_one(slice) == stands).count();
+            let stands = placeholder::is_one(first);
+            let run = slices.iter().take_while(|slice| placeholder::is_one(slice) == stands).count();
             let (now, later) = slices.split_at(run);
             slices = later;
             let wanted = now.iter().map(|slice| slice.len()).sum();
@@ -209,7 +209,7 @@ impl ConnectionWriter {
     }
 
     /// Closes the sending side.
-    pub(super) fn shut_down(&self) -> Result<()> {
+    pub(in crate::http) fn shut_down(&self) -> Result<()> {
         match SockRef::from(self.stream()).shutdown(Shutdown::Write) {
             // The client is already gone.
             Err(error) if error.kind() == ErrorKind::NotConnected => Ok(()),
@@ -304,8 +304,8 @@ async fn sending_closed(stream: &TcpStream) {
 mod tests {
     use super::{ConnectionWriter, Limits, ListenerState};
     use crate::http::body::{BodyPart, ResponseBody};
-    use crate::http::frames::FrameBudget;
-    use crate::http::pace::Pace;
+    use crate::http::wire::budget::FrameBudget;
+    use crate::http::wire::pace::Pace;
     use crate::media::ByteRange;
     use crate::origin::{Content, Media};
     use bytes::{Buf, Bytes};
@@ -327,7 +327,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (stream, _) = listener.accept().await.unwrap();
-        crate::http::socket::prepare(&stream, u32::try_from(UNSENT).unwrap());
+        crate::http::wire::socket::prepare(&stream, u32::try_from(UNSENT).unwrap());
         let (_, half) = stream.into_split();
         (
             ConnectionWriter::new(half, Limits { stall, rate: 0, unsent: UNSENT }, &ListenerState::default(), None),

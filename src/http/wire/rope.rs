@@ -1,7 +1,7 @@
 //! A frame of a response body: a sequence of chunks in memory and file ranges, sent in as few system calls as possible.
 
-use super::frames::FrameGrant;
-use super::token;
+use super::budget::FrameGrant;
+use super::placeholder;
 use crate::media::{u64_from_usize, usize_from_u64};
 use bytes::{Buf, Bytes};
 use std::collections::VecDeque;
@@ -9,7 +9,7 @@ use std::io::IoSlice;
 
 /// A sequence of non-empty chunks.
 #[derive(Debug, Default)]
-pub(super) struct Rope {
+pub(in crate::http) struct Rope {
     chunks: VecDeque<RopeChunk>,
     left: usize,
     /// Bytes in memory when the rope was built.
@@ -29,7 +29,7 @@ impl RopeChunk {
     fn slice(&self) -> &[u8] {
         match self {
             Self::Here(bytes) => bytes,
-            Self::There(left) => token::for_bytes(*left),
+            Self::There(left) => placeholder::for_bytes(*left),
         }
     }
 
@@ -43,7 +43,7 @@ impl RopeChunk {
 
 impl Rope {
     /// Attaches `grant`, reduced to the bytes in memory.
-    pub(super) fn granted(self, mut grant: Option<FrameGrant>) -> Self {
+    pub(in crate::http) fn granted(self, mut grant: Option<FrameGrant>) -> Self {
         if let Some(grant) = &mut grant {
             grant.shrink(self.held);
         }
@@ -51,13 +51,13 @@ impl Rope {
     }
 
     /// Appends bytes in memory.
-    pub(super) fn push(&mut self, bytes: Bytes) {
+    pub(in crate::http) fn push(&mut self, bytes: Bytes) {
         self.held += u64_from_usize(bytes.len());
         self.append(RopeChunk::Here(bytes));
     }
 
     /// Appends a placeholder for this many bytes of a file.
-    pub(super) fn stand_for(&mut self, bytes: u64) {
+    pub(in crate::http) fn stand_for(&mut self, bytes: u64) {
         self.append(RopeChunk::There(usize_from_u64(bytes)));
     }
 
@@ -69,17 +69,17 @@ impl Rope {
     }
 
     /// Number of chunks.
-    pub(super) fn chunks(&self) -> usize {
+    pub(in crate::http) fn chunks(&self) -> usize {
         self.chunks.len()
     }
 
     /// Bytes not sent yet, those in files included.
-    pub(super) fn bytes(&self) -> u64 {
+    pub(in crate::http) fn bytes(&self) -> u64 {
         u64_from_usize(self.left)
     }
 
     /// Bytes in memory when the rope was built.
-    pub(super) const fn held(&self) -> u64 {
+    pub(in crate::http) const fn held(&self) -> u64 {
         self.held
     }
 }

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 /// The evictable connections of one listener.
 #[derive(Debug, Default)]
-pub(super) struct Evictable {
+pub(in crate::http) struct Evictable {
     queue: Mutex<EvictionQueue>,
     entered: Notify,
 }
@@ -22,7 +22,7 @@ struct EvictionQueue {
 
 impl Evictable {
     /// Closes the connection that has been evictable for the longest time. `false` if there is none.
-    pub(super) fn evict_oldest(&self) -> bool {
+    pub(in crate::http) fn evict_oldest(&self) -> bool {
         let oldest = self.queue().waiting.pop_first();
         oldest.is_some_and(|(_, token)| {
             token.cancel();
@@ -31,7 +31,7 @@ impl Evictable {
     }
 
     /// Waits until a connection becomes evictable, or returns at once if one did since the last call.
-    pub(super) async fn entered(&self) {
+    pub(in crate::http) async fn entered(&self) {
         self.entered.notified().await;
     }
 
@@ -42,7 +42,7 @@ impl Evictable {
 
 /// One connection's place in the queue of evictable connections. Dropping it removes the connection.
 #[derive(Debug)]
-pub(super) struct EvictionSlot {
+pub(in crate::http) struct EvictionSlot {
     evictable: Arc<Evictable>,
     evicted: CancellationToken,
     number: Mutex<Option<u64>>,
@@ -50,7 +50,7 @@ pub(super) struct EvictionSlot {
 
 impl EvictionSlot {
     /// Makes a connection evictable, as the newest.
-    pub(super) fn take(evictable: &Arc<Evictable>) -> Self {
+    pub(in crate::http) fn take(evictable: &Arc<Evictable>) -> Self {
         let (evictable, evicted) = (Arc::clone(evictable), CancellationToken::new());
         let seat = Self { evictable, evicted, number: Mutex::default() };
         seat.enter();
@@ -58,7 +58,7 @@ impl EvictionSlot {
     }
 
     /// Makes the connection evictable again, as the newest.
-    pub(super) fn enter(&self) {
+    pub(in crate::http) fn enter(&self) {
         self.leave();
         let mut queue = self.evictable.queue();
         let number = queue.next;
@@ -70,7 +70,7 @@ impl EvictionSlot {
     }
 
     /// Protects the connection from eviction.
-    pub(super) fn leave(&self) {
+    pub(in crate::http) fn leave(&self) {
         let number = self.number().take();
         if let Some(number) = number {
             self.evictable.queue().waiting.remove(&number);
@@ -78,7 +78,7 @@ impl EvictionSlot {
     }
 
     /// Waits until the connection is evicted.
-    pub(super) async fn evicted(&self) {
+    pub(in crate::http) async fn evicted(&self) {
         self.evicted.cancelled().await;
     }
 

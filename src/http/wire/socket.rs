@@ -1,6 +1,6 @@
 //! TCP sockets: listening, socket options, and the connection that hyper reads and writes.
 
-use super::outlet::ConnectionWriter;
+use super::writer::ConnectionWriter;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
@@ -17,7 +17,7 @@ const BACKLOG: i32 = 4_096;
 
 /// Listens at `address`. Fails if another listener uses the port, but not if only old connections still wait on it
 /// (`SO_REUSEADDR`).
-pub(super) fn listen(address: SocketAddr) -> Result<TcpListener> {
+pub(in crate::http) fn listen(address: SocketAddr) -> Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
@@ -27,7 +27,7 @@ pub(super) fn listen(address: SocketAddr) -> Result<TcpListener> {
 }
 
 /// Sets the options of an accepted connection: no Nagle delay, and at most `unsent` unsent bytes in the kernel.
-pub(super) fn prepare(stream: &TcpStream, unsent: u32) {
+pub(in crate::http) fn prepare(stream: &TcpStream, unsent: u32) {
     // Both fail only on a connection that is already gone, which ends by itself.
     let _ = stream.set_nodelay(true);
     #[cfg(target_os = "linux")]
@@ -38,14 +38,14 @@ pub(super) fn prepare(stream: &TcpStream, unsent: u32) {
 
 /// A connection that hyper reads and writes.
 #[derive(Debug)]
-pub(super) struct Connection {
+pub(in crate::http) struct Connection {
     read: TokioIo<OwnedReadHalf>,
     outlet: Arc<ConnectionWriter>,
 }
 
 impl Connection {
     /// A connection that reads from `half` and writes through `outlet`.
-    pub(super) fn new(half: OwnedReadHalf, outlet: Arc<ConnectionWriter>) -> Self {
+    pub(in crate::http) fn new(half: OwnedReadHalf, outlet: Arc<ConnectionWriter>) -> Self {
         Self { read: TokioIo::new(half), outlet }
     }
 }
