@@ -34,8 +34,10 @@ impl Afflux {
         let config = place.with_extension("toml");
         fs::write(&config, format!("{settings}\n[log]\nlevel = \"warn\"\n")).unwrap();
         let log = place.with_extension("log");
+        // Another build of Afflux, to compare two of them with the same client and the same films.
+        let binary = std::env::var("AFFLUX_BINARY").unwrap_or_else(|_| env!("CARGO_BIN_EXE_afflux").into());
         let mut child = Command::new("taskset")
-            .args(["-c", &core.to_string(), env!("CARGO_BIN_EXE_afflux"), "serve", "--config"])
+            .args(["-c", &core.to_string(), &binary, "serve", "--config"])
             .arg(&config)
             .args(store)
             .args(["--listen", "127.0.0.1:0", "--private", "127.0.0.1:0", "--library", "none"])
