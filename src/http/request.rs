@@ -24,10 +24,17 @@ pub(super) enum RequestError {
     /// A method that the server does not support.
     #[error("the methods here are GET, HEAD and OPTIONS")]
     Method,
+    /// A fragment in the request target: no client sends one (RFC 9110 §4.2.5), and the path would have two spellings.
+    #[error("a request target has no fragment (`#`); as a character of a path it is written %23")]
+    Fragment,
     /// A path that is too long for any asset.
     #[error("a path is at most {PATH_LIMIT} bytes long")]
     Path,
 }
+
+/// An extension of requests whose target has a fragment, which the parser has dropped.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct HasFragment;
 
 /// The reason to refuse `request`; `None` if it is acceptable.
 pub(super) fn refusal(request: &Parts) -> Option<RequestError> {
@@ -39,6 +46,9 @@ pub(super) fn refusal(request: &Parts) -> Option<RequestError> {
     }
     if ![Method::GET, Method::HEAD, Method::OPTIONS].contains(&request.method) {
         return Some(RequestError::Method);
+    }
+    if request.extensions.get::<HasFragment>().is_some() {
+        return Some(RequestError::Fragment);
     }
     (request.uri.path().len() > PATH_LIMIT).then_some(RequestError::Path)
 }
@@ -86,6 +96,7 @@ impl From<RequestError> for Problem {
             RequestError::Body | RequestError::Host => {
                 problem(ProblemKind::BadRequest).with(CONNECTION, HeaderValue::from_static("close"))
             }
+            RequestError::Fragment => problem(ProblemKind::BadRequest),
             RequestError::Method => problem(ProblemKind::MethodNotAllowed).with(ALLOW, METHODS),
             RequestError::Path => problem(ProblemKind::UrlTooLong),
         }

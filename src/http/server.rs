@@ -8,8 +8,10 @@ use super::incoming::BodyTimeouts;
 use super::misses::Peer;
 use super::private::{ApiHandler, PrivateHandler};
 use super::public::PublicHandler;
+use super::request::HasFragment;
 use super::request_id::{X_REQUEST_ID, identify, request_id};
 use super::wire::eviction::EvictionSlot;
+use super::wire::heads::{Fragments, Heads};
 use super::wire::socket::{Connection, listen, prepare};
 use super::wire::writer::{ConnectionWriter, Limits, ListenerState};
 use crate::config::{Config, Gallery, Http};
@@ -309,10 +311,16 @@ impl Listener {
 
     /// Answers the requests of `client`. `None` if the connection was cut off before its end.
     async fn converse(self: &Arc<Self>, incoming: OwnedReadHalf, client: Client) -> Option<hyper::Result<()>> {
+        // Other listeners take bodies, and no cache stands before them.
+        let fragments = matches!(self.desk, RequestHandler::Public(_)).then(Fragments::default);
+        let incoming = Heads::new(incoming, fragments.clone());
         let connection = Connection::new(incoming, Arc::clone(&client.outlet));
         let listener = Arc::clone(self);
         let service = service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(Peer(client.peer.ip()));
+            if fragments.as_ref().is_some_and(Fragments::next) {
+                request.extensions_mut().insert(HasFragment);
+            }
             let (listener, client) = (Arc::clone(&listener), client.clone());
             async move { listener.answer(request, client).await }
         });

@@ -112,6 +112,22 @@ fn http_1_1_has_exactly_one_host() {
 }
 
 #[test]
+fn a_target_with_a_fragment_is_refused_and_the_connection_stays() {
+    let server = shared();
+    let mut client = server.connect();
+    let ask = |target: &str| format!("GET {target} HTTP/1.1\r\nHost: h\r\n\r\n");
+    for _ in 0..3 {
+        // Each answer belongs to its own request, those behind it in one packet too.
+        client.send(&[ask("/#a"), ask(URLS.entry), ask(&format!("{}#t=1", URLS.entry)), ask("/")].concat());
+        let statuses: Vec<u16> = (0..4).map(|_| client.answer("GET").status).collect();
+        assert_eq!(statuses, [400, 200, 400, 200]);
+    }
+    // A field may have one.
+    client.send("GET / HTTP/1.1\r\nHost: h\r\nX: a#b\r\n\r\n");
+    assert_eq!(client.answer("GET").status, 200);
+}
+
+#[test]
 fn http_1_0_is_answered_and_closed() {
     let server = shared();
     for (path, whole) in [(URLS.entry, server.get(URLS.entry, "")), (&URLS.segment, segment())] {

@@ -9,11 +9,12 @@
 //! writer:            sendmsg(bytes)       queue.send ─► sendfile(file, 96 KiB), or pipes ─► splice where ranges are small
 //! ```
 //! `budget` bounds the memory of all frames together, `pace` finds clients that are too slow, `eviction` closes idle
-//! connections where others wait, `socket` opens and prepares sockets. TLS and HTTP/2 will join here: both hide the socket
+//! connections where others wait, `socket` opens and prepares sockets, `heads` sees request targets as they arrive. TLS and HTTP/2 will join here: both hide the socket
 //! from the placeholders, so that their bodies have to be sent from memory.
 
 pub(super) mod budget;
 pub(super) mod eviction;
+pub(super) mod heads;
 pub(super) mod pace;
 mod pipes;
 mod placeholder;

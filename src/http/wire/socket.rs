@@ -1,5 +1,6 @@
 //! TCP sockets: listening, socket options, and the connection that hyper reads and writes.
 
+use super::heads::Heads;
 use super::writer::ConnectionWriter;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
@@ -39,13 +40,13 @@ pub(in crate::http) fn prepare(stream: &TcpStream, unsent: u32) {
 /// A connection that hyper reads and writes.
 #[derive(Debug)]
 pub(in crate::http) struct Connection {
-    read: TokioIo<OwnedReadHalf>,
+    read: TokioIo<Heads<OwnedReadHalf>>,
     outlet: Arc<ConnectionWriter>,
 }
 
 impl Connection {
     /// A connection that reads from `half` and writes through `outlet`.
-    pub(in crate::http) fn new(half: OwnedReadHalf, outlet: Arc<ConnectionWriter>) -> Self {
+    pub(in crate::http) fn new(half: Heads<OwnedReadHalf>, outlet: Arc<ConnectionWriter>) -> Self {
         Self { read: TokioIo::new(half), outlet }
     }
 }
