@@ -29,6 +29,7 @@ fn a_program_embeds_the_origin() {
     // Cargo builds examples beside the folder of the test programs.
     let built = std::env::current_exe().unwrap();
     let embed = built.parent().unwrap().parent().unwrap().join("examples/embed");
+    assert!(embed.exists(), "cargo test --examples builds it");
     let text = succeeded(&Command::new(embed).arg(fixtures()).arg("natural").output().unwrap());
     assert!(text.starts_with("#EXTM3U\n") && text.ends_with("#EXT-X-ENDLIST\n"), "{text}");
     assert_eq!(text.matches(".m4s\n").count(), text.matches("#EXTINF:").count());
