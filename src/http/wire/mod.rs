@@ -1,4 +1,4 @@
-//! The connection: bytes of response bodies on their way to the socket. What hyper writes is a list of slices; a slice of
+//! The connection: bytes of response bodies on their way to the socket. hyper writes a list of slices; a slice of
 //! the placeholder tells the connection writer to send the next bytes of the queue, which lie in files.
 //!
 //! ```text

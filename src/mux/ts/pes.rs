@@ -42,7 +42,7 @@ impl Stamps {
 
 /// The header of a unit.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Header {
+pub(super) struct PesHeader {
     pub(super) pid: Pid,
     pub(super) stamps: Stamps,
     pub(super) times: Times,
@@ -52,7 +52,7 @@ pub(super) struct Header {
     pub(super) stuffing: u8,
 }
 
-impl Header {
+impl PesHeader {
     /// Writes it.
     pub(super) fn write(self, out: &mut Packets<'_>) {
         let Self { pid, stamps, times, bytes, stuffing } = self;
@@ -85,7 +85,7 @@ fn time(prefix: u64, at: i64) -> [u8; 5] {
 #[cfg(test)]
 mod tests {
     use super::super::packets::{Packets, Pid, UnitStart};
-    use super::{Header, Stamps, Times, time};
+    use super::{PesHeader, Stamps, Times, time};
     use bytes::BytesMut;
 
     fn written(stamps: Stamps, times: Times, stuffing: u8) -> Vec<u8> {
@@ -93,7 +93,7 @@ mod tests {
         let mut room = BytesMut::with_capacity;
         let mut out = Packets::new(0, &mut room);
         out.begin(UnitStart { pid: Pid::Video, continuity: 0, clock: None, bytes, packets: 1 });
-        Header { pid: Pid::Video, stamps, times, bytes, stuffing }.write(&mut out);
+        PesHeader { pid: Pid::Video, stamps, times, bytes, stuffing }.write(&mut out);
         let packet = out.finish().concat();
         packet[5 + usize::from(packet[4])..].to_vec()
     }

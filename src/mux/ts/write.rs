@@ -2,7 +2,7 @@
 
 use super::chunks::Chunks;
 use super::packets::{self, Clock, Packets, Pid, UnitStart};
-use super::pes::Header;
+use super::pes::PesHeader;
 use super::segment::{Audio, Packetized, Placed, Video};
 use super::transport::START_CODE;
 use super::units::{CLOCK_INTERVAL, PictureUnit, SoundUnit, Unit};
@@ -59,7 +59,7 @@ impl Writer<'_> {
         let [_, _, _, _, first] = if size > 4 { media.peek() } else { [0; 5] };
         let own = first & 0x1f == DELIMITER_TYPE;
         let stuffing = if own { u8::try_from(DELIMITER.len()).expect("a delimiter has six bytes") } else { 0 };
-        let header = Header { pid: Pid::Video, stamps: shape.video, times: picture.times, bytes, stuffing };
+        let header = PesHeader { pid: Pid::Video, stamps: shape.video, times: picture.times, bytes, stuffing };
         header.write(&mut self.out);
         let mut left = size;
         if own {
@@ -97,7 +97,7 @@ impl Writer<'_> {
         let clock = (!shape.carried.video).then_some(clock);
         let packets = packets::packets(bytes, clock.is_some());
         self.out.begin(UnitStart { pid: Pid::Audio, continuity, clock, bytes, packets });
-        let header = Header { pid: Pid::Audio, stamps: shape.audio, times: sound.times, bytes, stuffing: 0 };
+        let header = PesHeader { pid: Pid::Audio, stamps: shape.audio, times: sound.times, bytes, stuffing: 0 };
         header.write(&mut self.out);
         let samples = sound.first..sound.first + sound.frames;
         let (mut silent, _) = audio.timeline.stored_range(samples.clone());
