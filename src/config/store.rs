@@ -2,8 +2,9 @@
 //! for each.
 
 use super::build::THIS;
-use super::units::{Range, UP_TO_AN_HOUR, time_within, word};
-use super::{Error, Host, is_web_url};
+use super::hosts::Host;
+use super::load::Error;
+use super::units::{Range, UP_TO_AN_HOUR, is_web_url, time_within, word};
 use serde::{Deserialize, Deserializer, de};
 use std::fmt;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! Parses values with units and ranges: sizes, durations, counts and addresses. The error for a value without its unit
+//! Parses values with units and ranges: sizes, durations, counts, addresses and URLs. The error for a value without its unit
 //! or out of range states the allowed values.
 
 use serde::{Deserialize, Deserializer, de};
@@ -79,9 +79,10 @@ pub(super) struct Range<T> {
     pub(super) allowed: &'static str,
 }
 
+pub(super) const HOUR: Duration = Duration::from_hours(1);
+
 /// The range of most keys that are durations.
-pub(super) const UP_TO_AN_HOUR: Range<Duration> =
-    Range { least: Duration::ZERO, most: Duration::from_hours(1), allowed: "0s to 1h" };
+pub(super) const UP_TO_AN_HOUR: Range<Duration> = Range { least: Duration::ZERO, most: HOUR, allowed: "0s to 1h" };
 
 impl<T: PartialOrd> Range<T> {
     fn check<E: de::Error>(&self, value: T) -> Result<T, E> {
@@ -105,6 +106,11 @@ pub(super) fn size_within<'de, D: Deserializer<'de>>(
     range: Range<ByteSize>,
 ) -> Result<ByteSize, D::Error> {
     range.check(word(deserializer)?)
+}
+
+/// Parses the size of a cache or of buffers in memory: 0B to 1024GiB.
+pub(super) fn memory<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ByteSize, D::Error> {
+    size_within(deserializer, Range { least: ByteSize(0), most: ByteSize(1 << 40), allowed: "0B to 1024GiB" })
 }
 
 /// Parses a whole number within `range`.
@@ -173,4 +179,11 @@ pub(super) fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Sock
 pub(super) fn some_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SocketAddr>, D::Error> {
     let text = String::deserialize(deserializer)?;
     if text.is_empty() { Ok(None) } else { address(de::value::StrDeserializer::new(&text)).map(Some) }
+}
+
+/// Whether `text` is the address of a web server, with or without a path.
+pub(super) fn is_web_url(text: &str) -> bool {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let is_plain = |rest: &str| !rest.contains(|c: char| c.is_control() || " \"<>?#@\\".contains(c));
+    rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with(['/', ':']) && is_plain(rest))
 }
