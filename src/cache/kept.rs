@@ -1,5 +1,5 @@
-//! A cache of complete values with a limit in bytes. The limit holds after every insertion: each runs moka's pending
-//! tasks.
+//! A cache of complete values with a limit in bytes. The limit holds after every insertion, and [`Cache::bytes`] is
+//! exact after every change: each runs moka's pending tasks.
 //!
 //! It evicts the least recently used entry, so it admits an entry that has just become popular at once. TinyLFU would
 //! not.
@@ -96,6 +96,7 @@ where
     /// Removes the value of `key`: the next call builds another.
     pub async fn forget(&self, key: &K) {
         self.kept.invalidate(key).await;
+        self.kept.run_pending_tasks().await;
     }
 
     /// Removes the value of `key` if it is `stale`. Checks and removes atomically, so that concurrent calls never
@@ -106,6 +107,7 @@ where
             std::future::ready(if gone { Op::Remove } else { Op::Nop })
         };
         let _kept = self.kept.entry(key).and_compute_with(decide).await;
+        self.kept.run_pending_tasks().await;
     }
 
     /// Bytes of all cached values.

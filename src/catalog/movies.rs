@@ -118,6 +118,7 @@ impl Movies {
             read
         };
         let (read, _) = self.kept.get_or_make(key, CacheKind::Index, make).await?;
+        self.measure();
         read.map_err(|reason| Error::unplayable(object.path(), reason))
     }
 
@@ -136,6 +137,7 @@ impl Movies {
             }
             let lacks = |read: &MovieResult| read.as_ref().is_ok_and(|movie| !movie.is_whole());
             self.kept.forget_if((object.path().to_owned(), object.stamp()), lacks).await;
+            self.measure();
             let again = self.of(object).await?;
             // Otherwise another task has saved it again meanwhile: it may be right by now.
             if again.is_whole() {
@@ -154,6 +156,12 @@ impl Movies {
         for object in objects {
             self.kept.forget(&(object.path().to_owned(), object.stamp())).await;
         }
+        self.measure();
+    }
+
+    /// Updates the metric of the size of the index cache. Call it after each change.
+    fn measure(&self) {
+        self.metrics.cached(CacheKind::Index, self.kept.bytes());
     }
 
     /// Plans the sources in `wanted`, which are the indexes of `objects`: loads the saved plan, else builds one from

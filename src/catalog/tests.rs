@@ -3,6 +3,7 @@
 mod large;
 mod listing;
 
+use super::movies::weigh;
 use super::{Asset, Catalog, Error, GoneReason, Reason, Settings};
 use crate::media::{AssetId, ByteRange};
 use crate::metrics::Metrics;
@@ -78,6 +79,7 @@ fn film(width: u16, height: u16, seconds: u32) -> Vec<u8> {
 struct House {
     root: TempDir,
     catalog: Catalog,
+    metrics: Arc<Metrics>,
 }
 
 impl House {
@@ -99,7 +101,8 @@ impl House {
         let root = tempfile::tempdir().unwrap();
         let store = Store::open_folder(root.path()).unwrap();
         let settings = Settings { refresh, settle, ..Settings::new(plan::Settings { target_millis: 6_000 }) };
-        Self { catalog: Catalog::new(store, settings, Arc::new(Metrics::new())), root }
+        let metrics = Arc::new(Metrics::new());
+        Self { catalog: Catalog::new(store, settings, Arc::clone(&metrics)), root, metrics }
     }
 
     fn write(&self, path: &str, bytes: &[u8]) {
@@ -120,6 +123,13 @@ impl House {
 
     async fn open(&self, name: &str) -> Result<Arc<Asset>, Error> {
         self.catalog.open(&id(name)).await
+    }
+
+    /// The metric of the size of the index cache.
+    fn index_bytes(&self) -> u64 {
+        let text = self.metrics.text();
+        let value = text.lines().find_map(|line| line.strip_prefix("afflux_cache_size_bytes{kind=\"index\"} "));
+        value.unwrap().parse().unwrap()
     }
 
     async fn refusal(&self, name: &str) -> String {
@@ -425,4 +435,16 @@ async fn the_four_versions_replaced_last_are_kept() {
     made.reverse();
     made.truncate(4);
     assert_eq!(kept, made);
+}
+
+#[tokio::test]
+async fn the_size_of_the_index_cache_is_measured() {
+    let house = House::new();
+    house.write("a.mp4", &film(64, 36, 10));
+    house.write("b.mp4", &film(64, 36, 20));
+    let (a, b) = (house.open("a").await.unwrap(), house.open("b").await.unwrap());
+    let [a_bytes, b_bytes] = [&a, &b].map(|asset| weigh(&asset.files[0].movie));
+    assert_eq!(house.index_bytes(), a_bytes + b_bytes);
+    house.catalog.doubt(&a).await;
+    assert_eq!(house.index_bytes(), b_bytes);
 }
