@@ -28,8 +28,44 @@ pub enum Database {
     None,
     /// An SQLite file.
     File(PathBuf),
-    /// A PostgreSQL database. Its URL may contain a password: `Display` leaves out the part before `@`.
-    Postgres(String),
+    /// A PostgreSQL database.
+    Postgres(PostgresUrl),
+}
+
+/// URL of a PostgreSQL database. It may contain a password, so `Display` and `Debug` print only its host, port
+/// and database.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PostgresUrl(String);
+
+impl PostgresUrl {
+    /// Host with port, and the path with its slash. `None` if they cannot be told from a password that is not
+    /// percent-encoded.
+    fn place(&self) -> Option<(&str, &str)> {
+        let (_, rest) = self.0.split_once("://")?;
+        // RFC 3986 §3.2: the authority ends at the first of these.
+        let (authority, rest) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+        let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+        let port = host.rsplit_once(':').map_or("", |(_, port)| port);
+        let is_port = port.ends_with(']') || port.chars().all(|c| c.is_ascii_digit());
+        // The query may contain a password too.
+        let path = rest.split(['?', '#']).next().unwrap_or_default();
+        (is_port && !rest.contains('@')).then_some((host, path))
+    }
+}
+
+impl fmt::Debug for PostgresUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Display for PostgresUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.place() {
+            Some((host, path)) => write!(f, "postgres://{host}{path}"),
+            None => f.write_str("postgres://…"),
+        }
+    }
 }
 
 impl Database {
@@ -41,7 +77,7 @@ impl Database {
             Self::Beside => media.map(|media| file(&media.join(FOLDER).join("library.db"))),
             Self::None => None,
             Self::File(path) => Some(file(path)),
-            Self::Postgres(url) => Some(url.clone()),
+            Self::Postgres(url) => Some(url.0.clone()),
         }
     }
 }
@@ -52,10 +88,7 @@ impl fmt::Display for Database {
             Self::Beside => f.write_str("beside the media"),
             Self::None => f.write_str("none"),
             Self::File(path) => write!(f, "sqlite:{}", path.display()),
-            Self::Postgres(url) => {
-                let host = url.rsplit_once('@').map_or("postgres://…", |(_, rest)| rest);
-                write!(f, "postgres://{}", host.trim_start_matches("postgres://"))
-            }
+            Self::Postgres(url) => write!(f, "{url}"),
         }
     }
 }
@@ -72,7 +105,7 @@ impl FromStr for Database {
             "" => Ok(Self::Beside),
             "none" => Ok(Self::None),
             _ if ["postgres://", "postgresql://"].iter().any(|scheme| text.starts_with(scheme)) => {
-                Ok(Self::Postgres(text.into()))
+                Ok(Self::Postgres(PostgresUrl(text.into())))
             }
             _ => match text.strip_prefix("sqlite:").map(|path| path.strip_prefix("//").unwrap_or(path)) {
                 Some(path) if !path.is_empty() && !path.contains('?') => Ok(Self::File(path.into())),
@@ -109,8 +142,22 @@ mod tests {
     }
 
     #[test]
-    fn a_password_is_not_printed() {
-        let place: Database = "postgres://user:secret@host:5432/name".parse().unwrap();
-        assert_eq!(place.to_string(), "postgres://host:5432/name");
+    fn no_part_of_a_url_that_may_hold_a_secret_is_printed() {
+        for (url, printed) in [
+            ("postgres://user:secret@host:5432/name", "postgres://host:5432/name"),
+            ("postgresql://user:secret@[::1]:5432/name", "postgres://[::1]:5432/name"),
+            ("postgres://host/name?user=u&password=secret", "postgres://host/name"),
+            ("postgres://host?password=secret#part", "postgres://host"),
+            ("postgres:///name?password=secret", "postgres:///name"),
+            // A password that is not percent-encoded: no part can be told apart.
+            ("postgres://host/name?password=sec@ret", "postgres://…"),
+            ("postgres://user:sec?ret@host/name", "postgres://…"),
+            ("postgres://user:sec/ret@host/name", "postgres://…"),
+            ("postgres://user:sec@/ret@host/name", "postgres://…"),
+            ("postgres://user:secret/name", "postgres://…"),
+        ] {
+            let place: Database = url.parse().unwrap();
+            assert_eq!((place.to_string(), format!("{place:?}")), (printed.into(), format!("Postgres({printed})")));
+        }
     }
 }

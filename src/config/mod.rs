@@ -23,7 +23,7 @@ mod units;
 pub use cache::CacheConfig;
 pub use hosts::Host;
 pub use http::Http;
-pub use library::{Database, LibraryConfig};
+pub use library::{Database, LibraryConfig, PostgresUrl};
 pub use limits::Limits;
 pub use listen::Listen;
 pub use load::{Config, Error, Overrides};
