@@ -10,26 +10,23 @@
 
 use super::body::Body;
 use super::failures::Failures;
+use super::flight::{BuildLost, FlightEntry, FlightGuard, Flights};
 use super::governor::{Governor, Shed};
 use super::kept::Limits;
 use super::ledger::Ledger;
-use super::makers::BuildLost;
 use super::shelves::Admission;
 use super::tiers::Tiers;
 use super::work::BuildTask;
 use crate::metrics::{CacheKind, Metrics, Outcome, Stage};
 use bytes::Bytes;
 use futures_util::FutureExt;
-use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
 use std::hash::Hash;
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
 use tokio_util::task::TaskTracker;
-
-type BodiesInFlight<K, E> = Mutex<HashMap<K, Arc<Body<E>>>>;
 
 /// Cached and growing bodies, by key. Clones share the same bodies.
 pub struct Bodies<K, E> {
@@ -38,7 +35,7 @@ pub struct Bodies<K, E> {
 
 struct BodiesInner<K, E> {
     kept: Tiers<K, Arc<Body<E>>>,
-    making: BodiesInFlight<K, E>,
+    building: Flights<K, Arc<Body<E>>>,
     failures: Failures<K, E>,
     governor: Governor,
     largest: u64,
@@ -104,7 +101,7 @@ where
         let kept = Tiers::new(limits, |body: &Arc<Body<E>>| body.weight(), release, Arc::clone(&metrics));
         let inner = BodiesInner {
             kept,
-            making: Mutex::default(),
+            building: Flights::default(),
             failures: Failures::new(),
             governor,
             largest: limits.largest,
@@ -132,7 +129,7 @@ where
             inner.metrics.count(CacheKind::Segment, Outcome::Hit);
             return Some((body, Outcome::Hit));
         }
-        let body = inner.making().get(key).map(Arc::clone)?;
+        let body = inner.building.get(key)?;
         inner.joined(&body);
         Some((body, Outcome::Joined))
     }
@@ -140,7 +137,7 @@ where
     /// Whether the body of `key` is cached or being built. Does not count as a use.
     #[must_use]
     pub fn has(&self, key: &K) -> bool {
-        self.inner.kept.contains(key) || self.inner.making().contains_key(key)
+        self.inner.kept.contains(key) || self.inner.building.get(key).is_some()
     }
 
     /// Whether a body of this many bytes would be cached; a larger one is better built window by window.
@@ -164,25 +161,27 @@ where
         if let Some(error) = inner.failures.recall(&key) {
             return Err(error);
         }
-        let mut making = inner.making();
-        if let Some(body) = making.get(&key) {
-            inner.joined(body);
-            return Ok((Arc::clone(body), Outcome::Joined));
-        }
-        // A builder caches its body before it leaves the list, so this finds one that has finished since.
-        if let Some(body) = inner.kept.get(&key) {
+        let free = match inner.building.entry(key) {
+            FlightEntry::Running(body) => {
+                inner.joined(&body);
+                return Ok((body, Outcome::Joined));
+            }
+            FlightEntry::Free(free) => free,
+        };
+        // A builder caches its body before it frees its key, so this finds one that has finished since.
+        if let Some(body) = inner.kept.get(free.key()) {
             inner.metrics.count(CacheKind::Segment, Outcome::Hit);
             return Ok((body, Outcome::Hit));
         }
         let body = Arc::new(Body::growing(size.length));
-        making.insert(key.clone(), Arc::clone(&body));
-        drop(making);
+        let flight = free.begin(Arc::clone(&body));
         let counts_as = if size.again { Outcome::Hit } else { Outcome::Made };
-        let maker = BodyBuilder { inner: Arc::clone(inner), key, body: Arc::clone(&body), counts_as };
+        let unfinished = UnfinishedBody(Arc::clone(&body));
+        let builder = BodyBuilder { inner: Arc::clone(inner), counts_as, flight, body: unfinished };
         let filling = fill(BodyWriter { body: Arc::clone(&body) });
-        // A reader may be driving the work: a panic must not reach it. Dropping the maker informs all readers.
-        let making = AssertUnwindSafe(maker.run(size.about, filling)).catch_unwind();
-        body.made_by(BuildTask::new(making.map(drop)));
+        // A reader may be driving the work: a panic must not reach it. Dropping the builder informs all readers.
+        let building = AssertUnwindSafe(builder.run(size.about, filling)).catch_unwind();
+        body.made_by(BuildTask::new(building.map(drop)));
         let made = Arc::clone(&body);
         inner.tasks.spawn(async move { made.stand_by().await });
         Ok((body, Outcome::Made))
@@ -212,13 +211,18 @@ where
     K: Clone + Eq + Hash + Send + Sync + 'static,
     E: Clone + Send + Sync + 'static,
 {
-    fn making(&self) -> std::sync::MutexGuard<'_, HashMap<K, Arc<Body<E>>>> {
-        self.making.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn joined(&self, body: &Body<E>) {
         body.join();
         self.metrics.count(CacheKind::Segment, Outcome::Joined);
+    }
+}
+
+/// A body that fails with [`BuildLost`] when this is dropped, unless it is complete or has failed before.
+struct UnfinishedBody<E: Clone + From<BuildLost>>(Arc<Body<E>>);
+
+impl<E: Clone + From<BuildLost>> Drop for UnfinishedBody<E> {
+    fn drop(&mut self) {
+        self.0.fail(BuildLost.into());
     }
 }
 
@@ -229,9 +233,10 @@ where
     E: Clone + From<BuildLost> + From<Shed> + Send + Sync + 'static,
 {
     inner: Arc<BodiesInner<K, E>>,
-    key: K,
-    body: Arc<Body<E>>,
     counts_as: Outcome,
+    // Dropped in this order: the key is free before any reader is woken.
+    flight: FlightGuard<K, Arc<Body<E>>>,
+    body: UnfinishedBody<E>,
 }
 
 impl<K, E> BodyBuilder<K, E>
@@ -247,7 +252,7 @@ where
             Ok(turn) => turn,
             Err(shed) => {
                 self.inner.metrics.count(CacheKind::Segment, Outcome::Shed);
-                return self.body.fail(shed.into());
+                return self.body.0.fail(shed.into());
             }
         };
         // Cached bodies and those being built share the cache's limit; caching this one would evict as many anyway.
@@ -256,35 +261,23 @@ where
         match fill.await {
             Ok(()) => self.keep(),
             Err(error) => {
-                self.inner.failures.remember(self.key.clone(), error.clone());
-                self.body.fail(error);
+                self.inner.failures.remember(self.flight.key().clone(), error.clone());
+                self.body.0.fail(error);
             }
         }
-        // Drop in this order: leave the list after the body is cached, then release the governor's permit.
+        // Drop in this order: free the key after the body is cached, then release the governor's permit.
         drop(self);
     }
 
     fn keep(&self) {
-        let Self { inner, key, body, counts_as } = self;
+        let Self { inner, counts_as, flight, body: UnfinishedBody(body) } = self;
         if !body.finish() {
             return body.fail(BuildLost.into());
         }
         let entry = if body.is_joined() { Admission::Wanted } else { Admission::Once };
-        let kept = inner.kept.insert(key.clone(), Arc::clone(body), entry);
+        let kept = inner.kept.insert(flight.key().clone(), Arc::clone(body), entry);
         inner.metrics.count(CacheKind::Segment, if kept { *counts_as } else { Outcome::TooLarge });
         inner.metrics.cached(CacheKind::Segment, inner.kept.bytes());
-    }
-}
-
-impl<K, E> Drop for BodyBuilder<K, E>
-where
-    K: Clone + Eq + Hash + Send + Sync + 'static,
-    E: Clone + From<BuildLost> + From<Shed> + Send + Sync + 'static,
-{
-    fn drop(&mut self) {
-        self.inner.making().remove(&self.key);
-        // Has no effect if it is complete or has failed.
-        self.body.fail(BuildLost.into());
     }
 }
 

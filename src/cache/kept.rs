@@ -5,7 +5,7 @@
 //! not.
 
 use super::failures::Failures;
-use super::makers::{BuildLost, FlightRole, SingleFlight};
+use super::flight::{BuildLost, FlightRole, SingleFlight};
 use crate::metrics::{CacheKind, Metrics, Outcome};
 use moka::ops::compute::Op;
 use moka::policy::EvictionPolicy;
@@ -237,7 +237,7 @@ mod tests {
                 cache.get_or_make(1, CacheKind::Segment, make).await
             }
         });
-        while cache.makers.is_empty() {
+        while cache.makers.flights.is_empty() {
             tokio::task::yield_now().await;
         }
         leader.abort();
@@ -261,7 +261,7 @@ mod tests {
         let second = cache.get_or_make(1, CacheKind::Segment, pending());
         let (first, second, ()) = tokio::join!(first, second, async { open.send(()).unwrap() });
         assert_eq!((first, second), (Err(Failure::Lost), Err(Failure::Lost)));
-        assert!(cache.makers.is_empty());
+        assert!(cache.makers.flights.is_empty());
         assert_eq!(made(&cache, 1).await, Ok(Outcome::Made));
     }
 
@@ -271,7 +271,7 @@ mod tests {
         let failing = || cache.get_or_make(1, CacheKind::Manifest, async { Err(Failure::Made(5)) });
         let (first, second) = tokio::join!(failing(), failing());
         assert_eq!((first, second), (Err(Failure::Made(5)), Err(Failure::Made(5))));
-        assert!(cache.makers.is_empty());
+        assert!(cache.makers.flights.is_empty());
         assert_eq!(made(&cache, 1).await, Err(Failure::Made(5)));
         assert_eq!(made(&cache, 2).await, Ok(Outcome::Made));
         tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;

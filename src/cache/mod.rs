@@ -3,20 +3,22 @@
 mod bodies;
 mod body;
 mod failures;
+mod flight;
 mod ghosts;
 mod governor;
 mod kept;
 mod ledger;
-mod makers;
 mod shelves;
 mod tiers;
 mod work;
 
 pub use bodies::{Bodies, BodySize, BodyWriter};
 pub use body::{Body, RangeState};
+pub use flight::{
+    BuildLost, FlightEntry, FlightGuard, FlightRole, FlightSender, Flights, FreeKey, PendingResult, SingleFlight,
+};
 pub use governor::{BuildPermit, Governor, Shed};
 pub use kept::{Cache, Limits};
 pub use ledger::Ledger;
-pub use makers::{BuildLost, FlightRole, PendingResult, SingleFlight};
 pub use shelves::Admission;
 pub use tiers::Tiers;

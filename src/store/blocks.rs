@@ -2,22 +2,21 @@
 //! for a while, so that neighbouring bytes are already there: audio beside video, the beginning of the next segment.
 //!
 //! ```text
-//! take ─► cached? in flight? ─no─► BlockRun: in one request ─► Awaited, block by block ─► cached, sent to readers
+//! take ─► cached? in flight? ─no─► BlockRun: in one request ─► PendingBlock, one by one ─► cached, sent to readers
 //!          Here    Coming
 //! ```
 //! The bytes of cached blocks and of blocks in flight are borrowed from the ledger that limits the cache of segments.
 
 use super::error::Error;
-use crate::cache::Ledger;
+use crate::cache::{FlightEntry, FlightSender, Flights, Ledger, PendingResult};
 use crate::media::{u64_from_usize, usize_from_u64};
 use bytes::Bytes;
 use moka::policy::EvictionPolicy;
-use std::collections::HashMap;
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
@@ -33,12 +32,13 @@ pub(super) type ObjectVersion = (u32, [u8; 16]);
 /// Identifies a block: version of the object, and number of the block.
 type BlockKey = (ObjectVersion, u32);
 
-type BlockReceiver = watch::Receiver<Option<Result<Bytes, Error>>>;
+/// Bytes of a block, or why they could not be fetched.
+type BlockResult = Result<Bytes, Error>;
 
 /// Cache of the blocks of stored objects.
 pub(super) struct Blocks {
     kept: moka::sync::Cache<BlockKey, Bytes>,
-    coming: Mutex<HashMap<BlockKey, BlockReceiver>>,
+    coming: Flights<BlockKey, PendingResult<BlockResult>>,
     ledger: Arc<Ledger>,
     room: Arc<Semaphore>,
     /// Number of permits of `room`.
@@ -58,19 +58,15 @@ pub(super) enum BlockLookup {
     /// It is in the cache.
     Here(Bytes),
     /// It is in flight.
-    Coming(BlockReceiver),
+    Coming(PendingResult<BlockResult>),
 }
 
 impl BlockLookup {
     /// Waits for the bytes. `path` is the path of the object, for the error if the request is abandoned.
     pub(super) async fn bytes(self, path: &str) -> Result<Bytes, Error> {
-        let abandoned = || Error::Abandoned { path: path.into() };
         match self {
             Self::Here(bytes) => Ok(bytes),
-            Self::Coming(mut coming) => {
-                let come = coming.wait_for(Option::is_some).await.map_err(|_| abandoned())?;
-                come.clone().unwrap_or_else(|| Err(abandoned()))
-            }
+            Self::Coming(pending) => pending.made().await.map_err(|_| Error::Abandoned { path: path.into() })?,
         }
     }
 }
@@ -111,45 +107,52 @@ impl BlockRun {
     }
 }
 
-/// One block in flight. If it is dropped early, even by a panic, it frees its place and all waiting readers get an
-/// error.
+/// One block in flight. If it is dropped early, even by a panic, it frees its key and all waiting readers get an error.
 struct PendingBlock {
     blocks: Arc<Blocks>,
-    key: BlockKey,
     length: u64,
-    sender: watch::Sender<Option<Result<Bytes, Error>>>,
-    kept: bool,
+    lent: LentBytes,
+    sender: FlightSender<BlockKey, BlockResult>,
+}
+
+/// Bytes borrowed from a ledger. Returns them when dropped, unless a cached block has taken them over.
+struct LentBytes {
+    ledger: Arc<Ledger>,
+    bytes: u64,
+}
+
+impl LentBytes {
+    /// Leaves the bytes to the cache, which returns them when it evicts the block.
+    fn hand_over(mut self) {
+        self.bytes = 0;
+    }
+}
+
+impl Drop for LentBytes {
+    fn drop(&mut self) {
+        self.ledger.returned(self.bytes);
+    }
 }
 
 impl fmt::Debug for PendingBlock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Awaited").field("number", &self.number()).finish_non_exhaustive()
+        f.debug_struct("PendingBlock").field("number", &self.number()).finish_non_exhaustive()
     }
 }
 
 impl PendingBlock {
     const fn number(&self) -> u32 {
-        self.key.1
+        self.sender.key().1
     }
 
-    fn end(mut self, come: Result<Bytes, Error>) {
+    fn end(self, come: BlockResult) {
         if let Ok(bytes) = &come {
-            self.kept = true;
-            self.blocks.kept.insert(self.key, bytes.clone());
+            self.lent.hand_over();
+            self.blocks.kept.insert(*self.sender.key(), bytes.clone());
             self.blocks.kept.run_pending_tasks();
         }
-        // Remove it from the list only after it is cached, so that a lookup finds it in one of the two.
-        self.blocks.coming().remove(&self.key);
-        self.sender.send_replace(Some(come));
-    }
-}
-
-impl Drop for PendingBlock {
-    fn drop(&mut self) {
-        if !self.kept {
-            self.blocks.coming().remove(&self.key);
-            self.blocks.ledger.returned(self.length);
-        }
+        // The key is freed only after the block is cached, so that a lookup finds it in one of the two.
+        self.sender.send(come);
     }
 }
 
@@ -167,7 +170,7 @@ impl Blocks {
             .eviction_listener(move |_, bytes: Bytes, _| lender.returned(u64_from_usize(bytes.len())))
             .build();
         let room = Arc::new(Semaphore::new(usize::try_from(most).unwrap_or(1)));
-        Arc::new(Self { kept, coming: Mutex::default(), ledger, room, most, tasks: TaskTracker::new() })
+        Arc::new(Self { kept, coming: Flights::default(), ledger, room, most, tasks: TaskTracker::new() })
     }
 
     /// Looks up the blocks `numbers`, ascending, of an object of `size` bytes. Also returns the runs of blocks that are
@@ -180,31 +183,37 @@ impl Blocks {
     ) -> (Vec<BlockLookup>, Vec<BlockRun>) {
         let (mut slots, mut runs): (Vec<BlockLookup>, Vec<BlockRun>) = (Vec::with_capacity(numbers.len()), Vec::new());
         let mut lent = 0;
-        let mut coming = self.coming();
         for number in numbers {
-            let key = (version, *number);
-            if let Some(waiting) = coming.get(&key) {
-                slots.push(BlockLookup::Coming(waiting.clone()));
-            } else if let Some(bytes) = self.kept.get(&key) {
-                slots.push(BlockLookup::Here(bytes));
-            } else {
-                let (sender, waiting) = watch::channel(None);
-                coming.insert(key, waiting.clone());
-                slots.push(BlockLookup::Coming(waiting));
-                let length = size.saturating_sub(u64::from(*number) * BLOCK).min(BLOCK);
-                lent += length;
-                let block = PendingBlock { blocks: Arc::clone(self), key, length, sender, kept: false };
-                match runs.last_mut().filter(|run| run.continues(*number, self.most)) {
-                    Some(run) => run.blocks.push_back(block),
-                    None => runs.push(BlockRun { blocks: VecDeque::from([block]) }),
+            let free = match self.coming.entry((version, *number)) {
+                FlightEntry::Running(pending) => {
+                    slots.push(BlockLookup::Coming(pending));
+                    continue;
                 }
+                FlightEntry::Free(free) => free,
+            };
+            if let Some(bytes) = self.kept.get(free.key()) {
+                slots.push(BlockLookup::Here(bytes));
+                continue;
+            }
+            let (sender, pending) = free.begin_waited();
+            slots.push(BlockLookup::Coming(pending));
+            let length = size.saturating_sub(u64::from(*number) * BLOCK).min(BLOCK);
+            lent += length;
+            let block = self.pending(length, sender);
+            match runs.last_mut().filter(|run| run.continues(*number, self.most)) {
+                Some(run) => run.blocks.push_back(block),
+                None => runs.push(BlockRun { blocks: VecDeque::from([block]) }),
             }
         }
-        drop(coming);
         if lent > 0 {
             self.ledger.lend(lent);
         }
         (slots, runs)
+    }
+
+    fn pending(self: &Arc<Self>, length: u64, sender: FlightSender<BlockKey, BlockResult>) -> PendingBlock {
+        let lent = LentBytes { ledger: Arc::clone(&self.ledger), bytes: length };
+        PendingBlock { blocks: Arc::clone(self), length, lent, sender }
     }
 
     /// Room for `run` while it is in flight. Callers wait in the order of their calls, for `wait` at most; then `None`.
@@ -226,10 +235,6 @@ impl Blocks {
     /// Bytes in the cache, without those in flight.
     pub(super) fn bytes(&self) -> u64 {
         self.kept.weighted_size()
-    }
-
-    fn coming(&self) -> MutexGuard<'_, HashMap<BlockKey, BlockReceiver>> {
-        self.coming.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -312,7 +317,7 @@ mod tests {
         for slot in slots {
             assert!(matches!(slot.bytes("a").await, Err(Error::Abandoned { .. })));
         }
-        assert_eq!((ledger.lent(), blocks.coming().len()), (0, 0));
+        assert_eq!((ledger.lent(), blocks.coming.is_empty()), (0, true));
     }
 
     #[tokio::test]
