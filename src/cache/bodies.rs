@@ -14,7 +14,7 @@ use super::flight::{BuildLost, FlightEntry, FlightGuard, Flights};
 use super::governor::{Governor, Shed};
 use super::kept::Limits;
 use super::ledger::Ledger;
-use super::shelves::Admission;
+use super::policy::Admission;
 use super::tiers::Tiers;
 use super::work::BuildTask;
 use crate::metrics::{CacheKind, Metrics, Outcome, Stage};
@@ -115,9 +115,9 @@ where
     pub fn share(&self, ledger: &Arc<Ledger>) {
         self.inner.kept.share(Arc::clone(ledger));
         let inner = Arc::downgrade(&self.inner);
-        ledger.made_way_by(move || {
+        ledger.evict_by(move || {
             if let Some(inner) = inner.upgrade() {
-                inner.kept.make_way(inner.governor.taken());
+                inner.kept.make_room(inner.governor.taken());
             }
         });
     }
@@ -256,7 +256,7 @@ where
             }
         };
         // Cached bodies and those being built share the cache's limit; caching this one would evict as many anyway.
-        self.inner.kept.make_way(self.inner.governor.taken());
+        self.inner.kept.make_room(self.inner.governor.taken());
         let _making = self.inner.metrics.making(about);
         match fill.await {
             Ok(()) => self.keep(),

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub struct Ledger {
     lent: AtomicU64,
     /// Evicts bodies until the lent bytes fit.
-    way: OnceLock<Box<dyn Fn() + Send + Sync>>,
+    evict: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
 
 impl fmt::Debug for Ledger {
@@ -27,8 +27,8 @@ impl Ledger {
     /// Lends `bytes` bytes to a cache that is about to hold them, and evicts bodies for them.
     pub fn lend(&self, bytes: u64) {
         self.lent.fetch_add(bytes, Ordering::Relaxed);
-        if let Some(way) = self.way.get() {
-            way();
+        if let Some(evict) = self.evict.get() {
+            evict();
         }
     }
 
@@ -45,7 +45,7 @@ impl Ledger {
     }
 
     /// Registers the callback that evicts bodies; only the first call counts.
-    pub(super) fn made_way_by(&self, way: impl Fn() + Send + Sync + 'static) {
-        let _ = self.way.set(Box::new(way));
+    pub(super) fn evict_by(&self, evict: impl Fn() + Send + Sync + 'static) {
+        let _ = self.evict.set(Box::new(evict));
     }
 }

@@ -4,11 +4,10 @@ mod bodies;
 mod body;
 mod failures;
 mod flight;
-mod ghosts;
 mod governor;
 mod kept;
 mod ledger;
-mod shelves;
+mod policy;
 mod tiers;
 mod work;
 
@@ -20,5 +19,5 @@ pub use flight::{
 pub use governor::{BuildPermit, Governor, Shed};
 pub use kept::{Cache, Limits};
 pub use ledger::Ledger;
-pub use shelves::Admission;
+pub use policy::Admission;
 pub use tiers::Tiers;

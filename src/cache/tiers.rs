@@ -6,7 +6,7 @@
 
 use super::kept::Limits;
 use super::ledger::Ledger;
-use super::shelves::{Admission, Insertion, TieredMap};
+use super::policy::{Admission, Insertion, TieredMap};
 use crate::media::u64_from_usize;
 use crate::metrics::{Metrics, Tier};
 use std::fmt;
@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 /// A cache for spikes of demand: it admits an entry that has just become popular at once, and a scan does not evict
 /// popular entries.
 pub struct Tiers<K, V> {
-    shelves: Mutex<TieredMap<K, V>>,
+    map: Mutex<TieredMap<K, V>>,
     limits: Limits,
     weigh: fn(&V) -> u64,
     release: Box<dyn Fn(V) + Send + Sync>,
@@ -44,8 +44,8 @@ where
         release: impl Fn(V) + Send + Sync + 'static,
         metrics: Arc<Metrics>,
     ) -> Self {
-        let shelves = Mutex::new(TieredMap::new(limits.capacity));
-        Self { shelves, limits, weigh, release: Box::new(release), ledger: OnceLock::new(), metrics }
+        let map = Mutex::new(TieredMap::new(limits.capacity));
+        Self { map, limits, weigh, release: Box::new(release), ledger: OnceLock::new(), metrics }
     }
 
     /// Takes the bytes that `ledger` lends from the capacity, at most half of it. Only the first ledger counts.
@@ -55,13 +55,13 @@ where
 
     /// The value of `key` if it is cached; counts as a use, which makes its eviction less likely.
     pub fn get(&self, key: &K) -> Option<V> {
-        self.shelves().get(key)
+        self.map().get(key)
     }
 
     /// Whether `key` is cached. Does not count as a use.
     #[must_use]
     pub fn contains(&self, key: &K) -> bool {
-        self.shelves().contains(key)
+        self.map().contains(key)
     }
 
     /// Inserts `value`. Returns false if it is too large: then it is neither cached nor released.
@@ -70,39 +70,39 @@ where
         if bytes > self.limits.largest.min(self.limits.capacity) {
             return false;
         }
-        let mut shelves = self.shelves_less_lent();
-        let change = shelves.insert(key, value, bytes, entry);
+        let mut map = self.map_less_lent();
+        let change = map.insert(key, value, bytes, entry);
         self.metrics.admitted(change.entered);
-        self.changed(shelves, change);
+        self.changed(map, change);
         true
     }
 
     /// Evicts entries until `bytes` more bytes would fit, at most half of the capacity. Call it before these bytes are
     /// built, so that they can be built in the released memory.
-    pub fn make_way(&self, bytes: u64) {
-        let mut shelves = self.shelves_less_lent();
-        let change = shelves.make_way(bytes.min(self.limits.capacity / 2));
-        self.changed(shelves, change);
+    pub fn make_room(&self, bytes: u64) {
+        let mut map = self.map_less_lent();
+        let change = map.make_room(bytes.min(self.limits.capacity / 2));
+        self.changed(map, change);
     }
 
-    fn shelves_less_lent(&self) -> MutexGuard<'_, TieredMap<K, V>> {
-        let mut shelves = self.shelves();
+    fn map_less_lent(&self) -> MutexGuard<'_, TieredMap<K, V>> {
+        let mut map = self.map();
         if let Some(ledger) = self.ledger.get() {
-            shelves.lend(ledger.lent());
+            map.lend(ledger.lent());
         }
-        shelves
+        map
     }
 
-    fn changed(&self, shelves: MutexGuard<'_, TieredMap<K, V>>, change: Insertion<V>) {
+    fn changed(&self, map: MutexGuard<'_, TieredMap<K, V>>, change: Insertion<V>) {
         for tier in [Tier::Nursery, Tier::Main] {
-            let (bytes, entries) = shelves.size(tier);
+            let (bytes, entries) = map.size(tier);
             self.metrics.tier(tier, bytes, u64_from_usize(entries));
         }
-        drop(shelves);
+        drop(map);
         for _ in 0..change.moved {
             self.metrics.admitted(Tier::Main);
         }
-        for (tier, value) in change.left {
+        for (tier, value) in change.evicted {
             self.metrics.evicted(tier);
             (self.release)(value);
         }
@@ -111,11 +111,11 @@ where
     /// Bytes of both tiers together.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        self.shelves().bytes()
+        self.map().bytes()
     }
 
-    fn shelves(&self) -> MutexGuard<'_, TieredMap<K, V>> {
-        self.shelves.lock().unwrap_or_else(PoisonError::into_inner)
+    fn map(&self) -> MutexGuard<'_, TieredMap<K, V>> {
+        self.map.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -300,12 +300,12 @@ mod tests {
         for (key, body) in (0..).zip(&bodies) {
             assert!(tiers.insert(key, Arc::clone(body), Admission::Once));
         }
-        tiers.make_way(25);
+        tiers.make_room(25);
         assert_eq!(tiers.bytes(), 70);
-        tiers.make_way(30);
+        tiers.make_room(30);
         assert_eq!((tiers.bytes(), bodies.iter().map(|body| released(body)).sum::<u32>()), (70, 3));
         // Room for more than the capacity: half of the entries stay.
-        tiers.make_way(u64::MAX);
+        tiers.make_room(u64::MAX);
         assert_eq!((tiers.bytes(), bodies.iter().map(|body| released(body)).sum::<u32>()), (50, 5));
     }
 
@@ -316,13 +316,13 @@ mod tests {
         let fill = |from: u32| (from..from + 10).for_each(|key| assert!(tiers.insert(key, body(10), Admission::Once)));
         fill(0);
         ledger.lend(25);
-        tiers.make_way(0);
+        tiers.make_room(0);
         assert_eq!(tiers.bytes(), 70);
         fill(10);
         assert_eq!(tiers.bytes(), 70);
         // However much is lent, half of the capacity stays.
         ledger.lend(1_000);
-        tiers.make_way(0);
+        tiers.make_room(0);
         assert_eq!(tiers.bytes(), 50);
         ledger.returned(1_025);
         fill(20);
