@@ -1,9 +1,32 @@
-//! [`TieredMap`]: the values of the segment cache by key, in two tiers, and the choice of the entry to evict.
+//! The eviction policy of the segment cache: two tiers and a memory of evicted keys. It has no locks and never waits:
+//! the same calls give the same results.
 //!
-//! The figures at the constants are hit ratios of `tests/trace.rs`: Zipf 0.7 by requests, unless they name another.
+//! ```text
+//!                    ┌─ requested again ────────────────┐
+//! new ─► nursery ────┤                                  ├─► main ─► evicted: least value per byte
+//!           ▲        ├─ requested together: once more   │
+//!           └────────┘                                  │
+//!                    └─ else evicted ─► key remembered ─┘ comes back in time
+//! ```
+//! New entries go to the *nursery*. When an entry is due to leave the nursery, it moves to *main* if it was requested
+//! again; otherwise it is evicted and its key is remembered (2Q, S3-FIFO). An entry that comes back while its key is
+//! remembered enters main at once. So a scan passes through the nursery only, and an entry that has just become popular
+//! is in main at its second request.
+//!
+//! Requests that come together, while a body is being built or right after, may be from one reader: a CDN that fetches
+//! slices, a player that fetches ranges. They earn a second turn in the nursery, not a place in main.
+//!
+//! Main evicts the entry with the lowest value per byte, by Greedy-Dual with frequencies: the value of an entry is
+//! added to the level at its last use, and each eviction raises the level to the rank of the evicted entry. So old
+//! popularity fades without any sweep.
+//!
+//! `tests/trace.rs` compares it with quick_cache and moka, and `docs/memory.md` has the figures.
+//! The figures at the constants are hit ratios of these traces: Zipf 0.7 by requests, unless they name another.
 
-use super::evicted::EvictedKeys;
+mod evicted;
+
 use crate::metrics::Tier;
+use evicted::EvictedKeys;
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 
@@ -112,7 +135,7 @@ impl<V> CacheSlot<V> {
 
 /// The changes that an insertion or eviction made.
 #[derive(Debug)]
-pub(in crate::cache) struct Insertion<V> {
+pub(super) struct Insertion<V> {
     /// The tier that the value entered.
     pub entered: Tier,
     /// Number of entries that moved from the nursery to main.
@@ -123,7 +146,7 @@ pub(in crate::cache) struct Insertion<V> {
 
 /// Values by key, within a limit in bytes. Callers must not insert a value larger than the limit.
 #[derive(Debug)]
-pub(in crate::cache) struct TieredMap<K, V> {
+pub(super) struct TieredMap<K, V> {
     slots: HashMap<K, CacheSlot<V>>,
     nursery: EvictionOrder<K>,
     main: EvictionOrder<K>,
@@ -140,7 +163,7 @@ pub(in crate::cache) struct TieredMap<K, V> {
 }
 
 impl<K: Clone + Eq + Hash, V: Clone> TieredMap<K, V> {
-    pub(in crate::cache) fn new(capacity: u64) -> Self {
+    pub(super) fn new(capacity: u64) -> Self {
         Self {
             slots: HashMap::new(),
             nursery: EvictionOrder::new(),
@@ -155,7 +178,7 @@ impl<K: Clone + Eq + Hash, V: Clone> TieredMap<K, V> {
     }
 
     /// The value of `key`; counts as a use.
-    pub(in crate::cache) fn get(&mut self, key: &K) -> Option<V> {
+    pub(super) fn get(&mut self, key: &K) -> Option<V> {
         let slot = self.slots.get_mut(key)?;
         match slot.tier {
             Tier::Main => {
@@ -170,12 +193,12 @@ impl<K: Clone + Eq + Hash, V: Clone> TieredMap<K, V> {
         Some(slot.value.clone())
     }
 
-    pub(in crate::cache) fn contains(&self, key: &K) -> bool {
+    pub(super) fn contains(&self, key: &K) -> bool {
         self.slots.contains_key(key)
     }
 
     /// Bytes and entries of `tier`.
-    pub(in crate::cache) fn size(&self, tier: Tier) -> (u64, usize) {
+    pub(super) fn size(&self, tier: Tier) -> (u64, usize) {
         let order = match tier {
             Tier::Nursery => &self.nursery,
             Tier::Main => &self.main,
@@ -183,17 +206,17 @@ impl<K: Clone + Eq + Hash, V: Clone> TieredMap<K, V> {
         (order.bytes, order.order.len())
     }
 
-    pub(in crate::cache) const fn bytes(&self) -> u64 {
+    pub(super) const fn bytes(&self) -> u64 {
         self.nursery.bytes.saturating_add(self.main.bytes)
     }
 
     /// Reserves `bytes` of the capacity, at most half of it, for other caches. The next change evicts entries for them.
-    pub(in crate::cache) fn lend(&mut self, bytes: u64) {
+    pub(super) fn lend(&mut self, bytes: u64) {
         self.lent = bytes.min(self.capacity / 2);
     }
 
     /// Inserts `value`, after evicting entries until it fits.
-    pub(in crate::cache) fn insert(&mut self, key: K, value: V, bytes: u64, entry: Admission) -> Insertion<V> {
+    pub(super) fn insert(&mut self, key: K, value: V, bytes: u64, entry: Admission) -> Insertion<V> {
         let mut change = Insertion { entered: Tier::Nursery, moved: 0, evicted: Vec::new() };
         let (mut uses, again) = (0, entry == Admission::Wanted);
         if let Some(old) = self.remove(&key) {
@@ -209,7 +232,7 @@ impl<K: Clone + Eq + Hash, V: Clone> TieredMap<K, V> {
     }
 
     /// Evicts entries until `bytes` more bytes would fit.
-    pub(in crate::cache) fn make_room(&mut self, bytes: u64) -> Insertion<V> {
+    pub(super) fn make_room(&mut self, bytes: u64) -> Insertion<V> {
         let mut change = Insertion { entered: Tier::Nursery, moved: 0, evicted: Vec::new() };
         self.evict(bytes, &mut change);
         change
