@@ -86,12 +86,12 @@ impl BlockRun {
     /// The missing bytes of the object: where they begin, and how many they are.
     pub(super) fn left(&self) -> (u64, u64) {
         let start = self.blocks.front().map_or(0, |block| u64::from(block.number()) * BLOCK);
-        (start, self.blocks.iter().map(|block| block.length).sum())
+        (start, self.blocks.iter().map(|block| block.lent.bytes).sum())
     }
 
     /// Length of the next missing block in bytes.
     pub(super) fn next_length(&self) -> Option<usize> {
-        self.blocks.front().map(|block| usize_from_u64(block.length))
+        self.blocks.front().map(|block| usize_from_u64(block.lent.bytes))
     }
 
     /// Completes the next missing block.
@@ -110,7 +110,7 @@ impl BlockRun {
 /// One block in flight. If it is dropped early, even by a panic, it frees its key and all waiting readers get an error.
 struct PendingBlock {
     blocks: Arc<Blocks>,
-    length: u64,
+    /// The bytes of the block.
     lent: LentBytes,
     sender: FlightSender<BlockKey, BlockResult>,
 }
@@ -213,7 +213,7 @@ impl Blocks {
 
     fn pending(self: &Arc<Self>, length: u64, sender: FlightSender<BlockKey, BlockResult>) -> PendingBlock {
         let lent = LentBytes { ledger: Arc::clone(&self.ledger), bytes: length };
-        PendingBlock { blocks: Arc::clone(self), length, lent, sender }
+        PendingBlock { blocks: Arc::clone(self), lent, sender }
     }
 
     /// Room for `run` while it is in flight. Callers wait in the order of their calls, for `wait` at most; then `None`.
