@@ -7,7 +7,6 @@ pub mod index;
 pub mod inspect;
 mod log;
 mod plain;
-mod program;
 mod progress;
 pub mod remote;
 mod report;
