@@ -14,7 +14,7 @@
 #[path = "../tests/support/postgres.rs"]
 mod postgres;
 
-use afflux::library::{Library, NewJob};
+use afflux::library::{JobKind, Library, NewJob};
 use postgres::Postgres;
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
@@ -31,7 +31,7 @@ async fn work(library: Library, name: String) {
         let id = format!("{name}-{number}");
         let new = NewJob {
             id: id.clone(),
-            kind: "transcode".into(),
+            kind: JobKind::Import,
             subject: "film".into(),
             payload: "{\"rung\":\"v720\"}".into(),
             priority: 0,
@@ -42,7 +42,7 @@ async fn work(library: Library, name: String) {
         library.enqueue(&new, 1).await.unwrap();
         // Workers take each other's jobs, in any order.
         let job = loop {
-            match library.claim_job(&id, &["transcode"], Duration::from_mins(1), 2).await.unwrap() {
+            match library.claim_job(&id, &[JobKind::Import], Duration::from_mins(1), 2).await.unwrap() {
                 Some(job) => break job,
                 None => tokio::task::yield_now().await,
             }

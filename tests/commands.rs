@@ -8,7 +8,7 @@ mod desk;
 mod line;
 mod support;
 
-use afflux::library::{Library, NewJob};
+use afflux::library::{JobKind, Library, NewJob};
 use desk::{Desk, film, fixture};
 use line::Line;
 use serde_json::Value;
@@ -245,7 +245,7 @@ fn enqueue(desk: &Desk, count: u32) {
         for number in 0..count {
             let new = NewJob {
                 id: format!("job-{number:04}"),
-                kind: "none".into(),
+                kind: JobKind::Discover,
                 subject: format!("film \u{1b}[2J{number}"),
                 payload: String::new(),
                 priority: 0,
@@ -269,17 +269,17 @@ fn a_list_is_followed_to_its_last_page_and_moves_no_cursor() {
     let person = Person::of(&desk);
     // Two full pages and one row.
     enqueue(&desk, 1_001);
-    let listed = person.says(&["jobs", "--kind", "none", "--json"]).json();
+    let listed = person.says(&["jobs", "--kind", "discover", "--json"]).json();
     let ids: Vec<&str> = listed.iter().map(|job| job["id"].as_str().unwrap()).collect();
     let expected: Vec<String> = (0..1_001).rev().map(|number| format!("job-{number:04}")).collect();
     assert_eq!(ids, expected);
-    let table = person.says(&["jobs", "list", "--kind", "none"]).done();
+    let table = person.says(&["jobs", "list", "--kind", "discover"]).done();
     assert_eq!(table.lines().count(), 1_002);
     assert!(!table.contains('\u{1b}') && table.contains("film \u{fffd}[2J7 "), "{}", table.lines().last().unwrap());
     let cancelled = person.says(&["jobs", "cancel", "job-0007"]).done();
     assert_eq!(
         cancelled,
-        "job         job-0007\nwhat        none\nof          film \u{fffd}[2J7\nstate       cancelled\n"
+        "job         job-0007\nwhat        discover\nof          film \u{fffd}[2J7\nstate       cancelled\n"
     );
     assert!(person.says(&["jobs", "retry", "job-0007"]).done().ends_with("state       queued\n"));
 }

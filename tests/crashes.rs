@@ -6,7 +6,7 @@
 
 use afflux::catalog::{Catalog, Settings as Looking};
 use afflux::ingest::{Ingest, IngestStores, Settings, UploadRequest, now, tus};
-use afflux::library::{JobState, Library, NewJob, Upload, UploadState};
+use afflux::library::{JobKind, JobState, Library, NewJob, Upload, UploadState};
 use afflux::media::{AssetId, Descriptor, Details, Rendition, SCHEMA_VERSION};
 use afflux::metrics::Metrics;
 use afflux::plan;
@@ -93,7 +93,7 @@ fn job(row: &Upload) -> NewJob {
 fn job_of(subject: &str) -> NewJob {
     NewJob {
         id: format!("job of {subject}"),
-        kind: "finish".into(),
+        kind: JobKind::Finish,
         subject: subject.into(),
         payload: String::new(),
         priority: 0,
@@ -225,7 +225,7 @@ async fn in_the_middle_of_a_job_of_which_the_lease_runs_out() {
         let first = world.process(0).await;
         let row = first.received().await;
         let lease = Duration::from_millis(300);
-        let taken = first.library.claim_job("killed", &["finish"], lease, now()).await.unwrap();
+        let taken = first.library.claim_job("killed", &[JobKind::Finish], lease, now()).await.unwrap();
         assert_eq!(taken.unwrap().subject, row.id);
         // The killed process held the asset name, too.
         let held = format!("job of {}", row.id);
@@ -469,8 +469,8 @@ async fn jobs_that_name_a_file_and_no_version_remove_nothing() {
         let before = Some(r#"{"descriptor":null,"files":["night.mp4"]}"#.to_owned());
         let row = afflux::library::AssetRow { before, purge_at: Some(now()), ..row };
         process.library.put_asset(&row, now()).await.unwrap();
-        for (kind, subject) in [("purge", "night"), ("discard", "film/old-01234567.mp4")] {
-            let job = NewJob { id: kind.into(), kind: kind.into(), subject: subject.into(), ..job_of(subject) };
+        for (kind, subject) in [(JobKind::Purge, "night"), (JobKind::Discard, "film/old-01234567.mp4")] {
+            let job = NewJob { id: kind.to_string(), kind, subject: subject.into(), ..job_of(subject) };
             process.library.enqueue(&job, now()).await.unwrap();
         }
         process.killed();
@@ -561,7 +561,7 @@ async fn no_state_of_an_upload_is_for_ever() {
         // Received, and its job is running: giving it up conflicts at first, and works once the worker has released it.
         let row = first.received().await;
         let lease = Duration::from_mins(1);
-        let taken = first.library.claim_job("w", &["finish"], lease, now()).await.unwrap().unwrap();
+        let taken = first.library.claim_job("w", &[JobKind::Finish], lease, now()).await.unwrap().unwrap();
         conflict(first.ingest.terminate(&row.id).await);
         assert!(first.library.release_job(&taken.id, taken.attempt, "w", now()).await.unwrap());
         first.ingest.terminate(&row.id).await.unwrap();
@@ -572,7 +572,7 @@ async fn no_state_of_an_upload_is_for_ever() {
         assert_eq!(first.library.forget_jobs(now() + 60_000).await.unwrap(), 4);
         // Received, and all workers on its job died until no attempt was left.
         let dead = first.received().await;
-        let claim = async || first.library.claim_job("w", &["finish"], Duration::ZERO, now()).await.unwrap();
+        let claim = async || first.library.claim_job("w", &[JobKind::Finish], Duration::ZERO, now()).await.unwrap();
         while let Some(died) = claim().await {
             assert_eq!(died.subject, dead.id);
         }

@@ -237,7 +237,8 @@ pub(super) struct JobView {
     /// Id of the job.
     id: String,
     /// Kind of work.
-    kind: String,
+    #[schema(value_type = String)]
+    kind: &'static str,
     /// Subject of the job: an upload, an asset or a file.
     subject: String,
     /// State of the job.
@@ -271,7 +272,7 @@ impl From<Job> for JobView {
         Self {
             state: job.state.word(),
             id: job.id,
-            kind: job.kind,
+            kind: job.kind.word(),
             subject: job.subject,
             priority: job.priority,
             attempt: job.attempt,

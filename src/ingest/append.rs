@@ -13,9 +13,8 @@ use super::error::Error;
 use super::random::token;
 use super::service::{Ingest, later, now};
 use super::tus;
-use super::worker::FINISH;
 use super::writers::WriterTurn;
-use crate::library::{NewJob, Upload, UploadState};
+use crate::library::{JobKind, NewJob, Upload, UploadState};
 use crate::media::u64_from_usize;
 use crate::store::Draft;
 use bytes::Bytes;
@@ -277,11 +276,11 @@ pub(super) fn path(row: &Upload) -> String {
 pub(super) fn finishing(row: &Upload) -> NewJob {
     NewJob {
         id: token::<16>(),
-        kind: FINISH.into(),
+        kind: JobKind::Finish,
         subject: row.id.clone(),
         payload: String::new(),
         priority: 10,
-        dedupe: Some(format!("{FINISH} {}", row.id)),
+        dedupe: Some(format!("{} {}", JobKind::Finish, row.id)),
         max_attempts: ATTEMPTS,
         run_at: now(),
     }

@@ -6,8 +6,8 @@ use super::append::path;
 use super::error::Error;
 use super::random::token;
 use super::service::{Ingest, now};
-use super::worker::{DISCOVER, Task};
-use crate::library::{NewJob, UploadState};
+use super::worker::Task;
+use crate::library::{JobKind, NewJob, UploadState};
 use crate::lint::{Code, Finding};
 use crate::store::Draft;
 use serde_json::{Map, Value, json};
@@ -76,11 +76,11 @@ impl Ingest {
         }
         let job = NewJob {
             id: token::<16>(),
-            kind: DISCOVER.into(),
+            kind: JobKind::Discover,
             subject: upload.into(),
             payload: String::new(),
             priority: -20,
-            dedupe: Some(format!("{DISCOVER} {upload}")),
+            dedupe: Some(format!("{} {upload}", JobKind::Discover)),
             max_attempts: ATTEMPTS,
             run_at: now(),
         };

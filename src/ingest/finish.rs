@@ -21,9 +21,9 @@ use super::removal::row_of;
 use super::report::{codec_list, report};
 use super::service::{Ingest, later, now};
 use super::version::StoredVersion;
-use super::worker::{DISCARD, Task};
+use super::worker::Task;
 use crate::catalog::{Asset, ExistingAsset};
-use crate::library::{NewJob, Upload, UploadState};
+use crate::library::{JobKind, NewJob, Upload, UploadState};
 use crate::media::{AssetId, DESCRIPTOR, Descriptor, Details, Rendition, SCHEMA_VERSION};
 use crate::metrics::UploadOutcome;
 use bytes::Bytes;
@@ -225,8 +225,8 @@ impl Ingest {
     fn discarding(&self, version: StoredVersion) -> NewJob {
         NewJob {
             id: super::random::token::<16>(),
-            kind: DISCARD.into(),
-            dedupe: Some(format!("{DISCARD} {} {}", version.path, version.mark)),
+            kind: JobKind::Discard,
+            dedupe: Some(format!("{} {} {}", JobKind::Discard, version.path, version.mark)),
             payload: serde_json::to_string(&version).expect("texts are JSON"),
             subject: version.path,
             priority: -10,

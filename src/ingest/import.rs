@@ -6,9 +6,9 @@ use super::error::Error;
 use super::random::token;
 use super::service::{Ingest, now};
 use super::tus;
-use super::worker::{IMPORT, Task};
+use super::worker::Task;
 use crate::config::hosts;
-use crate::library::{NewJob, Upload, UploadState};
+use crate::library::{JobKind, NewJob, Upload, UploadState};
 use crate::media::{AssetId, u64_from_usize};
 use crate::store;
 use bytes::Bytes;
@@ -131,11 +131,11 @@ impl Ingest {
         let row = self.create(wanted).await?;
         let job = NewJob {
             id: token::<16>(),
-            kind: IMPORT.into(),
+            kind: JobKind::Import,
             subject: row.id.clone(),
             payload: serde_json::to_string(&source).map_err(|error| Error::Request(error.to_string()))?,
             priority: 0,
-            dedupe: Some(format!("{IMPORT} {}", row.id)),
+            dedupe: Some(format!("{} {}", JobKind::Import, row.id)),
             max_attempts: ATTEMPTS,
             run_at: now(),
         };

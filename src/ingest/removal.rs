@@ -12,9 +12,9 @@ use super::error::Error;
 use super::random::token;
 use super::service::{Ingest, millis, now};
 use super::version::{StoredState, StoredVersion};
-use super::worker::{PURGE, Task};
+use super::worker::Task;
 use crate::catalog::{Asset, ExistingAsset};
-use crate::library::{AssetRow, JobState, NewJob, Upload, UploadState};
+use crate::library::{AssetRow, JobKind, JobState, NewJob, Upload, UploadState};
 use crate::media::{AssetId, DESCRIPTOR, Descriptor, Details, SCHEMA_VERSION, u64_from_usize};
 use crate::metrics::UploadOutcome;
 use serde::{Deserialize, Serialize};
@@ -422,11 +422,11 @@ impl Ingest {
 fn purging(id: &AssetId, run_at: i64) -> NewJob {
     NewJob {
         id: token::<16>(),
-        kind: PURGE.into(),
+        kind: JobKind::Purge,
         subject: id.as_str().into(),
         payload: String::new(),
         priority: -10,
-        dedupe: Some(format!("{PURGE} {id} {run_at}")),
+        dedupe: Some(format!("{} {id} {run_at}", JobKind::Purge)),
         max_attempts: 20,
         run_at,
     }

@@ -4,11 +4,11 @@ use super::discover;
 use super::error::Error;
 use super::gate::Trial;
 use super::random::token;
-use super::worker::{DISCOVER, KINDS};
+use super::worker::KINDS;
 use super::writers::Writers;
 use crate::catalog::Catalog;
 use crate::config::{Config, Host, OnConflict};
-use crate::library::{Library, Upload};
+use crate::library::{JobKind, Library, Upload};
 use crate::media::usize_from_u64;
 use crate::metrics::Metrics;
 use std::path::PathBuf;
@@ -107,7 +107,7 @@ impl Ingest {
         if self.settings.workers > 0 {
             // Discovery has a worker of its own: nobody waits for it, so it must not delay other jobs.
             if self.settings.transcoder.is_some() {
-                self.tasks.spawn(self.clone().work(format!("{}-look", self.name), &[DISCOVER]));
+                self.tasks.spawn(self.clone().work(format!("{}-look", self.name), &[JobKind::Discover]));
             }
             self.tasks.spawn(self.clone().tidy());
         }

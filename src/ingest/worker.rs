@@ -4,29 +4,14 @@
 use super::error::Error;
 use super::random::token;
 use super::service::{Ingest, backoff, later, now};
-use crate::library::{Job, JobState, PUBLISHING, Renewal, UploadState};
+use crate::library::{Job, JobKind, JobState, Renewal, UploadState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
-/// Kind of job: publish an upload.
-pub(super) const FINISH: &str = PUBLISHING;
-
-/// Kind of job: fetch a remote file.
-pub(super) const IMPORT: &str = "import";
-
-/// Kind of job: purge a deleted asset.
-pub(super) const PURGE: &str = "purge";
-
-/// Kind of job: remove a replaced file.
-pub(super) const DISCARD: &str = "discard";
-
-/// Kind of job: ask GStreamer about an upload.
-pub(super) const DISCOVER: &str = "discover";
-
 /// The kinds of jobs that every worker runs.
-pub(super) const KINDS: [&str; 4] = [FINISH, IMPORT, PURGE, DISCARD];
+pub(super) const KINDS: [JobKind; 4] = [JobKind::Finish, JobKind::Import, JobKind::Purge, JobKind::Discard];
 
 /// Longest wait for a wake-up before polling for jobs.
 const POLL: Duration = Duration::from_millis(500);
@@ -42,7 +27,7 @@ const BEATS: u32 = 3;
 pub(super) struct Task {
     /// Id of the job.
     pub(super) id: String,
-    kind: String,
+    kind: JobKind,
     /// Id or name of the job's object.
     pub(super) subject: String,
     /// Job parameters, as JSON.
@@ -84,7 +69,7 @@ enum JobEnd {
 
 impl Ingest {
     /// Runs jobs of these `kinds` as `owner`, one at a time, until the service is stopped.
-    pub(super) async fn work(self, owner: String, kinds: &'static [&'static str]) {
+    pub(super) async fn work(self, owner: String, kinds: &'static [JobKind]) {
         let mut away = false;
         while !self.stop.is_cancelled() {
             // Use a new name for each claim: a released attempt goes to another worker with the same attempt number.
@@ -118,7 +103,13 @@ impl Ingest {
             JobEnd::Done(Ok(())) => self.library.complete_job(id, attempt, owner, now()).await,
             JobEnd::Done(Err(error)) => {
                 let again = error.passes().then(|| later(backoff(attempt)));
-                tracing::warn!(job = id, kind = task.kind, subject = task.subject, attempt, "a job failed: {error}");
+                tracing::warn!(
+                    job = id,
+                    kind = task.kind.word(),
+                    subject = task.subject,
+                    attempt,
+                    "a job failed: {error}"
+                );
                 self.library.fail_job(id, attempt, owner, &error.to_string(), again, now()).await
             }
             // The library does not queue a job again that is to be cancelled. It does queue one that waited for a name,
@@ -172,22 +163,22 @@ impl Ingest {
     /// Settles the upload of a job that will not run again, so that its client gets an answer instead of waiting for
     /// ever.
     async fn settle_subject(&self, task: &Task) -> Result<(), Error> {
-        match task.kind.as_str() {
-            FINISH => self.settle_stranded().await,
-            IMPORT => {
+        match task.kind {
+            JobKind::Finish => self.settle_stranded().await,
+            JobKind::Import => {
                 let job = self.library.job(&task.id).await?.filter(|job| job.state == JobState::Dead);
                 match job {
                     Some(job) => self.give_up(&task.subject, UploadState::Receiving, job.reason.as_deref()).await,
                     None => Ok(()),
                 }
             }
-            _ => Ok(()),
+            JobKind::Purge | JobKind::Discard | JobKind::Discover => Ok(()),
         }
     }
 
     /// Undoes the work of a cancelled job.
     async fn abandon(&self, task: &Task) {
-        if task.kind == IMPORT
+        if task.kind == JobKind::Import
             && let Err(error) = self.terminate(&task.subject).await
         {
             tracing::debug!(upload = task.subject, "cannot give up a cancelled upload, it will expire: {error}");
@@ -195,13 +186,12 @@ impl Ingest {
     }
 
     async fn perform(&self, task: &Task) -> Result<(), Error> {
-        match task.kind.as_str() {
-            FINISH => self.finish(task).await,
-            IMPORT => self.import(task).await,
-            PURGE => self.purge(task).await,
-            DISCARD => self.discard(task).await,
-            DISCOVER => self.discover(task).await,
-            other => Err(Error::Request(format!("`{other}` is no kind of job"))),
+        match task.kind {
+            JobKind::Finish => self.finish(task).await,
+            JobKind::Import => self.import(task).await,
+            JobKind::Purge => self.purge(task).await,
+            JobKind::Discard => self.discard(task).await,
+            JobKind::Discover => self.discover(task).await,
         }
     }
 }

@@ -12,7 +12,7 @@
 use super::engine::{AccessMode, EngineConnection, ours};
 use super::paging::{List, PageQuery, place};
 use super::value::{Row, narrow};
-use super::{Error, Library};
+use super::{Error, JobKind, Library};
 
 /// Columns of a job row.
 macro_rules! columns {
@@ -73,7 +73,7 @@ pub struct NewJob {
     /// Id of the job.
     pub id: String,
     /// Kind of the job, which decides which workers can do it.
-    pub kind: String,
+    pub kind: JobKind,
     /// Subject of the job: an upload or an asset.
     pub subject: String,
     /// Parameters for the worker, as JSON or empty.
@@ -94,7 +94,7 @@ pub struct Job {
     /// Id of the job.
     pub id: String,
     /// Kind of the job, which decides which workers can do it.
-    pub kind: String,
+    pub kind: JobKind,
     /// Subject of the job: an upload or an asset.
     pub subject: String,
     /// Parameters for the worker, as JSON or empty.
@@ -132,14 +132,10 @@ pub struct Job {
 /// Number of jobs of one kind in one state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueueDepth {
-    /// Kind of the jobs, which decides which workers can do them.
-    pub kind: String,
     /// Queued, Running or Dead.
     pub state: JobState,
     /// Number of jobs.
     pub count: u64,
-    /// Time when the oldest of them was enqueued.
-    pub created: i64,
     /// Time when the first of them is or was due.
     pub run_at: i64,
 }
@@ -154,7 +150,7 @@ impl Job {
     pub(super) fn read(row: &Row) -> Result<Self, Error> {
         Ok(Self {
             id: row.text("id")?,
-            kind: row.text("kind")?,
+            kind: row.word("kind", JobKind::of)?,
             subject: row.text("subject")?,
             payload: row.text("payload")?,
             priority: row.small("priority")?,
@@ -217,17 +213,14 @@ impl Library {
         rows.iter().map(Job::read).collect()
     }
 
-    /// Number of queued, running and dead jobs, by kind. Done and cancelled jobs are not counted.
+    /// Number of queued, running and dead jobs: an entry for each kind and state, in this order. Done and cancelled jobs are not counted.
     pub async fn job_depth(&self) -> Result<Vec<QueueDepth>, Error> {
-        const SQL: &str = "SELECT kind, state, CAST(COUNT(*) AS BIGINT) AS jobs, MIN(created) AS created, \
-             MIN(run_at) AS run_at FROM jobs WHERE state IN ('queued', 'running', 'dead') GROUP BY kind, state \
-             ORDER BY kind, state";
+        const SQL: &str = "SELECT state, CAST(COUNT(*) AS BIGINT) AS jobs, MIN(run_at) AS run_at FROM jobs WHERE \
+             state IN ('queued', 'running', 'dead') GROUP BY kind, state ORDER BY kind, state";
         let read = |row: &Row| {
             Ok(QueueDepth {
-                kind: row.text("kind")?,
                 state: row.word("state", JobState::of)?,
                 count: narrow("jobs", row.number("jobs")?)?,
-                created: row.number("created")?,
                 run_at: row.number("run_at")?,
             })
         };
@@ -293,7 +286,7 @@ pub(super) async fn enqueue(talk: &mut EngineConnection, new: &NewJob, now: i64)
     for _ in 0..LOOKS {
         let values = vec![
             (&new.id).into(),
-            (&new.kind).into(),
+            new.kind.word().into(),
             (&new.subject).into(),
             (&new.payload).into(),
             i64::from(new.priority).into(),

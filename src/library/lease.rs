@@ -13,7 +13,7 @@
 use super::engine::{AccessMode, ours};
 use super::jobs::columns;
 use super::value::Value;
-use super::{Error, Job, Library};
+use super::{Error, Job, JobKind, Library};
 use std::time::Duration;
 
 /// How often to retry when other workers have claimed the job that was found. A PostgreSQL statement only sees jobs
@@ -24,13 +24,9 @@ const CLAIMS: u32 = 4;
 /// count.
 const DEATHS: u32 = 2;
 
-/// Kind of the job that publishes an upload. Its dangerous part, reading and planning an untrusted file, runs in a
-/// child process: a worker that dies with such a job was most likely killed from outside.
-pub const PUBLISHING: &str = "finish";
-
-/// Number of worker deaths after which a publishing job is Dead: higher, so that a server that is killed repeatedly
-/// does not refuse the upload.
-const PUBLISHING_DEATHS: u32 = 10;
+/// Number of worker deaths after which a job of the kind [`JobKind::Finish`] is Dead: higher, so that a server that is
+/// killed repeatedly does not refuse the upload.
+const FINISH_DEATHS: u32 = 10;
 
 /// Result of renewing a lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -50,7 +46,7 @@ impl Library {
     pub async fn claim_job(
         &self,
         owner: &str,
-        kinds: &[&str],
+        kinds: &[JobKind],
         lease: Duration,
         now: i64,
     ) -> Result<Option<Job>, Error> {
@@ -78,7 +74,7 @@ impl Library {
 
     /// Whether there may be a job to claim. Takes back jobs with expired leases first. If there is nothing to do, it
     /// only reads, and so does not wait for writers.
-    async fn is_job_due(&self, kinds: &[&str], now: i64) -> Result<bool, Error> {
+    async fn is_job_due(&self, kinds: &[JobKind], now: i64) -> Result<bool, Error> {
         let look = format!(
             "SELECT CAST((SELECT COUNT(*) FROM (SELECT 1 FROM jobs WHERE state = 'running' AND lease_until <= $1 \
              LIMIT 1) AS late) AS BIGINT) AS late, CAST((SELECT COUNT(*) FROM (SELECT 1 FROM jobs WHERE \
@@ -97,7 +93,7 @@ impl Library {
     /// Takes jobs back from workers whose lease expired. A job with which too many workers died becomes Dead: it may be
     /// the cause.
     async fn take_back(&self, now: i64) -> Result<(), Error> {
-        let most = format!("CASE WHEN kind = '{PUBLISHING}' THEN {PUBLISHING_DEATHS} ELSE {DEATHS} END");
+        let most = format!("CASE WHEN kind = '{}' THEN {FINISH_DEATHS} ELSE {DEATHS} END", JobKind::Finish);
         let sql = format!(
             "UPDATE jobs SET updated = $1, lease_owner = NULL, lease_until = 0, deaths = deaths + 1, \
              reason = CASE WHEN cancel = 1 THEN reason \
@@ -185,14 +181,14 @@ impl Library {
 }
 
 /// SQL condition that a job is of one of these kinds, whose parameters begin at `first`.
-fn is_one_of(kinds: &[&str], first: usize) -> String {
+fn is_one_of(kinds: &[JobKind], first: usize) -> String {
     let places: Vec<String> = (first..).take(kinds.len()).map(|at| format!("${at}")).collect();
     format!("kind IN ({})", places.join(", "))
 }
 
 /// `values` followed by the kinds, as parameters.
-fn with<const N: usize>(kinds: &[&str], values: [Value; N]) -> Vec<Value> {
-    values.into_iter().chain(kinds.iter().map(|&kind| kind.into())).collect()
+fn with<const N: usize>(kinds: &[JobKind], values: [Value; N]) -> Vec<Value> {
+    values.into_iter().chain(kinds.iter().map(|kind| kind.word().into())).collect()
 }
 
 /// The fence as the first three parameters: id, attempt, owner.

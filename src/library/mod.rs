@@ -7,7 +7,7 @@
 //!      │
 //!   uploads   receiving ─► received ─► published      one writer at a time, fenced by an epoch
 //!   jobs      queued ─► running ─► done               one worker at a time, fenced by attempt and owner
-//!   lease       └ claim, renew, complete, fail …      wake: wakes workers that wait for jobs
+//!   lease       └ claim, renew, complete, fail …      wake: wakes workers that wait for jobs; kind: kinds of jobs
 //!   keys      API keys: hashes, never secrets; tokens: upload tokens, for one upload each
 //!   assets    rows of the asset list; locks: one publisher per asset name
 //! ```
@@ -21,6 +21,7 @@ mod engine;
 mod error;
 mod jobs;
 mod keys;
+mod kind;
 mod lease;
 mod listing;
 mod locks;
@@ -41,7 +42,8 @@ pub use database::Library;
 pub use error::Error;
 pub use jobs::{Job, JobState, NewJob, QueueDepth};
 pub use keys::ApiKey;
-pub use lease::{PUBLISHING, Renewal};
+pub use kind::JobKind;
+pub use lease::Renewal;
 pub use listing::{AssetQuery, AssetSort};
 pub use paging::LIMIT;
 pub use tokens::UploadToken;

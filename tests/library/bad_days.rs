@@ -2,7 +2,7 @@
 
 use crate::postgres::Postgres;
 use crate::scene::{LEASE, job, on_each_engine, on_sqlite, open, runtime};
-use afflux::library::{Error, JobState, Library};
+use afflux::library::{Error, JobKind, JobState, Library};
 use sqlx::{Connection, SqliteConnection};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -114,6 +114,22 @@ fn a_database_of_a_newer_version_is_left_alone() {
 }
 
 #[test]
+fn a_job_of_an_unknown_kind_is_an_error_that_names_the_kind() {
+    on_sqlite(async |url| {
+        let library = open(url).await;
+        library.enqueue(&job("j"), 0).await.unwrap();
+        let mut raw = SqliteConnection::connect(url).await.unwrap();
+        sqlx::raw_sql("UPDATE jobs SET kind = 'transcode'").execute(&mut raw).await.unwrap();
+        let unknown = Error::Row { why: "kind: transcode is not known".into() };
+        assert_eq!(library.job("j").await, Err(unknown.clone()));
+        assert_eq!(library.jobs(None, None, None, 9).await, Err(unknown));
+        // No worker claims it, and the metrics count it.
+        assert_eq!(library.claim_job("w", &JobKind::ALL, LEASE, 0).await, Ok(None));
+        assert_eq!(library.job_depth().await.unwrap().len(), 1);
+    });
+}
+
+#[test]
 fn readers_do_not_wait_for_another_process_that_writes() {
     on_sqlite(async |url| {
         let library = open(url).await;
@@ -122,7 +138,7 @@ fn readers_do_not_wait_for_another_process_that_writes() {
         sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut raw).await.unwrap();
         let began = Instant::now();
         assert!(library.job("j").await.unwrap().is_some());
-        assert_eq!(library.claim_job("w", &["other"], LEASE, 0).await, Ok(None));
+        assert_eq!(library.claim_job("w", &[JobKind::Purge], LEASE, 0).await, Ok(None));
         assert!(began.elapsed() < Duration::from_secs(2));
         // A writer waits until the other process is done.
         let writing = library.clone();
@@ -169,7 +185,7 @@ async fn work(library: Library, name: String, stop: Arc<AtomicBool>) -> Told {
 
 async fn step(library: &Library, id: &str, told: &mut Told) -> Result<(), Error> {
     told.enqueued.push(library.enqueue(&job(id), 0).await?);
-    if let Some(job) = library.claim_job(id, &["transcode"], LEASE, 0).await?
+    if let Some(job) = library.claim_job(id, &[JobKind::Import], LEASE, 0).await?
         && library.complete_job(&job.id, job.attempt, id, 0).await?
     {
         told.completed.push(job.id);

@@ -1,17 +1,17 @@
 //! Jobs: each is done once, whoever claims it.
 
 use crate::scene::{LEASE, job, on_each_engine, on_sqlite, open};
-use afflux::library::{Error, Job, JobState, Library, NewJob, PUBLISHING, QueueDepth, Renewal};
+use afflux::library::{Error, Job, JobKind, JobState, Library, NewJob, QueueDepth, Renewal};
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
-const TRANSCODE: &[&str] = &["transcode"];
+const IMPORTS: &[JobKind] = &[JobKind::Import];
 
 /// A short lease, in milliseconds, for tests that let it run out.
 const SHORT: i64 = 1_000;
 
 async fn claim(library: &Library, owner: &str, now: i64) -> Option<Job> {
-    library.claim_job(owner, TRANSCODE, Duration::from_millis(SHORT.unsigned_abs()), now).await.unwrap()
+    library.claim_job(owner, IMPORTS, Duration::from_millis(SHORT.unsigned_abs()), now).await.unwrap()
 }
 
 async fn state(library: &Library, id: &str) -> JobState {
@@ -32,7 +32,7 @@ fn sixteen_workers_on_two_handles_do_each_job_once() {
             workers.spawn(async move {
                 let mut done = Vec::new();
                 let mut owner = format!("w{worker}-0");
-                while let Some(job) = library.claim_job(&owner, TRANSCODE, LEASE, 2).await.unwrap() {
+                while let Some(job) = library.claim_job(&owner, IMPORTS, LEASE, 2).await.unwrap() {
                     assert_eq!((job.attempt, job.state), (1, JobState::Running));
                     assert!(library.complete_job(&job.id, job.attempt, &owner, 3).await.unwrap());
                     done.push(job.id);
@@ -126,7 +126,7 @@ fn the_highest_priority_is_claimed_first_then_what_is_due_longest() {
     on_each_engine(async |url| {
         let library = open(url).await;
         let new = |id: &str, priority, run_at| NewJob { priority, run_at, ..job(id) };
-        let other = NewJob { kind: "probe".into(), ..new("other", 99, 0) };
+        let other = NewJob { kind: JobKind::Discover, ..new("other", 99, 0) };
         let jobs = [new("a", 0, 5), new("b", 0, 3), new("c", 7, 9), new("d", 7, 8), new("e", 9, 50), new("f", -1, 0)];
         for new in jobs.iter().chain([&other]) {
             library.enqueue(new, 0).await.unwrap();
@@ -136,7 +136,7 @@ fn the_highest_priority_is_claimed_first_then_what_is_due_longest() {
             claimed.push(job.id);
         }
         assert_eq!(claimed, ["d", "c", "b", "a", "f"]);
-        let either = library.claim_job("w", &["transcode", "probe"], LEASE, 50).await.unwrap();
+        let either = library.claim_job("w", &[JobKind::Import, JobKind::Discover], LEASE, 50).await.unwrap();
         assert_eq!(either.unwrap().id, "other");
         assert_eq!(library.claim_job("w", &[], LEASE, 50).await, Ok(None));
         assert_eq!(claim(&library, "x", 50).await.unwrap().id, "e");
@@ -244,7 +244,7 @@ fn pages_give_each_job_once_while_others_come() {
         wanted.reverse();
         let (mut walked, mut after) = (Vec::new(), None::<String>);
         for page in 0.. {
-            let jobs = library.jobs(None, Some("transcode"), after.as_deref(), 9).await.unwrap();
+            let jobs = library.jobs(None, Some("import"), after.as_deref(), 9).await.unwrap();
             let Some(last) = jobs.last() else {
                 break;
             };
@@ -266,15 +266,10 @@ fn what_waits_is_counted_and_what_is_over_is_forgotten() {
         for (id, created) in [("a", 10), ("b", 20), ("c", 30)] {
             library.enqueue(&NewJob { run_at: created + 5, ..job(id) }, created).await.unwrap();
         }
-        library.enqueue(&NewJob { kind: "probe".into(), ..job("p") }, 40).await.unwrap();
+        library.enqueue(&NewJob { kind: JobKind::Discover, ..job("p") }, 40).await.unwrap();
         claim(&library, "w", 100).await.unwrap();
-        let depth =
-            |kind: &str, state, count, created, run_at| QueueDepth { kind: kind.into(), state, count, created, run_at };
-        let wanted = [
-            depth("probe", JobState::Queued, 1, 40, 0),
-            depth("transcode", JobState::Queued, 2, 20, 25),
-            depth("transcode", JobState::Running, 1, 10, 15),
-        ];
+        let depth = |state, count, run_at| QueueDepth { state, count, run_at };
+        let wanted = [depth(JobState::Queued, 1, 0), depth(JobState::Queued, 2, 25), depth(JobState::Running, 1, 15)];
         assert_eq!(library.job_depth().await.unwrap(), wanted);
         assert!(library.complete_job("a", 1, "w", 200).await.unwrap());
         assert!(library.cancel_job("b", 300).await.unwrap());
@@ -296,7 +291,7 @@ fn who_waits_is_woken_by_what_is_enqueued_also_elsewhere() {
             let began = Instant::now();
             let waiter = tokio::spawn(async move {
                 // It may wake up without a job.
-                while waiting.claim_job("w", TRANSCODE, LEASE, 0).await.unwrap().is_none() {
+                while waiting.claim_job("w", IMPORTS, LEASE, 0).await.unwrap().is_none() {
                     waiting.job_woken(Duration::from_secs(30)).await;
                 }
             });
@@ -339,14 +334,14 @@ fn texts_are_kept_as_they_are_except_with_a_nul() {
 fn a_job_that_publishes_outlives_a_server_that_is_killed_again_and_again() {
     on_each_engine(async |url| {
         let library = open(url).await;
-        let publishing = NewJob { kind: PUBLISHING.into(), max_attempts: 30, ..job("upload") };
+        let publishing = NewJob { kind: JobKind::Finish, max_attempts: 30, ..job("upload") };
         library.enqueue(&publishing, 0).await.unwrap();
         let lease = Duration::from_millis(10);
         for death in 0..10 {
-            let claimed = library.claim_job("w", &[PUBLISHING], lease, death * 20).await.unwrap();
+            let claimed = library.claim_job("w", &[JobKind::Finish], lease, death * 20).await.unwrap();
             assert_eq!(claimed.map(|job| job.id).as_deref(), Some("upload"), "after {death} deaths");
         }
-        assert_eq!(library.claim_job("w", &[PUBLISHING], lease, 200).await.unwrap(), None);
+        assert_eq!(library.claim_job("w", &[JobKind::Finish], lease, 200).await.unwrap(), None);
         assert_eq!(library.job("upload").await.unwrap().unwrap().state, JobState::Dead);
     });
 }
@@ -362,7 +357,7 @@ fn a_job_that_two_workers_died_of_is_given_up_and_one_that_failed_twice_is_not()
         let mut now = 0;
         for number in 0..4 {
             let owner = format!("w{number}");
-            let claimed = library.claim_job(&owner, &["transcode"], lease, now).await.unwrap().unwrap();
+            let claimed = library.claim_job(&owner, IMPORTS, lease, now).await.unwrap().unwrap();
             assert_eq!(claimed.id, if number < 2 { "a poison" } else { "b unlucky" });
             if number >= 2 {
                 assert!(library.fail_job(&claimed.id, claimed.attempt, &owner, "busy", Some(now), now).await.unwrap());

@@ -1,7 +1,7 @@
 //! Jobs against a model: after any sequence of operations each row matches the model.
 
 use crate::scene::{job, on_each_engine, open};
-use afflux::library::{Job, JobState, Library, NewJob, Renewal};
+use afflux::library::{Job, JobKind, JobState, Library, NewJob, Renewal};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use std::collections::BTreeMap;
@@ -43,7 +43,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 /// Kinds of jobs that workers claim.
-const KINDS: [&[&str]; 3] = [&["even"], &["odd"], &["even", "odd"]];
+const KINDS: [&[JobKind]; 3] = [&[JobKind::Import], &[JobKind::Purge], &[JobKind::Import, JobKind::Purge]];
 
 /// All jobs and all claims.
 #[derive(Debug, Default)]
@@ -127,11 +127,10 @@ impl Model {
         }
     }
 
-    fn claim(&mut self, owner: &str, kinds: &[&str]) -> Option<Job> {
+    fn claim(&mut self, owner: &str, kinds: &[JobKind]) -> Option<Job> {
         self.take_back();
         let now = self.now;
-        let due =
-            |job: &&mut Job| job.state == JobState::Queued && job.run_at <= now && kinds.contains(&job.kind.as_str());
+        let due = |job: &&mut Job| job.state == JobState::Queued && job.run_at <= now && kinds.contains(&job.kind);
         let first = self.jobs.iter_mut().filter(due);
         let job = first.min_by_key(|job| (-job.priority, job.run_at, job.id.clone()))?;
         (job.state, job.attempt, job.progress) = (JobState::Running, job.attempt + 1, 0);
@@ -182,7 +181,7 @@ async fn both(library: &Library, model: &mut Model, step: &Step) -> Result<(), T
             let number = model.enqueued;
             model.enqueued += 1;
             let new = NewJob {
-                kind: KINDS[number % 2][0].into(),
+                kind: KINDS[number % 2][0],
                 priority: *priority,
                 dedupe: like.map(|like| format!("like {like}")),
                 max_attempts: *attempts,

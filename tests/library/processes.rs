@@ -1,7 +1,7 @@
 //! Several real processes on one database: each is this test program, started with one test.
 
 use crate::scene::{LEASE, job, on_each_engine, open, runtime};
-use afflux::library::{ApiKey, JobState, Library};
+use afflux::library::{ApiKey, JobKind, JobState, Library};
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
 
@@ -50,7 +50,7 @@ async fn work(library: &Library, name: &str) {
     }
     for claim in 0.. {
         let owner = format!("{name}-{claim}");
-        let Some(job) = library.claim_job(&owner, &["transcode"], LEASE, 0).await.unwrap() else {
+        let Some(job) = library.claim_job(&owner, &[JobKind::Import], LEASE, 0).await.unwrap() else {
             break;
         };
         assert!(library.complete_job(&job.id, job.attempt, &owner, 0).await.unwrap());

@@ -1,7 +1,7 @@
 //! Empty databases for tests, and sample rows.
 
 use crate::postgres::Postgres;
-use afflux::library::{AssetRow, Library, NewJob, NewUpload};
+use afflux::library::{AssetRow, JobKind, Library, NewJob, NewUpload};
 use afflux::media::Details;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -56,7 +56,7 @@ pub(crate) async fn open(url: &str) -> Library {
 pub(crate) fn job(id: &str) -> NewJob {
     NewJob {
         id: id.into(),
-        kind: "transcode".into(),
+        kind: JobKind::Import,
         subject: "film".into(),
         payload: "{}".into(),
         priority: 0,

@@ -1,7 +1,7 @@
 //! Uploads: one writer at a time, and an acknowledged offset never goes back.
 
 use crate::scene::{LEASE, asset, job, on_each_engine, open, upload};
-use afflux::library::{AssetRow, Error, JobState, NewJob, NewUpload, StrandedUpload, Upload, UploadState};
+use afflux::library::{AssetRow, Error, JobKind, JobState, NewJob, NewUpload, StrandedUpload, Upload, UploadState};
 use std::time::Duration;
 use tokio::task::JoinSet;
 
@@ -303,7 +303,7 @@ fn an_upload_whose_job_is_over_is_found_and_no_other() {
         for gone in ["job cancelled", "job gone"] {
             assert!(library.cancel_job(gone, 2).await.unwrap());
         }
-        let claimed = library.claim_job("w", &["transcode"], LEASE, 2).await.unwrap().unwrap();
+        let claimed = library.claim_job("w", &[JobKind::Import], LEASE, 2).await.unwrap().unwrap();
         assert_eq!(claimed.id, "job dead");
         assert!(library.fail_job("job dead", 1, "w", "no video", None, 3).await.unwrap());
         let found = library.stranded_uploads(9).await.unwrap();
