@@ -1,10 +1,10 @@
 //! Handlers for assets: list, get, change, delete, restore. The router cannot match asset names, which may contain
 //! slashes, so this file splits their paths.
 
-use super::desk::Control;
 use super::extract::{PathName, QueryParameters, UnreadBody};
 use super::problem::ApiProblem;
 use super::scope::Permission;
+use super::state::Control;
 use super::uploads::{AssetFilePath, limit, whole};
 use super::views::{AssetView, AssetWhole, Page};
 use super::words::{Custom, SortWord, Tag};

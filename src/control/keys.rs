@@ -2,14 +2,14 @@
 //! only a hash of the secret.
 
 use super::access::{KEY_PREFIX, hash};
-use super::desk::Control;
 use super::extract::{PathName, UnreadBody};
 use super::problem::ApiProblem;
 use super::scope::{Permission, SCOPES, Scope};
+use super::state::Control;
 use super::views::{KeyView, Page};
 use crate::http::ProblemKind;
 use crate::ingest::{Error, now, token};
-use crate::library::ApiKey;
+use crate::library::{self, ApiKey, Library};
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
@@ -53,6 +53,12 @@ pub fn key_of(name: &str, scopes: &[Scope], expires: Option<i64>) -> (ApiKey, St
         revoked: None,
     };
     (key, hash(&secret), secret)
+}
+
+/// Creates the first key of a library without keys. Returns its secret to one process, once; `None` to all others.
+pub async fn first_key(library: &Library) -> Result<Option<String>, library::Error> {
+    let (key, hash, secret) = key_of("first", &[Scope::everywhere(Permission::Admin)], None);
+    Ok(library.insert_first_key(&key, &hash).await?.then_some(secret))
 }
 
 /// Parses a comma-separated list of scopes. The error is a sentence about the entry that is no scope, or the count.

@@ -1,7 +1,7 @@
 //! The control plane's HTTP API, on the private and the upload listener: authorization, requests, JSON responses.
 //!
 //! ```text
-//! request ── desk (router, check for the library, CORS) ── access: identifies the caller and its scopes
+//! request ── slashes ── cors ── router ── state (is the library open?) ── access: the caller and its scopes
 //!   ├── uploads   tus, PUT, signed URLs, imports           ┐
 //!   ├── assets    list, get, delete, restore               ├─ ingest, library, catalog
 //!   ├── jobs      list, retry, cancel                      │
@@ -15,7 +15,7 @@
 
 mod access;
 mod assets;
-mod desk;
+mod cors;
 mod extract;
 mod headers;
 mod jobs;
@@ -24,13 +24,16 @@ mod openapi;
 mod page;
 mod players;
 mod problem;
+mod router;
 mod scope;
+mod slashes;
+mod state;
 mod tokens;
 mod uploads;
 mod views;
 mod words;
 
-pub use desk::{Control, first_key};
-pub use keys::{key_of, scopes_of};
+pub use keys::{first_key, key_of, scopes_of};
 pub use players::Players;
 pub use scope::Scope;
+pub use state::Control;

@@ -2,10 +2,10 @@
 //! own server creates one for a visitor of its page, who can upload one file with it and nothing else.
 
 use super::access::{Caller, TOKEN_PREFIX, hash};
-use super::desk::Control;
 use super::extract::{PathName, UnreadBody};
 use super::problem::ApiProblem;
 use super::scope::Permission;
+use super::state::Control;
 use crate::http::ProblemKind;
 use crate::ingest::{Error, Ingest, UploadRequest, extension, now, token as new_id};
 use crate::library::UploadToken;

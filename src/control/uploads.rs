@@ -1,10 +1,11 @@
 //! Handlers for uploads: the tus protocol, plain PUT, signed URLs, imports.
 
-use super::desk::{Control, TrailingSlash};
 use super::extract::{PathName, QueryParameters, UnreadBody};
 use super::headers::{date, metadata, put, spoken as speaks, understood};
 use super::problem::ApiProblem;
 use super::scope::Permission;
+use super::slashes::TrailingSlash;
+use super::state::Control;
 use super::tokens;
 use super::views::{Page, UploadView, UploadsListed};
 use super::words::{FileBytes, TakenName, TusVersion};
