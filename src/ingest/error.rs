@@ -1,6 +1,6 @@
 //! Errors of ingest: one variant for each way a client can react.
 
-use super::tus::TusError;
+use super::receive::tus::TusError;
 use crate::catalog;
 use crate::library;
 use crate::store;

@@ -1,48 +1,36 @@
 //! Ingest: turns received bytes into playable assets. Uploads, jobs, publishing.
 //!
 //! ```text
-//! tus ──┐                       ┌─ one asset.json, put last
-//! PUT ──┼─ creation ─ append ─ finish ─► trial (catalog) ─► published, or refused by name
-//! URL ──┘ (import)     │           ▲
-//!                  store draft     └── worker: a leased job, any process, again after a crash
+//! receive                                    publish (a leased job, any process, again after a crash)
+//! tus ──┐                                      ┌─ one asset.json, put last
+//! PUT ──┼─ creation ─ append ─► store draft ─► finish ─► trial (catalog) ─► published, or refused by name
+//! URL ──┘ (jobs/import)                        └─ assets: deleted, restored, purged, described
 //! ```
-//! `tus`, `metadata` and `digest` hold the rules of the protocol, `name` the names; none of them waits for I/O.
+//! Folders use those to their left: receive, assets, publish, jobs. All use `service`, the state that they share.
 //! Promises to clients are rows in the library, written after the bytes are durable; the next step is a job in the same
-//! transaction. `removal` deletes and restores assets, `discover` asks GStreamer about files.
+//! transaction.
 
-mod annotate;
-mod append;
-mod condition;
-mod creation;
-mod digest;
-mod discover;
+mod assets;
+mod clock;
 mod error;
-mod finish;
-mod gate;
-mod import;
-mod listing;
-mod metadata;
-mod name;
+mod jobs;
+mod publish;
 mod random;
-mod removal;
-mod report;
-mod revision;
+mod receive;
 mod service;
-mod stranded;
-mod tidy;
-pub mod tus;
-mod version;
-mod worker;
-mod writers;
+mod settings;
+mod task;
 
-pub use creation::UploadRequest;
-pub use digest::ALGORITHMS;
+pub use assets::revision::{DescriptionChange, FieldChange};
+pub use clock::now;
 pub use error::Error;
-pub use gate::Trial;
-pub use import::refusal;
-pub use metadata::Metadata;
-pub use name::extension;
+pub use publish::report::{Placement, placement};
 pub use random::token;
-pub use report::{Placement, placement};
-pub use revision::{DescriptionChange, FieldChange};
-pub use service::{Ingest, IngestStores, Settings, now};
+pub use receive::creation::UploadRequest;
+pub use receive::digest::ALGORITHMS;
+pub use receive::metadata::Metadata;
+pub use receive::name::extension;
+pub use receive::put::refusal;
+pub use receive::tus;
+pub use service::{Ingest, IngestStores};
+pub use settings::{Settings, Trial};

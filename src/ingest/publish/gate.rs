@@ -8,12 +8,12 @@
 //!       ◄─ done ────────────────────────────────────┘  it fits; the server checks itself whether it plays
 //! ```
 
-use super::error::Error;
-use super::service::Ingest;
+use crate::ingest::error::Error;
+use crate::ingest::service::Ingest;
+use crate::ingest::settings::Trial;
 use crate::media::ByteRange;
 use crate::store::Object;
 use serde_json::json;
-use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -32,18 +32,9 @@ const LINE: u64 = 64;
 /// The line with which the child reports success.
 const DONE: &str = "done";
 
-/// The child process that tries uploads first.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Trial {
-    /// Path of the `afflux` executable.
-    pub program: PathBuf,
-    /// Memory limit of the child, in bytes.
-    pub memory: u64,
-}
-
 impl Ingest {
     /// Has a child process read and plan `object`. An error if that exceeds its limits.
-    pub(super) async fn check_cost(&self, object: &Object) -> Result<(), Error> {
+    pub(in crate::ingest) async fn check_cost(&self, object: &Object) -> Result<(), Error> {
         let Some(trial) = &self.settings.trial else { return Ok(()) };
         let target = self.catalog.target_millis();
         let begun = json!({"size": object.size(), "target_millis": target, "memory": trial.memory});

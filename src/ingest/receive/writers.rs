@@ -6,13 +6,13 @@ use tokio_util::sync::CancellationToken;
 
 /// Active writers by upload id.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Writers {
+pub(in crate::ingest) struct Writers {
     writing: Arc<Mutex<HashMap<String, CancellationToken>>>,
 }
 
 /// A writer's turn; dropping it ends the turn.
 #[derive(Debug)]
-pub(super) struct WriterTurn {
+pub(in crate::ingest) struct WriterTurn {
     writers: Writers,
     upload: String,
     left: CancellationToken,
@@ -20,7 +20,7 @@ pub(super) struct WriterTurn {
 
 impl Writers {
     /// Takes the turn for `upload`, and stops the writer before.
-    pub(super) fn take(&self, upload: &str) -> WriterTurn {
+    pub(in crate::ingest) fn take(&self, upload: &str) -> WriterTurn {
         let left = CancellationToken::new();
         let before = self.lock(|writing| writing.insert(upload.into(), left.clone()));
         if let Some(before) = before {
@@ -30,7 +30,7 @@ impl Writers {
     }
 
     /// Stops the writer of `upload`.
-    pub(super) fn stop(&self, upload: &str) {
+    pub(in crate::ingest) fn stop(&self, upload: &str) {
         if let Some(writer) = self.lock(|writing| writing.remove(upload)) {
             writer.cancel();
         }
@@ -43,7 +43,7 @@ impl Writers {
 
 impl WriterTurn {
     /// Waits until another writer takes the turn.
-    pub(super) async fn taken(&self) {
+    pub(in crate::ingest) async fn taken(&self) {
         self.left.cancelled().await;
     }
 }

@@ -1,25 +1,25 @@
 //! Stored versions of files, recorded for later work: a purge or a discard removes exactly the version it was meant
 //! for. Another file that has taken the name by then stays.
 
-use super::error::Error;
-use super::service::Ingest;
+use crate::ingest::error::Error;
+use crate::ingest::service::Ingest;
 use crate::store::Removal;
 use serde::{Deserialize, Serialize};
 
 /// One version of one stored file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct StoredVersion {
+pub(in crate::ingest) struct StoredVersion {
     /// Its path in the store.
-    pub(super) path: String,
+    pub(in crate::ingest) path: String,
     /// Content id of the file; `None` if it is not a film.
-    pub(super) content: Option<String>,
+    pub(in crate::ingest) content: Option<String>,
     /// The store's mark that tells versions of a path apart.
-    pub(super) mark: String,
+    pub(in crate::ingest) mark: String,
 }
 
 /// Comparison of a recorded version with the file in its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum StoredState {
+pub(in crate::ingest) enum StoredState {
     /// The recorded version.
     Same,
     /// Another file.
@@ -30,7 +30,7 @@ pub(super) enum StoredState {
 
 impl Ingest {
     /// The stored version of `path`; `None` if there is no file.
-    pub(super) async fn version(&self, path: &str) -> Result<Option<StoredVersion>, Error> {
+    pub(in crate::ingest) async fn version(&self, path: &str) -> Result<Option<StoredVersion>, Error> {
         let found = self.catalog.version(path).await?;
         Ok(found.map(|(stamp, content)| StoredVersion {
             path: path.into(),
@@ -41,7 +41,7 @@ impl Ingest {
 
     /// Compares `version` with the file in its place. Mark and content decide together: a store may give a mark twice,
     /// and the same film put there again is another file.
-    pub(super) async fn look_for(&self, version: &StoredVersion) -> Result<StoredState, Error> {
+    pub(in crate::ingest) async fn look_for(&self, version: &StoredVersion) -> Result<StoredState, Error> {
         Ok(match self.catalog.version(&version.path).await? {
             None => StoredState::Nothing,
             Some((stamp, content)) => {
@@ -56,7 +56,7 @@ impl Ingest {
     }
 
     /// Removes `version`, and no other file of its name.
-    pub(super) async fn remove_version(&self, version: &StoredVersion) -> Result<(), Error> {
+    pub(in crate::ingest) async fn remove_version(&self, version: &StoredVersion) -> Result<(), Error> {
         let path = version.path.as_str();
         let removal = match self.look_for(version).await? {
             StoredState::Same => self.catalog.store().remove_version(path, &version.mark).await?,

@@ -7,10 +7,12 @@
 //!          └ there is no job       ─► enqueued again
 //! ```
 
-use super::append::{finishing, path};
-use super::error::Error;
-use super::service::{Ingest, now};
 use crate::catalog::{self, ExistingAsset};
+use crate::ingest::clock::now;
+use crate::ingest::error::Error;
+use crate::ingest::receive::append::finishing;
+use crate::ingest::receive::name::path;
+use crate::ingest::service::Ingest;
 use crate::library::{JobState, StrandedUpload, Upload, UploadState};
 use crate::media::AssetId;
 use crate::metrics::UploadOutcome;
@@ -20,7 +22,7 @@ const MOST: u32 = 100;
 
 impl Ingest {
     /// Settles the uploads whose jobs are over.
-    pub(super) async fn settle_stranded(&self) -> Result<(), Error> {
+    pub(in crate::ingest) async fn settle_stranded(&self) -> Result<(), Error> {
         for StrandedUpload { upload, job, reason } in self.library.stranded_uploads(MOST).await? {
             if job.is_some() && self.is_described(&upload).await? {
                 self.note_published(&upload).await?;
@@ -39,7 +41,12 @@ impl Ingest {
     }
 
     /// Refuses an upload in the state `from` whose job failed for good.
-    pub(super) async fn give_up(&self, upload: &str, from: UploadState, reason: Option<&str>) -> Result<(), Error> {
+    pub(in crate::ingest) async fn give_up(
+        &self,
+        upload: &str,
+        from: UploadState,
+        reason: Option<&str>,
+    ) -> Result<(), Error> {
         let reason = reason.unwrap_or("its job failed");
         if let Some(row) = self.settle_held(upload, from, UploadState::Refused, Some(reason)).await? {
             tracing::warn!(upload, asset = %row.asset, "an upload is refused: {reason}");
@@ -77,7 +84,7 @@ impl Ingest {
     }
 
     /// Cancels a complete upload.
-    pub(super) async fn call_off(&self, upload: &str) -> Result<(), Error> {
+    pub(in crate::ingest) async fn call_off(&self, upload: &str) -> Result<(), Error> {
         if self.is_described(upload).await? {
             self.note_published(upload).await?;
             return Err(Error::Conflict("the upload is published: delete its asset".into()));

@@ -8,17 +8,17 @@
 //! The entity tag of a file is its content id, as `/files/` serves it. Weak tags match no file: the server sends none,
 //! and `If-Match` compares strongly.
 
-use super::error::Error;
 use super::metadata::Metadata;
+use crate::ingest::error::Error;
 
 /// The key of an upload's metadata that holds `If-Match`.
-pub(super) const IF_MATCH: &str = "if_match";
+pub(in crate::ingest) const IF_MATCH: &str = "if_match";
 
 /// The key of an upload's metadata that holds `If-None-Match`.
-pub(super) const IF_NONE_MATCH: &str = "if_none_match";
+pub(in crate::ingest) const IF_NONE_MATCH: &str = "if_none_match";
 
 /// Checks the conditions against `current`, the content id of the file to replace; `None` if there is no file.
-pub(super) fn check(metadata: &Metadata, current: Option<&str>) -> Result<(), Error> {
+pub(in crate::ingest) fn check(metadata: &Metadata, current: Option<&str>) -> Result<(), Error> {
     // RFC 9110 §13.2.2: If-Match first.
     let met = metadata.get(IF_MATCH).is_none_or(|list| is_listed(list, current))
         && metadata.get(IF_NONE_MATCH).is_none_or(|list| !is_listed(list, current));
@@ -48,7 +48,7 @@ fn tags(mut list: &str) -> impl Iterator<Item = &str> {
 #[cfg(test)]
 mod tests {
     use super::{IF_MATCH, IF_NONE_MATCH, check};
-    use crate::ingest::Metadata;
+    use crate::ingest::receive::metadata::Metadata;
 
     #[test]
     fn a_file_is_replaced_only_where_every_condition_is_met() {

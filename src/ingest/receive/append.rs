@@ -9,33 +9,24 @@
 //! ```
 
 use super::digest::PendingChecksum;
-use super::error::Error;
-use super::random::token;
-use super::service::{Ingest, later, now};
+use super::name::path;
+use super::pace::MinimumRate;
 use super::tus;
 use super::writers::WriterTurn;
+use crate::ingest::clock::{later, now};
+use crate::ingest::error::Error;
+use crate::ingest::random::token;
+use crate::ingest::service::Ingest;
 use crate::library::{JobKind, NewJob, Upload, UploadState};
 use crate::media::u64_from_usize;
 use crate::store::Draft;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use std::time::Duration;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout_at};
-
-/// Time in which a client must send `LEAST` bytes.
-const STALL: Duration = Duration::from_mins(1);
-
-/// Bytes that a client must send within `STALL`, unless fewer are left: 1 KiB a second.
-const LEAST: u64 = 60 << 10;
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
 
 /// Interval at which a writer checks whether another process took over its upload.
 const LOOK: Duration = Duration::from_secs(2);
-
-/// Longest time the response to the last bytes waits for the upload to be published.
-const PUBLISHING: Duration = Duration::from_secs(20);
-
-/// Interval between these checks.
-const WATCH: Duration = Duration::from_millis(25);
 
 /// Attempts to publish, the last of them minutes apart; attempts of workers that died count too.
 const ATTEMPTS: i32 = 30;
@@ -50,28 +41,6 @@ struct AppendSession {
     summing: Option<PendingChecksum>,
     /// Largest number of bytes that this request may add.
     room: u64,
-}
-
-/// Deadline for clients that send too slowly.
-#[derive(Debug)]
-struct MinimumRate {
-    /// Bytes received since `until` was set.
-    came: u64,
-    until: Instant,
-}
-
-impl MinimumRate {
-    fn new(now: Instant) -> Self {
-        Self { came: 0, until: now + STALL }
-    }
-
-    /// Counts `bytes` received at `now`.
-    fn brought(&mut self, bytes: u64, now: Instant) {
-        self.came = self.came.saturating_add(bytes);
-        if self.came >= LEAST {
-            *self = Self::new(now);
-        }
-    }
 }
 
 impl Ingest {
@@ -142,23 +111,11 @@ impl Ingest {
 
     /// Marks `row` received, as all its bytes are durable, and enqueues the job that publishes it in the same
     /// transaction. Returns the upload as in `settled`.
-    pub(super) async fn receive(&self, row: &Upload) -> Result<Upload, Error> {
+    pub(in crate::ingest) async fn receive(&self, row: &Upload) -> Result<Upload, Error> {
         let job = finishing(row);
         let enqueued = self.library.receive_upload(&row.id, row.epoch, row.offset, &row.saved, &job, now()).await?;
         enqueued.ok_or(Error::Taken)?;
         self.settled(&row.id).await
-    }
-
-    /// Waits until the upload is published or refused; if that takes longer than `PUBLISHING`, returns it unfinished.
-    pub async fn settled(&self, id: &str) -> Result<Upload, Error> {
-        let until = Instant::now() + PUBLISHING;
-        loop {
-            let upload = self.upload(id).await?;
-            if upload.state != UploadState::Received || Instant::now() > until || self.stop.is_cancelled() {
-                return Ok(upload);
-            }
-            sleep(WATCH).await;
-        }
     }
 }
 
@@ -267,13 +224,8 @@ impl AppendSession {
     }
 }
 
-/// Path of an upload's file in the store.
-pub(super) fn path(row: &Upload) -> String {
-    format!("{}/{}", row.asset, row.file)
-}
-
 /// The job that publishes `row`.
-pub(super) fn finishing(row: &Upload) -> NewJob {
+pub(in crate::ingest) fn finishing(row: &Upload) -> NewJob {
     NewJob {
         id: token::<16>(),
         kind: JobKind::Finish,
@@ -283,25 +235,5 @@ pub(super) fn finishing(row: &Upload) -> NewJob {
         dedupe: Some(format!("{} {}", JobKind::Finish, row.id)),
         max_attempts: ATTEMPTS,
         run_at: now(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{LEAST, MinimumRate, STALL};
-    use std::time::Duration;
-    use tokio::time::Instant;
-
-    #[test]
-    fn a_byte_now_and_then_wins_no_time() {
-        let start = Instant::now();
-        let mut pace = MinimumRate::new(start);
-        for second in 0..59 {
-            pace.brought(LEAST / 60, start + Duration::from_secs(second));
-        }
-        assert_eq!(pace.until, start + STALL);
-        let later = start + Duration::from_secs(59);
-        pace.brought(LEAST / 60, later);
-        assert_eq!((pace.until, pace.came), (later + STALL, 0));
     }
 }

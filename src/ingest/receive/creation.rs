@@ -1,24 +1,14 @@
 //! Creates uploads: checks the request, chooses the name, inserts the row.
 
-use super::error::Error;
 use super::metadata::Metadata;
-use super::name::{UploadTarget, is_marked};
-use super::random::token;
-use super::service::{Ingest, later, now};
-use crate::catalog::ExistingAsset;
+use super::name::UploadTarget;
 use crate::config::OnConflict;
+use crate::ingest::clock::{later, now};
+use crate::ingest::error::Error;
+use crate::ingest::random::token;
+use crate::ingest::service::Ingest;
 use crate::library::{NewUpload, Upload};
 use crate::media::AssetId;
-use std::time::Duration;
-
-/// Lease on an asset name while an upload claims it.
-const NAMING: Duration = Duration::from_secs(30);
-
-/// Attempts to lock a name that another request holds.
-const TURNS: u32 = 100;
-
-/// Wait between two attempts.
-const TURN: Duration = Duration::from_millis(50);
 
 /// A client's request for an upload.
 #[derive(Debug, Clone, Copy, Default)]
@@ -130,7 +120,7 @@ impl Ingest {
     }
 
     /// Checks the size of one upload. The quota is not checked here but in the library, which reserves the space.
-    pub(super) fn check_length(&self, length: Option<u64>) -> Result<(), Error> {
+    pub(in crate::ingest) fn check_length(&self, length: Option<u64>) -> Result<(), Error> {
         let limit = self.settings.largest;
         match length {
             Some(0) => Err(Error::Request("an upload of no bytes is no video".into())),
@@ -157,72 +147,6 @@ impl Ingest {
         tracing::info!(upload = id, %asset, length = wanted.length, "an upload begins");
         self.upload(id).await
     }
-
-    /// Checks that files may be added to `asset`: it is not deleted, and no loose files occupy its name.
-    pub(super) async fn check_claim(&self, asset: &AssetId) -> Result<(), Error> {
-        if self.library.asset(asset.as_str()).await?.is_some_and(|row| row.deleted.is_some()) {
-            return Err(Error::Conflict(format!("{asset} is deleted: restore it, or wait until it is purged")));
-        }
-        match self.claimed(asset).await? {
-            ExistingAsset::None | ExistingAsset::Described(_) => Ok(()),
-            ExistingAsset::Loose(files) => Err(occupied(asset, &files)),
-        }
-    }
-
-    /// Claim on the name `asset`, not counting files that unpublished uploads have put in place.
-    pub(super) async fn claimed(&self, asset: &AssetId) -> Result<ExistingAsset, Error> {
-        let claim = self.catalog.claim(asset).await?;
-        let ExistingAsset::Loose(files) = &claim else { return Ok(claim) };
-        for file in files {
-            let ours = match file.strip_prefix(asset.as_str()).and_then(|rest| rest.strip_prefix('/')) {
-                Some(name) if is_marked(name) => self.library.is_uploading(asset.as_str(), name).await?,
-                Some(_) | None => false,
-            };
-            if !ours {
-                return Ok(claim);
-            }
-        }
-        Ok(if files.is_empty() { claim } else { ExistingAsset::None })
-    }
-
-    /// Whether no asset has the name `asset`, and no upload under way will create it.
-    async fn is_free(&self, asset: &AssetId) -> Result<bool, Error> {
-        let known = self.library.asset(asset.as_str()).await?.is_some();
-        if known || self.library.uploads_under_way(asset.as_str()).await? > 0 {
-            return Ok(false);
-        }
-        match self.catalog.claim(asset).await {
-            Ok(ExistingAsset::None) => Ok(true),
-            Ok(ExistingAsset::Described(_) | ExistingAsset::Loose(_))
-            | Err(crate::catalog::Error::Unplayable { .. }) => Ok(false),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// Locks the name `asset` for the upload or job `by`, against other uploads and publishing jobs. The same job gets
-    /// the lock again at once after a crash.
-    pub(super) async fn lock_name(&self, asset: &AssetId, by: &str) -> Result<(), Error> {
-        for _ in 0..TURNS {
-            if self.library.lock_asset(asset.as_str(), by, later(NAMING), now()).await? {
-                return Ok(());
-            }
-            tokio::time::sleep(TURN).await;
-        }
-        Err(Error::Held(asset.as_str().into()))
-    }
-}
-
-/// Error for loose `files` that occupy the name `asset`.
-pub(super) fn occupied(asset: &AssetId, files: &[String]) -> Error {
-    let lies = match files {
-        [] => "files".into(),
-        [file] => file.clone(),
-        [file, others @ ..] => format!("{file} and {} more", others.len()),
-    };
-    Error::Conflict(format!(
-        "{asset}: {lies} lie in the store without an asset.json, and would not be found any more: write one, or take \
-         another name"
-    ))
 }
 
 /// The `on_conflict` policy in an upload's metadata; `None` if absent.

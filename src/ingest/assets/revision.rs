@@ -1,11 +1,12 @@
 //! Changes titles and descriptive metadata: in `asset.json` if the asset has one, since players' pages show that;
 //! otherwise only in the library.
 
-use super::error::Error;
-use super::random::token;
-use super::removal::row_of;
-use super::service::{Ingest, now};
+use super::record::row_of;
 use crate::catalog::ExistingAsset;
+use crate::ingest::clock::now;
+use crate::ingest::error::Error;
+use crate::ingest::random::token;
+use crate::ingest::service::Ingest;
 use crate::library::AssetRow;
 use crate::media::{AssetId, Descriptor, Details, check_title};
 use std::collections::BTreeMap;

@@ -1,9 +1,10 @@
 //! Titles that only the library holds, for the gallery of this process: rows that changed are read every few seconds, so
 //! that every replica shows them.
 
-use super::error::Error;
-use super::service::{Ingest, millis};
 use crate::catalog::Annotation;
+use crate::ingest::clock::millis;
+use crate::ingest::error::Error;
+use crate::ingest::service::Ingest;
 use crate::library::{AssetChange, AssetRow};
 use crate::media::AssetId;
 use std::time::Duration;
@@ -16,7 +17,7 @@ const OVERLAP: Duration = Duration::from_mins(1);
 
 impl Ingest {
     /// Annotates the catalog with every row that changed after `since`; the position from which to read the next time.
-    pub(super) async fn annotate(&self, since: AssetChange) -> Result<AssetChange, Error> {
+    pub(in crate::ingest) async fn annotate(&self, since: AssetChange) -> Result<AssetChange, Error> {
         let mut after = since;
         loop {
             let rows = self.library.changed_assets(&after, PAGE).await?;
@@ -32,7 +33,7 @@ impl Ingest {
     }
 
     /// Annotates the catalog with one row; a deleted asset loses its annotation.
-    pub(super) fn annotate_row(&self, row: &AssetRow) {
+    pub(in crate::ingest) fn annotate_row(&self, row: &AssetRow) {
         let Some(id) = AssetId::new(&row.id) else { return };
         let annotation = match row.deleted {
             None => Annotation { title: row.title.as_deref().map(Into::into), details: row.details.clone() },

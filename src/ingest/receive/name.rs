@@ -1,6 +1,7 @@
 //! Names of an upload: its asset, its file, and the file's name in URLs.
 
-use super::error::Error;
+use crate::ingest::error::Error;
+use crate::library::Upload;
 use crate::media::AssetId;
 use crate::store::is_media;
 
@@ -12,19 +13,19 @@ const STEM: usize = 200;
 
 /// Names of an upload.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct UploadTarget {
+pub(in crate::ingest) struct UploadTarget {
     /// The asset, if the client named it.
-    pub(super) asset: Option<AssetId>,
+    pub(in crate::ingest) asset: Option<AssetId>,
     /// Default name of the asset, and the file's name in URLs.
-    pub(super) stem: String,
+    pub(in crate::ingest) stem: String,
     /// Name of the file.
-    pub(super) file: String,
+    pub(in crate::ingest) file: String,
 }
 
 impl UploadTarget {
     /// Names for the upload `id` of a file `filename` to `asset`; `media_type` gives the extension if the name has
     /// none.
-    pub(super) fn new(
+    pub(in crate::ingest) fn new(
         id: &str,
         asset: Option<&str>,
         filename: Option<&str>,
@@ -42,19 +43,19 @@ impl UploadTarget {
     }
 
     /// Alternative default name of the asset, with the upload's mark, for when the plain one is taken.
-    pub(super) fn marked(&self) -> Option<AssetId> {
+    pub(in crate::ingest) fn marked(&self) -> Option<AssetId> {
         AssetId::new(self.file.rsplit_once('.').map_or(&self.file, |(stem, _)| stem))
     }
 
     /// The same upload under another URL name: its file name with the mark.
-    pub(super) fn apart(&self) -> Self {
+    pub(in crate::ingest) fn apart(&self) -> Self {
         let (stem, extension) = self.file.rsplit_once('.').unwrap_or((&self.file, "mp4"));
         let mark = stem.rsplit_once('-').map_or("", |(_, mark)| mark);
         Self { file: format!("{stem}-{mark}.{extension}"), stem: stem.into(), asset: self.asset.clone() }
     }
 
     /// Default name of the asset, without the mark.
-    pub(super) fn unmarked(&self) -> Option<AssetId> {
+    pub(in crate::ingest) fn unmarked(&self) -> Option<AssetId> {
         AssetId::new(&self.stem)
     }
 }
@@ -70,8 +71,19 @@ pub fn extension(filename: Option<&str>, media_type: Option<&str>) -> Result<Str
     known.map(Into::into).ok_or_else(|| Error::Type(filename.unwrap_or("a file without a name").into()))
 }
 
+/// Path of an upload's file in the store.
+pub(in crate::ingest) fn path(row: &Upload) -> String {
+    format!("{}/{}", row.asset, row.file)
+}
+
+/// The URL name of a file: its name without extension and upload mark.
+pub(in crate::ingest) fn url_name(file: &str) -> &str {
+    let stem = file.rsplit_once('.').map_or(file, |(stem, _)| stem);
+    stem.rsplit_once('-').map_or(stem, |(name, _)| name)
+}
+
 /// Whether a file name has the form that uploads give.
-pub(super) fn is_marked(file: &str) -> bool {
+pub(in crate::ingest) fn is_marked(file: &str) -> bool {
     let stem = file.rsplit_once('.').map_or(file, |(stem, _)| stem);
     let mark = stem.rsplit_once('-').map_or("", |(_, mark)| mark);
     mark.len() == MARK && mark.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))

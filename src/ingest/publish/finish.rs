@@ -11,29 +11,28 @@
 //! ```
 //! Each step can run twice; a worker that takes over the job after a crash repeats them all.
 
-use super::append::path;
-use super::condition;
-use super::creation::occupied;
 use super::discover::RefusedFile;
-use super::error::Error;
-use super::metadata::Metadata;
-use super::removal::row_of;
 use super::report::{codec_list, report};
-use super::service::{Ingest, later, now};
-use super::version::StoredVersion;
-use super::worker::Task;
 use crate::catalog::{Asset, ExistingAsset};
+use crate::ingest::assets::record::row_of;
+use crate::ingest::assets::version::StoredVersion;
+use crate::ingest::clock::{later, now};
+use crate::ingest::error::Error;
+use crate::ingest::random::token;
+use crate::ingest::receive::claim::occupied;
+use crate::ingest::receive::name::{path, url_name};
+use crate::ingest::service::Ingest;
+use crate::ingest::task::Task;
 use crate::library::{JobKind, NewJob, Upload, UploadState};
-use crate::media::{AssetId, DESCRIPTOR, Descriptor, Details, Rendition, SCHEMA_VERSION};
+use crate::media::{AssetId, Descriptor, Details, Rendition, SCHEMA_VERSION};
 use crate::metrics::UploadOutcome;
-use bytes::Bytes;
 
 /// Attempts to open a newly published asset before the job gives up and retries.
 const LOOKS: u32 = 40;
 
 impl Ingest {
     /// Publishes the upload of `task`.
-    pub(super) async fn finish(&self, task: &Task) -> Result<(), Error> {
+    pub(in crate::ingest) async fn finish(&self, task: &Task) -> Result<(), Error> {
         let row = self.upload(&task.subject).await?;
         match row.state {
             UploadState::Received => {}
@@ -76,36 +75,6 @@ impl Ingest {
         }
         self.wait_until_served(id, row).await?;
         self.record_published(row, &asset, &before).await
-    }
-
-    /// Content id of the file with the URL name `name` in `descriptor`; `None` if there is none.
-    async fn replaced(&self, id: &AssetId, descriptor: &Descriptor, name: &str) -> Result<Option<String>, Error> {
-        let Some(file) = descriptor.renditions.iter().find(|rendition| rendition.name() == name) else {
-            return Ok(None);
-        };
-        let version = self.version(&format!("{id}/{}", file.file)).await?;
-        Ok(version.and_then(|version| version.content))
-    }
-
-    /// Whether `asset` has a file with the URL name `stem`.
-    pub(super) async fn has_file(&self, asset: &AssetId, stem: &str) -> Result<bool, Error> {
-        match self.catalog.claim(asset).await? {
-            ExistingAsset::Described(descriptor) => Ok(descriptor.renditions.iter().any(|file| file.name() == stem)),
-            ExistingAsset::None | ExistingAsset::Loose(_) => Ok(false),
-        }
-    }
-
-    /// Checks the client's If-Match and If-None-Match in `metadata` for a file with the URL name `stem` in `asset`.
-    pub(super) async fn check_condition(&self, asset: &AssetId, stem: &str, metadata: &str) -> Result<(), Error> {
-        let metadata = Metadata::parse(metadata).unwrap_or_default();
-        if metadata.get(condition::IF_MATCH).is_none() && metadata.get(condition::IF_NONE_MATCH).is_none() {
-            return Ok(());
-        }
-        let current = match self.catalog.claim(asset).await? {
-            ExistingAsset::Described(descriptor) => self.replaced(asset, &descriptor, stem).await?,
-            ExistingAsset::None | ExistingAsset::Loose(_) => None,
-        };
-        condition::check(&metadata, current.as_deref())
     }
 
     /// Tries the draft of `row`, and moves it to its final path.
@@ -172,12 +141,6 @@ impl Ingest {
         }
     }
 
-    /// Writes an `asset.json`.
-    pub(super) async fn describe(&self, id: &AssetId, descriptor: &Descriptor) -> Result<(), Error> {
-        let path = format!("{id}/{DESCRIPTOR}");
-        Ok(self.catalog.store().put(&path, Bytes::from(descriptor.print())).await?)
-    }
-
     /// Waits until players get the published file: asset lookups that began before may still be in flight.
     async fn wait_until_served(&self, id: &AssetId, row: &Upload) -> Result<(), Error> {
         for _ in 0..LOOKS {
@@ -224,7 +187,7 @@ impl Ingest {
     /// The job that removes a replaced version of a file, after a delay for viewers in the middle of it.
     fn discarding(&self, version: StoredVersion) -> NewJob {
         NewJob {
-            id: super::random::token::<16>(),
+            id: token::<16>(),
             kind: JobKind::Discard,
             dedupe: Some(format!("{} {} {}", JobKind::Discard, version.path, version.mark)),
             payload: serde_json::to_string(&version).expect("texts are JSON"),
@@ -254,10 +217,4 @@ fn joined(before: &Descriptor, row: &Upload) -> Descriptor {
         after.reference = after.renditions.first().map(|rendition| rendition.file.clone());
     }
     after
-}
-
-/// The URL name of a file: its name without extension and upload mark.
-pub(super) fn url_name(file: &str) -> &str {
-    let stem = file.rsplit_once('.').map_or(file, |(stem, _)| stem);
-    stem.rsplit_once('-').map_or(stem, |(name, _)| name)
 }

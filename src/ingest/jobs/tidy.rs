@@ -1,8 +1,9 @@
 //! Periodic cleanup: expires uploads, forgets finished jobs, and sweeps leftovers of crashes.
 
-use super::error::Error;
-use super::name::is_marked;
-use super::service::{Ingest, millis, now};
+use crate::ingest::clock::{millis, now};
+use crate::ingest::error::Error;
+use crate::ingest::receive::name::is_marked;
+use crate::ingest::service::Ingest;
 use crate::library::{AssetChange, JobState, QueueDepth, Upload, UploadState};
 use crate::metrics::JobQueue;
 use crate::store::Leftover;
@@ -29,7 +30,7 @@ const TOLD: Duration = Duration::from_hours(24 * 7);
 
 impl Ingest {
     /// Runs the cleanup until the service is stopped.
-    pub(super) async fn tidy(self) {
+    pub(in crate::ingest) async fn tidy(self) {
         let mut round = 0_u32;
         while !self.stop.is_cancelled() {
             if let Err(error) = self.round(round).await {
@@ -41,7 +42,7 @@ impl Ingest {
     }
 
     /// Counts queued jobs for the metrics and reads changed titles until the service is stopped.
-    pub(super) async fn watch(self) {
+    pub(in crate::ingest) async fn watch(self) {
         let mut since = AssetChange::default();
         while !self.stop.is_cancelled() {
             match self.library.job_depth().await {

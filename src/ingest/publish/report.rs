@@ -1,7 +1,7 @@
 //! Reports on published uploads, for clients and for the log.
 
-use super::finish::url_name;
 use crate::catalog::Asset;
+use crate::ingest::receive::name::url_name;
 use crate::library::Upload;
 use crate::media::{Descriptor, Extent, Kind};
 use crate::verdict;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 /// Report on `asset` after publishing `row`: tracks, duration, lint, the file's entity tag, and whether it replaced a
 /// file of `before`.
-pub(super) fn report(asset: &Asset, row: &Upload, before: &Descriptor) -> Value {
+pub(in crate::ingest) fn report(asset: &Asset, row: &Upload, before: &Descriptor) -> Value {
     let tracks: Vec<Value> = asset
         .files
         .iter()
@@ -63,7 +63,7 @@ pub enum Placement {
 }
 
 /// Codecs of the asset, for the log.
-pub(super) fn codec_list(asset: &Asset) -> String {
+pub(in crate::ingest) fn codec_list(asset: &Asset) -> String {
     let codecs = asset.files.iter().flat_map(|file| file.movie.tracks.iter().map(|track| track.codec.string.as_str()));
     codecs.collect::<Vec<_>>().join(", ")
 }

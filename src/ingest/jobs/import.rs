@@ -1,18 +1,17 @@
-//! Imports files in three ways: by a plain PUT, straight into the store by a signed URL, or fetched from a listed host.
+//! Imports files from the hosts that `ingest.import_hosts` lists.
 
-use super::append::path;
-use super::creation::UploadRequest;
-use super::error::Error;
-use super::random::token;
-use super::service::{Ingest, now};
-use super::tus;
-use super::worker::Task;
 use crate::config::hosts;
+use crate::ingest::clock::now;
+use crate::ingest::error::Error;
+use crate::ingest::random::token;
+use crate::ingest::receive::creation::UploadRequest;
+use crate::ingest::receive::tus;
+use crate::ingest::service::Ingest;
+use crate::ingest::task::Task;
 use crate::library::{JobKind, NewJob, Upload, UploadState};
-use crate::media::{AssetId, u64_from_usize};
+use crate::media::u64_from_usize;
 use crate::store;
-use bytes::Bytes;
-use futures_util::{Stream, TryStreamExt};
+use futures_util::TryStreamExt;
 use reqwest::header::{CONTENT_LENGTH, ETAG, HeaderMap, IF_RANGE, LAST_MODIFIED, RANGE};
 use reqwest::{Client, RequestBuilder, StatusCode, Url};
 use serde::{Deserialize, Serialize};
@@ -25,9 +24,6 @@ const ATTEMPTS: i32 = 8;
 /// Timeout for the first response of a host.
 const ASK: Duration = Duration::from_secs(20);
 
-/// Validity of a signed URL.
-const SIGNED: Duration = Duration::from_hours(6);
-
 /// A remote file as its host first described it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct ImportSource {
@@ -37,89 +33,7 @@ struct ImportSource {
     validator: Option<String>,
 }
 
-/// An upload by signed URL.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DirectUpload {
-    /// The upload.
-    pub upload: Upload,
-    /// URL for the client's PUT; the body is the file alone.
-    pub url: String,
-}
-
 impl Ingest {
-    /// Stores a whole file from one request; removes everything if it does not arrive whole.
-    pub async fn put<S, E>(&self, wanted: UploadRequest<'_>, body: S) -> Result<Upload, Error>
-    where
-        S: Stream<Item = Result<Bytes, E>> + Send + Unpin + 'static,
-        E: Send,
-    {
-        let row = self.create(wanted).await?;
-        let brought = tus::Bytes { offset: 0, count: wanted.length, checksum: None, length: None };
-        let put = match self.append(&row.id, brought, body).await {
-            Ok(row) if row.state == UploadState::Receiving => self.seal(row).await,
-            put => put,
-        };
-        if put.is_err() {
-            // Return the first error. If this cleanup fails, expiry removes the upload.
-            let _ = self.terminate(&row.id).await;
-        }
-        let put = put?;
-        match put.state {
-            UploadState::Refused => Err(refusal(&put)),
-            _ => Ok(put),
-        }
-    }
-
-    /// Completes an upload of unknown length at its current offset.
-    async fn seal(&self, row: Upload) -> Result<Upload, Error> {
-        if row.length.is_some_and(|length| length != row.offset) {
-            return Err(Error::Stalled);
-        }
-        self.check_length(Some(row.offset))?;
-        self.receive(&row).await
-    }
-
-    /// Begins an upload that the client sends into the store itself.
-    pub async fn direct(&self, wanted: UploadRequest<'_>) -> Result<DirectUpload, Error> {
-        wanted.length.ok_or_else(|| Error::Request("`length` is needed: the store is told it".into()))?;
-        let upload = self.create(wanted).await?;
-        match self.signed(&upload).await {
-            Ok(url) => Ok(DirectUpload { upload, url }),
-            Err(error) => {
-                // Return the first error. If this cleanup fails, expiry removes the upload.
-                let _ = self.terminate(&upload.id).await;
-                Err(error)
-            }
-        }
-    }
-
-    async fn signed(&self, row: &Upload) -> Result<String, Error> {
-        let unable = "this store gives out no URLs to write to: upload here instead (tus, or PUT)";
-        let url = self.catalog.store().signed_put(&path(row), SIGNED).await?;
-        let url = url.ok_or_else(|| Error::Unable(unable.into()))?;
-        let id = AssetId::new(&row.asset).ok_or_else(|| Error::Name(row.asset.clone()))?;
-        self.check_claim(&id).await?;
-        // Hide the path, so that the client's file is not visible before it is published.
-        self.catalog.store().hide(&path(row)).await?;
-        Ok(url)
-    }
-
-    /// Completes a direct upload after the client's PUT.
-    pub async fn complete(&self, id: &str) -> Result<Upload, Error> {
-        let row = self.upload(id).await?;
-        if row.state != UploadState::Receiving {
-            return Ok(row);
-        }
-        let stamp = self.catalog.store().seek(&path(&row)).await?;
-        let size =
-            stamp.map(|stamp| stamp.size()).ok_or_else(|| Error::Conflict("the file is not there yet".into()))?;
-        if row.length.is_some_and(|length| length != size) {
-            return Err(Error::Conflict(format!("the file has {size} bytes, and {:?} were announced", row.length)));
-        }
-        let row = self.library.take_upload(id, now()).await?.ok_or(Error::Gone)?;
-        self.receive(&Upload { offset: size, ..row }).await
-    }
-
     /// Begins to fetch a remote file.
     pub async fn fetch(&self, url: &str, wanted: UploadRequest<'_>) -> Result<Upload, Error> {
         let url = self.allowed(url)?;
@@ -188,7 +102,7 @@ impl Ingest {
     }
 
     /// Fetches the file of `task`, from the durable offset on.
-    pub(super) async fn import(&self, task: &Task) -> Result<(), Error> {
+    pub(in crate::ingest) async fn import(&self, task: &Task) -> Result<(), Error> {
         let source: ImportSource = serde_json::from_str(&task.payload)
             .map_err(|error| Error::Request(format!("the job's payload: {error}")))?;
         let row = self.upload(&task.subject).await?;
@@ -225,13 +139,6 @@ impl Ingest {
             _ => Ok(()),
         }
     }
-}
-
-/// Reason of a refused upload, as an error.
-#[must_use]
-pub fn refusal(row: &Upload) -> Error {
-    let reason = row.reason.clone().unwrap_or_else(|| "it cannot be played".into());
-    if reason == Error::Precondition.to_string() { Error::Precondition } else { Error::Unplayable(reason) }
 }
 
 fn text(headers: &HeaderMap, name: reqwest::header::HeaderName) -> Option<String> {

@@ -1,17 +1,18 @@
 //! Job workers: they lease a job, run it and report the result. A worker that dies stops renewing its lease, and
 //! another takes the job.
 
-use super::error::Error;
-use super::random::token;
-use super::service::{Ingest, backoff, later, now};
-use crate::library::{Job, JobKind, JobState, Renewal, UploadState};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, Ordering};
+use crate::ingest::clock::{later, now};
+use crate::ingest::error::Error;
+use crate::ingest::random::token;
+use crate::ingest::service::Ingest;
+use crate::ingest::task::Task;
+use crate::library::{JobKind, JobState, Renewal, UploadState};
+use crate::media::usize_from_u64;
 use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 /// The kinds of jobs that every worker runs.
-pub(super) const KINDS: [JobKind; 4] = [JobKind::Finish, JobKind::Import, JobKind::Purge, JobKind::Discard];
+pub(in crate::ingest) const KINDS: [JobKind; 4] = [JobKind::Finish, JobKind::Import, JobKind::Purge, JobKind::Discard];
 
 /// Longest wait for a wake-up before polling for jobs.
 const POLL: Duration = Duration::from_millis(500);
@@ -21,38 +22,6 @@ const AWAY: Duration = Duration::from_secs(1);
 
 /// Renewals per lease.
 const BEATS: u32 = 3;
-
-/// A leased job, as its handler sees it.
-#[derive(Debug, Clone)]
-pub(super) struct Task {
-    /// Id of the job.
-    pub(super) id: String,
-    kind: JobKind,
-    /// Id or name of the job's object.
-    pub(super) subject: String,
-    /// Job parameters, as JSON.
-    pub(super) payload: String,
-    attempt: i32,
-    owner: String,
-    /// Progress of the job.
-    pub(super) progress: JobProgress,
-}
-
-/// Progress of a job, in thousandths.
-#[derive(Debug, Clone, Default)]
-pub(super) struct JobProgress(Arc<AtomicI32>);
-
-impl JobProgress {
-    /// Sets the progress to `done` of `whole`.
-    pub(super) fn at(&self, done: u64, whole: u64) {
-        let thousandths = u128::from(done.min(whole)) * 1_000 / u128::from(whole.max(1));
-        self.0.store(i32::try_from(thousandths).unwrap_or(1_000), Ordering::Relaxed);
-    }
-
-    fn thousandths(&self) -> i32 {
-        self.0.load(Ordering::Relaxed)
-    }
-}
 
 /// Outcome of a job.
 enum JobEnd {
@@ -69,7 +38,7 @@ enum JobEnd {
 
 impl Ingest {
     /// Runs jobs of these `kinds` as `owner`, one at a time, until the service is stopped.
-    pub(super) async fn work(self, owner: String, kinds: &'static [JobKind]) {
+    pub(in crate::ingest) async fn work(self, owner: String, kinds: &'static [JobKind]) {
         let mut away = false;
         while !self.stop.is_cancelled() {
             // Use a new name for each claim: a released attempt goes to another worker with the same attempt number.
@@ -196,9 +165,21 @@ impl Ingest {
     }
 }
 
-impl Task {
-    fn of(job: Job, owner: &str) -> Self {
-        let Job { id, kind, subject, payload, attempt, .. } = job;
-        Self { id, kind, subject, payload, attempt, owner: owner.into(), progress: JobProgress::default() }
+/// Wait before attempt `attempt`, counted from 1: 1 s, 2 s, 4 s and so on, at most 5 min.
+fn backoff(attempt: i32) -> Duration {
+    let doublings = u64::try_from(attempt.saturating_sub(1)).unwrap_or(0).min(9);
+    Duration::from_secs((1_u64 << usize_from_u64(doublings)).min(300))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::backoff;
+    use std::time::Duration;
+
+    #[test]
+    fn each_attempt_waits_longer_up_to_a_bound() {
+        let waits: Vec<u64> = [0, 1, 2, 3, 9, 10, i32::MAX].map(|attempt| backoff(attempt).as_secs()).into();
+        assert_eq!(waits, [1, 1, 2, 4, 256, 300, 300]);
+        assert_eq!(backoff(i32::MIN), Duration::from_secs(1));
     }
 }

@@ -172,7 +172,7 @@ fn number(headers: Headers<'_>, lower: &str, name: &'static str) -> Result<Optio
 #[cfg(test)]
 mod tests {
     use super::{Bytes, Headers, TusError, creation, patch, version};
-    use crate::ingest::digest::Checksum;
+    use crate::ingest::receive::digest::Checksum;
 
     fn asked<T>(headers: &[(&str, &str)], ask: impl Fn(Headers<'_>) -> T) -> T {
         let get = |name: &str| headers.iter().find(|(each, _)| *each == name).map(|(_, value)| *value);

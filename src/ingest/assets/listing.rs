@@ -1,9 +1,10 @@
 //! Lists assets: uploaded ones, and those that somebody put into the store by hand.
 
-use super::error::Error;
-use super::removal::row_of;
-use super::service::{Ingest, now};
+use super::record::row_of;
 use crate::catalog::{self, Asset};
+use crate::ingest::clock::now;
+use crate::ingest::error::Error;
+use crate::ingest::service::Ingest;
 use crate::library::{AssetQuery, AssetRow};
 use crate::media::AssetId;
 use std::collections::BTreeMap;
@@ -30,7 +31,7 @@ impl Ingest {
 
     /// Adds rows for assets that appeared in the store, and removes rows of assets that vanished. Opens only assets
     /// that just one of the two lists names.
-    pub(super) async fn sync(&self) -> Result<(), Error> {
+    pub(in crate::ingest) async fn sync(&self) -> Result<(), Error> {
         let (names, known) = (self.catalog.listed().await?, self.known().await?);
         for id in names.iter().filter(|name| !known.contains_key(*name)).filter_map(|name| AssetId::new(name)) {
             if self.stop.is_cancelled() {
@@ -54,7 +55,7 @@ impl Ingest {
     }
 
     /// Names of all assets with a row, and whether each is deleted.
-    pub(super) async fn known(&self) -> Result<BTreeMap<String, bool>, Error> {
+    pub(in crate::ingest) async fn known(&self) -> Result<BTreeMap<String, bool>, Error> {
         let mut known = BTreeMap::new();
         for deleted in [false, true] {
             let mut query = AssetQuery { limit: PAGE, deleted, ..AssetQuery::default() };

@@ -2,25 +2,23 @@
 //! cancelled, and a crash harms nobody else. For a playable file the report is a second opinion, added after
 //! publication; for a refused file it names the actual format.
 
-use super::append::path;
-use super::error::Error;
-use super::random::token;
-use super::service::{Ingest, now};
-use super::worker::Task;
+use crate::ingest::clock::now;
+use crate::ingest::error::Error;
+use crate::ingest::random::token;
+use crate::ingest::receive::name::path;
+use crate::ingest::service::Ingest;
+use crate::ingest::task::Task;
 use crate::library::{JobKind, NewJob, UploadState};
 use crate::lint::{Code, Finding};
 use crate::store::Draft;
 use serde_json::{Map, Value, json};
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::Command;
 use tokio::time::timeout;
-
-/// Name of the program.
-const NAME: &str = "afflux-transcode";
 
 /// Longest run time. The program itself gives up earlier, unless it hangs.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -46,22 +44,9 @@ const ENVIRONMENT: [&str; 8] = [
     "GST_REGISTRY",
 ];
 
-/// Path of the program: the `configured` one, or if empty the one next to the running executable.
-pub(super) fn program(configured: &Path) -> Option<PathBuf> {
-    if configured.as_os_str().is_empty() {
-        let beside = std::env::current_exe().ok()?.with_file_name(NAME);
-        return beside.is_file().then_some(beside);
-    }
-    if !configured.is_file() {
-        tracing::warn!("jobs.transcoder: there is no program at {}", configured.display());
-        return None;
-    }
-    Some(configured.into())
-}
-
 /// A refused file.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum RefusedFile<'a> {
+pub(in crate::ingest) enum RefusedFile<'a> {
     /// Staged, not at its final path.
     Staged(&'a Draft),
     /// Stored at this path.
@@ -70,7 +55,7 @@ pub(super) enum RefusedFile<'a> {
 
 impl Ingest {
     /// Enqueues a GStreamer check of a published upload, if the program is available.
-    pub(super) async fn look_later(&self, upload: &str) -> Result<(), Error> {
+    pub(in crate::ingest) async fn look_later(&self, upload: &str) -> Result<(), Error> {
         if self.settings.transcoder.is_none() {
             return Ok(());
         }
@@ -89,7 +74,7 @@ impl Ingest {
     }
 
     /// Adds GStreamer's findings to the report of the upload of `task`.
-    pub(super) async fn discover(&self, task: &Task) -> Result<(), Error> {
+    pub(in crate::ingest) async fn discover(&self, task: &Task) -> Result<(), Error> {
         let row = self.upload(&task.subject).await?;
         let report = row.report.as_deref().and_then(|report| serde_json::from_str(report).ok());
         let (UploadState::Published, Some(Value::Object(mut report))) = (row.state, report) else { return Ok(()) };
@@ -108,7 +93,7 @@ impl Ingest {
     }
 
     /// Adds GStreamer's description of the file to `error`, if that refuses the file as unplayable.
-    pub(super) async fn explained(&self, error: Error, file: RefusedFile<'_>) -> Error {
+    pub(in crate::ingest) async fn explained(&self, error: Error, file: RefusedFile<'_>) -> Error {
         let Error::Unplayable(why) = error else { return error };
         let url = match file {
             RefusedFile::Staged(draft) => self.catalog.store().staged_url(draft),
