@@ -136,17 +136,6 @@ impl Library {
     pub async fn delete_asset_row(&self, id: &str) -> Result<bool, Error> {
         self.changed("DELETE FROM assets WHERE id = $1 RETURNING id", vec![id.into()]).await
     }
-
-    /// Deleted assets whose purge is due at `now`, the earliest first.
-    pub async fn due_purges(&self, now: i64, limit: u32) -> Result<Vec<AssetRow>, Error> {
-        const SQL: &str = concat!(
-            "SELECT ",
-            columns!(),
-            " FROM assets WHERE deleted IS NOT NULL AND purge_at <= $1 ORDER BY purge_at, id LIMIT $2"
-        );
-        let rows = self.engine().ask(AccessMode::Read, SQL, vec![now.into(), rows(limit)]).await?;
-        rows.iter().map(AssetRow::read).collect()
-    }
 }
 
 /// Inserts or updates an asset row within `talk`.

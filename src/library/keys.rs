@@ -99,11 +99,6 @@ impl Library {
         self.engine().ask(AccessMode::Read, SQL, vec![]).await?.iter().map(ApiKey::read).collect()
     }
 
-    /// Whether there is any key, including revoked ones.
-    pub async fn any_keys(&self) -> Result<bool, Error> {
-        Ok(!self.engine().ask(AccessMode::Read, "SELECT 1 FROM keys LIMIT 1", vec![]).await?.is_empty())
-    }
-
     /// Revokes a key. `false`: it is already revoked, or there is none.
     pub async fn revoke_key(&self, id: &str, now: i64) -> Result<bool, Error> {
         const SQL: &str = "UPDATE keys SET revoked = $2 WHERE id = $1 AND revoked IS NULL RETURNING id";

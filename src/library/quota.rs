@@ -26,7 +26,8 @@ impl Library {
     }
 
     /// Sets the length of an upload whose length was unknown, if it fits into `quota` bytes; 0 means no limit. `false`:
-    /// as for [`Library::set_upload_length`].
+    /// another writer took the upload, it is not Receiving, it has another length, or more bytes than `length` are
+    /// durable.
     pub async fn reserve_upload_length(&self, of: &Upload, length: u64, quota: u64, now: i64) -> Result<bool, Error> {
         const SQL: &str = "UPDATE uploads SET length = $3, updated = $4 WHERE id = $1 AND epoch = $2 AND \
              state = 'receiving' AND durable <= $3 AND (length IS NULL OR length = $3) RETURNING id";

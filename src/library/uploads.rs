@@ -1,9 +1,9 @@
 //! Rows of uploads: one each, from its creation until it is deleted.
 //!
 //! ```text
-//!   insert ─► Receiving ── receive (all bytes durable; a job is queued in the same transaction) ─► Received
+//!   begin  ─► Receiving ── receive (all bytes durable; a job is queued in the same transaction) ─► Received
 //!                │ take: epoch + 1, which fences the previous writer                                  │
-//!                │ advance, save: only with the current epoch; the offset never goes back             ├─► Published
+//!                │ advance: only with the current epoch; the offset never goes back                   ├─► Published
 //!                └──────────────── settle ────────────────────────────────────────────────────────────┼─► Refused
 //!                                                                                                      └─► Cancelled
 //! ```
@@ -162,16 +162,6 @@ impl Upload {
 }
 
 impl Library {
-    /// Inserts an upload. [`Error::Taken`] if its id is in use.
-    pub async fn insert_upload(&self, new: &NewUpload, now: i64) -> Result<(), Error> {
-        let mut talk = self.engine().talk(AccessMode::Write).await?;
-        let inserted = insert(&mut talk, new, now).await;
-        if matches!(inserted, Ok(()) | Err(Error::Refused { .. } | Error::Taken)) {
-            talk.done();
-        }
-        inserted
-    }
-
     /// The upload with this id; `None` if there is none.
     pub async fn upload(&self, id: &str) -> Result<Option<Upload>, Error> {
         const SQL: &str = concat!("SELECT ", columns!(), " FROM uploads WHERE id = $1");
@@ -235,22 +225,6 @@ impl Library {
              epoch = $2 AND state = 'receiving' AND durable <= $3 RETURNING id";
         let values = vec![id.into(), epoch.into(), number(offset)?.into(), saved.into(), expires.into(), now.into()];
         self.changed(SQL, values).await
-    }
-
-    /// Records only the state with which the store can resume. `false`: another writer took the upload, or it is not
-    /// Receiving.
-    pub async fn save_upload(&self, id: &str, epoch: i64, saved: &str, now: i64) -> Result<bool, Error> {
-        const SQL: &str = "UPDATE uploads SET saved = $3, updated = $4 WHERE id = $1 AND epoch = $2 AND \
-             state = 'receiving' RETURNING id";
-        self.changed(SQL, vec![id.into(), epoch.into(), saved.into(), now.into()]).await
-    }
-
-    /// Sets the length of an upload whose length was unknown. `false`: another writer took the upload, it is not
-    /// Receiving, it has another length, or more bytes than `length` are durable.
-    pub async fn set_upload_length(&self, id: &str, epoch: i64, length: u64, now: i64) -> Result<bool, Error> {
-        const SQL: &str = "UPDATE uploads SET length = $3, updated = $4 WHERE id = $1 AND epoch = $2 AND \
-             state = 'receiving' AND durable <= $3 AND (length IS NULL OR length = $3) RETURNING id";
-        self.changed(SQL, vec![id.into(), epoch.into(), number(length)?.into(), now.into()]).await
     }
 
     /// Records that all bytes are durable: in one transaction the upload becomes Received with length `offset`, and

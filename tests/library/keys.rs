@@ -20,7 +20,6 @@ fn key(id: &str) -> ApiKey {
 fn of_many_processes_that_begin_one_makes_the_first_key() {
     on_each_engine(async |url| {
         let handles = [open(url).await, open(url).await, open(url).await];
-        assert_eq!(handles[0].any_keys().await, Ok(false));
         let mut makers = JoinSet::new();
         for number in 0..18 {
             let library = handles[number % 3].clone();
@@ -29,7 +28,6 @@ fn of_many_processes_that_begin_one_makes_the_first_key() {
         }
         assert_eq!(makers.join_all().await.into_iter().filter(|first| *first).count(), 1);
         assert_eq!(handles[1].keys().await.unwrap().len(), 1);
-        assert_eq!(handles[1].any_keys().await, Ok(true));
     });
 }
 

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 fn an_upload_begins_as_it_was_announced() {
     on_each_engine(async |url| {
         let library = open(url).await;
-        library.insert_upload(&upload("u"), 7).await.unwrap();
+        library.begin_upload(&upload("u"), 0, 7).await.unwrap();
         let wanted = Upload {
             id: "u".into(),
             asset: "film".into(),
@@ -29,10 +29,10 @@ fn an_upload_begins_as_it_was_announced() {
             epoch: 0,
         };
         assert_eq!(library.upload("u").await, Ok(Some(wanted)));
-        assert_eq!(library.insert_upload(&upload("u"), 8).await, Err(Error::Taken));
+        assert_eq!(library.begin_upload(&upload("u"), 0, 8).await, Err(Error::Taken));
         assert_eq!(library.upload("none").await, Ok(None));
         let huge = NewUpload { length: Some(u64::MAX), ..upload("h") };
-        assert!(matches!(library.insert_upload(&huge, 8).await, Err(Error::Refused { .. })));
+        assert!(matches!(library.begin_upload(&huge, 0, 8).await, Err(Error::Refused { .. })));
     });
 }
 
@@ -40,14 +40,14 @@ fn an_upload_begins_as_it_was_announced() {
 fn who_took_it_last_writes_and_nobody_else() {
     on_each_engine(async |url| {
         let library = open(url).await;
-        library.insert_upload(&upload("u"), 0).await.unwrap();
-        let first = library.take_upload("u", 1).await.unwrap().unwrap().epoch;
+        library.begin_upload(&upload("u"), 0, 0).await.unwrap();
+        let before = library.take_upload("u", 1).await.unwrap().unwrap();
+        let first = before.epoch;
         assert!(library.advance_upload("u", first, 40, "part 1", 11_000, 2).await.unwrap());
         let second = library.take_upload("u", 3).await.unwrap().unwrap();
         assert_eq!((second.offset, second.saved.as_str(), second.expires), (40, "part 1", 11_000));
         assert!(!library.advance_upload("u", first, 60, "part 2", 0, 4).await.unwrap());
-        assert!(!library.save_upload("u", first, "part 2", 4).await.unwrap());
-        assert!(!library.set_upload_length("u", first, 100, 4).await.unwrap());
+        assert!(!library.reserve_upload_length(&before, 100, 0, 4).await.unwrap());
         assert_eq!(library.receive_upload("u", first, 100, "", &job("j"), 4).await, Ok(None));
         assert_eq!(library.upload("u").await.unwrap().unwrap(), second);
         assert_eq!(library.job("j").await, Ok(None));
@@ -59,7 +59,7 @@ fn who_took_it_last_writes_and_nobody_else() {
 fn each_of_many_that_take_it_at_once_has_an_epoch_of_its_own() {
     on_each_engine(async |url| {
         let handles = [open(url).await, open(url).await];
-        handles[0].insert_upload(&upload("u"), 0).await.unwrap();
+        handles[0].begin_upload(&upload("u"), 0, 0).await.unwrap();
         let mut takers = JoinSet::new();
         for number in 0..16 {
             let library = handles[number % 2].clone();
@@ -79,14 +79,15 @@ fn each_of_many_that_take_it_at_once_has_an_epoch_of_its_own() {
 fn the_offset_never_goes_back_nor_past_the_end() {
     on_each_engine(async |url| {
         let library = open(url).await;
-        library.insert_upload(&NewUpload { length: None, ..upload("u") }, 0).await.unwrap();
+        library.begin_upload(&NewUpload { length: None, ..upload("u") }, 0, 0).await.unwrap();
         assert!(library.advance_upload("u", 0, 50, "a", 1, 1).await.unwrap());
         assert!(!library.advance_upload("u", 0, 49, "b", 1, 1).await.unwrap());
         assert!(library.advance_upload("u", 0, 50, "c", 1, 1).await.unwrap());
-        assert!(!library.set_upload_length("u", 0, 49, 1).await.unwrap());
-        assert!(library.set_upload_length("u", 0, 60, 1).await.unwrap());
-        assert!(library.set_upload_length("u", 0, 60, 1).await.unwrap());
-        assert!(!library.set_upload_length("u", 0, 70, 1).await.unwrap());
+        let row = library.upload("u").await.unwrap().unwrap();
+        assert!(!library.reserve_upload_length(&row, 49, 0, 1).await.unwrap());
+        assert!(library.reserve_upload_length(&row, 60, 0, 1).await.unwrap());
+        assert!(library.reserve_upload_length(&row, 60, 0, 1).await.unwrap());
+        assert!(!library.reserve_upload_length(&row, 70, 0, 1).await.unwrap());
         assert!(matches!(library.advance_upload("u", 0, 61, "d", 1, 1).await, Err(Error::Refused { .. })));
         let now = library.upload("u").await.unwrap().unwrap();
         assert_eq!((now.offset, now.length, now.saved.as_str()), (50, Some(60), "c"));
@@ -98,7 +99,7 @@ fn a_length_that_was_not_known_is_said_with_the_last_bytes() {
     on_each_engine(async |url| {
         let library = open(url).await;
         for (id, length) in [("open", None), ("said", Some(100))] {
-            library.insert_upload(&NewUpload { length, ..upload(id) }, 0).await.unwrap();
+            library.begin_upload(&NewUpload { length, ..upload(id) }, 0, 0).await.unwrap();
         }
         assert_eq!(library.receive_upload("said", 0, 60, "", &job("no"), 1).await, Ok(None));
         assert!(library.receive_upload("open", 0, 60, "", &job("j"), 1).await.unwrap().is_some());
@@ -111,7 +112,7 @@ fn a_length_that_was_not_known_is_said_with_the_last_bytes() {
 fn to_receive_it_and_to_queue_its_job_is_one_thing() {
     on_each_engine(async |url| {
         let library = open(url).await;
-        library.insert_upload(&upload("u"), 0).await.unwrap();
+        library.begin_upload(&upload("u"), 0, 0).await.unwrap();
         // The job is invalid, so the upload is not received either.
         let wrong = NewJob { max_attempts: 0, ..job("j") };
         assert!(library.receive_upload("u", 0, 100, "all", &wrong, 1).await.is_err());
@@ -138,7 +139,7 @@ fn it_is_settled_once_from_where_it_is() {
     on_each_engine(async |url| {
         use UploadState::{Cancelled, Published, Received, Receiving, Refused};
         let library = open(url).await;
-        library.insert_upload(&upload("u"), 0).await.unwrap();
+        library.begin_upload(&upload("u"), 0, 0).await.unwrap();
         assert!(!library.settle_upload("u", &[Received], Published, None, None, 1).await.unwrap());
         assert!(!library.settle_upload("u", &[], Published, None, None, 1).await.unwrap());
         library.receive_upload("u", 0, 100, "", &job("j"), 1).await.unwrap();
@@ -159,7 +160,7 @@ fn what_is_open_counts_and_what_expires_is_found() {
         let taken = async || 1_000 - library.upload_room("", 1_000).await.unwrap();
         assert_eq!(taken().await, 0);
         for (id, length, expires) in [("a", Some(100), 30), ("b", None, 20), ("c", Some(7), 10), ("d", Some(1), 99)] {
-            library.insert_upload(&NewUpload { length, expires, ..upload(id) }, 0).await.unwrap();
+            library.begin_upload(&NewUpload { length, expires, ..upload(id) }, 0, 0).await.unwrap();
         }
         assert!(library.advance_upload("b", 0, 50, "", 20, 1).await.unwrap());
         assert_eq!(taken().await, 158);
@@ -185,7 +186,7 @@ fn pages_give_each_upload_once_while_others_come_and_go() {
     on_each_engine(async |url| {
         let library = open(url).await;
         for number in 0..30 {
-            library.insert_upload(&upload(&format!("u{number:02}")), number / 4).await.unwrap();
+            library.begin_upload(&upload(&format!("u{number:02}")), 0, number / 4).await.unwrap();
         }
         let (mut walked, mut after) = (Vec::new(), None);
         loop {
@@ -196,7 +197,7 @@ fn pages_give_each_upload_once_while_others_come_and_go() {
             // The row that the place refers to may vanish.
             after = Some(last.place());
             assert!(library.delete_upload(&last.id).await.unwrap());
-            library.insert_upload(&upload(&format!("new{}", walked.len())), 100).await.unwrap();
+            library.begin_upload(&upload(&format!("new{}", walked.len())), 0, 100).await.unwrap();
             walked.extend(page.into_iter().map(|upload| upload.id));
         }
         let wanted: Vec<String> = (0..30).rev().map(|number| format!("u{number:02}")).collect();
@@ -211,7 +212,7 @@ fn who_hangs_up_in_the_middle_leaves_nothing_half_done() {
         let library = open(url).await;
         for number in 0..60_u64 {
             let id = format!("u{number}");
-            library.insert_upload(&upload(&id), 0).await.unwrap();
+            library.begin_upload(&upload(&id), 0, 0).await.unwrap();
             let receiving = library.clone();
             let receiver =
                 tokio::spawn(
@@ -221,7 +222,7 @@ fn who_hangs_up_in_the_middle_leaves_nothing_half_done() {
             receiver.abort();
         }
         // An open transaction ends with its connection.
-        library.insert_upload(&upload("last"), 0).await.unwrap();
+        library.begin_upload(&upload("last"), 0, 0).await.unwrap();
         assert_eq!(library.receive_upload("last", 0, 100, "", &job("jlast"), 1).await, Ok(Some("jlast".into())));
         for upload in library.uploads(None, None, 100, &[]).await.unwrap() {
             let job = library.job(&format!("j{}", upload.id)).await.unwrap();
@@ -280,7 +281,7 @@ fn over_by_one() -> Result<(), Error> {
 fn what_is_published_counts_once() {
     on_each_engine(async |url| {
         let library = open(url).await;
-        library.insert_upload(&upload("u"), 0).await.unwrap();
+        library.begin_upload(&upload("u"), 0, 0).await.unwrap();
         let row = AssetRow { bytes: 100, ..asset("film") };
         assert_eq!(library.publish_upload("u", &row, "{}", 1).await, Ok(false));
         assert_eq!(library.asset("film").await, Ok(None));
@@ -296,7 +297,7 @@ fn an_upload_whose_job_is_over_is_found_and_no_other() {
     on_each_engine(async |url| {
         let library = open(url).await;
         for id in ["cancelled", "dead", "gone", "queued"] {
-            library.insert_upload(&upload(id), 0).await.unwrap();
+            library.begin_upload(&upload(id), 0, 0).await.unwrap();
             library.receive_upload(id, 0, 100, "", &job(&format!("job {id}")), 1).await.unwrap();
         }
         assert_eq!(library.stranded_uploads(9).await, Ok(vec![]));
