@@ -9,15 +9,22 @@
     reason = "a test that panics has failed, and its numbers are small"
 )]
 
+#[path = "support/desk.rs"]
+mod desk;
 #[path = "support/film.rs"]
 mod film;
 #[path = "support/strace.rs"]
 mod strace;
 mod support;
 
+use afflux::ingest::now;
+use afflux::library::{Library, UploadState};
+use desk::Desk;
 use film::{FRAMES, Film, Names};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 use strace::{Calls, Watch};
-use support::Server;
+use support::{Client, Server};
 
 /// Requests per count, one after the other on one connection.
 const REQUESTS: usize = 40;
@@ -121,13 +128,13 @@ fn a_look_at_one_of_50000_titles_is_as_many_calls_as_among_100() {
 #[test]
 fn a_search_among_50000_titles_is_one_request_and_reads_no_folder_that_did_not_change() {
     let house = Film::new(1, 100).house();
-    let long_ago = std::time::SystemTime::now() - std::time::Duration::from_hours(1);
+    let long_ago = std::time::SystemTime::now() - Duration::from_hours(1);
     std::fs::File::options().write(true).open(house.path().join("film.mp4")).unwrap().set_modified(long_ago).unwrap();
     for title in 0..50_000 {
         std::fs::hard_link(house.path().join("film.mp4"), house.path().join(format!("{title}.mp4"))).unwrap();
     }
     // The server would read a folder again that was written to a moment ago.
-    std::thread::sleep(std::time::Duration::from_secs(3));
+    sleep(Duration::from_secs(3));
     let server = Server::start_with(house.path(), "[store]\nrefresh = \"0s\"\n");
     let found = server.get("/~gallery/assets.json?q=4999&limit=200", "").json();
     let names: Vec<&str> =
@@ -148,4 +155,57 @@ fn a_search_among_50000_titles_is_one_request_and_reads_no_folder_that_did_not_c
     assert_eq!(calls.count(&["getdents64"]), 0, "{:?}", calls.table());
     assert!(calls.count(&["statx", "newfstatat", "openat", "readlink"]) <= 4 * REQUESTS, "{:?}", calls.table());
     assert_eq!(server.metric("afflux_moov_reads_total"), 0);
+}
+
+/// The library of `desk`.
+async fn library(desk: &Desk) -> Library {
+    let path = desk.media().with_file_name("library.db");
+    Library::open(&format!("sqlite:{}", path.display())).await.unwrap()
+}
+
+/// Waits until the upload `id` has this state.
+async fn reached(library: &Library, id: &str, state: UploadState) {
+    while library.upload(id).await.unwrap().unwrap().state != state {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Sends a whole upload to the asset `night` in one request; returns its id and the client, which waits for the
+/// response.
+fn sent(desk: &Desk) -> (String, Client) {
+    let bytes = std::fs::read(desk::film()).unwrap();
+    let url = desk.begin_upload(bytes.len() as u64, "night.mp4", Some("night"));
+    let client = desk.lingering(&url, 0, bytes.len(), &bytes);
+    (url.rsplit_once('/').unwrap().1.to_owned(), client)
+}
+
+#[tokio::test]
+async fn a_wait_for_a_worker_elsewhere_is_a_few_lookups() {
+    let desk = Desk::with("[jobs]\nworkers = 0\n");
+    let (id, _client) = sent(&desk);
+    let library = library(&desk).await;
+    reached(&library, &id, UploadState::Received).await;
+    let watch = Watch::new(&desk.server);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let calls = watch.stop();
+    println!("{:?}", calls.table());
+    // SQLite locks its log at the begin and the end of each read.
+    assert!(calls.count(&["fcntl"]) <= 40, "{:?}", calls.table());
+    assert_eq!(library.upload(&id).await.unwrap().unwrap().state, UploadState::Received);
+}
+
+#[tokio::test]
+async fn an_upload_that_this_process_publishes_is_answered_at_once() {
+    let desk = Desk::new();
+    let library = library(&desk).await;
+    // The job waits for the name, long enough that the next poll would be a second later.
+    assert!(library.lock_asset("night", "somebody", i64::MAX, now()).await.unwrap());
+    let (id, mut client) = sent(&desk);
+    reached(&library, &id, UploadState::Received).await;
+    tokio::time::sleep(Duration::from_millis(850)).await;
+    assert!(library.unlock_asset("night", "somebody").await.unwrap());
+    reached(&library, &id, UploadState::Published).await;
+    let published = Instant::now();
+    assert_eq!(client.answer("PATCH").status, 204);
+    assert!(published.elapsed() < Duration::from_millis(400), "{:?}", published.elapsed());
 }

@@ -10,6 +10,7 @@
 //! Promises to clients are rows in the library, written after the bytes are durable; the next step is a job in the same
 //! transaction.
 
+mod announcements;
 mod assets;
 mod clock;
 mod error;

@@ -1,5 +1,6 @@
 //! The ingest service: the state that its parts share.
 
+use super::announcements::Announcements;
 use super::error::Error;
 use super::random::token;
 use super::receive::writers::Writers;
@@ -28,6 +29,8 @@ pub struct Ingest {
     pub(super) settings: Arc<Settings>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) writers: Writers,
+    /// Wakes requests that wait for their upload.
+    pub(super) announcements: Announcements,
     /// Tasks that outlive the request that began them.
     pub(super) tasks: TaskTracker,
     /// When cancelled, running work saves its state and ends.
@@ -43,7 +46,17 @@ impl Ingest {
         let IngestStores { catalog, library } = stores;
         let name = format!("{}-{}", std::process::id(), token::<8>()).into();
         let (writers, tasks) = (Writers::default(), TaskTracker::new());
-        Self { catalog, library, settings: Arc::new(settings), metrics, writers, tasks, stop, name }
+        Self {
+            catalog,
+            library,
+            settings: Arc::new(settings),
+            metrics,
+            writers,
+            announcements: Announcements::default(),
+            tasks,
+            stop,
+            name,
+        }
     }
 
     /// Waits until all tasks have ended after a stop; the caller bounds the wait.

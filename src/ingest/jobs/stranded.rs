@@ -73,6 +73,7 @@ impl Ingest {
             Err(error) => Err(error.into()),
         };
         self.library.unlock_asset(asset.as_str(), upload).await?;
+        self.announcements.announce(upload);
         settled
     }
 
@@ -80,6 +81,7 @@ impl Ingest {
     async fn note_published(&self, upload: &str) -> Result<(), Error> {
         let from = [UploadState::Received];
         self.library.settle_upload(upload, &from, UploadState::Published, None, None, now()).await?;
+        self.announcements.announce(upload);
         Ok(())
     }
 

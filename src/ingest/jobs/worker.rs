@@ -97,6 +97,8 @@ impl Ingest {
             // The lease runs out, and another worker repeats the job, which is safe.
             tracing::warn!(job = id, "cannot store the outcome of a job, it will run again: {error}");
         }
+        // Last, so that the client's next request finds the asset's name unlocked and the job done.
+        self.announcements.announce(&task.subject);
     }
 
     async fn until_ended(&self, task: &Task) -> JobEnd {
