@@ -14,7 +14,7 @@
 #[path = "../tests/support/postgres.rs"]
 mod postgres;
 
-use afflux::library::{JobKind, Library, NewJob};
+use afflux::library::{JobKind, JobLease, Library, NewJob};
 use postgres::Postgres;
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
@@ -47,7 +47,7 @@ async fn work(library: Library, name: String) {
                 None => tokio::task::yield_now().await,
             }
         };
-        assert!(library.complete_job(&job.id, job.attempt, &id, 3).await.unwrap());
+        assert!(library.complete_job(JobLease { id: &job.id, attempt: job.attempt, owner: &id }, 3).await.unwrap());
     }
 }
 

@@ -6,7 +6,7 @@
 
 use afflux::catalog::{Catalog, Settings as Looking};
 use afflux::ingest::{Ingest, IngestStores, Settings, UploadRequest, now, tus};
-use afflux::library::{JobKind, JobState, Library, NewJob, Upload, UploadState};
+use afflux::library::{JobKind, JobLease, JobState, Library, NewJob, Upload, UploadState};
 use afflux::media::{AssetId, Descriptor, Details, Rendition, SCHEMA_VERSION};
 use afflux::metrics::Metrics;
 use afflux::plan;
@@ -127,7 +127,8 @@ impl Process {
         let saved = draft.flush().await.unwrap();
         let (offset, done) = (draft.durable(), job(&row));
         drop(draft);
-        assert!(self.library.receive_upload(&row.id, row.epoch, offset, &saved, &done, now()).await.unwrap().is_some());
+        let whole = Upload { offset, saved, ..row.clone() };
+        assert!(self.library.receive_upload(&whole, &done, now()).await.unwrap().is_some());
         self.ingest.upload(&row.id).await.unwrap()
     }
 
@@ -563,7 +564,13 @@ async fn no_state_of_an_upload_is_for_ever() {
         let lease = Duration::from_mins(1);
         let taken = first.library.claim_job("w", &[JobKind::Finish], lease, now()).await.unwrap().unwrap();
         conflict(first.ingest.terminate(&row.id).await);
-        assert!(first.library.release_job(&taken.id, taken.attempt, "w", now()).await.unwrap());
+        assert!(
+            first
+                .library
+                .release_job(JobLease { id: &taken.id, attempt: taken.attempt, owner: "w" }, now())
+                .await
+                .unwrap()
+        );
         first.ingest.terminate(&row.id).await.unwrap();
         gone(&row).await;
         // Received, and its job has been forgotten.

@@ -1,10 +1,10 @@
 //! Announces to waiting requests that a job on their upload has ended.
 //!
 //! ```text
-//! a worker of this process ─ announce(upload) ─► each listener wakes if it waits for this upload
-//! a worker of another process: no announcement    each listener polls: after 250 ms, 500 ms, 1 s, then every 2 s
+//! a worker of this process ─ announce(upload) ─► each waiter wakes if it waits for this upload
+//! a worker of another process: no announcement    each waiter polls: after 250 ms, 500 ms, 1 s, then every 2 s
 //! ```
-//! An announcement does not tell how the job ended: the listener reads the row of its upload.
+//! An announcement does not tell how the job ended: the waiter reads the row of its upload.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +18,7 @@ const FIRST: Duration = Duration::from_millis(250);
 /// Longest wait between two polls.
 const LONGEST: Duration = Duration::from_secs(2);
 
-/// Announcements that a listener may fall behind; one that falls further behind polls at once.
+/// Announcements that a waiter may fall behind; one that falls further behind polls at once.
 const BACKLOG: usize = 64;
 
 /// Announcements of a process. Clones share them.
@@ -29,7 +29,7 @@ pub(super) struct Announcements {
 
 /// A request that waits for one upload.
 #[derive(Debug)]
-pub(super) struct Listener {
+pub(super) struct UploadWaiter {
     upload: String,
     receiver: Receiver<Arc<str>>,
     patience: Duration,
@@ -42,19 +42,19 @@ impl Default for Announcements {
 }
 
 impl Announcements {
-    /// Wakes the listeners for `upload`.
+    /// Wakes the waiters for `upload`.
     pub(super) fn announce(&self, upload: &str) {
         // An error means that nobody listens.
         let _ = self.sender.send(upload.into());
     }
 
-    /// A listener for `upload`. It misses no announcement from now on, so the caller reads the row after this.
-    pub(super) fn listen(&self, upload: &str) -> Listener {
-        Listener { upload: upload.into(), receiver: self.sender.subscribe(), patience: FIRST }
+    /// A waiter for `upload`. It misses no announcement from now on, so the caller reads the row after this.
+    pub(super) fn wait_for(&self, upload: &str) -> UploadWaiter {
+        UploadWaiter { upload: upload.into(), receiver: self.sender.subscribe(), patience: FIRST }
     }
 }
 
-impl Listener {
+impl UploadWaiter {
     /// Waits until a job on the upload ends in this process, or until it is time to poll.
     pub(super) async fn woken(&mut self) {
         let patience = self.patience;
@@ -77,17 +77,17 @@ impl Listener {
 
 #[cfg(test)]
 mod tests {
-    use super::{Announcements, BACKLOG, FIRST, LONGEST, Listener};
+    use super::{Announcements, BACKLOG, FIRST, LONGEST, UploadWaiter};
     use std::time::Duration;
     use tokio::time::{Instant, timeout};
 
-    /// A listener that does not poll during the test.
-    fn patient(announcements: &Announcements, upload: &str) -> Listener {
-        Listener { patience: Duration::from_mins(1), ..announcements.listen(upload) }
+    /// A waiter that does not poll during the test.
+    fn patient(announcements: &Announcements, upload: &str) -> UploadWaiter {
+        UploadWaiter { patience: Duration::from_mins(1), ..announcements.wait_for(upload) }
     }
 
-    async fn wakes(listener: &mut Listener) -> bool {
-        timeout(Duration::from_millis(50), listener.woken()).await.is_ok()
+    async fn wakes(waiter: &mut UploadWaiter) -> bool {
+        timeout(Duration::from_millis(50), waiter.woken()).await.is_ok()
     }
 
     #[tokio::test]
@@ -99,26 +99,26 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_listener_that_falls_behind_polls() {
+    async fn a_waiter_that_falls_behind_polls() {
         let announcements = Announcements::default();
-        let mut listener = patient(&announcements, "a");
+        let mut waiter = patient(&announcements, "a");
         for _ in 0..=BACKLOG {
             announcements.announce("b");
         }
-        assert!(wakes(&mut listener).await);
+        assert!(wakes(&mut waiter).await);
     }
 
     #[tokio::test]
     async fn the_time_between_polls_doubles_up_to_a_bound() {
-        let mut listener = Announcements::default().listen("a");
+        let mut waiter = Announcements::default().wait_for("a");
         let began = Instant::now();
-        listener.woken().await;
+        waiter.woken().await;
         assert!(began.elapsed() >= FIRST);
         let mut waits = Vec::new();
         for _ in 0..4 {
-            waits.push(listener.patience.as_millis());
+            waits.push(waiter.patience.as_millis());
             // A dropped wait counts as one.
-            assert!(!wakes(&mut listener).await);
+            assert!(!wakes(&mut waiter).await);
         }
         assert_eq!(waits, [500, 1_000, 2_000, LONGEST.as_millis()]);
     }

@@ -1,6 +1,6 @@
 //! A leased job, as its handler sees it, and the progress that the handler reports.
 
-use crate::library::{Job, JobKind};
+use crate::library::{Job, JobKind, JobLease};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 
@@ -18,7 +18,7 @@ pub(super) struct Task {
     /// Number of this attempt, counted from 1.
     pub(super) attempt: i32,
     /// Owner of the lease.
-    pub(super) owner: String,
+    owner: String,
     /// Progress of the job.
     pub(super) progress: JobProgress,
 }
@@ -45,5 +45,10 @@ impl Task {
     pub(super) fn of(job: Job, owner: &str) -> Self {
         let Job { id, kind, subject, payload, attempt, .. } = job;
         Self { id, kind, subject, payload, attempt, owner: owner.into(), progress: JobProgress::default() }
+    }
+
+    /// The lease on the job.
+    pub(super) fn lease(&self) -> JobLease<'_> {
+        JobLease { id: &self.id, attempt: self.attempt, owner: &self.owner }
     }
 }

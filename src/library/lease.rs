@@ -39,6 +39,24 @@ pub enum Renewal {
     Lost,
 }
 
+/// The fence of a worker's calls: its job, the attempt, and the owner as which it claimed the job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct JobLease<'a> {
+    /// Id of the job.
+    pub id: &'a str,
+    /// Number of the attempt, counted from 1.
+    pub attempt: i32,
+    /// Name under which the worker claimed the job.
+    pub owner: &'a str,
+}
+
+impl JobLease<'_> {
+    /// The fence as the first three parameters of a statement: id, attempt, owner.
+    fn values(self) -> Vec<Value> {
+        vec![self.id.into(), i64::from(self.attempt).into(), self.owner.into()]
+    }
+}
+
 impl Library {
     /// Claims a due job of one of these kinds: the one with the highest priority, among equals the one due first.
     /// `owner` must be new for each claim. `None`: no job is due; with many claims at once, a job that was just added
@@ -114,16 +132,14 @@ impl Library {
     /// continue.
     pub async fn renew_job(
         &self,
-        id: &str,
-        attempt: i32,
-        owner: &str,
+        held: JobLease<'_>,
         progress: i32,
         lease_until: i64,
         now: i64,
     ) -> Result<Renewal, Error> {
         const SQL: &str = "UPDATE jobs SET progress = $4, lease_until = $5, updated = $6 WHERE id = $1 AND attempt = $2 \
              AND lease_owner = $3 AND state = 'running' RETURNING cancel";
-        let mut values = held(id, attempt, owner);
+        let mut values = held.values();
         values.extend([i64::from(progress).into(), lease_until.into(), now.into()]);
         let rows = self.engine().ask(AccessMode::Write, SQL, values).await?;
         let Some(row) = rows.first() else {
@@ -133,10 +149,10 @@ impl Library {
     }
 
     /// Marks a job as Done. `false`: the worker has lost the job, and its result must not count.
-    pub async fn complete_job(&self, id: &str, attempt: i32, owner: &str, now: i64) -> Result<bool, Error> {
+    pub async fn complete_job(&self, held: JobLease<'_>, now: i64) -> Result<bool, Error> {
         const SQL: &str = "UPDATE jobs SET state = 'done', progress = 1000, reason = NULL, lease_until = 0, updated = $4, \
              finished = $4 WHERE id = $1 AND attempt = $2 AND lease_owner = $3 AND state = 'running' RETURNING id";
-        let mut values = held(id, attempt, owner);
+        let mut values = held.values();
         values.push(now.into());
         self.changed(SQL, values).await
     }
@@ -145,9 +161,7 @@ impl Library {
     /// left, and Cancelled if that was requested. `false`: as for [`Library::complete_job`].
     pub async fn fail_job(
         &self,
-        id: &str,
-        attempt: i32,
-        owner: &str,
+        held: JobLease<'_>,
         reason: &str,
         retry_at: Option<i64>,
         now: i64,
@@ -158,19 +172,19 @@ impl Library {
              state = CASE WHEN cancel = 1 THEN 'cancelled' \
                  WHEN $5 IS NULL OR attempt >= max_attempts THEN 'dead' ELSE 'queued' END \
              WHERE id = $1 AND attempt = $2 AND lease_owner = $3 AND state = 'running' RETURNING id";
-        let mut values = held(id, attempt, owner);
+        let mut values = held.values();
         values.extend([reason.into(), retry_at.into(), now.into()]);
         self.changed(SQL, values).await
     }
 
     /// Releases a job because its worker stops: the job is Queued again and the attempt does not count; it becomes
     /// Cancelled if that was requested. `false`: as for [`Library::complete_job`].
-    pub async fn release_job(&self, id: &str, attempt: i32, owner: &str, now: i64) -> Result<bool, Error> {
+    pub async fn release_job(&self, held: JobLease<'_>, now: i64) -> Result<bool, Error> {
         const SQL: &str = "UPDATE jobs SET attempt = attempt - 1, lease_owner = NULL, lease_until = 0, progress = 0, \
              updated = $4, finished = CASE WHEN cancel = 1 THEN $4 ELSE NULL END, \
              state = CASE WHEN cancel = 1 THEN 'cancelled' ELSE 'queued' END \
              WHERE id = $1 AND attempt = $2 AND lease_owner = $3 AND state = 'running' RETURNING id";
-        let mut values = held(id, attempt, owner);
+        let mut values = held.values();
         values.push(now.into());
         let released = self.changed(SQL, values).await?;
         if released {
@@ -189,9 +203,4 @@ fn is_one_of(kinds: &[JobKind], first: usize) -> String {
 /// `values` followed by the kinds, as parameters.
 fn with<const N: usize>(kinds: &[JobKind], values: [Value; N]) -> Vec<Value> {
     values.into_iter().chain(kinds.iter().map(|kind| kind.word().into())).collect()
-}
-
-/// The fence as the first three parameters: id, attempt, owner.
-fn held(id: &str, attempt: i32, owner: &str) -> Vec<Value> {
-    vec![id.into(), i64::from(attempt).into(), owner.into()]
 }

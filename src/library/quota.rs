@@ -44,15 +44,7 @@ impl Library {
         const SQL: &str = "UPDATE uploads SET durable = $3, saved = $4, expires = $5, updated = $6 WHERE id = $1 AND \
              epoch = $2 AND state = 'receiving' AND durable <= $3 RETURNING id";
         let mut talk = self.within(quota, &upload.id, upload.offset).await?;
-        let values = vec![
-            (&upload.id).into(),
-            upload.epoch.into(),
-            number(upload.offset)?.into(),
-            (&upload.saved).into(),
-            upload.expires.into(),
-            now.into(),
-        ];
-        let changed = talk.any(SQL, values).await?;
+        let changed = talk.any(SQL, upload.progress(now)?).await?;
         talk.commit().await?;
         Ok(changed)
     }

@@ -9,7 +9,7 @@
 //! ```
 
 use super::assets::put;
-use super::engine::{AccessMode, EngineConnection, ours};
+use super::engine::{AccessMode, EngineConnection};
 use super::jobs::enqueue;
 use super::paging::{List, PageQuery, place, rows};
 use super::value::{Row, Value, number};
@@ -119,6 +119,27 @@ pub struct NewUpload {
     pub key: String,
 }
 
+/// A move of an upload to another state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settlement<'a> {
+    /// The state that the upload must be in.
+    pub from: UploadState,
+    /// The state that it gets.
+    pub to: UploadState,
+    /// The reason that it gets; `None` removes the old one.
+    pub reason: Option<&'a str>,
+    /// The report that it gets, as JSON; `None` leaves the old one.
+    pub report: Option<&'a str>,
+}
+
+impl Settlement<'_> {
+    /// A move without a reason and a report.
+    #[must_use]
+    pub const fn plain(from: UploadState, to: UploadState) -> Self {
+        Self { from, to, reason: None, report: None }
+    }
+}
+
 /// A Received upload without an active job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StrandedUpload {
@@ -135,6 +156,18 @@ impl Upload {
     #[must_use]
     pub fn place(&self) -> String {
         place(self.created, &self.id)
+    }
+
+    /// Parameters of a statement that records durable bytes: id, epoch, offset, `saved`, `expires`, `now`.
+    pub(super) fn progress(&self, now: i64) -> Result<Vec<Value>, Error> {
+        Ok(vec![
+            (&self.id).into(),
+            self.epoch.into(),
+            number(self.offset)?.into(),
+            (&self.saved).into(),
+            self.expires.into(),
+            now.into(),
+        ])
     }
 
     fn read(row: &Row) -> Result<Self, Error> {
@@ -210,39 +243,23 @@ impl Library {
         rows.first().map(Upload::read).transpose()
     }
 
-    /// Records that the bytes up to `offset` are durable. `false`: another writer took the upload, it is not Receiving,
-    /// or more bytes are durable already.
-    pub async fn advance_upload(
-        &self,
-        id: &str,
-        epoch: i64,
-        offset: u64,
-        saved: &str,
-        expires: i64,
-        now: i64,
-    ) -> Result<bool, Error> {
+    /// Records the durable bytes of `upload`: `offset`, `saved` and `expires`. `false`: another writer took the upload,
+    /// it is not Receiving, or more bytes are durable already.
+    pub async fn advance_upload(&self, upload: &Upload, now: i64) -> Result<bool, Error> {
         const SQL: &str = "UPDATE uploads SET durable = $3, saved = $4, expires = $5, updated = $6 WHERE id = $1 AND \
              epoch = $2 AND state = 'receiving' AND durable <= $3 RETURNING id";
-        let values = vec![id.into(), epoch.into(), number(offset)?.into(), saved.into(), expires.into(), now.into()];
-        self.changed(SQL, values).await
+        self.changed(SQL, upload.progress(now)?).await
     }
 
-    /// Records that all bytes are durable: in one transaction the upload becomes Received with length `offset`, and
-    /// `job` is queued. Returns the job's id, also if that happened before and the job still exists. `None`: another
+    /// Records that all bytes of `upload` are durable: in one transaction it becomes Received with the length `offset`,
+    /// and `job` is queued. Returns the job's id, also if that happened before and the job still exists. `None`: another
     /// writer took the upload, it is neither Receiving nor Received, or it has another length.
-    pub async fn receive_upload(
-        &self,
-        id: &str,
-        epoch: i64,
-        offset: u64,
-        saved: &str,
-        job: &NewJob,
-        now: i64,
-    ) -> Result<Option<String>, Error> {
+    pub async fn receive_upload(&self, upload: &Upload, job: &NewJob, now: i64) -> Result<Option<String>, Error> {
+        let Upload { id, epoch, offset, saved, .. } = upload;
         let mut talk = self.engine().begin().await?;
-        let values = vec![id.into(), epoch.into(), number(offset)?.into(), saved.into(), now.into()];
+        let values = vec![id.into(), (*epoch).into(), number(*offset)?.into(), saved.into(), now.into()];
         if !receive(&mut talk, values).await? {
-            let before = received_before(&mut talk, id, epoch).await?;
+            let before = received_before(&mut talk, id, *epoch).await?;
             talk.roll_back().await?;
             return Ok(before);
         }
@@ -253,28 +270,13 @@ impl Library {
         Ok(Some(job))
     }
 
-    /// Moves an upload from one of the states `from` to `to`, and sets its reason. Without a `report`, the row keeps
-    /// its report. `false`: it is in none of the states `from`.
-    pub async fn settle_upload(
-        &self,
-        id: &str,
-        from: &[UploadState],
-        to: UploadState,
-        reason: Option<&str>,
-        report: Option<&str>,
-        now: i64,
-    ) -> Result<bool, Error> {
-        let from: Vec<String> = from.iter().map(|state| format!("'{}'", state.word())).collect();
-        if from.is_empty() {
-            return Ok(false);
-        }
-        let sql = format!(
-            "UPDATE uploads SET state = $2, reason = $3, report = COALESCE($4, report), updated = $5 WHERE id = $1 AND \
-             state IN ({}) RETURNING id",
-            from.join(", ")
-        );
-        let values = vec![id.into(), to.word().into(), reason.into(), report.into(), now.into()];
-        self.changed(ours(sql), values).await
+    /// Moves an upload to another state, as `settlement` says. `false`: it is not in the state `from`.
+    pub async fn settle_upload(&self, id: &str, settlement: Settlement<'_>, now: i64) -> Result<bool, Error> {
+        const SQL: &str = "UPDATE uploads SET state = $2, reason = $3, report = COALESCE($4, report), updated = $5 WHERE \
+             id = $1 AND state = $6 RETURNING id";
+        let Settlement { from, to, reason, report } = settlement;
+        let values = vec![id.into(), to.word().into(), reason.into(), report.into(), now.into(), from.word().into()];
+        self.changed(SQL, values).await
     }
 
     /// Publishes an upload: one transaction writes the asset's row and makes the upload Published with `report`, so

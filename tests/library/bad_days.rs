@@ -1,7 +1,7 @@
 //! Failures of a database: it is missing, it goes away, it belongs to something else.
 
 use crate::postgres::Postgres;
-use crate::scene::{LEASE, job, on_each_engine, on_sqlite, open, runtime};
+use crate::scene::{LEASE, job, lease_of, on_each_engine, on_sqlite, open, runtime};
 use afflux::library::{Error, JobKind, JobState, Library};
 use sqlx::{Connection, SqliteConnection};
 use std::os::unix::fs::PermissionsExt;
@@ -186,7 +186,7 @@ async fn work(library: Library, name: String, stop: Arc<AtomicBool>) -> Told {
 async fn step(library: &Library, id: &str, told: &mut Told) -> Result<(), Error> {
     told.enqueued.push(library.enqueue(&job(id), 0).await?);
     if let Some(job) = library.claim_job(id, &[JobKind::Import], LEASE, 0).await?
-        && library.complete_job(&job.id, job.attempt, id, 0).await?
+        && library.complete_job(lease_of(&job.id, job.attempt, id), 0).await?
     {
         told.completed.push(job.id);
     }

@@ -1,6 +1,6 @@
 //! Jobs: each is done once, whoever claims it.
 
-use crate::scene::{LEASE, job, on_each_engine, on_sqlite, open};
+use crate::scene::{LEASE, job, lease_of, on_each_engine, on_sqlite, open};
 use afflux::library::{Error, Job, JobKind, JobState, Library, NewJob, QueueDepth, Renewal};
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
@@ -34,7 +34,7 @@ fn sixteen_workers_on_two_handles_do_each_job_once() {
                 let mut owner = format!("w{worker}-0");
                 while let Some(job) = library.claim_job(&owner, IMPORTS, LEASE, 2).await.unwrap() {
                     assert_eq!((job.attempt, job.state), (1, JobState::Running));
-                    assert!(library.complete_job(&job.id, job.attempt, &owner, 3).await.unwrap());
+                    assert!(library.complete_job(lease_of(&job.id, job.attempt, &owner), 3).await.unwrap());
                     done.push(job.id);
                     owner = format!("w{worker}-{}", done.len());
                 }
@@ -59,14 +59,14 @@ fn what_a_worker_says_once_another_one_has_its_job_does_not_count() {
         let second = claim(&library, "second", SHORT).await.unwrap();
         assert_eq!((first.attempt, second.attempt), (1, 2));
         let late = SHORT + 1;
-        assert_eq!(library.renew_job("j", 1, "first", 500, late + SHORT, late).await, Ok(Renewal::Lost));
-        assert_eq!(library.complete_job("j", 1, "first", late).await, Ok(false));
-        assert_eq!(library.fail_job("j", 1, "first", "slow", None, late).await, Ok(false));
-        assert_eq!(library.release_job("j", 1, "first", late).await, Ok(false));
+        assert_eq!(library.renew_job(lease_of("j", 1, "first"), 500, late + SHORT, late).await, Ok(Renewal::Lost));
+        assert_eq!(library.complete_job(lease_of("j", 1, "first"), late).await, Ok(false));
+        assert_eq!(library.fail_job(lease_of("j", 1, "first"), "slow", None, late).await, Ok(false));
+        assert_eq!(library.release_job(lease_of("j", 1, "first"), late).await, Ok(false));
         assert_eq!(library.job("j").await.unwrap().unwrap(), second);
-        assert_eq!(library.renew_job("j", 2, "second", 250, late + SHORT, late).await, Ok(Renewal::Held));
+        assert_eq!(library.renew_job(lease_of("j", 2, "second"), 250, late + SHORT, late).await, Ok(Renewal::Held));
         assert_eq!(library.job("j").await.unwrap().unwrap().progress, 250);
-        assert_eq!(library.complete_job("j", 2, "second", late).await, Ok(true));
+        assert_eq!(library.complete_job(lease_of("j", 2, "second"), late).await, Ok(true));
         let done = library.job("j").await.unwrap().unwrap();
         assert_eq!((done.state, done.progress, done.finished), (JobState::Done, 1000, Some(late)));
     });
@@ -78,8 +78,8 @@ fn a_late_worker_whose_job_nobody_took_goes_on() {
         let library = open(url).await;
         library.enqueue(&job("j"), 0).await.unwrap();
         claim(&library, "w", 0).await.unwrap();
-        assert_eq!(library.renew_job("j", 1, "w", 0, 9 * SHORT, 8 * SHORT).await, Ok(Renewal::Held));
-        assert_eq!(library.complete_job("j", 1, "w", 20 * SHORT).await, Ok(true));
+        assert_eq!(library.renew_job(lease_of("j", 1, "w"), 0, 9 * SHORT, 8 * SHORT).await, Ok(Renewal::Held));
+        assert_eq!(library.complete_job(lease_of("j", 1, "w"), 20 * SHORT).await, Ok(true));
     });
 }
 
@@ -104,7 +104,7 @@ fn of_many_that_are_enqueued_alike_one_is_added() {
             claim(&handles[0], &owner, round).await.unwrap();
             let alike = NewJob { dedupe: Some("film".into()), ..job("late") };
             assert_eq!(handles[1].enqueue(&alike, round).await.unwrap(), said[0]);
-            assert!(handles[0].complete_job(&said[0], 1, &owner, round).await.unwrap());
+            assert!(handles[0].complete_job(lease_of(&said[0], 1, &owner), round).await.unwrap());
         }
     });
 }
@@ -170,7 +170,7 @@ fn a_job_that_fails_is_tried_again_until_no_attempt_is_left() {
         let library = open(url).await;
         library.enqueue(&NewJob { max_attempts: 2, ..job("j") }, 0).await.unwrap();
         claim(&library, "w1", 0).await.unwrap();
-        assert!(library.fail_job("j", 1, "w1", "no space", Some(40), 1).await.unwrap());
+        assert!(library.fail_job(lease_of("j", 1, "w1"), "no space", Some(40), 1).await.unwrap());
         let waiting = library.job("j").await.unwrap().unwrap();
         assert_eq!(
             (waiting.state, waiting.run_at, waiting.reason.as_deref()),
@@ -178,7 +178,7 @@ fn a_job_that_fails_is_tried_again_until_no_attempt_is_left() {
         );
         assert_eq!(claim(&library, "w2", 39).await, None);
         claim(&library, "w2", 40).await.unwrap();
-        assert!(library.fail_job("j", 2, "w2", "still none", Some(99), 41).await.unwrap());
+        assert!(library.fail_job(lease_of("j", 2, "w2"), "still none", Some(99), 41).await.unwrap());
         let dead = library.job("j").await.unwrap().unwrap();
         assert_eq!((dead.state, dead.reason.as_deref()), (JobState::Dead, Some("still none")));
     });
@@ -204,8 +204,8 @@ fn what_is_cancelled_can_be_tried_again_and_what_runs_is_told() {
         let running = claim(&library, "w", 4).await.unwrap();
         assert!(library.cancel_job("j", 5).await.unwrap());
         assert_eq!(state(&library, "j").await, JobState::Running);
-        assert_eq!(library.renew_job("j", running.attempt, "w", 1, 99, 6).await, Ok(Renewal::Cancelled));
-        assert!(library.release_job("j", running.attempt, "w", 7).await.unwrap());
+        assert_eq!(library.renew_job(lease_of("j", running.attempt, "w"), 1, 99, 6).await, Ok(Renewal::Cancelled));
+        assert!(library.release_job(lease_of("j", running.attempt, "w"), 7).await.unwrap());
         assert_eq!(state(&library, "j").await, JobState::Cancelled);
         // Its worker is dead: cancelled at once.
         assert!(library.retry_job("j", 8).await.unwrap());
@@ -225,7 +225,7 @@ fn a_released_job_is_as_it_was() {
         library.enqueue(&job("j"), 0).await.unwrap();
         let before = library.job("j").await.unwrap().unwrap();
         claim(&library, "w", 1).await.unwrap();
-        assert!(library.release_job("j", 1, "w", 2).await.unwrap());
+        assert!(library.release_job(lease_of("j", 1, "w"), 2).await.unwrap());
         assert_eq!(library.job("j").await.unwrap().unwrap(), Job { updated: 2, ..before });
     });
 }
@@ -271,7 +271,7 @@ fn what_waits_is_counted_and_what_is_over_is_forgotten() {
         let depth = |state, count, run_at| QueueDepth { state, count, run_at };
         let wanted = [depth(JobState::Queued, 1, 0), depth(JobState::Queued, 2, 25), depth(JobState::Running, 1, 15)];
         assert_eq!(library.job_depth().await.unwrap(), wanted);
-        assert!(library.complete_job("a", 1, "w", 200).await.unwrap());
+        assert!(library.complete_job(lease_of("a", 1, "w"), 200).await.unwrap());
         assert!(library.cancel_job("b", 300).await.unwrap());
         assert_eq!(library.forget_jobs(200).await, Ok(0));
         assert_eq!(library.forget_jobs(201).await, Ok(1));
@@ -360,7 +360,12 @@ fn a_job_that_two_workers_died_of_is_given_up_and_one_that_failed_twice_is_not()
             let claimed = library.claim_job(&owner, IMPORTS, lease, now).await.unwrap().unwrap();
             assert_eq!(claimed.id, if number < 2 { "a poison" } else { "b unlucky" });
             if number >= 2 {
-                assert!(library.fail_job(&claimed.id, claimed.attempt, &owner, "busy", Some(now), now).await.unwrap());
+                assert!(
+                    library
+                        .fail_job(lease_of(&claimed.id, claimed.attempt, &owner), "busy", Some(now), now)
+                        .await
+                        .unwrap()
+                );
             }
             now += 20;
         }

@@ -1,6 +1,6 @@
 //! Jobs against a model: after any sequence of operations each row matches the model.
 
-use crate::scene::{job, on_each_engine, open};
+use crate::scene::{job, lease_of, on_each_engine, open};
 use afflux::library::{Job, JobKind, JobState, Library, NewJob, Renewal};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -239,16 +239,16 @@ async fn held(
                 Some(job) if job.cancel => Renewal::Cancelled,
                 Some(_) => Renewal::Held,
             };
-            let said = library.renew_job(id, attempt, owner, *progress, now + LEASE, now).await.unwrap();
+            let said = library.renew_job(lease_of(id, attempt, owner), *progress, now + LEASE, now).await.unwrap();
             prop_assert_eq!(said, wanted);
             said != Renewal::Lost
         }
-        Step::Complete { .. } => library.complete_job(id, attempt, owner, now).await.unwrap(),
+        Step::Complete { .. } => library.complete_job(lease_of(id, attempt, owner), now).await.unwrap(),
         Step::Fail { later, .. } => {
             let retry_at = later.map(|later| now + later);
-            library.fail_job(id, attempt, owner, "bad", retry_at, now).await.unwrap()
+            library.fail_job(lease_of(id, attempt, owner), "bad", retry_at, now).await.unwrap()
         }
-        _ => library.release_job(id, attempt, owner, now).await.unwrap(),
+        _ => library.release_job(lease_of(id, attempt, owner), now).await.unwrap(),
     };
     prop_assert_eq!(answer, job.is_some());
     let Some(job) = job else {

@@ -1,6 +1,6 @@
 //! Several real processes on one database: each is this test program, started with one test.
 
-use crate::scene::{LEASE, job, on_each_engine, open, runtime};
+use crate::scene::{LEASE, job, lease_of, on_each_engine, open, runtime};
 use afflux::library::{ApiKey, JobKind, JobState, Library};
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
@@ -53,7 +53,7 @@ async fn work(library: &Library, name: &str) {
         let Some(job) = library.claim_job(&owner, &[JobKind::Import], LEASE, 0).await.unwrap() else {
             break;
         };
-        assert!(library.complete_job(&job.id, job.attempt, &owner, 0).await.unwrap());
+        assert!(library.complete_job(lease_of(&job.id, job.attempt, &owner), 0).await.unwrap());
         println!("did {}", job.id);
     }
 }

@@ -1,7 +1,7 @@
 //! Empty databases for tests, and sample rows.
 
 use crate::postgres::Postgres;
-use afflux::library::{AssetRow, JobKind, Library, NewJob, NewUpload};
+use afflux::library::{AssetRow, JobKind, JobLease, Library, NewJob, NewUpload, Upload, UploadState};
 use afflux::media::Details;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -95,4 +95,32 @@ pub(crate) fn upload(id: &str) -> NewUpload {
         expires: 10_000,
         key: "k1".into(),
     }
+}
+
+/// The row of [`upload`] `id` at this epoch, with `offset` durable bytes.
+pub(crate) fn row_at(id: &str, epoch: i64, offset: u64, saved: &str) -> Upload {
+    let NewUpload { id, asset, file, title, length, metadata, expires, key } = upload(id);
+    Upload {
+        id,
+        asset,
+        file,
+        title,
+        length,
+        offset,
+        state: UploadState::Receiving,
+        reason: None,
+        metadata,
+        saved: saved.into(),
+        report: None,
+        created: 0,
+        updated: 0,
+        expires,
+        key,
+        epoch,
+    }
+}
+
+/// The lease of a worker on its job.
+pub(crate) fn lease_of<'a>(id: &'a str, attempt: i32, owner: &'a str) -> JobLease<'a> {
+    JobLease { id, attempt, owner }
 }

@@ -13,7 +13,7 @@ use crate::ingest::error::Error;
 use crate::ingest::receive::append::finishing;
 use crate::ingest::receive::name::path;
 use crate::ingest::service::Ingest;
-use crate::library::{JobState, StrandedUpload, Upload, UploadState};
+use crate::library::{JobState, Settlement, StrandedUpload, Upload, UploadState};
 use crate::media::AssetId;
 use crate::metrics::UploadOutcome;
 
@@ -67,11 +67,12 @@ impl Ingest {
         let row = self.upload(upload).await?;
         let asset = AssetId::new(&row.asset).ok_or_else(|| Error::Name(row.asset.clone()))?;
         self.lock_name(&asset, upload).await?;
-        let settled = match self.library.settle_upload(upload, &[from], to, reason, None, now()).await {
-            Ok(true) => self.take_away(&row).await.map(|()| Some(row)),
-            Ok(false) => Ok(None),
-            Err(error) => Err(error.into()),
-        };
+        let settled =
+            match self.library.settle_upload(upload, Settlement { from, to, reason, report: None }, now()).await {
+                Ok(true) => self.take_away(&row).await.map(|()| Some(row)),
+                Ok(false) => Ok(None),
+                Err(error) => Err(error.into()),
+            };
         self.library.unlock_asset(asset.as_str(), upload).await?;
         self.announcements.announce(upload);
         settled
@@ -79,8 +80,8 @@ impl Ingest {
 
     /// Marks an upload published: its job was interrupted after `asset.json` was written.
     async fn note_published(&self, upload: &str) -> Result<(), Error> {
-        let from = [UploadState::Received];
-        self.library.settle_upload(upload, &from, UploadState::Published, None, None, now()).await?;
+        let settlement = Settlement::plain(UploadState::Received, UploadState::Published);
+        self.library.settle_upload(upload, settlement, now()).await?;
         self.announcements.announce(upload);
         Ok(())
     }

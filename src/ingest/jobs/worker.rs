@@ -67,9 +67,9 @@ impl Ingest {
         if matches!(ended, JobEnd::Cancelled) {
             self.abandon(&task).await;
         }
-        let (id, attempt, owner) = (task.id.as_str(), task.attempt, task.owner.as_str());
+        let (id, attempt, lease) = (task.id.as_str(), task.attempt, task.lease());
         let told = match &ended {
-            JobEnd::Done(Ok(())) => self.library.complete_job(id, attempt, owner, now()).await,
+            JobEnd::Done(Ok(())) => self.library.complete_job(lease, now()).await,
             JobEnd::Done(Err(error)) => {
                 let again = error.passes().then(|| later(backoff(attempt)));
                 tracing::warn!(
@@ -79,13 +79,11 @@ impl Ingest {
                     attempt,
                     "a job failed: {error}"
                 );
-                self.library.fail_job(id, attempt, owner, &error.to_string(), again, now()).await
+                self.library.fail_job(lease, &error.to_string(), again, now()).await
             }
             // The library does not queue a job again that is to be cancelled. It does queue one that waited for a name,
             // without counting an attempt.
-            JobEnd::Cancelled | JobEnd::Stopped | JobEnd::Waited => {
-                self.library.release_job(id, attempt, owner, now()).await
-            }
+            JobEnd::Cancelled | JobEnd::Stopped | JobEnd::Waited => self.library.release_job(lease, now()).await,
             JobEnd::Lost => Ok(true),
         };
         if !matches!(ended, JobEnd::Done(Ok(())) | JobEnd::Lost)
@@ -117,11 +115,8 @@ impl Ingest {
                 _ = beat.tick() => {}
             }
             let until = later(self.settings.lease);
-            match self
-                .library
-                .renew_job(&task.id, task.attempt, &task.owner, task.progress.thousandths(), until, now())
-                .await
-            {
+            let progress = task.progress.thousandths();
+            match self.library.renew_job(task.lease(), progress, until, now()).await {
                 Ok(Renewal::Held) => heard = tokio::time::Instant::now(),
                 Ok(Renewal::Cancelled) => return JobEnd::Cancelled,
                 // As long as the lease holds, nobody else runs the job.

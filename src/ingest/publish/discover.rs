@@ -8,7 +8,7 @@ use crate::ingest::random::token;
 use crate::ingest::receive::name::path;
 use crate::ingest::service::Ingest;
 use crate::ingest::task::Task;
-use crate::library::{JobKind, NewJob, UploadState};
+use crate::library::{JobKind, NewJob, Settlement, UploadState};
 use crate::lint::{Code, Finding};
 use crate::store::Draft;
 use serde_json::{Map, Value, json};
@@ -87,8 +87,10 @@ impl Ingest {
             lint.push(json!(Finding::new(Code::Discoverer, message)));
         }
         report.insert("gstreamer".into(), found.into());
-        let (report, at) = (Value::Object(report).to_string(), UploadState::Published);
-        self.library.settle_upload(&row.id, &[at], at, None, Some(&report), now()).await?;
+        let report = Value::Object(report).to_string();
+        let settlement =
+            Settlement { report: Some(&report), ..Settlement::plain(UploadState::Published, UploadState::Published) };
+        self.library.settle_upload(&row.id, settlement, now()).await?;
         Ok(())
     }
 

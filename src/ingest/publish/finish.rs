@@ -23,7 +23,7 @@ use crate::ingest::receive::claim::occupied;
 use crate::ingest::receive::name::{path, url_name};
 use crate::ingest::service::Ingest;
 use crate::ingest::task::Task;
-use crate::library::{JobKind, NewJob, Upload, UploadState};
+use crate::library::{JobKind, NewJob, Settlement, Upload, UploadState};
 use crate::media::{AssetId, Descriptor, Details, Rendition, SCHEMA_VERSION};
 use crate::metrics::UploadOutcome;
 
@@ -160,8 +160,10 @@ impl Ingest {
         self.metrics.upload_ended(UploadOutcome::Refused);
         self.catalog.store().discard_draft(&row.id, &path(row), &row.saved).await?;
         self.take_back(row).await?;
-        let from = [UploadState::Received];
-        self.library.settle_upload(&row.id, &from, UploadState::Refused, Some(&why.to_string()), None, now()).await?;
+        let reason = why.to_string();
+        let settlement =
+            Settlement { reason: Some(&reason), ..Settlement::plain(UploadState::Received, UploadState::Refused) };
+        self.library.settle_upload(&row.id, settlement, now()).await?;
         Ok(())
     }
 

@@ -113,7 +113,7 @@ impl Ingest {
     /// transaction. Returns the upload as in `settled`.
     pub(in crate::ingest) async fn receive(&self, row: &Upload) -> Result<Upload, Error> {
         let job = finishing(row);
-        let enqueued = self.library.receive_upload(&row.id, row.epoch, row.offset, &row.saved, &job, now()).await?;
+        let enqueued = self.library.receive_upload(row, &job, now()).await?;
         enqueued.ok_or(Error::Taken)?;
         self.settled(&row.id).await
     }
@@ -198,18 +198,17 @@ impl AppendSession {
     async fn advance(&mut self, saved: String) -> Result<(), Error> {
         let (offset, expires) = (self.draft.durable(), later(self.ingest.settings.expires));
         let Ingest { library, settings, .. } = &self.ingest;
-        let advanced = if self.row.length.is_some() {
-            let Upload { id, epoch, .. } = &self.row;
-            library.advance_upload(id, *epoch, offset, &saved, expires, now()).await?
+        let next = Upload { offset, saved, expires, ..self.row.clone() };
+        let advanced = if next.length.is_some() {
+            library.advance_upload(&next, now()).await?
         } else {
             // The quota does not include an upload of unknown length in advance: check it for every advance.
-            let next = Upload { offset, saved: saved.clone(), expires, ..self.row.clone() };
             library.advance_upload_within(&next, settings.quota, now()).await?
         };
         if !advanced {
             return Err(Error::Taken);
         }
-        (self.row.offset, self.row.saved, self.row.expires) = (offset, saved, expires);
+        self.row = next;
         self.draft.kept();
         Ok(())
     }

@@ -4,7 +4,7 @@ use super::name::path;
 use crate::ingest::clock::now;
 use crate::ingest::error::Error;
 use crate::ingest::service::Ingest;
-use crate::library::{JobState, Upload, UploadState};
+use crate::library::{JobState, Settlement, Upload, UploadState};
 use crate::metrics::UploadOutcome;
 
 impl Ingest {
@@ -45,8 +45,8 @@ impl Ingest {
         self.writers.stop(id);
         // Fence off writers in other processes.
         let row = self.library.take_upload(id, now()).await?.unwrap_or(row);
-        let from = [UploadState::Receiving];
-        if !self.library.settle_upload(id, &from, UploadState::Cancelled, None, None, now()).await? {
+        let settlement = Settlement::plain(UploadState::Receiving, UploadState::Cancelled);
+        if !self.library.settle_upload(id, settlement, now()).await? {
             return Err(Error::Conflict("the upload was finished in the meantime".into()));
         }
         self.metrics.upload_ended(UploadOutcome::Cancelled);

@@ -13,14 +13,14 @@ impl Ingest {
     /// Waits until the upload is published or refused; if that takes longer than `PUBLISHING`, returns it unfinished.
     pub async fn settled(&self, id: &str) -> Result<Upload, Error> {
         let until = Instant::now() + PUBLISHING;
-        let mut listener = self.announcements.listen(id);
+        let mut waiter = self.announcements.wait_for(id);
         loop {
             let upload = self.upload(id).await?;
             if upload.state != UploadState::Received || Instant::now() >= until || self.stop.is_cancelled() {
                 return Ok(upload);
             }
             // All three ends of this wait lead to another look at the row.
-            let _ = self.stop.run_until_cancelled(timeout_at(until, listener.woken())).await;
+            let _ = self.stop.run_until_cancelled(timeout_at(until, waiter.woken())).await;
         }
     }
 }
