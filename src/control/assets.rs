@@ -1,11 +1,11 @@
 //! Handlers for assets: list, get, change, delete, restore. The router cannot match asset names, which may contain
 //! slashes, so this file splits their paths.
 
-use super::extract::{PathName, QueryParameters, UnreadBody};
+use super::extract::{PathName, QueryParameters, UnreadBody, limit};
+use super::files::{AssetFilePath, whole};
 use super::problem::ApiProblem;
 use super::scope::Permission;
 use super::state::Control;
-use super::uploads::{AssetFilePath, limit, whole};
 use super::views::{AssetView, AssetWhole, Page};
 use super::words::{Custom, SortWord, Tag};
 use crate::http::ProblemKind;

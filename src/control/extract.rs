@@ -25,6 +25,12 @@ const JSON_LIMIT: usize = 64 << 10;
 /// How long a JSON body may take to arrive: at its largest, 6.4 KiB a second.
 const JSON_TIME: Duration = Duration::from_secs(10);
 
+/// Entries on a page by default.
+const PAGE: u32 = 50;
+
+/// Most entries on a page.
+const MOST: u32 = 500;
+
 /// A request body that is not read yet.
 #[derive(Debug)]
 pub(super) struct UnreadBody {
@@ -157,6 +163,14 @@ fn innermost(error: &dyn Error) -> String {
         error = cause;
     }
     error.to_string()
+}
+
+/// Number of entries on a page; an error if `asked` is out of bounds.
+pub(super) fn limit(asked: Option<u32>) -> Result<u32, ApiProblem> {
+    match asked.unwrap_or(PAGE) {
+        limit @ 1..=MOST => Ok(limit),
+        other => Err(ApiProblem::new(ProblemKind::BadQuery, format!("`limit` is {other}; 1 to {MOST} is allowed"))),
+    }
 }
 
 /// Extracts the variable part of a path.

@@ -1,10 +1,9 @@
 //! Handlers for background jobs: list, get, retry, cancel.
 
-use super::extract::{PathName, QueryParameters};
+use super::extract::{PathName, QueryParameters, limit};
 use super::problem::ApiProblem;
 use super::scope::Permission;
 use super::state::Control;
-use super::uploads::limit;
 use super::views::{JobView, JobsListed, Page};
 use crate::http::ProblemKind;
 use crate::ingest::{Error, Ingest, now};

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! request ── slashes ── cors ── router ── state (is the library open?) ── access: the caller and its scopes
-//!   ├── uploads   tus, PUT, signed URLs, imports           ┐
+//!   ├── uploads   tus                                      ┐
+//!   ├── files     PUT, signed URLs, imports                │
 //!   ├── assets    list, get, delete, restore               ├─ ingest, library, catalog
 //!   ├── jobs      list, retry, cancel                      │
 //!   ├── keys      list, create, revoke                     │
@@ -17,6 +18,7 @@ mod access;
 mod assets;
 mod cors;
 mod extract;
+mod files;
 mod headers;
 mod jobs;
 mod keys;

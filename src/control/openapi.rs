@@ -2,7 +2,7 @@
 //! operation; their descriptions come from the problem types.
 
 use super::words::TusVersion;
-use super::{assets, jobs, keys, tokens, uploads};
+use super::{assets, files, jobs, keys, tokens, uploads};
 use crate::http::ProblemKind as Kind;
 use axum::Json;
 use std::collections::BTreeMap;
@@ -154,7 +154,7 @@ const JSON: &[Kind] = &[Kind::BadJson, Kind::BodyTooSlow, Kind::BodyTooLarge, Ki
     paths(
         text,
         uploads::spoken, uploads::list, uploads::create, uploads::one, uploads::offset, uploads::append,
-        uploads::terminate, uploads::overridden, uploads::import, uploads::direct, uploads::complete,
+        uploads::terminate, uploads::overridden, files::import, files::direct, files::complete,
         assets::list, assets::told::one, assets::told::delete, assets::told::change, assets::told::whole,
         jobs::list, jobs::one, jobs::retry, jobs::cancel,
         keys::list, keys::make, keys::revoke,

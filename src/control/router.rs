@@ -4,7 +4,7 @@ use super::cors::add_cors;
 use super::problem::ApiProblem;
 use super::slashes::with_slashes;
 use super::state::Control;
-use super::{assets, jobs, keys, openapi, page, tokens, uploads};
+use super::{assets, files, jobs, keys, openapi, page, tokens, uploads};
 use crate::http::ProblemKind;
 use axum::Router;
 use axum::body::Body;
@@ -17,8 +17,8 @@ impl Control {
     /// The router for `/api` and `/upload` on the private listener.
     pub fn router(&self) -> Router {
         let json = Router::new()
-            .route("/api/imports", post(uploads::import))
-            .route("/api/direct", post(uploads::direct))
+            .route("/api/imports", post(files::import))
+            .route("/api/direct", post(files::direct))
             .route("/api/jobs", get(jobs::list))
             .route("/api/jobs/{id}", get(jobs::one))
             .route("/api/jobs/{id}/retry", post(jobs::retry))
@@ -34,8 +34,7 @@ impl Control {
 
     /// The router for `/api` and `/upload` on the upload listener, which only takes uploads.
     pub fn uploads(&self) -> Router {
-        let json =
-            Router::new().route("/api/direct", post(uploads::direct)).route("/api/imports", post(uploads::import));
+        let json = Router::new().route("/api/direct", post(files::direct)).route("/api/imports", post(files::import));
         with_slashes(self.finished(json.merge(Self::tus()).route("/api/assets/{*path}", put(assets::file))))
     }
 
@@ -52,7 +51,7 @@ impl Control {
                     .delete(uploads::terminate)
                     .options(uploads::spoken),
             )
-            .route("/api/uploads/{id}/complete", post(uploads::complete))
+            .route("/api/uploads/{id}/complete", post(files::complete))
     }
 
     /// Adds the upload page, the fallbacks and the layers to `routes`.
