@@ -7,48 +7,32 @@
 //! `sending`); large ones arrive piece by piece as a `draft`. Callers see only the types exported here and need not
 //! know which kind of store they use.
 
-mod blocks;
-mod disk;
+mod context;
 mod draft;
 mod error;
-mod fault;
-mod folder;
-mod held;
 mod listing;
+mod local;
 mod name;
-mod note;
 mod object;
-mod pages;
 mod places;
-mod reading;
 mod remote;
-mod sending;
-mod shared;
-mod skills;
-mod span;
 mod spare;
 mod stamp;
-mod stored;
-mod system;
 #[cfg(test)]
 mod tests;
 mod tree;
-mod uploads;
 mod walk;
-mod web;
 mod writing;
 
-pub use blocks::BLOCK;
 pub use draft::{Draft, Leftover};
 pub use error::Error;
 pub use listing::Listing;
+pub use local::FileRange;
 pub use name::{is_media, is_plain};
 pub use object::Object;
-pub use remote::RemoteTimeouts;
-pub use span::FileRange;
+pub use remote::{BLOCK, RemoteTimeouts, fetcher};
 pub use spare::{CHUNK_LIMIT, ChunkPool, SPARE_LIMIT};
 pub use stamp::Stamp;
 pub use tree::Store;
 pub use walk::{StillWanted, Walk, WalkedFolder};
-pub use web::fetcher;
 pub use writing::Removal;

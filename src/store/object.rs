@@ -1,12 +1,12 @@
 //! [`Object`]: one version of one stored object, either an open local file or an object of an object store. Reads fail
 //! once the stored object is another version.
 
+use super::context::StoreContext;
 use super::error::Error;
-use super::held::OpenFile;
-use super::shared::StoreContext;
-use super::span::FileRange;
+use super::local::FileRange;
+use super::local::OpenFile;
+use super::remote::StoredObject;
 use super::stamp::Stamp;
-use super::stored::StoredObject;
 use crate::media::ByteRange;
 use bytes::{Bytes, BytesMut};
 use std::sync::Arc;

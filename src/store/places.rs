@@ -1,12 +1,12 @@
 //! Builds the stores that the settings name: which kind of store each URL stands for, and how to connect to it.
 
-use super::blocks::Blocks;
 use super::error::Error;
-use super::folder::{LinkPolicy, LocalFolder};
+use super::local::{LinkPolicy, LocalFolder};
+use super::remote::Blocks;
+use super::remote::Capabilities;
+use super::remote::Uploads;
 use super::remote::{Remote, RemoteSettings, RemoteTimeouts};
-use super::skills::Capabilities;
 use super::tree::{Backend, Mount, Store};
-use super::uploads::Uploads;
 use crate::cache::Ledger;
 use crate::config::{self, Location, Options};
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
@@ -74,7 +74,7 @@ impl RemoteDefaults {
         if let Some(folder) = url.as_str().strip_prefix("file://") {
             return Ok(Backend::Folder(LocalFolder::new(Path::new(folder), self.following)?));
         }
-        let fail = |error: &object_store::Error| refused(url, super::fault::error_line(error));
+        let fail = |error: &object_store::Error| refused(url, super::remote::error_line(error));
         let (scheme, rest) = url.as_str().split_once("://").unwrap_or((url.as_str(), ""));
         let is_web = matches!(scheme, "http" | "https");
         // The path behind the host is a part of each request's URL, not of an object's name.
@@ -98,7 +98,7 @@ impl RemoteDefaults {
                 let skills = signing(&store);
                 (store, skills)
             }
-            "http" | "https" => (super::web::store(url, options)?, Capabilities::default()),
+            "http" | "https" => (super::remote::web::store(url, options)?, Capabilities::default()),
             "memory:" => {
                 let store = Arc::new(InMemory::new());
                 let skills = Capabilities { parts: Some(store.clone()), ..Capabilities::default() };

@@ -1,10 +1,10 @@
 //! Laws of reading: the bytes read are those of the file, however it was read.
 
-use super::blocks::Blocks;
-use super::folder::{LinkPolicy, LocalFolder};
+use super::local::system::{self, NowaitError};
+use super::local::{LinkPolicy, LocalFolder};
+use super::remote::Blocks;
 use super::remote::{Remote, RemoteSettings, RemoteTimeouts};
 use super::spare::{CHUNK_LIMIT, ChunkPool};
-use super::system::{self, NowaitError};
 use super::tree::{Backend, Mount};
 use super::{Error, Listing, Object, Store, Walk};
 use crate::media::{ByteRange, u64_from_usize, usize_from_u64};

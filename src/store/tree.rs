@@ -7,18 +7,18 @@
 //! ```
 //! An object is opened in the store whose listing reported it, as the version that was listed.
 
-use super::blocks::Blocks;
+use super::context::StoreContext;
 use super::error::Error;
-use super::folder::{LinkPolicy, LocalFolder, below};
 use super::listing::Listing;
+use super::local::{LinkPolicy, LocalFolder, below};
 use super::name::is_plain;
 use super::object::Object;
+use super::remote::Blocks;
+use super::remote::Capabilities;
+use super::remote::StoredObject;
 use super::remote::{Remote, RemoteSettings, RemoteTimeouts};
-use super::shared::StoreContext;
-use super::skills::Capabilities;
 use super::spare::ChunkPool;
 use super::stamp::Stamp;
-use super::stored::StoredObject;
 use super::walk::{StillWanted, StoreFolders, Walk};
 use crate::cache::Ledger;
 use crate::metrics::Metrics;

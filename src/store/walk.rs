@@ -2,7 +2,7 @@
 //! result. A folder that did not change since the last walk is not read again.
 
 use super::error::Error;
-use super::folder::below;
+use super::local::below;
 use super::name::{DEPTH_LIMIT, is_hidden, is_media, is_plain, is_plain_name, veiled};
 use super::remote::Remote;
 use crate::media::DESCRIPTOR;
@@ -369,7 +369,7 @@ impl Remote {
             if !wanted() {
                 return Err(Error::Abandoned { path: String::new() });
             }
-            let meta = meta.map_err(|error| self.failed(super::fault::Fault::of(&error), ""))?;
+            let meta = meta.map_err(|error| self.failed(super::remote::Fault::of(&error), ""))?;
             found.add(self.inner(&meta.location));
             if found.is_full() {
                 break;

@@ -1,8 +1,8 @@
 //! Writes and removes small objects as a whole. They go to the first store of the path's mount; the second one is never
 //! written to.
 
-use super::disk;
 use super::error::Error;
+use super::local::disk;
 use super::name::{is_writable, veil};
 use super::remote::Remote;
 use super::stamp::Stamp;

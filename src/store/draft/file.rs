@@ -9,12 +9,12 @@
 use super::handle::OpenedDraft;
 use super::saved::Saved;
 use crate::media::u64_from_usize;
-use crate::store::disk;
+use crate::store::context::StoreContext;
 use crate::store::error::Error;
-use crate::store::folder::LocalFolder;
+use crate::store::local::LocalFolder;
+use crate::store::local::disk;
 use crate::store::name::STAGING;
 use crate::store::object::Object;
-use crate::store::shared::StoreContext;
 use bytes::{Bytes, BytesMut};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;

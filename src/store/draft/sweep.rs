@@ -9,9 +9,9 @@
 
 use super::file::PART;
 use crate::store::Store;
-use crate::store::disk::{self, PUT};
 use crate::store::error::Error;
-use crate::store::folder::{LocalFolder, below};
+use crate::store::local::disk::{self, PUT};
+use crate::store::local::{LocalFolder, below};
 use crate::store::name::STAGING;
 use crate::store::remote::Remote;
 use crate::store::tree::{Backend, Mount};

@@ -12,13 +12,13 @@
 //! between which other tasks run. At the first bytes that are not in the page cache, the rest of the read moves to the
 //! blocking pool in one hop.
 
-use super::error::Error;
+use super::file_range::FileRange;
 use super::reading::{RangeRead, ReadProgress};
-use super::shared::StoreContext;
-use super::span::FileRange;
-use super::stamp::Stamp;
 use super::system::{self, NowaitError};
 use crate::media::{ByteRange, u64_from_usize, usize_from_u64};
+use crate::store::context::StoreContext;
+use crate::store::error::Error;
+use crate::store::stamp::Stamp;
 use bytes::Bytes;
 use std::fs::{File, Metadata};
 use std::os::unix::fs::MetadataExt;
@@ -37,7 +37,7 @@ const LOOKS: u32 = 4;
 
 /// One version of one file. Cheap to clone; the file stays open as long as a clone lives.
 #[derive(Debug, Clone)]
-pub(super) struct OpenFile {
+pub(in crate::store) struct OpenFile {
     held: Arc<OpenedFile>,
 }
 
@@ -45,7 +45,7 @@ pub(super) struct OpenFile {
 #[derive(Debug)]
 pub(super) struct OpenedFile {
     path: String,
-    pub(super) file: File,
+    pub(in crate::store) file: File,
     stamp: Stamp,
     links: Mutex<Links>,
     shared: Arc<StoreContext>,
@@ -61,7 +61,7 @@ struct Links {
 }
 
 impl OpenFile {
-    pub(super) fn new(path: &str, file: File, shared: Arc<StoreContext>) -> Result<Self, Error> {
+    pub(in crate::store) fn new(path: &str, file: File, shared: Arc<StoreContext>) -> Result<Self, Error> {
         let metadata = still(path, &file)?;
         if !metadata.is_file() {
             return Err(Error::NotAFile { path: path.into() });
@@ -73,17 +73,17 @@ impl OpenFile {
     }
 
     /// Path in the store.
-    pub(super) fn path(&self) -> &str {
+    pub(in crate::store) fn path(&self) -> &str {
         &self.held.path
     }
 
     /// Stamp of this version.
-    pub(super) fn stamp(&self) -> Stamp {
+    pub(in crate::store) fn stamp(&self) -> Stamp {
         self.held.stamp
     }
 
     /// Reads exactly the bytes of `range` into one buffer. Meant for headers: the caller bounds the length.
-    pub(super) async fn read(&self, range: ByteRange) -> Result<Bytes, Error> {
+    pub(in crate::store) async fn read(&self, range: ByteRange) -> Result<Bytes, Error> {
         self.held.reach(range.end())?;
         let len = usize_from_u64(range.len());
         if len > PIECE_LIMIT {
@@ -96,7 +96,7 @@ impl OpenFile {
     /// Reads the bytes of `ranges`, one range after the other, as separate chunks of
     /// [`CHUNK_LIMIT`](super::CHUNK_LIMIT) bytes; the last ones are smaller. Chunk boundaries are independent of range
     /// boundaries.
-    pub(super) async fn read_ranges(&self, ranges: Vec<ByteRange>) -> Result<Vec<Bytes>, Error> {
+    pub(in crate::store) async fn read_ranges(&self, ranges: Vec<ByteRange>) -> Result<Vec<Bytes>, Error> {
         let mut len = 0_u64;
         for range in &ranges {
             self.held.reach(range.end())?;
@@ -106,14 +106,14 @@ impl OpenFile {
     }
 
     /// Reads the bytes of `range` in such chunks and blocks this thread meanwhile: for the blocking pool.
-    pub(super) fn read_here(&self, range: ByteRange) -> Result<Vec<Bytes>, Error> {
+    pub(in crate::store) fn read_here(&self, range: ByteRange) -> Result<Vec<Bytes>, Error> {
         self.held.reach(range.end())?;
         self.held.waited(RangeRead::new(&[range], self.held.shared.spare.take_chunks(range.len())))
     }
 
     /// The beginning of `range` for sendfile: as many bytes as the page cache holds, judged by one byte of each
     /// [`STRIDE`]. `None` if it holds none, if that cannot be found out, and if the system cannot send files.
-    pub(super) fn span(&self, range: ByteRange) -> Option<FileRange> {
+    pub(in crate::store) fn span(&self, range: ByteRange) -> Option<FileRange> {
         if !system::SENDS || !self.held.able.load(Ordering::Relaxed) || self.held.reach(range.end()).is_err() {
             return None;
         }
@@ -124,13 +124,13 @@ impl OpenFile {
     }
 
     /// State that all objects of its store share.
-    pub(super) fn shared(&self) -> &Arc<StoreContext> {
+    pub(in crate::store) fn shared(&self) -> &Arc<StoreContext> {
         &self.held.shared
     }
 
     /// Checks whether this version can still be read: an error if the file was written to since it was opened. It reads
     /// metadata that the system holds in memory for every open file, so it does not block if the disk is local.
-    pub(super) fn check(&self) -> Result<(), Error> {
+    pub(in crate::store) fn check(&self) -> Result<(), Error> {
         self.held.check()
     }
 
@@ -210,7 +210,7 @@ impl OpenedFile {
     }
 
     /// Counts the bytes that one system call took for sending without a copy.
-    pub(super) fn uncopied(&self, taken: usize) {
+    pub(in crate::store) fn uncopied(&self, taken: usize) {
         self.shared.uncopied(u64_from_usize(taken));
     }
 
@@ -230,7 +230,7 @@ impl OpenedFile {
 
     /// Checks that the file is still the version that was opened. Losing a name (being replaced by rename, or removed)
     /// changes a file's ctime but not its bytes: a lower link count reveals this case, which is not an error.
-    pub(super) fn check(&self) -> Result<(), Error> {
+    pub(in crate::store) fn check(&self) -> Result<(), Error> {
         let metadata = self.file.metadata().map_err(|error| Error::from_io(&self.path, error))?;
         let now = Stamp::of_file(&metadata);
         let changed = || Error::Changed { path: self.path.clone() };
@@ -262,10 +262,8 @@ fn still(path: &str, file: &File) -> Result<Metadata, Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Error, Store};
     use crate::media::{ByteRange, u64_from_usize};
-    use crate::store::CHUNK_LIMIT;
-    use crate::store::Object;
+    use crate::store::{CHUNK_LIMIT, Error, Object, Store};
     use std::fs;
     use std::path::Path;
 

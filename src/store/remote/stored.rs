@@ -6,13 +6,13 @@
 //! resumes at the first missing byte.
 
 use super::blocks::{BLOCK, BlockLookup, BlockRun};
-use super::error::Error;
+use super::client::Remote;
 use super::fault::Fault;
-use super::remote::Remote;
-use super::shared::StoreContext;
-use super::spare::CHUNK_LIMIT;
-use super::stamp::Stamp;
 use crate::media::{ByteRange, u64_from_usize, usize_from_u64};
+use crate::store::context::StoreContext;
+use crate::store::error::Error;
+use crate::store::spare::CHUNK_LIMIT;
+use crate::store::stamp::Stamp;
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use object_store::path::Path;
@@ -33,7 +33,7 @@ const TURN: Duration = Duration::from_secs(20);
 
 /// One version of one object.
 #[derive(Debug)]
-pub(super) struct StoredObject {
+pub(in crate::store) struct StoredObject {
     path: String,
     key: Path,
     stamp: Stamp,
@@ -50,7 +50,12 @@ pub(super) struct StoredObject {
 
 impl StoredObject {
     /// The object that `meta` describes, in `remote`; `path` is its path for callers.
-    pub(super) fn new(path: String, meta: &ObjectMeta, remote: Arc<Remote>, shared: Arc<StoreContext>) -> Self {
+    pub(in crate::store) fn new(
+        path: String,
+        meta: &ObjectMeta,
+        remote: Arc<Remote>,
+        shared: Arc<StoreContext>,
+    ) -> Self {
         let stamp = remote.stamp(meta);
         let version = stamp.tag().unwrap_or_default();
         let (tag, id) = (OnceLock::new(), OnceLock::new());
@@ -60,25 +65,25 @@ impl StoredObject {
         Self { path, key: meta.location.clone(), stamp, version, tag, id, replaced, looked, remote, shared }
     }
 
-    pub(super) fn path(&self) -> &str {
+    pub(in crate::store) fn path(&self) -> &str {
         &self.path
     }
 
-    pub(super) const fn stamp(&self) -> Stamp {
+    pub(in crate::store) const fn stamp(&self) -> Stamp {
         self.stamp
     }
 
-    pub(super) fn shared(&self) -> &StoreContext {
+    pub(in crate::store) fn shared(&self) -> &StoreContext {
         &self.shared
     }
 
-    pub(super) async fn read(self: &Arc<Self>, range: ByteRange) -> Result<Bytes, Error> {
+    pub(in crate::store) async fn read(self: &Arc<Self>, range: ByteRange) -> Result<Bytes, Error> {
         let mut bytes = BytesMut::with_capacity(usize_from_u64(range.len()));
         self.each(&[range], |part| bytes.extend_from_slice(part)).await?;
         Ok(bytes.freeze())
     }
 
-    pub(super) async fn read_ranges(self: &Arc<Self>, ranges: &[ByteRange]) -> Result<Vec<Bytes>, Error> {
+    pub(in crate::store) async fn read_ranges(self: &Arc<Self>, ranges: &[ByteRange]) -> Result<Vec<Bytes>, Error> {
         let mut left: u64 = ranges.iter().fold(0, |sum, range| sum.saturating_add(range.len()));
         let room = |left: u64| self.shared.spare.room(usize_from_u64(left.min(CHUNK_LIMIT)));
         let (mut chunks, mut chunk) = (Vec::new(), room(left));
@@ -101,7 +106,7 @@ impl StoredObject {
     }
 
     /// Prefetches the blocks of `ranges`, up to [`AHEAD`] bytes.
-    pub(super) fn expect(self: &Arc<Self>, ranges: &[ByteRange]) {
+    pub(in crate::store) fn expect(self: &Arc<Self>, ranges: &[ByteRange]) {
         if ranges.iter().all(|range| range.end() <= self.stamp.size()) {
             let numbers = numbers(ranges, AHEAD);
             drop(self.start(&numbers));
@@ -109,12 +114,12 @@ impl StoredObject {
     }
 
     /// An error if an earlier request found another version.
-    pub(super) fn check(&self) -> Result<(), Error> {
+    pub(in crate::store) fn check(&self) -> Result<(), Error> {
         if self.replaced.load(Ordering::Relaxed) { Err(self.changed()) } else { Ok(()) }
     }
 
     /// Checks that the store still has this version; sends a request unless the last check is younger than [`SURE`].
-    pub(super) async fn verify(&self) -> Result<(), Error> {
+    pub(in crate::store) async fn verify(&self) -> Result<(), Error> {
         self.check()?;
         let looked = *self.looked.lock().unwrap_or_else(PoisonError::into_inner);
         if looked.elapsed() < SURE {
@@ -258,7 +263,7 @@ impl StoredObject {
         self.changed()
     }
 
-    pub(super) fn remote(&self) -> &Remote {
+    pub(in crate::store) fn remote(&self) -> &Remote {
         &self.remote
     }
 

@@ -10,9 +10,9 @@
 //! Chunks may still hold bytes of an earlier use; [`RangeRead::finish`] returns them only once every byte was
 //! overwritten.
 
-use super::spare::{CHUNK_LIMIT, ChunkPool};
 use super::system::{self, NowaitError};
 use crate::media::{ByteRange, u64_from_usize, usize_from_u64};
+use crate::store::spare::{CHUNK_LIMIT, ChunkPool};
 use bytes::{Bytes, BytesMut};
 use std::fs::File;
 use std::io::IoSliceMut;
@@ -83,19 +83,19 @@ pub(super) struct RangeRead {
 
 impl RangeRead {
     /// A read of `ranges`, one after the other, into `chunks`, which have the same total length.
-    pub(super) fn new(ranges: &[ByteRange], chunks: Vec<BytesMut>) -> Self {
+    pub(in crate::store) fn new(ranges: &[ByteRange], chunks: Vec<BytesMut>) -> Self {
         let mut slots = slots(ranges, &chunks);
         slots.sort_by_key(|slot| slot.at);
         Self { slots, done: 0, chunks, scratch: Vec::new() }
     }
 
     /// Offset in the file one past the last byte that it reads.
-    pub(super) fn end(&self) -> u64 {
+    pub(in crate::store) fn end(&self) -> u64 {
         self.slots.iter().map(|slot| slot.end()).max().unwrap_or(0)
     }
 
     /// Reads as much as one turn may read without blocking. `count` gets the number of bytes of each call.
-    pub(super) fn now(&mut self, file: &File, spare: &ChunkPool, count: impl Fn(usize)) -> ReadProgress {
+    pub(in crate::store) fn now(&mut self, file: &File, spare: &ChunkPool, count: impl Fn(usize)) -> ReadProgress {
         let mut left = INLINE_LIMIT;
         while let Some(batch) = self.batch(left) {
             let wanted = self.wanted(batch);
@@ -117,7 +117,12 @@ impl RangeRead {
     }
 
     /// Reads all remaining bytes, blocking. `Ok(false)`: the file ends before the last of them.
-    pub(super) fn wait(&mut self, file: &File, spare: &ChunkPool, count: impl Fn(usize)) -> rustix::io::Result<bool> {
+    pub(in crate::store) fn wait(
+        &mut self,
+        file: &File,
+        spare: &ChunkPool,
+        count: impl Fn(usize),
+    ) -> rustix::io::Result<bool> {
         while let Some(batch) = self.batch(usize::MAX) {
             let (read, _) = self.call(batch, spare, |vectors, at| system::read(file, vectors, at))?;
             if read == 0 {
@@ -148,7 +153,7 @@ impl RangeRead {
     }
 
     /// The chunks; `None` unless every byte was read.
-    pub(super) fn finish(self, spare: &ChunkPool) -> Option<Vec<Bytes>> {
+    pub(in crate::store) fn finish(self, spare: &ChunkPool) -> Option<Vec<Bytes>> {
         for chunk in self.scratch {
             spare.keep(chunk);
         }

@@ -1,14 +1,14 @@
 //! A local folder as a store: lists it and opens its files. All disk access runs in the blocking pool.
 
-use super::error::Error;
-use super::held::OpenFile;
-use super::listing::{Listing, NAMES_LIMIT};
-use super::name::{is_hidden, is_media, is_plain_name, spellings};
-use super::object::Object;
-use super::shared::StoreContext;
-use super::stamp::Stamp;
-use super::walk::{StillWanted, StoreFolders, Tree, Walker};
+use super::open_file::OpenFile;
 use crate::media::DESCRIPTOR;
+use crate::store::context::StoreContext;
+use crate::store::error::Error;
+use crate::store::listing::{Listing, NAMES_LIMIT};
+use crate::store::name::{is_hidden, is_media, is_plain_name, spellings};
+use crate::store::object::Object;
+use crate::store::stamp::Stamp;
+use crate::store::walk::{StillWanted, StoreFolders, Tree, Walker};
 use std::collections::BTreeSet;
 use std::fs::{self, DirEntry, Metadata, OpenOptions};
 use std::io;
@@ -29,7 +29,7 @@ const COMPLAINT_LIMIT: usize = 1_024;
 
 /// A local folder. Clones share it.
 #[derive(Debug, Clone)]
-pub(super) struct LocalFolder {
+pub(in crate::store) struct LocalFolder {
     root: Arc<Root>,
 }
 
@@ -42,7 +42,7 @@ struct Root {
 
 /// Which symbolic links are followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum LinkPolicy {
+pub(in crate::store) enum LinkPolicy {
     /// Links whose target lies inside the folder.
     Within,
     /// All links.
@@ -52,7 +52,7 @@ pub(super) enum LinkPolicy {
 impl LocalFolder {
     /// Opens the folder at `path`; an error unless it exists and is readable. Blocks on the disk, so call it only at
     /// program start.
-    pub(super) fn new(path: &Path, following: LinkPolicy) -> Result<Self, Error> {
+    pub(in crate::store) fn new(path: &Path, following: LinkPolicy) -> Result<Self, Error> {
         let fail = |error| Error::from_io(&path.to_string_lossy(), error);
         let root = Root { path: path.canonicalize().map_err(fail)?, following, complaints: Mutex::default() };
         fs::read_dir(&root.path).map_err(fail)?;
@@ -60,23 +60,23 @@ impl LocalFolder {
     }
 
     /// Lists `folder`. The listing is marked as large if there are more than `most` media files or a thousand names.
-    pub(super) async fn list(&self, folder: &str, most: usize) -> Result<Listing, Error> {
+    pub(in crate::store) async fn list(&self, folder: &str, most: usize) -> Result<Listing, Error> {
         self.in_pool(folder, move |root, folder| root.list(folder, most)).await
     }
 
     /// Finds the media files in `folder` whose name without extension is `stem`, and the folder of that name.
-    pub(super) async fn find(&self, folder: &str, stem: &str) -> Result<Listing, Error> {
+    pub(in crate::store) async fn find(&self, folder: &str, stem: &str) -> Result<Listing, Error> {
         let stem = stem.to_owned();
         self.in_pool(folder, move |root, folder| root.find(folder, &stem)).await
     }
 
     /// Checks that the root folder can be read.
-    pub(super) async fn ping(&self) -> Result<(), Error> {
+    pub(in crate::store) async fn ping(&self) -> Result<(), Error> {
         self.in_pool("", |root, _| fs::read_dir(&root.path).map(drop).map_err(|error| Error::from_io("", error))).await
     }
 
     /// Lists the names in all folders; `before` is the result of the last walk.
-    pub(super) async fn walk(
+    pub(in crate::store) async fn walk(
         &self,
         before: &Arc<StoreFolders>,
         settle: Duration,
@@ -87,18 +87,23 @@ impl LocalFolder {
     }
 
     /// Stamp of the file at `path`.
-    pub(super) async fn stat(&self, path: &str) -> Result<Stamp, Error> {
+    pub(in crate::store) async fn stat(&self, path: &str) -> Result<Stamp, Error> {
         self.in_pool(path, Root::stat).await
     }
 
     /// Opens the file at `path`; the object reports `name` as its path.
-    pub(super) async fn open(&self, path: &str, name: &str, shared: &Arc<StoreContext>) -> Result<Object, Error> {
+    pub(in crate::store) async fn open(
+        &self,
+        path: &str,
+        name: &str,
+        shared: &Arc<StoreContext>,
+    ) -> Result<Object, Error> {
         let (name, shared) = (name.to_owned(), Arc::clone(shared));
         self.in_pool(path, move |root, path| root.open(path, &name, shared)).await
     }
 
     /// Runs `work` with the root folder and `path` in the blocking pool.
-    pub(super) async fn on_disk<T: Send + 'static>(
+    pub(in crate::store) async fn on_disk<T: Send + 'static>(
         &self,
         path: &str,
         work: impl FnOnce(&Path, &str) -> Result<T, Error> + Send + 'static,
@@ -107,7 +112,7 @@ impl LocalFolder {
     }
 
     /// Path of the root folder.
-    pub(super) fn root(&self) -> &Path {
+    pub(in crate::store) fn root(&self) -> &Path {
         &self.root.path
     }
 
@@ -268,7 +273,7 @@ impl Tree for Root {
     }
 }
 
-pub(super) fn below(folder: &str, name: &str) -> String {
+pub(in crate::store) fn below(folder: &str, name: &str) -> String {
     match (folder, name) {
         ("", _) => name.into(),
         (_, "") => folder.into(),

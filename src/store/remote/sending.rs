@@ -3,13 +3,13 @@
 //! Writes are retried separately from reads: reads do not pause because writers send too much, and a store that takes
 //! no writes may still serve reads.
 
-use super::error::Error;
+use super::client::Remote;
 use super::fault::Fault;
-use super::folder::below;
-use super::name::STAGING;
-use super::remote::Remote;
 use super::uploads::Marker;
 use crate::media::u64_from_usize;
+use crate::store::error::Error;
+use crate::store::local::below;
+use crate::store::name::STAGING;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use object_store::multipart::{MultipartStore, PartId};
@@ -45,28 +45,28 @@ const STAGED: usize = 100_000;
 
 /// A multipart upload.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct MultipartHandle {
+pub(in crate::store) struct MultipartHandle {
     /// Path of the object that it uploads.
-    pub(super) path: String,
+    pub(in crate::store) path: String,
     /// The store's id of the upload.
-    pub(super) id: MultipartId,
+    pub(in crate::store) id: MultipartId,
 }
 
 /// A staged object.
 #[derive(Debug)]
-pub(super) struct StagedObject {
-    pub(super) path: String,
-    pub(super) since: SystemTime,
+pub(in crate::store) struct StagedObject {
+    pub(in crate::store) path: String,
+    pub(in crate::store) since: SystemTime,
 }
 
 impl Remote {
     /// Writes `bytes` to `path`.
-    pub(super) async fn put(&self, path: &str, bytes: Bytes) -> Result<(), Error> {
+    pub(in crate::store) async fn put(&self, path: &str, bytes: Bytes) -> Result<(), Error> {
         self.put_all(path, bytes.into()).await
     }
 
     /// Writes pieces to `path`, one after the other.
-    pub(super) async fn put_all(&self, path: &str, payload: PutPayload) -> Result<(), Error> {
+    pub(in crate::store) async fn put_all(&self, path: &str, payload: PutPayload) -> Result<(), Error> {
         let key = self.key(path)?;
         let limit = time_for(payload.content_length());
         let put = self.sent(limit, || self.store().put(&key, payload.clone())).await;
@@ -75,7 +75,7 @@ impl Remote {
     }
 
     /// The multipart interface of the store; an error if it has none.
-    pub(super) fn parts(&self, path: &str) -> Result<&dyn MultipartStore, Error> {
+    pub(in crate::store) fn parts(&self, path: &str) -> Result<&dyn MultipartStore, Error> {
         let refused = || {
             let why = format!("{} takes no objects in parts", self.name());
             Error::ReadOnly { path: path.into(), why: why.into() }
@@ -84,14 +84,14 @@ impl Remote {
     }
 
     /// Begins a multipart upload of the object at `path`; returns its id.
-    pub(super) async fn begin(&self, path: &str) -> Result<MultipartId, Error> {
+    pub(in crate::store) async fn begin(&self, path: &str) -> Result<MultipartId, Error> {
         let (parts, key) = (self.parts(path)?, self.key(path)?);
         let begun = self.sent(ANSWER, || parts.create_multipart(&key)).await;
         begun.map_err(|fault| self.refused(fault, path))
     }
 
     /// Sends part `number` of an upload; returns its entity tag.
-    pub(super) async fn send_part(
+    pub(in crate::store) async fn send_part(
         &self,
         of: &MultipartHandle,
         number: usize,
@@ -104,7 +104,7 @@ impl Remote {
     }
 
     /// Completes an upload: its parts become the object.
-    pub(super) async fn complete(&self, of: &MultipartHandle, tags: &[String]) -> Result<(), Error> {
+    pub(in crate::store) async fn complete(&self, of: &MultipartHandle, tags: &[String]) -> Result<(), Error> {
         let (parts, key) = (self.parts(&of.path)?, self.key(&of.path)?);
         let all = || tags.iter().map(|tag| PartId { content_id: tag.clone() }).collect();
         let put = self.sent(COMPLETE, || parts.complete_multipart(&key, &of.id, all())).await;
@@ -146,7 +146,7 @@ impl Remote {
     }
 
     /// Aborts an upload; no error if there is none.
-    pub(super) async fn abort(&self, of: &MultipartHandle) -> Result<(), Error> {
+    pub(in crate::store) async fn abort(&self, of: &MultipartHandle) -> Result<(), Error> {
         let (parts, key) = (self.parts(&of.path)?, self.key(&of.path)?);
         match self.sent(ANSWER, || parts.abort_multipart(&key, &of.id)).await {
             Ok(()) | Err(Fault::Gone) => Ok(()),
@@ -155,7 +155,7 @@ impl Remote {
     }
 
     /// Lists the staged objects below `folder` in the staging folder; all of them for `""`.
-    pub(super) async fn staged(&self, folder: &str) -> Result<Vec<StagedObject>, Error> {
+    pub(in crate::store) async fn staged(&self, folder: &str) -> Result<Vec<StagedObject>, Error> {
         let prefix = self.key(&below(STAGING, folder))?;
         let listed = self.sent(LIST, || async {
             let (mut staged, mut objects) = (Vec::new(), self.store().list(Some(&prefix)));
@@ -170,7 +170,11 @@ impl Remote {
 
     /// Lists the multipart uploads begun before `before` of objects at or below the path `start`; empty if the store
     /// cannot list uploads.
-    pub(super) async fn uploads(&self, start: &str, before: SystemTime) -> Result<Vec<MultipartHandle>, Error> {
+    pub(in crate::store) async fn uploads(
+        &self,
+        start: &str,
+        before: SystemTime,
+    ) -> Result<Vec<MultipartHandle>, Error> {
         let Some(uploads) = &self.skills().uploads else { return Ok(Vec::new()) };
         let prefix = self.key(start)?;
         let (mut found, mut next) = (Vec::new(), Some(Marker::default()));
@@ -195,7 +199,7 @@ impl Remote {
     }
 
     /// Reads the object at `path`. `None` if there is none; [`Error::TooLarge`] if it has more than `limit` bytes.
-    pub(super) async fn whole(&self, path: &str, limit: u64) -> Result<Option<Bytes>, Error> {
+    pub(in crate::store) async fn whole(&self, path: &str, limit: u64) -> Result<Option<Bytes>, Error> {
         let key = self.key(path)?;
         let ask = || async {
             let got = self.store().get(&key).await?;
@@ -212,7 +216,7 @@ impl Remote {
     }
 
     /// Removes the object at `path`; no error if there is none.
-    pub(super) async fn remove(&self, path: &str) -> Result<(), Error> {
+    pub(in crate::store) async fn remove(&self, path: &str) -> Result<(), Error> {
         let key = self.key(path)?;
         let removed = self.sent(ANSWER, || self.store().delete(&key)).await;
         self.forget(path);
@@ -224,7 +228,12 @@ impl Remote {
 
     /// A URL with which anyone can make the request `what` for the object at `path` during `lifetime`; `None` if the
     /// store cannot sign URLs.
-    pub(super) async fn signed(&self, what: &Method, path: &str, lifetime: Duration) -> Result<Option<String>, Error> {
+    pub(in crate::store) async fn signed(
+        &self,
+        what: &Method,
+        path: &str,
+        lifetime: Duration,
+    ) -> Result<Option<String>, Error> {
         let Some(signer) = &self.skills().signer else { return Ok(None) };
         let key = self.key(path)?;
         // Signing may request credentials.

@@ -1,6 +1,6 @@
 //! Classifies errors of object stores: whether a retry may help, and what to report.
 
-use super::error::Error;
+use crate::store::error::Error;
 use std::error::Error as StdError;
 
 /// Beginning of the message if the settings do not allow a host or an address.
@@ -25,7 +25,7 @@ const REFUSALS: [&str; 13] = [
 
 /// Class of an error of an object store.
 #[derive(Debug)]
-pub(super) enum Fault {
+pub(in crate::store) enum Fault {
     /// It may pass by itself: the network, a server that is overloaded or restarting.
     Passing {
         /// The error in one line.
@@ -41,7 +41,7 @@ pub(super) enum Fault {
 
 impl Fault {
     /// Classifies `error`.
-    pub(super) fn of(error: &object_store::Error) -> Self {
+    pub(in crate::store) fn of(error: &object_store::Error) -> Self {
         use object_store::Error as E;
         let why = error_line(error);
         match error {
@@ -76,7 +76,7 @@ impl Fault {
     }
 
     /// The error to report about `path` after the last attempt.
-    pub(super) fn error(self, path: &str) -> Error {
+    pub(in crate::store) fn error(self, path: &str) -> Error {
         let path = path.to_owned();
         match self {
             Self::Passing { why, .. } => Error::Away { path, why: why.into() },
@@ -88,7 +88,7 @@ impl Fault {
 
 /// The most informative line of an error: code and message of the service if the answer has them, else the innermost
 /// cause.
-pub(super) fn error_line(error: &(dyn StdError + 'static)) -> String {
+pub(in crate::store) fn error_line(error: &(dyn StdError + 'static)) -> String {
     let (mut innermost, mut all) = (error.to_string(), error.to_string());
     let mut next = error.source();
     while let Some(source) = next {

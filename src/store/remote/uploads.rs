@@ -5,7 +5,7 @@
 //! that aborts old uploads (`AbortIncompleteMultipartUpload`), as one of S3 may.
 
 use super::fault::between;
-use super::places::CONNECT;
+use crate::store::places::CONNECT;
 use object_store::aws::AmazonS3;
 use object_store::path::Path;
 use object_store::signer::{Method, SignedUrlOptions, Signer};
@@ -21,7 +21,7 @@ const ANSWER: usize = 8 << 20;
 
 /// Lists the multipart uploads of an S3 bucket.
 #[derive(Debug)]
-pub(super) struct Uploads {
+pub(in crate::store) struct Uploads {
     store: Arc<AmazonS3>,
     /// Certificates to trust in addition to the system's, as PEM.
     roots: Option<Vec<u8>>,
@@ -38,21 +38,21 @@ pub(super) struct Marker {
 /// A page of uploads.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct UploadPage {
-    pub(super) begun: Vec<OngoingUpload>,
+    pub(in crate::store) begun: Vec<OngoingUpload>,
     /// Start of the next page; `None` on the last one.
-    pub(super) next: Option<Marker>,
+    pub(in crate::store) next: Option<Marker>,
 }
 
 /// An unfinished upload.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct OngoingUpload {
-    pub(super) key: String,
-    pub(super) id: String,
-    pub(super) since: SystemTime,
+    pub(in crate::store) key: String,
+    pub(in crate::store) id: String,
+    pub(in crate::store) since: SystemTime,
 }
 
 impl Uploads {
-    pub(super) fn new(store: Arc<AmazonS3>, roots: Option<Vec<u8>>) -> Self {
+    pub(in crate::store) fn new(store: Arc<AmazonS3>, roots: Option<Vec<u8>>) -> Self {
         Self { store, roots, client: OnceLock::new() }
     }
 

@@ -11,17 +11,17 @@ const PART: u64 = 8 << 20;
 
 /// Optional abilities of an object store; `None` where it lacks one.
 #[derive(Clone)]
-pub(super) struct Capabilities {
+pub(in crate::store) struct Capabilities {
     /// Smallest part in bytes, except the last one.
-    pub(super) part: u64,
+    pub(in crate::store) part: u64,
     /// Multipart uploads, which may take any time.
-    pub(super) parts: Option<Arc<dyn MultipartStore>>,
+    pub(in crate::store) parts: Option<Arc<dyn MultipartStore>>,
     /// Lists names page by page, by any prefix.
-    pub(super) pages: Option<Arc<dyn PaginatedListStore>>,
+    pub(in crate::store) pages: Option<Arc<dyn PaginatedListStore>>,
     /// Signs URLs for clients that have no credentials.
-    pub(super) signer: Option<Arc<dyn Signer>>,
+    pub(in crate::store) signer: Option<Arc<dyn Signer>>,
     /// Lists unfinished multipart uploads.
-    pub(super) uploads: Option<Arc<Uploads>>,
+    pub(in crate::store) uploads: Option<Arc<Uploads>>,
 }
 
 impl Default for Capabilities {

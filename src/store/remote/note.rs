@@ -6,11 +6,11 @@
 //! A note only saves work: it is requested once, and any failure counts as no note. If the store refuses to be written
 //! to, that is logged once, and no more notes are sent.
 
-use super::error::Error;
+use super::client::Remote;
 use super::fault::Fault;
-use super::remote::Remote;
 use super::stored::StoredObject;
 use crate::media::u64_from_usize;
+use crate::store::error::Error;
 use bytes::Bytes;
 use object_store::ObjectStoreExt;
 use std::sync::atomic::Ordering;
@@ -25,14 +25,14 @@ const WRITE: Duration = Duration::from_mins(1);
 
 impl StoredObject {
     /// Its note; `None` if there is none, if it has more than `limit` bytes, or if it cannot be read.
-    pub(super) async fn note(&self, limit: u64) -> Option<Bytes> {
+    pub(in crate::store) async fn note(&self, limit: u64) -> Option<Bytes> {
         let note = self.remote().note(self.inner_path(), limit).await?;
         self.shared().counted(u64_from_usize(note.len()));
         Some(note)
     }
 
     /// Saves `note`, which replaces an earlier one.
-    pub(super) async fn keep_note(&self, note: Bytes) {
+    pub(in crate::store) async fn keep_note(&self, note: Bytes) {
         self.remote().keep_note(self.inner_path(), note).await;
     }
 }

@@ -7,9 +7,9 @@
 //! ```
 //! The bytes of cached blocks and of blocks in flight are borrowed from the ledger that limits the cache of segments.
 
-use super::error::Error;
 use crate::cache::{FlightEntry, FlightSender, Flights, Ledger, PendingResult};
 use crate::media::{u64_from_usize, usize_from_u64};
+use crate::store::error::Error;
 use bytes::Bytes;
 use moka::policy::EvictionPolicy;
 use std::collections::VecDeque;
@@ -36,7 +36,7 @@ type BlockKey = (ObjectVersion, u32);
 type BlockResult = Result<Bytes, Error>;
 
 /// Cache of the blocks of stored objects.
-pub(super) struct Blocks {
+pub(in crate::store) struct Blocks {
     kept: moka::sync::Cache<BlockKey, Bytes>,
     coming: Flights<BlockKey, PendingResult<BlockResult>>,
     ledger: Arc<Ledger>,
@@ -63,7 +63,7 @@ pub(super) enum BlockLookup {
 
 impl BlockLookup {
     /// Waits for the bytes. `path` is the path of the object, for the error if the request is abandoned.
-    pub(super) async fn bytes(self, path: &str) -> Result<Bytes, Error> {
+    pub(in crate::store) async fn bytes(self, path: &str) -> Result<Bytes, Error> {
         match self {
             Self::Here(bytes) => Ok(bytes),
             Self::Coming(pending) => pending.made().await.map_err(|_| Error::Abandoned { path: path.into() })?,
@@ -79,12 +79,12 @@ pub(super) struct BlockRun {
 
 impl BlockRun {
     /// Number of missing blocks.
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::store) fn len(&self) -> usize {
         self.blocks.len()
     }
 
     /// The missing bytes of the object: where they begin, and how many they are.
-    pub(super) fn left(&self) -> (u64, u64) {
+    pub(in crate::store) fn left(&self) -> (u64, u64) {
         let start = self.blocks.front().map_or(0, |block| u64::from(block.number()) * BLOCK);
         (start, self.blocks.iter().map(|block| block.lent.bytes).sum())
     }
@@ -102,7 +102,7 @@ impl BlockRun {
     }
 
     /// Fails all missing blocks.
-    pub(super) fn fail(self, error: &Error) {
+    pub(in crate::store) fn fail(self, error: &Error) {
         self.blocks.into_iter().for_each(|block| block.end(Err(error.clone())));
     }
 }
@@ -159,7 +159,7 @@ impl PendingBlock {
 impl Blocks {
     /// A cache of at most `limit` bytes, but at least two blocks; up to a quarter of them may be in flight. All bytes
     /// are borrowed from `ledger`.
-    pub(super) fn new(limit: u64, ledger: Arc<Ledger>) -> Arc<Self> {
+    pub(in crate::store) fn new(limit: u64, ledger: Arc<Ledger>) -> Arc<Self> {
         let limit = limit.max(2 * BLOCK);
         let most = u32::try_from((limit / 4 / BLOCK).clamp(1, 1 << 16)).unwrap_or(1);
         let lender = Arc::clone(&ledger);
@@ -223,7 +223,7 @@ impl Blocks {
     }
 
     /// The ledger that all bytes are borrowed from.
-    pub(super) const fn ledger(&self) -> &Arc<Ledger> {
+    pub(in crate::store) const fn ledger(&self) -> &Arc<Ledger> {
         &self.ledger
     }
 
@@ -233,7 +233,7 @@ impl Blocks {
     }
 
     /// Bytes in the cache, without those in flight.
-    pub(super) fn bytes(&self) -> u64 {
+    pub(in crate::store) fn bytes(&self) -> u64 {
         self.kept.weighted_size()
     }
 }

@@ -1,12 +1,12 @@
 //! Lists folders of an object store, each by one page of names: an object store has no folders, only names.
 
-use super::error::Error;
+use super::client::Remote;
 use super::fault::Fault;
-use super::folder::below;
-use super::listing::{Listing, NAMES_LIMIT};
-use super::name::{is_media, is_plain_name, usual_names, veiled};
-use super::remote::Remote;
 use crate::media::DESCRIPTOR;
+use crate::store::error::Error;
+use crate::store::listing::{Listing, NAMES_LIMIT};
+use crate::store::local::below;
+use crate::store::name::{is_media, is_plain_name, usual_names, veiled};
 use object_store::ListResult;
 use object_store::list::PaginatedListOptions;
 use object_store::path::Path;
@@ -20,7 +20,7 @@ struct ListResultPage {
 
 impl Remote {
     /// Lists `folder`. One without contents does not exist, except the root.
-    pub(super) async fn list(&self, folder: &str) -> Result<Listing, Error> {
+    pub(in crate::store) async fn list(&self, folder: &str) -> Result<Listing, Error> {
         let key = self.key(folder)?;
         let prefix = if key.as_ref().is_empty() { String::new() } else { format!("{key}/") };
         let ListResultPage { found, is_last } = self.page(folder, &prefix, NAMES_LIMIT).await?;
@@ -40,7 +40,7 @@ impl Remote {
 
     /// Finds the media files in `folder` whose name without extension is `stem`, and the folder of that name: one
     /// request, unless a thousand names begin with `stem`.
-    pub(super) async fn find(&self, folder: &str, stem: &str) -> Result<Listing, Error> {
+    pub(in crate::store) async fn find(&self, folder: &str, stem: &str) -> Result<Listing, Error> {
         let key = self.key(&below(folder, stem))?;
         let ListResultPage { found, is_last } = self.page(folder, key.as_ref(), NAMES_LIMIT).await?;
         let mut listing = self.listing(folder, found);

@@ -4,10 +4,10 @@
 //! rewritten, gets other pages; but a write in place changes bytes that a client has not received yet. So use this only
 //! for files that were not written to recently, and only if `store.sendfile` is set.
 
-use super::error::Error;
-use super::held::OpenedFile;
+use super::open_file::OpenedFile;
 use super::system;
 use crate::media::{ByteRange, u64_from_usize};
+use crate::store::error::Error;
 use std::fs::File;
 use std::io::{ErrorKind, Result};
 use std::ops::Range;

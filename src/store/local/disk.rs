@@ -5,11 +5,11 @@
 //! root/.staging/~…  written, fsynced ─► renamed to root/films/night/asset.json ─► its folders fsynced, up to the root
 //! ```
 
-use super::error::Error;
-use super::name::STAGING;
-use super::stamp::Stamp;
-use super::writing::Removal;
 use crate::media::{u64_from_usize, usize_from_u64};
+use crate::store::error::Error;
+use crate::store::name::STAGING;
+use crate::store::stamp::Stamp;
+use crate::store::writing::Removal;
 use bytes::Bytes;
 use std::fs::{self, File, OpenOptions};
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -17,13 +17,13 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 /// Name prefix of files staged by [`put`]; no draft has such a name.
-pub(super) const PUT: &str = "~put-";
+pub(in crate::store) const PUT: &str = "~put-";
 
 /// How often an operation is tried while another task removes the folders that it needs because they are empty.
 const TRIES: u32 = 32;
 
 /// Writes `bytes` to `path`, atomically and durably.
-pub(super) fn put(root: &Path, path: &str, bytes: &[u8]) -> Result<(), Error> {
+pub(in crate::store) fn put(root: &Path, path: &str, bytes: &[u8]) -> Result<(), Error> {
     let staged = root.join(STAGING).join(format!("{PUT}{}", nonce()));
     let written = create(root, &staged).and_then(|mut file| {
         file.write_all(bytes)?;
@@ -38,7 +38,7 @@ pub(super) fn put(root: &Path, path: &str, bytes: &[u8]) -> Result<(), Error> {
 }
 
 /// Reads the file at `path`. `None` if there is none; [`Error::TooLarge`] if it has more than `limit` bytes.
-pub(super) fn get(root: &Path, path: &str, limit: u64) -> Result<Option<Bytes>, Error> {
+pub(in crate::store) fn get(root: &Path, path: &str, limit: u64) -> Result<Option<Bytes>, Error> {
     let file = root.join(path);
     let read = || {
         let metadata = fs::metadata(&file)?;
@@ -66,7 +66,7 @@ pub(super) fn get(root: &Path, path: &str, limit: u64) -> Result<Option<Bytes>, 
 }
 
 /// Removes the file at `path`, then its parent folders as long as they are empty.
-pub(super) fn remove(root: &Path, path: &str) -> Result<(), Error> {
+pub(in crate::store) fn remove(root: &Path, path: &str) -> Result<(), Error> {
     let file = root.join(path);
     match fs::remove_file(&file) {
         Ok(()) => {}
@@ -88,7 +88,7 @@ pub(super) fn remove(root: &Path, path: &str) -> Result<(), Error> {
 
 /// Removes the file at `path` if it is the version that `mark` names. The check and the removal are separate system
 /// calls: no file system removes a name only if it refers to a given file.
-pub(super) fn remove_version(root: &Path, path: &str, mark: &str) -> Result<Removal, Error> {
+pub(in crate::store) fn remove_version(root: &Path, path: &str, mark: &str) -> Result<Removal, Error> {
     let found = match fs::metadata(root.join(path)) {
         Ok(metadata) => metadata,
         Err(error) => match Error::from_io(path, error) {
@@ -103,7 +103,7 @@ pub(super) fn remove_version(root: &Path, path: &str, mark: &str) -> Result<Remo
 }
 
 /// Creates a new file at `staged`, a path in the staging folder of `root`; creates that folder if it is missing.
-pub(super) fn create(root: &Path, staged: &Path) -> io::Result<File> {
+pub(in crate::store) fn create(root: &Path, staged: &Path) -> io::Result<File> {
     again(|| {
         make_folders(root, staged)?;
         OpenOptions::new().read(true).write(true).create_new(true).open(staged)
@@ -111,7 +111,7 @@ pub(super) fn create(root: &Path, staged: &Path) -> io::Result<File> {
 }
 
 /// Renames `staged` to `path`, durably.
-pub(super) fn place(root: &Path, staged: &Path, path: &str) -> io::Result<()> {
+pub(in crate::store) fn place(root: &Path, staged: &Path, path: &str) -> io::Result<()> {
     let target = root.join(path);
     again(|| {
         make_folders(root, &target)?;
@@ -160,7 +160,7 @@ fn make_folders(root: &Path, file: &Path) -> io::Result<()> {
 
 /// Syncs all folders from `file` up to `root`, including those that another task created. A missing folder is no error:
 /// another task removed it, and the file with it.
-pub(super) fn sync_folders(root: &Path, file: &Path) -> io::Result<()> {
+pub(in crate::store) fn sync_folders(root: &Path, file: &Path) -> io::Result<()> {
     for folder in folders(root, file) {
         match sync_folder(folder) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -191,7 +191,7 @@ fn again<T>(work: impl Fn() -> io::Result<T>) -> io::Result<T> {
 }
 
 /// Paths of all entries in the staging folder, including hidden ones.
-pub(super) fn staged(root: &Path) -> io::Result<Vec<PathBuf>> {
+pub(in crate::store) fn staged(root: &Path) -> io::Result<Vec<PathBuf>> {
     let entries = match fs::read_dir(root.join(STAGING)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries?,
@@ -200,6 +200,6 @@ pub(super) fn staged(root: &Path) -> io::Result<Vec<PathBuf>> {
 }
 
 /// A random name that no other task picks: 16 hexadecimal digits.
-pub(super) fn nonce() -> String {
+pub(in crate::store) fn nonce() -> String {
     format!("{:016x}", RandomState::new().build_hasher().finish())
 }

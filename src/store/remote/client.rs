@@ -5,10 +5,10 @@
 //! another store with the same content is tried first.
 
 use super::blocks::Blocks;
-use super::error::Error;
+use super::capabilities::Capabilities;
 use super::fault::Fault;
-use super::skills::Capabilities;
-use super::stamp::Stamp;
+use crate::store::error::Error;
+use crate::store::stamp::Stamp;
 use futures_util::StreamExt;
 use object_store::path::Path;
 use object_store::{GetOptions, ObjectMeta, ObjectStore, ObjectStoreExt};
@@ -48,7 +48,7 @@ impl Default for RemoteTimeouts {
 }
 
 /// An object store, or the part of it below one prefix.
-pub(super) struct Remote {
+pub(in crate::store) struct Remote {
     store: Arc<dyn ObjectStore>,
     /// Its name in messages, prefix included.
     name: String,
@@ -77,16 +77,16 @@ impl std::fmt::Debug for Remote {
 
 /// Location and limits of an object store.
 #[derive(Debug)]
-pub(super) struct RemoteSettings {
-    pub(super) name: String,
-    pub(super) root: String,
-    pub(super) number: u32,
-    pub(super) lists: bool,
-    pub(super) patience: RemoteTimeouts,
+pub(in crate::store) struct RemoteSettings {
+    pub(in crate::store) name: String,
+    pub(in crate::store) root: String,
+    pub(in crate::store) number: u32,
+    pub(in crate::store) lists: bool,
+    pub(in crate::store) patience: RemoteTimeouts,
 }
 
 impl Remote {
-    pub(super) fn new(store: Arc<dyn ObjectStore>, address: RemoteSettings, blocks: Arc<Blocks>) -> Self {
+    pub(in crate::store) fn new(store: Arc<dyn ObjectStore>, address: RemoteSettings, blocks: Arc<Blocks>) -> Self {
         let RemoteSettings { name, root, number, lists, patience } = address;
         let known = moka::sync::Cache::new(KNOWN);
         let (slow_until, away_until) = (Mutex::default(), Mutex::default());
@@ -97,31 +97,31 @@ impl Remote {
     }
 
     /// Sets the optional abilities of the store.
-    pub(super) fn with(self, skills: Capabilities) -> Self {
+    pub(in crate::store) fn with(self, skills: Capabilities) -> Self {
         Self { skills, ..self }
     }
 
     /// Its optional abilities.
-    pub(super) const fn skills(&self) -> &Capabilities {
+    pub(in crate::store) const fn skills(&self) -> &Capabilities {
         &self.skills
     }
 
     /// Its name in messages, prefix included.
-    pub(super) fn name(&self) -> &str {
+    pub(in crate::store) fn name(&self) -> &str {
         &self.name
     }
 
-    pub(super) fn blocks(&self) -> &Arc<Blocks> {
+    pub(in crate::store) fn blocks(&self) -> &Arc<Blocks> {
         &self.blocks
     }
 
     /// Its name without the prefix.
-    pub(super) fn bucket(&self) -> &str {
+    pub(in crate::store) fn bucket(&self) -> &str {
         self.name.strip_suffix(&self.root).unwrap_or(&self.name).trim_end_matches('/')
     }
 
     /// The client below: no deadlines and no retries.
-    pub(super) fn store(&self) -> &dyn ObjectStore {
+    pub(in crate::store) fn store(&self) -> &dyn ObjectStore {
         &*self.store
     }
 
@@ -129,25 +129,25 @@ impl Remote {
         &self.read_only
     }
 
-    pub(super) const fn patience(&self) -> RemoteTimeouts {
+    pub(in crate::store) const fn patience(&self) -> RemoteTimeouts {
         self.patience
     }
 
-    pub(super) fn stamp(&self, meta: &ObjectMeta) -> Stamp {
+    pub(in crate::store) fn stamp(&self, meta: &ObjectMeta) -> Stamp {
         Stamp::of_object(self.number, meta)
     }
 
     /// Whether it can be listed.
-    pub(super) const fn lists(&self) -> bool {
+    pub(in crate::store) const fn lists(&self) -> bool {
         self.lists
     }
 
-    pub(super) const fn number(&self) -> u32 {
+    pub(in crate::store) const fn number(&self) -> u32 {
         self.number
     }
 
     /// Whether it failed to answer recently.
-    pub(super) fn is_away(&self) -> bool {
+    pub(in crate::store) fn is_away(&self) -> bool {
         locked(&self.away_until).is_some_and(|until| until > Instant::now())
     }
 
@@ -159,7 +159,7 @@ impl Remote {
     }
 
     /// Metadata of the object at `path`: remembered, else requested.
-    pub(super) async fn meta(&self, path: &str) -> Result<Arc<ObjectMeta>, Error> {
+    pub(in crate::store) async fn meta(&self, path: &str) -> Result<Arc<ObjectMeta>, Error> {
         if let Some(meta) = self.known.get(path) {
             return Ok(meta);
         }
@@ -168,7 +168,7 @@ impl Remote {
 
     /// Requests the stamp of the object at `path` and remembers its metadata. `None` if there is no such object; an
     /// error if the store sends neither ETag nor Last-Modified.
-    pub(super) async fn seek(&self, path: &str) -> Result<Option<Stamp>, Error> {
+    pub(in crate::store) async fn seek(&self, path: &str) -> Result<Option<Stamp>, Error> {
         match self.head(path).await {
             Ok(meta) if meta.e_tag.is_none() && meta.last_modified.timestamp() == 0 => {
                 let why = "it tells neither ETag nor Last-Modified: versions could not be told apart".into();
@@ -188,7 +188,7 @@ impl Remote {
     }
 
     /// Requests the metadata of the object at `path`.
-    pub(super) async fn head(&self, path: &str) -> Result<Arc<ObjectMeta>, Error> {
+    pub(in crate::store) async fn head(&self, path: &str) -> Result<Arc<ObjectMeta>, Error> {
         let key = self.key(path)?;
         match self.asked(|| async { self.store.head(&key).await }).await {
             Ok(meta) => Ok(Arc::new(meta)),
@@ -198,12 +198,12 @@ impl Remote {
     }
 
     /// Forgets the metadata of `path`.
-    pub(super) fn forget(&self, path: &str) {
+    pub(in crate::store) fn forget(&self, path: &str) {
         self.known.invalidate(path);
     }
 
     /// Checks that the store answers: requests the first name, or the root itself if the store cannot be listed.
-    pub(super) async fn ping(&self) -> Result<(), Error> {
+    pub(in crate::store) async fn ping(&self) -> Result<(), Error> {
         let root = self.key("")?;
         let answer = if self.lists {
             let prefix = Some(&root).filter(|root| !root.as_ref().is_empty());
@@ -221,7 +221,11 @@ impl Remote {
     }
 
     /// Requests bytes, without retries. The deadline is for the head of the answer.
-    pub(super) async fn get(&self, key: &Path, options: GetOptions) -> Result<object_store::GetResult, Fault> {
+    pub(in crate::store) async fn get(
+        &self,
+        key: &Path,
+        options: GetOptions,
+    ) -> Result<object_store::GetResult, Fault> {
         self.paused().await;
         let got = timeout(self.patience.timeout, self.store.get_opts(key, options)).await;
         let got = got.map_err(|_| self.silence())?;
@@ -229,7 +233,7 @@ impl Remote {
     }
 
     /// The error of a request for `path` that failed for good. A passing fault marks the store as away.
-    pub(super) fn failed(&self, fault: Fault, path: &str) -> Error {
+    pub(in crate::store) fn failed(&self, fault: Fault, path: &str) -> Error {
         if matches!(fault, Fault::Passing { .. }) {
             *locked(&self.away_until) = Some(Instant::now() + AWAY);
         }
@@ -247,7 +251,7 @@ impl Remote {
     }
 
     /// Runs `ask`, each time within the deadline, and retries it while that may help.
-    pub(super) async fn asked<T, F>(&self, ask: impl Fn() -> F) -> Result<T, Fault>
+    pub(in crate::store) async fn asked<T, F>(&self, ask: impl Fn() -> F) -> Result<T, Fault>
     where
         F: Future<Output = object_store::Result<T>>,
     {
@@ -284,7 +288,7 @@ impl Remote {
     }
 
     /// Name of the object at `path` in the store, prefix included.
-    pub(super) fn key(&self, path: &str) -> Result<Path, Error> {
+    pub(in crate::store) fn key(&self, path: &str) -> Result<Path, Error> {
         let whole = match (self.root.is_empty(), path.is_empty()) {
             (true, _) => path.to_owned(),
             (false, true) => self.root.clone(),
@@ -294,7 +298,7 @@ impl Remote {
     }
 
     /// Path of the object with the name `key` in the store.
-    pub(super) fn inner<'a>(&self, key: &'a Path) -> &'a str {
+    pub(in crate::store) fn inner<'a>(&self, key: &'a Path) -> &'a str {
         let path = key.as_ref().strip_prefix(&self.root).unwrap_or(key.as_ref());
         path.strip_prefix('/').unwrap_or(path)
     }

@@ -3,10 +3,10 @@
 //! that changes its address leads elsewhere. Proxies from the environment are ignored, because they would resolve names
 //! themselves.
 
-use super::error::Error;
 use super::fault::{NOT_ALLOWED, error_line};
-use super::places::{CONNECT, IDLE, once, refused, roots};
 use crate::config::{Host, Location, Options, hosts};
+use crate::store::error::Error;
+use crate::store::places::{CONNECT, IDLE, once, refused, roots};
 use object_store::ObjectStore;
 use object_store::client::{HttpClient, HttpConnector};
 use object_store::http::HttpBuilder;
@@ -23,7 +23,7 @@ const REDIRECTS: usize = 5;
 const SILENCE: Duration = Duration::from_secs(30);
 
 /// The HTTP store at `url`; an error if its host is an address that is neither public nor listed.
-pub(super) fn store(url: &Location, options: &Options) -> Result<Arc<dyn ObjectStore>, Error> {
+pub(in crate::store) fn store(url: &Location, options: &Options) -> Result<Arc<dyn ObjectStore>, Error> {
     let fail = |error: &object_store::Error| refused(url, error_line(error));
     let rules = Rules::new(url, options);
     if let Some(address) = hosts::literal(&rules.own)
