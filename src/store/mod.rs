@@ -7,6 +7,7 @@
 //! `sending`); large ones arrive piece by piece as a `draft`. Callers see only the types exported here and need not
 //! know which kind of store they use.
 
+mod backend;
 mod context;
 mod draft;
 mod error;
@@ -16,6 +17,7 @@ mod name;
 mod object;
 mod places;
 mod remote;
+mod removal;
 mod spare;
 mod stamp;
 #[cfg(test)]
@@ -31,8 +33,8 @@ pub use local::FileRange;
 pub use name::{is_media, is_plain};
 pub use object::Object;
 pub use remote::{BLOCK, RemoteTimeouts, fetcher};
+pub use removal::Removal;
 pub use spare::{CHUNK_LIMIT, ChunkPool, SPARE_LIMIT};
 pub use stamp::Stamp;
 pub use tree::Store;
 pub use walk::{StillWanted, Walk, WalkedFolder};
-pub use writing::Removal;

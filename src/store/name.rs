@@ -1,12 +1,27 @@
 //! Rules for names: hidden names, media files, valid paths, and the names that the store reserves for itself.
 
 use std::collections::BTreeSet;
+use std::hash::{BuildHasher, Hasher, RandomState};
 
 /// Deepest nesting of folders; deeper ones are ignored.
 pub(super) const DEPTH_LIMIT: usize = 16;
 
 /// The folder of unfinished objects, at the root of each store; hidden, so that no path of an asset leads into it.
 pub(super) const STAGING: &str = ".staging";
+
+/// Path of `name` in `folder`; either may be `""`.
+pub(super) fn below(folder: &str, name: &str) -> String {
+    match (folder, name) {
+        ("", _) => name.into(),
+        (_, "") => folder.into(),
+        _ => format!("{folder}/{name}"),
+    }
+}
+
+/// A random name that no other task picks: 16 hexadecimal digits.
+pub(super) fn nonce() -> String {
+    format!("{:016x}", RandomState::new().build_hasher().finish())
+}
 
 /// Name prefix of objects that hide another one beside them: an object store shows an uploaded object before anyone can
 /// check it.

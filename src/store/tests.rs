@@ -1,11 +1,12 @@
 //! Laws of reading: the bytes read are those of the file, however it was read.
 
+use super::backend::Backend;
 use super::local::system::{self, NowaitError};
 use super::local::{LinkPolicy, LocalFolder};
 use super::remote::Blocks;
 use super::remote::{Remote, RemoteSettings, RemoteTimeouts};
 use super::spare::{CHUNK_LIMIT, ChunkPool};
-use super::tree::{Backend, Mount};
+use super::tree::Mount;
 use super::{Error, Listing, Object, Store, Walk};
 use crate::media::{ByteRange, u64_from_usize, usize_from_u64};
 use crate::metrics::Metrics;

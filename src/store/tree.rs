@@ -7,15 +7,15 @@
 //! ```
 //! An object is opened in the store whose listing reported it, as the version that was listed.
 
+use super::backend::{Backend, FolderFilter};
 use super::context::StoreContext;
 use super::error::Error;
 use super::listing::Listing;
-use super::local::{LinkPolicy, LocalFolder, below};
-use super::name::is_plain;
+use super::local::{LinkPolicy, LocalFolder};
+use super::name::{below, is_plain};
 use super::object::Object;
 use super::remote::Blocks;
 use super::remote::Capabilities;
-use super::remote::StoredObject;
 use super::remote::{Remote, RemoteSettings, RemoteTimeouts};
 use super::spare::ChunkPool;
 use super::stamp::Stamp;
@@ -47,24 +47,6 @@ pub(super) struct Mount {
     pub(super) backends: Vec<Backend>,
 }
 
-/// One store.
-#[derive(Debug, Clone)]
-pub(super) enum Backend {
-    /// A local folder.
-    Folder(LocalFolder),
-    /// An object store.
-    Remote(Arc<Remote>),
-}
-
-/// Which entries of a folder to list.
-#[derive(Debug, Clone, Copy)]
-enum FolderFilter<'a> {
-    /// All entries, unless it has more than `most` media files.
-    All { most: usize },
-    /// Entries of this name, extensions ignored.
-    Named(&'a str),
-}
-
 impl Mount {
     /// Its stores in the order in which to try them: those that failed to answer recently come last.
     fn asked(&self) -> impl Iterator<Item = &Backend> {
@@ -83,69 +65,6 @@ impl Mount {
         match (self.prefix.is_empty(), rest.is_empty()) {
             (true, _) | (_, true) => Some(rest),
             (false, false) => rest.strip_prefix('/'),
-        }
-    }
-}
-
-impl Backend {
-    fn is_away(&self) -> bool {
-        match self {
-            Self::Folder(_) => false,
-            Self::Remote(remote) => remote.is_away(),
-        }
-    }
-
-    /// Whether `stamp` is of one of its objects.
-    fn owns(&self, stamp: Stamp) -> bool {
-        match self {
-            Self::Folder(_) => stamp.tag().is_none(),
-            Self::Remote(remote) => stamp.tag().is_some_and(|(of, _)| of == remote.number()),
-        }
-    }
-
-    async fn read_listing(&self, folder: &str, view: FolderFilter<'_>) -> Result<Listing, Error> {
-        match (self, view) {
-            (Self::Folder(root), FolderFilter::All { most }) => root.list(folder, most).await,
-            (Self::Folder(root), FolderFilter::Named(stem)) => root.find(folder, stem).await,
-            (Self::Remote(remote), FolderFilter::All { .. }) => remote.list(folder).await,
-            (Self::Remote(remote), FolderFilter::Named(stem)) => remote.find(folder, stem).await,
-        }
-    }
-
-    async fn walk(
-        &self,
-        before: &Arc<StoreFolders>,
-        settle: Duration,
-        wanted: &StillWanted,
-    ) -> Result<StoreFolders, Error> {
-        match self {
-            Self::Folder(root) => root.walk(before, settle, wanted).await,
-            Self::Remote(remote) => remote.walk(wanted).await,
-        }
-    }
-
-    async fn stat(&self, path: &str) -> Result<Stamp, Error> {
-        match self {
-            Self::Folder(root) => root.stat(path).await,
-            Self::Remote(remote) => remote.head(path).await.map(|meta| remote.stamp(&meta)),
-        }
-    }
-
-    async fn open(&self, path: &str, name: &str, shared: &Arc<StoreContext>) -> Result<Object, Error> {
-        match self {
-            Self::Folder(root) => root.open(path, name, shared).await,
-            Self::Remote(remote) => {
-                let meta = remote.meta(path).await?;
-                let stored = StoredObject::new(name.into(), &meta, Arc::clone(remote), Arc::clone(shared));
-                Ok(Object::stored(Arc::new(stored)))
-            }
-        }
-    }
-
-    async fn ping(&self) -> Result<(), Error> {
-        match self {
-            Self::Folder(root) => root.ping().await,
-            Self::Remote(remote) => remote.ping().await,
         }
     }
 }

@@ -1,28 +1,19 @@
 //! Writes and removes small objects as a whole. They go to the first store of the path's mount; the second one is never
 //! written to.
 
+use super::backend::Backend;
 use super::error::Error;
 use super::local::disk;
 use super::name::{is_writable, veil};
 use super::remote::Remote;
+use super::removal::Removal;
 use super::stamp::Stamp;
-use super::tree::{Backend, Store};
+use super::tree::Store;
 use bytes::Bytes;
 use object_store::signer::Method;
 use rustix::fs::{Access, access};
 use std::path::Path;
 use std::time::Duration;
-
-/// Outcome of removing one version of an object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Removal {
-    /// The version existed and was removed.
-    Removed,
-    /// There is no object of that name.
-    Absent,
-    /// The object is another version and was not removed.
-    Other,
-}
 
 impl Store {
     /// Writes `bytes` to `path` atomically: a reader sees either the whole old object or the whole new one. Durable

@@ -6,8 +6,8 @@
 //! ```
 //! The caller's row is authoritative: opening a draft cuts off all bytes of the file that the row does not cover.
 
-use super::handle::OpenedDraft;
 use super::saved::Saved;
+use super::target::{DraftTarget, OpenedDraft};
 use crate::media::u64_from_usize;
 use crate::store::context::StoreContext;
 use crate::store::error::Error;
@@ -52,16 +52,6 @@ pub(super) struct FileDraft {
     buffer: BytesMut,
     /// Error of a failed sync: which bytes are on the disk is not known.
     broken: Option<Error>,
-}
-
-/// Identifies a draft.
-#[derive(Debug, Clone)]
-pub(super) struct DraftTarget {
-    pub(super) id: String,
-    /// Final path of the object, in its store.
-    pub(super) path: String,
-    /// Final size in bytes; `None` if unknown.
-    pub(super) length: Option<u64>,
 }
 
 /// Result of one attempt to open a draft.
@@ -147,7 +137,7 @@ impl FileDraft {
 
     /// Opens the bytes written so far, for reading.
     pub(super) async fn staged(&self, shared: &Arc<StoreContext>) -> Result<Object, Error> {
-        self.folder.open(&part(&self.place.id), &self.place.path, shared).await
+        self.folder.open(&part(&self.place.id), &self.place.path, shared).await.map(Object::file)
     }
 
     /// Path of the staged file.
@@ -255,14 +245,6 @@ impl DraftTarget {
         match size.filter(|size| Some(*size) == self.length.or(known)) {
             Some(size) => Ok(DraftOpening::Done(size)),
             None => Err(Error::Lost { path: self.path.clone() }),
-        }
-    }
-
-    /// An error unless `taken` bytes are the whole object.
-    pub(super) fn check(&self, taken: u64) -> Result<(), Error> {
-        match self.length.filter(|length| *length != taken) {
-            None => Ok(()),
-            Some(end) => Err(Error::Truncated { path: self.path.clone(), end }),
         }
     }
 

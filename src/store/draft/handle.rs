@@ -1,13 +1,14 @@
 //! [`Draft`]: the interface to a draft, whether its store is a folder or an object store.
 
-use super::file::{DraftTarget, FileDraft};
+use super::file::FileDraft;
 use super::parts::PartsDraft;
 use super::saved::Saved;
+use super::target::{DraftTarget, OpenedDraft};
 use crate::store::Store;
+use crate::store::backend::Backend;
 use crate::store::error::Error;
 use crate::store::name::{is_draft_id, is_plain};
 use crate::store::object::Object;
-use crate::store::tree::Backend;
 use crate::store::writing::file_url;
 use bytes::Bytes;
 
@@ -28,14 +29,6 @@ enum DraftState {
         path: String,
         size: u64,
     },
-}
-
-/// Result of opening a draft.
-pub(super) enum OpenedDraft<T> {
-    /// The draft is unfinished.
-    Draft(T),
-    /// The object is at its final path, with so many bytes.
-    Done(u64),
 }
 
 impl Store {

@@ -13,13 +13,11 @@
 //! and if one of its parts replaces another writer's, the store refuses the entity tags at the end.
 
 use super::buffer::Buffer;
-use super::file::DraftTarget;
-use super::handle::OpenedDraft;
 use super::saved::{DraftTail, Saved, SavedParts};
+use super::target::{DraftTarget, OpenedDraft};
 use crate::media::u64_from_usize;
 use crate::store::error::Error;
-use crate::store::local::disk::nonce;
-use crate::store::name::STAGING;
+use crate::store::name::{STAGING, nonce};
 use crate::store::remote::MultipartHandle;
 use crate::store::remote::Remote;
 use bytes::Bytes;

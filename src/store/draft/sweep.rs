@@ -9,12 +9,13 @@
 
 use super::file::PART;
 use crate::store::Store;
+use crate::store::backend::Backend;
 use crate::store::error::Error;
+use crate::store::local::LocalFolder;
 use crate::store::local::disk::{self, PUT};
-use crate::store::local::{LocalFolder, below};
-use crate::store::name::STAGING;
+use crate::store::name::{STAGING, below};
 use crate::store::remote::Remote;
-use crate::store::tree::{Backend, Mount};
+use crate::store::tree::Mount;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::Path;

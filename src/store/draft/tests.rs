@@ -2,10 +2,11 @@
 
 use super::{Draft, Leftover};
 use crate::media::{u64_from_usize, usize_from_u64};
+use crate::store::backend::Backend;
 use crate::store::remote::Blocks;
 use crate::store::remote::Capabilities;
 use crate::store::remote::{Remote, RemoteSettings, RemoteTimeouts};
-use crate::store::tree::{Backend, Mount};
+use crate::store::tree::Mount;
 use crate::store::{Error, Store};
 use async_trait::async_trait;
 use bytes::Bytes;

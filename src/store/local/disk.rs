@@ -7,12 +7,11 @@
 
 use crate::media::{u64_from_usize, usize_from_u64};
 use crate::store::error::Error;
-use crate::store::name::STAGING;
+use crate::store::name::{STAGING, nonce};
+use crate::store::removal::Removal;
 use crate::store::stamp::Stamp;
-use crate::store::writing::Removal;
 use bytes::Bytes;
 use std::fs::{self, File, OpenOptions};
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -197,9 +196,4 @@ pub(in crate::store) fn staged(root: &Path) -> io::Result<Vec<PathBuf>> {
         entries => entries?,
     };
     entries.map(|entry| entry.map(|entry| entry.path())).collect()
-}
-
-/// A random name that no other task picks: 16 hexadecimal digits.
-pub(in crate::store) fn nonce() -> String {
-    format!("{:016x}", RandomState::new().build_hasher().finish())
 }

@@ -5,7 +5,7 @@
 //! that aborts old uploads (`AbortIncompleteMultipartUpload`), as one of S3 may.
 
 use super::fault::between;
-use crate::store::places::CONNECT;
+use super::http::CONNECT;
 use object_store::aws::AmazonS3;
 use object_store::path::Path;
 use object_store::signer::{Method, SignedUrlOptions, Signer};

@@ -4,9 +4,9 @@
 //! themselves.
 
 use super::fault::{NOT_ALLOWED, error_line};
+use super::http::{CONNECT, IDLE, once, refused, roots};
 use crate::config::{Host, Location, Options, hosts};
 use crate::store::error::Error;
-use crate::store::places::{CONNECT, IDLE, once, refused, roots};
 use object_store::ObjectStore;
 use object_store::client::{HttpClient, HttpConnector};
 use object_store::http::HttpBuilder;
