@@ -1,7 +1,6 @@
 //! Titles and descriptive metadata of assets that have no `asset.json`: the library holds them, the gallery shows them
 //! and searches the titles.
 
-use super::open::Catalog;
 use crate::media::{AssetId, Details};
 use std::sync::Arc;
 
@@ -30,26 +29,22 @@ impl Default for Annotations {
 impl Annotations {
     /// The title of `id` that was set.
     pub(super) fn title(&self, id: &AssetId) -> Option<Arc<str>> {
-        self.0.get(id)?.title.clone()
-    }
-}
-
-impl Catalog {
-    /// Sets the annotation of `id`; an empty one removes it. An `asset.json` wins over it.
-    pub fn annotate(&self, id: &AssetId, annotation: Annotation) {
-        let title = annotation.title.filter(|title| **title != *id.last_part());
-        let annotation = Annotation { title, ..annotation };
-        let annotations = &self.names().annotations().0;
-        if annotation == Annotation::default() {
-            annotations.invalidate(id);
-        } else {
-            annotations.insert(id.clone(), Arc::new(annotation));
-        }
+        self.get(id)?.title.clone()
     }
 
     /// The annotation of `id`, where one is set.
-    #[must_use]
-    pub fn annotation(&self, id: &AssetId) -> Option<Arc<Annotation>> {
-        self.names().annotations().0.get(id)
+    pub(super) fn get(&self, id: &AssetId) -> Option<Arc<Annotation>> {
+        self.0.get(id)
+    }
+
+    /// Sets the annotation of `id`; an empty one removes it.
+    pub(super) fn set(&self, id: &AssetId, annotation: Annotation) {
+        let title = annotation.title.filter(|title| **title != *id.last_part());
+        let annotation = Annotation { title, ..annotation };
+        if annotation == Annotation::default() {
+            self.0.invalidate(id);
+        } else {
+            self.0.insert(id.clone(), Arc::new(annotation));
+        }
     }
 }

@@ -1,5 +1,7 @@
-//! For the publisher: preview an asset that is not published yet, find out whether its name is taken, force a refresh.
+//! For the publisher: preview an asset that is not published yet, find out whether its name is taken, force a refresh,
+//! set titles from outside the store.
 
+use super::annotations::Annotation;
 use super::asset::Asset;
 use super::error::Error;
 use super::open::Catalog;
@@ -25,6 +27,17 @@ pub enum ExistingAsset {
 }
 
 impl Catalog {
+    /// Sets the annotation of `id`; an empty one removes it. An `asset.json` wins over it.
+    pub fn annotate(&self, id: &AssetId, annotation: Annotation) {
+        self.names().annotations().set(id, annotation);
+    }
+
+    /// The annotation of `id`, where one is set.
+    #[must_use]
+    pub fn annotation(&self, id: &AssetId) -> Option<Arc<Annotation>> {
+        self.names().annotations().get(id)
+    }
+
     /// Previews the asset `id` with `descriptor` as its `asset.json`: reads and plans it, and nobody else sees it.
     /// `staged` is a rendition that is not at its final path yet.
     pub async fn trial(&self, id: &AssetId, descriptor: Descriptor, staged: Option<&Object>) -> Result<Asset, Error> {
