@@ -22,6 +22,3 @@ pub use error::Error;
 pub use printing::ManifestLimits;
 pub use reply::{Caching, Reply};
 pub use stages::Stages;
-
-pub use crate::catalog::Query;
-pub use crate::store::FileRange;

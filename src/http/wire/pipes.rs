@@ -4,7 +4,7 @@
 //! A pipe holds 64 KiB of pages. A connection owns one only while the pipe holds bytes that the client has not taken
 //! yet. The number of pipes is limited; a connection without one sends range by range.
 
-use crate::origin::FileRange;
+use crate::store::FileRange;
 use rustix::io::{Errno, retry_on_intr};
 use std::io::{ErrorKind, Result};
 use std::os::fd::{AsFd, OwnedFd};

@@ -2,7 +2,7 @@
 
 use super::pipes::{Pipe, Pipes};
 use crate::media::usize_from_u64;
-use crate::origin::FileRange;
+use crate::store::FileRange;
 use std::collections::VecDeque;
 use std::io::{Error, ErrorKind, Result};
 use std::os::fd::AsFd;

@@ -16,7 +16,7 @@ use super::placeholder;
 use super::queue::{SendQueue, SendResult};
 use crate::media::u64_from_usize;
 use crate::metrics::Metrics;
-use crate::origin::FileRange;
+use crate::store::FileRange;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::retry_on_intr;
 use rustix::net::{SendAncillaryBuffer, SendFlags, sendmsg};
