@@ -17,7 +17,7 @@ mod faults;
 mod support;
 
 use afflux::catalog::IndexPersistence;
-use far::{Site, Talk, film, memory, put};
+use far::{Site, Talk, film, memory, put, runtime};
 use faults::{Faults, Faulty, Seen};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -469,6 +469,22 @@ fn an_index_that_was_asked_for_on_a_bad_day_is_asked_for_again() {
     std::thread::sleep(Duration::from_millis(1_200));
     assert_eq!(site.get("/vod/film/index.m3u8").status, 200);
     assert_eq!(site.private("/readyz").status, 200);
+}
+
+#[test]
+fn a_check_of_readiness_is_one_listing_of_no_names() {
+    let store = Faulty::new(Arc::new(object_store::memory::InMemory::new()), 7);
+    for name in ["a.mp4", "film/v.mp4", "film/.afflux/v.mp4.index", ".afflux/a.mp4.index"] {
+        put(&store, name, b"bytes".to_vec());
+    }
+    store.take();
+    let whole_store = afflux::store::Store::over(Arc::new(store.clone()));
+    let ready = || runtime().block_on(whole_store.ping());
+    ready().unwrap();
+    let Seen { lists, names, heads, whole, .. } = store.take();
+    assert_eq!((lists, names, heads, whole), (1, 0, 0, 0));
+    store.set(Faults { away: true, ..Faults::default() });
+    assert!(ready().is_err());
 }
 
 #[test]

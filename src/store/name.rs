@@ -23,6 +23,10 @@ pub(super) fn nonce() -> String {
     format!("{:016x}", RandomState::new().build_hasher().finish())
 }
 
+/// The folder of objects that we store for ourselves, beside those that they are about; hidden, so that no path of an
+/// asset leads into it.
+pub(super) const OWN_FOLDER: &str = ".afflux";
+
 /// Name prefix of objects that hide another one beside them: an object store shows an uploaded object before anyone can
 /// check it.
 const VEIL: &str = "~draft-";

@@ -31,7 +31,7 @@ pub(crate) fn film() -> Vec<u8> {
     FILM.get_or_init(|| reel::reel(1)).clone()
 }
 
-fn runtime() -> &'static Runtime {
+pub(crate) fn runtime() -> &'static Runtime {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
     RUNTIME.get_or_init(|| Runtime::new().unwrap())
 }

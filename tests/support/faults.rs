@@ -52,6 +52,8 @@ pub(crate) struct Seen {
     pub(crate) bytes: u64,
     pub(crate) heads: u64,
     pub(crate) lists: u64,
+    /// Names in the responses to listings.
+    pub(crate) names: u64,
     pub(crate) puts: u64,
     /// Requests with an injected fault.
     pub(crate) faults: u64,
@@ -206,7 +208,8 @@ impl ObjectStore for Faulty {
                 return stream::iter([Err(error)]).boxed();
             }
             store.state.lock().unwrap().seen.lists += 1;
-            store.inner.list(prefix.as_ref())
+            let listed = store.inner.list(prefix.as_ref());
+            listed.inspect(move |_| store.state.lock().unwrap().seen.names += 1).boxed()
         };
         stream::once(listed).flatten().boxed()
     }
@@ -214,7 +217,10 @@ impl ObjectStore for Faulty {
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
         self.pass().await?;
         self.state.lock().unwrap().seen.lists += 1;
-        self.inner.list_with_delimiter(prefix).await
+        let listed = self.inner.list_with_delimiter(prefix).await?;
+        let names = listed.objects.len() + listed.common_prefixes.len();
+        self.state.lock().unwrap().seen.names += u64::try_from(names).unwrap();
+        Ok(listed)
     }
 
     async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {

@@ -7,6 +7,7 @@ use crate::store::error::Error;
 use crate::store::listing::{Listing, NAMES_LIMIT};
 use crate::store::name::{below, is_hidden, is_media, is_plain_name, spellings};
 use crate::store::stamp::Stamp;
+use rustix::fs::{Access, access};
 use std::collections::BTreeSet;
 use std::fs::{self, DirEntry, Metadata, OpenOptions};
 use std::io;
@@ -54,9 +55,13 @@ impl Root {
         &self.path
     }
 
-    /// Checks that the folder can be read.
+    /// Checks that the folder exists and may be read, without reading its entries.
     pub(super) fn check(&self) -> Result<(), Error> {
-        fs::read_dir(&self.path).map(drop).map_err(|error| Error::from_io("", error))
+        let fail = |error| Error::from_io("", error);
+        if !fs::metadata(&self.path).map_err(fail)?.is_dir() {
+            return Err(fail(io::ErrorKind::NotADirectory.into()));
+        }
+        access(&self.path, Access::READ_OK | Access::EXEC_OK).map_err(|error| fail(error.into()))
     }
 
     pub(super) fn list(&self, folder: &str, most: usize) -> Result<Listing, Error> {

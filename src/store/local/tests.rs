@@ -162,3 +162,16 @@ fn a_root_that_is_not_there_is_an_error_that_names_it() {
     let error = Store::open_folder(Path::new("/nowhere/at/all")).unwrap_err();
     assert_eq!(error.to_string(), "/nowhere/at/all: there is no such file or folder");
 }
+
+#[tokio::test]
+async fn a_root_that_is_no_folder_any_more_is_not_ready() {
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path().join("films");
+    fs::create_dir(&path).unwrap();
+    let store = Store::open_folder(&path).unwrap();
+    store.ping().await.unwrap();
+    fs::remove_dir(&path).unwrap();
+    assert!(matches!(store.ping().await, Err(Error::NotFound { .. })));
+    fs::write(&path, "").unwrap();
+    assert!(matches!(store.ping().await, Err(Error::NotFound { .. })));
+}

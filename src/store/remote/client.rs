@@ -8,6 +8,7 @@ use super::blocks::Blocks;
 use super::capabilities::Capabilities;
 use super::fault::Fault;
 use crate::store::error::Error;
+use crate::store::name::{OWN_FOLDER, below};
 use crate::store::stamp::Stamp;
 use futures_util::StreamExt;
 use object_store::path::Path;
@@ -33,6 +34,9 @@ const AWAY: Duration = Duration::from_secs(10);
 
 /// Most objects whose metadata from listings is remembered.
 const KNOWN: u64 = 1 << 16;
+
+/// Name of the folder in [`OWN_FOLDER`] that checks list. Nothing is ever stored in it.
+const READY: &str = "ready";
 
 /// Time limits of requests to an object store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -202,14 +206,15 @@ impl Remote {
         self.known.invalidate(path);
     }
 
-    /// Checks that the store answers: requests the first name, or the root itself if the store cannot be listed.
+    /// Checks that the store answers: lists a folder that holds nothing, so that an answer has no names, or requests the
+    /// root itself if the store cannot be listed.
     pub(in crate::store) async fn ping(&self) -> Result<(), Error> {
-        let root = self.key("")?;
         let answer = if self.lists {
-            let prefix = Some(&root).filter(|root| !root.as_ref().is_empty());
-            let ask = || async { self.store.list(prefix).next().await.transpose().map(drop) };
+            let empty = self.key(&below(OWN_FOLDER, READY))?;
+            let ask = || async { self.store.list(Some(&empty)).next().await.transpose().map(drop) };
             self.asked(ask).await
         } else {
+            let root = self.key("")?;
             self.asked(|| async { self.store.head(&root).await.map(drop) }).await
         };
         match answer {

@@ -11,14 +11,12 @@ use super::fault::Fault;
 use super::stored::StoredObject;
 use crate::media::u64_from_usize;
 use crate::store::error::Error;
+use crate::store::name::OWN_FOLDER;
 use bytes::Bytes;
 use object_store::ObjectStoreExt;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::time::timeout;
-
-/// The folder of notes; hidden, so that no path of an asset leads into it.
-const FOLDER: &str = ".afflux";
 
 /// Time limit for writing a note.
 const WRITE: Duration = Duration::from_mins(1);
@@ -79,8 +77,8 @@ impl Remote {
 /// Path of the note of the object at `path`.
 fn name(path: &str) -> String {
     match path.rsplit_once('/') {
-        Some((folder, name)) => format!("{folder}/{FOLDER}/{name}.index"),
-        None => format!("{FOLDER}/{path}.index"),
+        Some((folder, name)) => format!("{folder}/{OWN_FOLDER}/{name}.index"),
+        None => format!("{OWN_FOLDER}/{path}.index"),
     }
 }
 
