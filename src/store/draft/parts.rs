@@ -21,6 +21,7 @@ use crate::store::name::{STAGING, nonce};
 use crate::store::remote::MultipartHandle;
 use crate::store::remote::Remote;
 use bytes::Bytes;
+use futures_util::TryStreamExt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -244,12 +245,15 @@ fn staged(id: &str, name: &str) -> String {
 
 /// Removes all staged objects of the draft at `place`, and its leftover uploads if the store can list them.
 async fn clear(remote: &Remote, place: &DraftTarget) -> Result<(), Error> {
-    for staged in remote.staged(&place.id).await? {
+    let mut staged = remote.staged(&place.id);
+    while let Some(staged) = staged.try_next().await? {
         remote.remove(&staged.path).await?;
     }
-    let begun = remote.uploads(&place.path, SystemTime::now() + AHEAD).await?;
-    for upload in begun.into_iter().filter(|upload| upload.path == place.path) {
-        remote.abort(&upload).await?;
+    let mut begun = remote.uploads(&place.path, SystemTime::now() + AHEAD);
+    while let Some(upload) = begun.try_next().await? {
+        if upload.path == place.path {
+            remote.abort(&upload).await?;
+        }
     }
     Ok(())
 }

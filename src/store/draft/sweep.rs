@@ -16,7 +16,7 @@ use crate::store::local::disk::{self, PUT};
 use crate::store::name::{STAGING, below};
 use crate::store::remote::Remote;
 use crate::store::tree::Mount;
-use std::collections::BTreeMap;
+use futures_util::TryStreamExt;
 use std::fs::{self, File};
 use std::path::Path;
 use std::time::SystemTime;
@@ -96,19 +96,18 @@ async fn sweep_staged<F>(remote: &Remote, before: SystemTime, is_known: impl Fn(
 where
     F: Future<Output = bool>,
 {
-    let mut of_drafts = BTreeMap::<String, Vec<String>>::new();
-    for staged in remote.staged("").await?.into_iter().filter(|staged| staged.since < before) {
+    let (mut removed, mut last) = (0, (String::new(), true));
+    let mut staged = remote.staged("");
+    while let Some(staged) = staged.try_next().await? {
         let below = staged.path.strip_prefix(STAGING).and_then(|rest| rest.strip_prefix('/'));
-        let Some((id, _)) = below.and_then(|below| below.split_once('/')) else { continue };
-        of_drafts.entry(id.to_owned()).or_default().push(staged.path);
-    }
-    let mut removed = 0;
-    for (id, paths) in of_drafts {
-        if is_known(Leftover::Draft(id)).await {
-            continue;
+        let id = below.and_then(|below| below.split_once('/')).map(|(id, _)| id);
+        let Some(id) = id.filter(|_| staged.since < before) else { continue };
+        // Stores list the objects of one draft one after the other.
+        if last.0 != id {
+            last = (id.to_owned(), is_known(Leftover::Draft(id.into())).await);
         }
-        for path in paths {
-            remote.remove(&path).await?;
+        if !last.1 {
+            remote.remove(&staged.path).await?;
             removed += 1;
         }
     }
@@ -125,7 +124,8 @@ where
     F: Future<Output = bool>,
 {
     let mut removed = 0;
-    for upload in remote.uploads("", before).await? {
+    let mut uploads = remote.uploads("", before);
+    while let Some(upload) = uploads.try_next().await? {
         if !is_known(Leftover::Parts(below(&mount.prefix, &upload.path))).await {
             remote.abort(&upload).await?;
             removed += 1;

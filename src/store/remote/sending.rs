@@ -5,16 +5,18 @@
 
 use super::client::Remote;
 use super::fault::Fault;
-use super::uploads::Marker;
+use super::uploads::{Marker, UploadPage};
 use crate::media::u64_from_usize;
 use crate::store::error::Error;
 use crate::store::name::{STAGING, below};
 use bytes::Bytes;
-use futures_util::StreamExt;
+use futures_util::stream::{self, BoxStream};
+use futures_util::{StreamExt, TryStreamExt};
+use object_store::list::PaginatedListOptions;
 use object_store::multipart::{MultipartStore, PartId};
 use object_store::path::Path;
 use object_store::signer::Method;
-use object_store::{MultipartId, ObjectStoreExt, PutPayload};
+use object_store::{MultipartId, ObjectMeta, ObjectStoreExt, PutPayload};
 use std::time::{Duration, SystemTime};
 use tokio::time::{sleep, timeout};
 
@@ -24,7 +26,7 @@ const WRITE: Duration = Duration::from_secs(20);
 /// Time limit of a request without bytes.
 const ANSWER: Duration = Duration::from_secs(10);
 
-/// Time limit for listing staged objects.
+/// Time limit for listing a page of staged objects.
 const LIST: Duration = Duration::from_mins(1);
 
 /// Additional pause of a request if the store asks for fewer; each further retry adds as much again.
@@ -39,8 +41,8 @@ const TAIL: u64 = 1 << 30;
 /// Time limit for the store to make one object of ten thousand parts.
 const COMPLETE: Duration = Duration::from_mins(5);
 
-/// Most staged objects that one listing returns; a list of uploads ends after the page that exceeds it.
-const STAGED: usize = 100_000;
+/// Most pages of one listing, each of a thousand names or so.
+const PAGES: usize = 1 << 20;
 
 /// A multipart upload.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -153,48 +155,76 @@ impl Remote {
         }
     }
 
-    /// Lists the staged objects below `folder` in the staging folder; all of them for `""`.
-    pub(in crate::store) async fn staged(&self, folder: &str) -> Result<Vec<StagedObject>, Error> {
-        let prefix = self.key(&below(STAGING, folder))?;
-        let listed = self.sent(LIST, || async {
-            let (mut staged, mut objects) = (Vec::new(), self.store().list(Some(&prefix)));
-            while let Some(meta) = objects.next().await.filter(|_| staged.len() < STAGED) {
-                let meta = meta?;
-                staged.push(StagedObject { path: self.inner(&meta.location).into(), since: meta.last_modified.into() });
-            }
-            Ok(staged)
+    /// Lists the staged objects below `folder` in the staging folder, all of them for `""`, page by page.
+    pub(in crate::store) fn staged<'a>(&'a self, folder: &'a str) -> BoxStream<'a, Result<StagedObject, Error>> {
+        let pages = stream::try_unfold(Some(None), move |from: Option<Option<String>>| async move {
+            let Some(token) = from else { return Ok(None) };
+            let (objects, next) = self.staged_page(folder, token).await?;
+            Ok(Some((stream::iter(objects.into_iter().map(Ok)), next.map(Some))))
         });
-        listed.await.map_err(|fault| self.refused(fault, folder))
+        pages.take(PAGES).try_flatten().boxed()
     }
 
-    /// Lists the multipart uploads begun before `before` of objects at or below the path `start`; empty if the store
-    /// cannot list uploads.
-    pub(in crate::store) async fn uploads(
+    /// A page of the staged objects below `folder`, the first one without `token`, and the token of the next page.
+    async fn staged_page(
         &self,
-        start: &str,
+        folder: &str,
+        token: Option<String>,
+    ) -> Result<(Vec<StagedObject>, Option<String>), Error> {
+        let prefix = self.key(&below(STAGING, folder))?;
+        let listed = match &self.skills().pages {
+            Some(pages) => {
+                let folder = format!("{prefix}/");
+                let options = || PaginatedListOptions { page_token: token.clone(), ..PaginatedListOptions::default() };
+                let page = self.sent(LIST, || pages.list_paginated(Some(&folder), options())).await;
+                page.map(|page| (page.result.objects, page.page_token))
+            }
+            // A store in memory lists everything at once.
+            None => self.sent(LIST, || self.store().list(Some(&prefix)).try_collect()).await.map(|all| (all, None)),
+        };
+        let (objects, next): (Vec<ObjectMeta>, _) = listed.map_err(|fault| self.refused(fault, folder))?;
+        let staged = |meta: ObjectMeta| StagedObject {
+            path: self.inner(&meta.location).into(),
+            since: meta.last_modified.into(),
+        };
+        Ok((objects.into_iter().map(staged).collect(), next))
+    }
+
+    /// Lists the multipart uploads begun before `before` of objects at or below the path `start`, page by page; none if
+    /// the store cannot list uploads.
+    pub(in crate::store) fn uploads<'a>(
+        &'a self,
+        start: &'a str,
         before: SystemTime,
-    ) -> Result<Vec<MultipartHandle>, Error> {
-        let Some(uploads) = &self.skills().uploads else { return Ok(Vec::new()) };
-        let prefix = self.key(start)?;
-        let (mut found, mut next) = (Vec::new(), Some(Marker::default()));
-        while let Some(marker) = next.take() {
-            let page = match self.sent(ANSWER, || uploads.page(prefix.as_ref(), &marker)).await {
-                Ok(page) => page,
-                Err(Fault::Refused(why)) => {
-                    tracing::debug!("{}: the store refuses to list multipart uploads: {why}", self.name());
-                    break;
-                }
-                Err(fault) => return Err(self.refused(fault, start)),
-            };
-            let old = page.begun.into_iter().filter(|begun| begun.since < before);
-            found.extend(old.filter_map(|begun| {
+    ) -> BoxStream<'a, Result<MultipartHandle, Error>> {
+        let pages = stream::try_unfold(Some(Marker::default()), move |from| async move {
+            let Some(from) = from else { return Ok(None) };
+            let UploadPage { begun, next } = self.uploads_page(start, &from).await?;
+            let prefix = self.key(start)?;
+            let old = begun.into_iter().filter(move |begun| begun.since < before);
+            let uploads = old.filter_map(move |begun| {
                 // A prefix of S3 may end in the middle of a name, so it matches other names as well.
                 let key = Path::parse(&begun.key).ok().filter(|key| key.prefix_matches(&prefix))?;
-                Some(MultipartHandle { path: self.inner(&key).into(), id: begun.id })
-            }));
-            next = page.next.filter(|_| found.len() < STAGED);
+                Some(Ok(MultipartHandle { path: self.inner(&key).into(), id: begun.id }))
+            });
+            Ok(Some((stream::iter(uploads), next)))
+        });
+        pages.take(PAGES).try_flatten().boxed()
+    }
+
+    /// A page of the multipart uploads of objects at or below the path `start`; an empty last one if the store cannot
+    /// list uploads.
+    async fn uploads_page(&self, start: &str, from: &Marker) -> Result<UploadPage, Error> {
+        let Some(uploads) = &self.skills().uploads else { return Ok(UploadPage::default()) };
+        let prefix = self.key(start)?;
+        match self.sent(ANSWER, || uploads.page(prefix.as_ref(), from)).await {
+            Ok(page) => Ok(page),
+            Err(Fault::Refused(why)) => {
+                tracing::debug!("{}: the store refuses to list multipart uploads: {why}", self.name());
+                Ok(UploadPage::default())
+            }
+            Err(fault) => Err(self.refused(fault, start)),
         }
-        Ok(found)
     }
 
     /// Reads the object at `path`. `None` if there is none; [`Error::TooLarge`] if it has more than `limit` bytes.
