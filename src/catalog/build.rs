@@ -72,9 +72,6 @@ impl Builder {
             Err(Error::NotFound) => return Err(Error::Interrupted(format!("{path}: went away while it was opened"))),
             opened => opened?,
         };
-        if object.stamp() != stamp {
-            return Err(Error::being_written(&path));
-        }
         self.read(name, object).await
     }
 

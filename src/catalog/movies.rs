@@ -88,9 +88,6 @@ impl Movies {
             return read.map_err(|reason| Error::unplayable(path, reason));
         }
         let object = self.store.open_as(path, stamp).await?;
-        if object.stamp() != stamp {
-            return Err(Error::Interrupted(format!("{path}: changed since it was listed")));
-        }
         self.of(&object).await
     }
 
