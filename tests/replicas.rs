@@ -121,6 +121,21 @@ fn a_file_is_put_into_the_bucket_by_its_client_where_the_store_signs_urls() {
 }
 
 #[test]
+fn imports_do_not_hold_the_worker_that_publishes_them() {
+    let source = Desk::new();
+    source.put("night", "night.mp4");
+    let url = format!("http://{}/vod/night/files/night.mp4", source.server.public);
+    let desk = Desk::with("[ingest]\nimport_hosts = [\"127.0.0.1\"]\n[jobs]\nworkers = 1\n");
+    // Each would wait for 20 s, and `until` waits for 40 s in all.
+    for number in 0..3 {
+        let begun = desk.post("/api/imports", &json!({"url": url, "asset": format!("copy{number}")}));
+        assert_eq!(begun.status, 202, "{}", begun.text);
+    }
+    let published = || desk.get("/api/uploads?state=published").json["items"].as_array().map(Vec::len);
+    until("all are published", || published() == Some(3));
+}
+
+#[test]
 fn a_file_is_fetched_from_a_listed_host_and_from_no_other() {
     let source = Desk::new();
     source.put("night", "night.mp4");

@@ -133,7 +133,8 @@ impl Ingest {
             progress.at(come, whole);
         });
         let body = Box::pin(bytes.map_err(|_| ()));
-        let appended = pin!(self.append(&row.id, brought, body)).await?;
+        // Not waiting for the job that publishes it: that may need this worker.
+        let appended = pin!(self.append_bytes(&row.id, brought, body)).await?;
         match appended.state {
             UploadState::Receiving => Err(Error::Interrupted("the host broke off".into())),
             _ => Ok(()),

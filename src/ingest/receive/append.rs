@@ -44,9 +44,24 @@ struct AppendSession {
 }
 
 impl Ingest {
+    /// Appends `body` to the upload `id`; returns the upload after that, and a whole one once it is published or refused.
+    pub async fn append<S, E>(&self, id: &str, brought: tus::Bytes, body: S) -> Result<Upload, Error>
+    where
+        S: Stream<Item = Result<Bytes, E>> + Send + Unpin + 'static,
+        E: Send,
+    {
+        let row = self.append_bytes(id, brought, body).await?;
+        if row.state == UploadState::Received { self.settled(id).await } else { Ok(row) }
+    }
+
     /// Appends `body` to the upload `id`; returns the upload after that. Runs on if the caller is dropped, so that the
     /// received bytes are stored.
-    pub async fn append<S, E>(&self, id: &str, brought: tus::Bytes, body: S) -> Result<Upload, Error>
+    pub(in crate::ingest) async fn append_bytes<S, E>(
+        &self,
+        id: &str,
+        brought: tus::Bytes,
+        body: S,
+    ) -> Result<Upload, Error>
     where
         S: Stream<Item = Result<Bytes, E>> + Send + Unpin + 'static,
         E: Send,
@@ -110,12 +125,12 @@ impl Ingest {
     }
 
     /// Marks `row` received, as all its bytes are durable, and enqueues the job that publishes it in the same
-    /// transaction. Returns the upload as in `settled`.
+    /// transaction.
     pub(in crate::ingest) async fn receive(&self, row: &Upload) -> Result<Upload, Error> {
         let job = finishing(row);
         let enqueued = self.library.receive_upload(row, &job, now()).await?;
         enqueued.ok_or(Error::Taken)?;
-        self.settled(&row.id).await
+        self.upload(&row.id).await
     }
 }
 

@@ -60,6 +60,7 @@ impl Ingest {
             return Err(Error::Conflict(format!("the file has {size} bytes, and {:?} were announced", row.length)));
         }
         let row = self.library.take_upload(id, now()).await?.ok_or(Error::Gone)?;
-        self.receive(&Upload { offset: size, ..row }).await
+        self.receive(&Upload { offset: size, ..row }).await?;
+        self.settled(id).await
     }
 }

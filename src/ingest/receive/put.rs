@@ -38,7 +38,8 @@ impl Ingest {
             return Err(Error::Stalled);
         }
         self.check_length(Some(row.offset))?;
-        self.receive(&row).await
+        self.receive(&row).await?;
+        self.settled(&row.id).await
     }
 }
 
