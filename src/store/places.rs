@@ -3,7 +3,7 @@
 use super::backend::Backend;
 use super::error::Error;
 use super::local::{LinkPolicy, LocalFolder};
-use super::remote::{Blocks, Connection, Remote, RemoteSettings, RemoteTimeouts};
+use super::remote::{Blocks, ConnectedStore, Remote, RemoteSettings, RemoteTimeouts};
 use super::tree::{Mount, Store};
 use crate::cache::Ledger;
 use crate::config::{self, Location, Options};
@@ -55,7 +55,7 @@ impl RemoteDefaults {
         if let Some(folder) = url.as_str().strip_prefix("file://") {
             return Ok(Backend::Folder(LocalFolder::new(Path::new(folder), self.following)?));
         }
-        let Connection { store, capabilities, is_web, root } = Connection::new(url, options)?;
+        let ConnectedStore { store, capabilities, is_web, root } = ConnectedStore::new(url, options)?;
         let number = self.count;
         self.count += 1;
         let address = RemoteSettings { name: url.to_string(), root, number, lists: !is_web, patience: self.patience };

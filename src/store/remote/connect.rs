@@ -1,4 +1,4 @@
-//! [`Connection`]: finds out which kind of object store a URL stands for, and builds its client.
+//! [`ConnectedStore`]: finds out which kind of object store a URL stands for, and builds its client.
 
 use super::capabilities::Capabilities;
 use super::fault::error_line;
@@ -20,7 +20,7 @@ use object_store::{Certificate, ClientOptions, ObjectStore};
 use std::sync::Arc;
 
 /// A client of an object store that no request was sent to yet.
-pub(in crate::store) struct Connection {
+pub(in crate::store) struct ConnectedStore {
     pub(in crate::store) store: Arc<dyn ObjectStore>,
     pub(in crate::store) capabilities: Capabilities,
     /// Whether it is a web server, which cannot be listed.
@@ -29,7 +29,7 @@ pub(in crate::store) struct Connection {
     pub(in crate::store) root: String,
 }
 
-impl Connection {
+impl ConnectedStore {
     /// The client of the store at `url`; sends no request.
     pub(in crate::store) fn new(url: &Location, options: &Options) -> Result<Self, Error> {
         let fail = |error: &object_store::Error| refused(url, error_line(error));

@@ -26,6 +26,6 @@ pub use web::fetcher;
 pub(super) use blocks::Blocks;
 pub(super) use capabilities::Capabilities;
 pub(super) use client::{Remote, RemoteSettings};
-pub(super) use connect::Connection;
+pub(super) use connect::ConnectedStore;
 pub(super) use sending::MultipartHandle;
 pub(super) use stored::StoredObject;
