@@ -1,7 +1,7 @@
 //! Reads the next object that a player announces: `nor` of Common Media Client Data (CTA-5004 §3), in the header
 //! `CMCD-Request` or in the query parameter `CMCD`.
 
-use super::public::parameter;
+use super::query::parameter;
 use crate::route::Route;
 use hyper::http::request::Parts;
 use percent_encoding::percent_decode_str;

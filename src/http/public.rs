@@ -7,6 +7,7 @@ use super::gallery;
 use super::gate::{Entrance, Gate, MediaRequest, request_kind, settle};
 use super::kind::ProblemKind;
 use super::problem::{Problem, status};
+use super::query::parameter;
 use super::request_id::{X_REQUEST_ID, request_id};
 use super::respond::{Entity, Representation, demand, etag_of};
 use super::timing::{RequestTimings, SERVER_TIMING};
@@ -23,7 +24,6 @@ use hyper::http::request::Parts;
 use hyper::{Method, Request, Response};
 use moka::future::Cache;
 use moka::policy::EvictionPolicy;
-use percent_encoding::percent_decode_str;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -258,26 +258,5 @@ fn log(path: &str, request_id: Option<&str>, error: &Error) {
         tracing::warn!(path, request_id, %error, "a request failed");
     } else {
         tracing::debug!(path, request_id, %error, "a request was refused");
-    }
-}
-
-/// The first value of `name` in a query, form-decoded. `None` if it is absent or empty.
-pub(super) fn parameter(query: &str, name: &str) -> Option<String> {
-    let (_, value) = query.split('&').filter_map(|pair| pair.split_once('=')).find(|(key, _)| *key == name)?;
-    let spaced = value.replace('+', " ");
-    let decoded = percent_decode_str(&spaced).decode_utf8_lossy().into_owned();
-    (!decoded.is_empty()).then_some(decoded)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::parameter;
-
-    #[test]
-    fn parameters_are_decoded_as_forms_are() {
-        let query = "CMCD=x&after=films%2Fa+b%2Bc&limit=&after=second";
-        assert_eq!(parameter(query, "after"), Some("films/a b+c".into()));
-        assert_eq!(parameter(query, "limit"), None);
-        assert_eq!(parameter("", "after"), None);
     }
 }

@@ -1,8 +1,6 @@
 //! `X-Request-Id`: the id that the client sent, if it is safe to repeat, or a new one.
 
-use super::body::ResponseBody;
-use hyper::Response;
-use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::header::{HeaderName, HeaderValue};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -32,31 +30,10 @@ fn fresh() -> HeaderValue {
     HeaderValue::try_from(format!("{high:016x}{low:016x}")).expect("hexadecimal digits are a valid header value")
 }
 
-/// Adds the request id to `response`: as a header, and for a problem in the JSON body too. An id that `response`
-/// already has takes precedence over `id`. Returns the id used.
-pub(super) fn identify(response: &mut Response<ResponseBody>, id: HeaderValue) -> HeaderValue {
-    let id = response.headers().get(X_REQUEST_ID).cloned().unwrap_or(id);
-    let is_problem = response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind == "application/problem+json");
-    if is_problem && let Ok(id) = id.to_str() {
-        let member = format!(",\"request_id\":\"{id}\"}}");
-        let length = response.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-        // `member` replaces one byte, the closing brace.
-        if let Some(length) = length.and_then(|length: usize| (length + member.len()).checked_sub(1)) {
-            response.body_mut().replace_last_byte(&member);
-            response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
-        }
-    }
-    response.headers_mut().insert(X_REQUEST_ID, id.clone());
-    id
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{X_REQUEST_ID, identify, request_id};
-    use crate::http::kind::ProblemKind;
-    use crate::http::problem::Problem;
-    use http_body_util::BodyExt;
-    use hyper::header::{CONTENT_LENGTH, HeaderValue};
+    use super::request_id;
+    use hyper::header::HeaderValue;
 
     #[test]
     fn an_id_of_plain_characters_is_kept_and_any_other_replaced() {
@@ -66,19 +43,5 @@ mod tests {
             let made = of(id);
             assert!(made.len() == 32 && made != of(id), "{made:?}");
         }
-    }
-
-    #[tokio::test]
-    async fn a_problem_names_its_request() {
-        let mut response = Problem::new(ProblemKind::PathNotFound, "nothing").response();
-        identify(&mut response, HeaderValue::from_static("one"));
-        assert_eq!(response.headers()[X_REQUEST_ID], "one");
-        let length: usize = response.headers()[CONTENT_LENGTH].to_str().unwrap().parse().unwrap();
-        let text = response.into_body().collect().await.unwrap().to_bytes();
-        let json: serde_json::Value = serde_json::from_slice(&text).unwrap();
-        assert_eq!(
-            (text.len(), json["request_id"].as_str(), json["detail"].as_str()),
-            (length, Some("one"), Some("nothing"))
-        );
     }
 }

@@ -4,12 +4,13 @@
 use super::access::AccessLog;
 use super::api;
 use super::body::ResponseBody;
+use super::identify::identify;
 use super::incoming::BodyTimeouts;
 use super::misses::Peer;
 use super::private::{ApiHandler, PrivateHandler};
 use super::public::PublicHandler;
 use super::request::HasFragment;
-use super::request_id::{X_REQUEST_ID, identify, request_id};
+use super::request_id::{X_REQUEST_ID, request_id};
 use super::wire::eviction::EvictionSlot;
 use super::wire::heads::{Fragments, Heads};
 use super::wire::socket::{Connection, listen, prepare};
