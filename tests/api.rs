@@ -253,7 +253,9 @@ fn people_describe_assets_and_find_them_by_that() {
 fn a_loose_file_is_described_found_and_shown_on_every_server_of_its_library() {
     let settings = "[store]\nsettle = \"0s\"\n";
     let desk = Desk::with(settings);
-    std::fs::copy(film(), desk.media().join("loose.mp4")).unwrap();
+    // Renamed into place: no server may see half of it.
+    std::fs::copy(film(), desk.media().join(".loose")).unwrap();
+    std::fs::rename(desk.media().join(".loose"), desk.media().join("loose.mp4")).unwrap();
     let other = desk.beside(settings);
     let found = |server: &Server, word: &str| {
         let page = server.get(&format!("/~gallery/assets.json?q={word}"), "").json();
