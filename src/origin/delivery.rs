@@ -69,7 +69,7 @@ pub(super) enum Recent {
 
 /// A segment that is sent from its file. It holds no open file.
 #[derive(Debug)]
-pub struct InPlace {
+pub(super) struct InPlace {
     recipe: Copied,
     requests: AtomicU32,
 }

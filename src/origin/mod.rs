@@ -17,7 +17,7 @@ mod stream;
 
 pub use answer::{Origin, Settings, catalog};
 pub use content::{Content, Demand};
-pub use delivery::{InPlace, Media, ResponseChunk};
+pub use delivery::{Media, ResponseChunk};
 pub use error::Error;
 pub use printing::ManifestLimits;
 pub use reply::{Caching, Reply};
