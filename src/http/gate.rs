@@ -65,15 +65,17 @@ impl Gate {
         if !is_canonical(path) {
             return Entrance::Answered(request_kind(&route), respelled(&route, request));
         }
+        let permit = match self.pay(route.asset(), request).await {
+            Ok(permit) => permit,
+            Err(problem) => return Entrance::Answered(request_kind(&route), Err(problem)),
+        };
+        // After the charge: an announcement opens the asset, too.
         if request.method == Method::GET
             && let Some(next) = cmcd::next(request)
         {
             self.origin.foresee(&route, next);
         }
-        match self.pay(route.asset(), request).await {
-            Ok(permit) => Entrance::Media(MediaRequest { route, demand: demand(request), permit }),
-            Err(problem) => Entrance::Answered(request_kind(&route), Err(problem)),
-        }
+        Entrance::Media(MediaRequest { route, demand: demand(request), permit })
     }
 
     /// Charges the client for the lookup of an asset that is not cached. `None` if the request needs no lookup of its

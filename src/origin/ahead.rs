@@ -5,11 +5,15 @@ use super::segment::AssetSegment;
 use crate::route::{Part, Route};
 use std::sync::Arc;
 
+/// Announced segments that are prefetched at a time; those beyond are read when they are requested.
+const AHEAD: usize = 64;
+
 impl Origin {
     /// Prefetches the blocks that the segment `next` is built from, for a player that requests `now` of the same asset and
     /// announces `next`. Does nothing where the asset lies on a disk.
     pub fn foresee(self: &Arc<Self>, now: &Route, next: Route) {
-        if next.asset() != now.asset() || !self.catalog.store().is_remote(next.asset().as_str()) {
+        let is_remote = || self.catalog.store().is_remote(next.asset().as_str());
+        if next.asset() != now.asset() || self.ahead.len() >= AHEAD || !is_remote() {
             return;
         }
         let origin = Arc::clone(self);
